@@ -1,0 +1,16 @@
+// Jest on ES modules: SWC compiles the specs as it compiles the sources, with the decorators' metadata that Nest reads.
+export default {
+  testMatch: ['<rootDir>/test/{unit,architecture,contracts,integration,e2e}/**/*.spec.ts'],
+  // Jest's `require` of an ES module needs Node 24.9: what CommonJS packages require so is compiled to CommonJS here.
+  transform: { '\\.ts$': '@swc/jest', 'node_modules/content-disposition/': '@swc/jest' },
+  transformIgnorePatterns: ['/node_modules/(?!content-disposition/)'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' }, // our imports name the compiled file
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  cacheDirectory: 'node_modules/.cache/jest', // the temporary folder goes after each run
+  testTimeout: 30_000, // an end for what hangs, not a measure: CI may be slow
+  globalSetup: './test/support/global-setup.mjs',
+  globalTeardown: './test/support/global-teardown.mjs',
+  collectCoverageFrom: ['src/**/*.ts'],
+  coverageProvider: 'v8',
+};

@@ -1,0 +1,25 @@
+// Compiles src/ and migrations/ into dist/ when something changed, and removes what has no source any more.
+import { existsSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { filesUnder, isProgram, ROOT, run, step } from './step.mjs';
+
+export async function ensureBuilt() {
+  if (!existsSync(join(ROOT, 'src'))) return; // a built image
+  await step({
+    title: 'Build: compiling TypeScript',
+    inputs: ['src', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'yarn.lock'],
+    stamp: 'dist/.built',
+    work: async () => {
+      await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
+      ['dist/src', 'dist/migrations'].flatMap(filesUnder).forEach(removeOrphan);
+    },
+  });
+}
+
+/** A deleted migration that lingers in dist/ would be applied; tsc never deletes. */
+function removeOrphan(file) {
+  const source = file.replace(/^dist./, '').replace(/\.js(\.map)?$/, '.ts');
+  if (!existsSync(join(ROOT, source))) rmSync(join(ROOT, file));
+}
+
+if (isProgram(import.meta.url)) await ensureBuilt();

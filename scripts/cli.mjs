@@ -1,0 +1,7 @@
+// Commands that need the application: `cli.mjs seed | reset | openapi`, on a fresh build.
+import { ensureBuilt } from './build.mjs';
+import { ensureInstalled } from './install.mjs';
+
+await ensureInstalled();
+await ensureBuilt();
+await import('../dist/src/cli.js');
