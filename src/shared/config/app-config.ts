@@ -1,0 +1,122 @@
+// The environment as typed, frozen settings: what the rest of the house may ask for.
+import { resolve } from 'node:path';
+import manifest from '../../../package.json' with { type: 'json' };
+import { type DevSecrets, ensureDevSecrets } from './dev-secrets.js';
+import { ConfigError, readEnv, type Env } from './env.schema.js';
+
+export interface DatabaseConfig {
+  /** Undefined: the embedded PostgreSQL of `dataDir`, whose URL is known once it runs. */
+  url: string | undefined;
+  name: string;
+  ssl: Env['DATABASE_SSL'];
+  poolSize: number;
+  /** Superuser password of the embedded PostgreSQL. */
+  embeddedPassword: string;
+}
+
+/** Settings of one process. The class is its own injection token. All times in milliseconds unless the name says otherwise. */
+export abstract class AppConfig {
+  abstract readonly environment: Env['NODE_ENV'];
+  abstract readonly version: string;
+  abstract readonly dataDir: string;
+  abstract readonly http: {
+    readonly host: string;
+    readonly port: number;
+    readonly corsOrigins: readonly string[];
+    readonly trustProxy: readonly string[];
+    readonly bodyLimitBytes: number;
+    readonly bodyTimeout: number;
+    readonly requestTimeout: number;
+    readonly shutdownDelay: number;
+    readonly shutdownGrace: number;
+  };
+  abstract readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: 'json' | 'pretty' };
+  abstract readonly database: Readonly<DatabaseConfig>;
+  abstract readonly auth: {
+    readonly jwtSecret: string;
+    readonly sessionSecret: string;
+    readonly cookieSecret: string;
+    readonly accessTokenTtlSeconds: number;
+    readonly sessionTtl: number;
+    readonly sessionIdleTtl: number;
+    readonly refreshGrace: number;
+    readonly passwordHash: Env['PASSWORD_HASH'];
+  };
+}
+
+const list = (text: string): string[] =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean);
+
+function databaseUrl(env: Env): string | undefined {
+  if (env.DATABASE_URL !== undefined) return env.DATABASE_URL;
+  if (env.DATABASE_HOST === undefined) return undefined;
+  const password = env.DATABASE_PASSWORD === undefined ? '' : `:${encodeURIComponent(env.DATABASE_PASSWORD)}`;
+  const host = env.DATABASE_HOST.includes(':') ? `[${env.DATABASE_HOST}]` : env.DATABASE_HOST;
+  return `postgres://${encodeURIComponent(env.DATABASE_USER)}${password}@${host}:${env.DATABASE_PORT}/${encodeURIComponent(env.DATABASE_NAME)}`;
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const member of Object.values(value))
+    if (typeof member === 'object' && member !== null) deepFreeze(member as object);
+  return Object.freeze(value);
+}
+
+/** Builds the settings from a validated environment. Outside production, missing secrets come from `<DATA_DIR>/secrets.json`. */
+export function toAppConfig(env: Env): AppConfig {
+  const production = env.NODE_ENV === 'production';
+  const dataDir = resolve(env.DATA_DIR);
+  const embedded = databaseUrl(env) === undefined;
+  const complete = env.JWT_SECRET && env.SESSION_SECRET && env.COOKIE_SECRET && !embedded;
+  const made = complete ? undefined : secretsIn(dataDir);
+  return deepFreeze({
+    environment: env.NODE_ENV,
+    version: manifest.version,
+    dataDir,
+    http: {
+      host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+      port: env.PORT,
+      corsOrigins: list(env.CORS_ORIGINS),
+      trustProxy: list(env.TRUST_PROXY),
+      bodyLimitBytes: env.BODY_LIMIT,
+      bodyTimeout: env.BODY_TIMEOUT,
+      requestTimeout: env.REQUEST_TIMEOUT,
+      shutdownDelay: env.SHUTDOWN_DELAY ?? (production ? 5_000 : 0),
+      shutdownGrace: env.SHUTDOWN_GRACE,
+    },
+    log: { level: env.LOG_LEVEL, format: env.LOG_FORMAT ?? (production ? 'json' : 'pretty') },
+    database: {
+      url: databaseUrl(env),
+      name: env.DATABASE_NAME,
+      ssl: env.DATABASE_SSL,
+      poolSize: env.DATABASE_POOL_SIZE,
+      embeddedPassword: made?.database ?? '',
+    },
+    auth: {
+      jwtSecret: env.JWT_SECRET ?? made?.jwt ?? '',
+      sessionSecret: env.SESSION_SECRET ?? made?.session ?? '',
+      cookieSecret: env.COOKIE_SECRET ?? made?.cookie ?? '',
+      accessTokenTtlSeconds: env.ACCESS_TOKEN_TTL,
+      sessionTtl: env.REFRESH_TOKEN_TTL * 1000,
+      sessionIdleTtl: env.REFRESH_IDLE_TTL * 1000,
+      refreshGrace: env.REFRESH_GRACE * 1000,
+      passwordHash: env.PASSWORD_HASH,
+    },
+  });
+}
+
+/** Throws ConfigError. */
+function secretsIn(dataDir: string): DevSecrets {
+  try {
+    return ensureDevSecrets(dataDir);
+  } catch (error) {
+    throw new ConfigError([`DATA_DIR ${dataDir} cannot be used: ${(error as Error).message}`]);
+  }
+}
+
+/** Reads and checks the process's environment. Throws ConfigError. */
+export function loadConfig(): AppConfig {
+  return toAppConfig(readEnv());
+}

@@ -1,0 +1,54 @@
+// Secrets that development makes for itself, once, under DATA_DIR, readable by nobody else.
+import { randomBytes } from 'node:crypto';
+import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+export interface DevSecrets {
+  jwt: string;
+  session: string;
+  cookie: string;
+  database: string;
+}
+
+const make = (): string => randomBytes(32).toString('base64url');
+
+/** Reads `<dataDir>/secrets.json`, or makes it (mode 0600). Of two processes that make it at once, one wins for both. */
+export function ensureDevSecrets(dataDir: string): DevSecrets {
+  const file = join(dataDir, 'secrets.json');
+  mkdirSync(dataDir, { recursive: true });
+  const aside = `${file}.${process.pid}`;
+  const found = read(file);
+  if (found) return found;
+  writeFileSync(aside, JSON.stringify({ jwt: make(), session: make(), cookie: make(), database: make() }), {
+    mode: 0o600,
+  });
+  try {
+    linkSync(aside, file); // unlike a rename, a link never replaces what another process made first
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+  } finally {
+    rmSync(aside);
+  }
+  return read(file) as DevSecrets;
+}
+
+/** Null when there is no file. Throws when it is not what was written: an empty secret would sign for everybody. */
+function read(file: string): DevSecrets | null {
+  try {
+    return secretsOf(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new Error(
+      `${file} does not hold the secrets it should (${(error as Error).message}). Mend it, or move it away: new secrets end all sessions.`,
+      { cause: error },
+    );
+  }
+}
+
+function secretsOf(value: unknown): DevSecrets {
+  const secrets = (value ?? {}) as Partial<DevSecrets>;
+  for (const name of ['jwt', 'session', 'cookie', 'database'] as const)
+    if (typeof secrets[name] !== 'string' || secrets[name].length < 32)
+      throw new Error(`${name} is missing or too short`);
+  return secrets as DevSecrets;
+}

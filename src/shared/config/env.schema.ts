@@ -1,0 +1,214 @@
+// Every environment variable: name, type, default and a one-line doc. The only reader of process.env.
+import { isIP } from 'node:net';
+import Joi from 'joi';
+
+const secret = (doc: string): Joi.StringSchema =>
+  Joi.string().min(32).description(doc).when('NODE_ENV', { is: 'production', then: Joi.required() });
+
+/** Comma-separated items, each of which passes; `says` completes "each item must be …". */
+const listOf = (passes: (item: string) => boolean, says: string): Joi.StringSchema =>
+  Joi.string()
+    .allow('')
+    .default('')
+    .custom((text: string, helpers) => {
+      const items = text.split(',').map((item) => item.trim());
+      return items.every((item) => item === '' || passes(item)) ? text : helpers.error('list');
+    })
+    .messages({ list: `{{#label}} must list items that are each ${says}` });
+
+const isOrigin = (item: string): boolean => URL.canParse(item) && new URL(item).origin === item;
+
+/** An address, or a CIDR range. */
+function isNetwork(item: string): boolean {
+  const [address = '', bits, ...rest] = item.split('/');
+  const most = { 4: 32, 6: 128, 0: -1 }[isIP(address)] ?? -1;
+  return rest.length === 0 && most >= 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+}
+
+function isTimeZone(text: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: text }));
+  } catch {
+    return false;
+  }
+}
+
+const flag = (): Joi.BooleanSchema => Joi.boolean().truthy('1', 'yes', 'on').falsy('0', 'no', 'off');
+
+/** In the order of `.env.example`; a test holds the two together. */
+export const envSchema = Joi.object({
+  NODE_ENV: Joi.string()
+    .valid('development', 'test', 'production')
+    .default('development')
+    .description('development, test or production'),
+  HOST: Joi.string().hostname().description('Address to listen on. Default: 127.0.0.1, in production 0.0.0.0'),
+  PORT: Joi.number().port().default(3000).description('Port to listen on; 0 picks a free one'),
+  TZ: Joi.string()
+    .default('UTC')
+    .custom((zone: string, helpers) => (isTimeZone(zone) ? zone : helpers.error('zone')))
+    .messages({ zone: '{{#label}} must be a time zone like UTC or Europe/Vienna' })
+    .description('Time zone of the process; answers are always UTC'),
+  LOG_LEVEL: Joi.string()
+    .valid('debug', 'info', 'warn', 'error')
+    .default('info')
+    .description('Least level that is logged'),
+  LOG_FORMAT: Joi.string().valid('json', 'pretty').description('json or pretty. Default: pretty, in production json'),
+
+  JWT_SECRET: secret('Signs access tokens (HS256), 32 characters or more. Development makes its own under DATA_DIR'),
+  SESSION_SECRET: secret('Signs refresh tokens and page cursors, 32 characters or more'),
+  COOKIE_SECRET: secret('Signs the refresh cookie, 32 characters or more'),
+  ACCESS_TOKEN_TTL: Joi.number()
+    .integer()
+    .min(10)
+    .max(86_400)
+    .default(900)
+    .description('Life of an access token, seconds'),
+  REFRESH_TOKEN_TTL: Joi.number()
+    .integer()
+    .min(60)
+    .default(2_592_000)
+    .description('Life of a session, seconds (30 days)'),
+  REFRESH_IDLE_TTL: Joi.number()
+    .integer()
+    .min(60)
+    .default(604_800)
+    .description('A session unused for so long ends, seconds (7 days)'),
+  REFRESH_GRACE: Joi.number()
+    .min(0)
+    .max(60)
+    .default(10)
+    .description('So long after a rotation the previous refresh token gets the same successor, seconds'),
+  PASSWORD_HASH: Joi.string()
+    .valid('argon2id', 'bcrypt')
+    .default('argon2id')
+    .description('How new passwords are hashed; the other kind is still verified, and upgraded on login'),
+
+  DATABASE_URL: Joi.string()
+    .uri({ scheme: ['postgres', 'postgresql'] })
+    .description('PostgreSQL as one URL, instead of the five below'),
+  DATABASE_HOST: Joi.string()
+    .hostname()
+    .description('PostgreSQL host; without it (and without DATABASE_URL) development runs an embedded PostgreSQL'),
+  DATABASE_PORT: Joi.number().port().default(5432).description('PostgreSQL port'),
+  DATABASE_USER: Joi.string().default('postgres').description('PostgreSQL role'),
+  DATABASE_PASSWORD: Joi.string().allow('').description('Its password'),
+  DATABASE_NAME: Joi.string().default('holdfast').description('Database name, the embedded one included'),
+  DATABASE_SSL: Joi.string()
+    .valid('off', 'require', 'verify')
+    .default('off')
+    .description('off, require (encrypt) or verify (encrypt and check the certificate)'),
+  DATABASE_POOL_SIZE: Joi.number().integer().min(2).max(200).default(10).description('Connections per process'),
+  EMBEDDED: flag()
+    .default(false)
+    .description('Production on the embedded engines, said aloud; it never falls back to them silently'),
+  DATA_DIR: Joi.string().default('.data').description('State of the embedded engines and development secrets'),
+
+  CORS_ORIGINS: listOf(isOrigin, 'an exact origin like https://app.example.com').description(
+    'Origins that browsers may call from, comma-separated, exact (https://app.example.com)',
+  ),
+  TRUST_PROXY: listOf(isNetwork, 'an IP address or a CIDR range').description(
+    'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, comma-separated',
+  ),
+  BODY_LIMIT: Joi.number().integer().min(1024).default(1_048_576).description('Largest JSON body, bytes'),
+  BODY_TIMEOUT: Joi.number()
+    .integer()
+    .min(100)
+    .default(10_000)
+    .description('A JSON body must arrive within, milliseconds'),
+  REQUEST_TIMEOUT: Joi.number()
+    .integer()
+    .min(1000)
+    .default(30_000)
+    .description('A handler must answer within, milliseconds'),
+  SHUTDOWN_DELAY: Joi.number()
+    .integer()
+    .min(0)
+    .description('After SIGTERM: still serving while readiness says 503, milliseconds. Default: 0, in production 5000'),
+  SHUTDOWN_GRACE: Joi.number()
+    .integer()
+    .min(0)
+    .default(20_000)
+    .description('Requests in flight may finish within, milliseconds; then the process exits'),
+})
+  .when(Joi.object({ NODE_ENV: Joi.valid('production').required(), EMBEDDED: flag().valid(false) }).unknown(), {
+    then: Joi.object().or('DATABASE_URL', 'DATABASE_HOST'),
+  })
+  .oxor('DATABASE_URL', 'DATABASE_HOST');
+
+/** The variables after defaults; absent ones without a default are undefined. */
+export interface Env {
+  NODE_ENV: 'development' | 'test' | 'production';
+  HOST?: string;
+  PORT: number;
+  TZ: string;
+  LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error';
+  LOG_FORMAT?: 'json' | 'pretty';
+  JWT_SECRET?: string;
+  SESSION_SECRET?: string;
+  COOKIE_SECRET?: string;
+  ACCESS_TOKEN_TTL: number;
+  REFRESH_TOKEN_TTL: number;
+  REFRESH_IDLE_TTL: number;
+  REFRESH_GRACE: number;
+  PASSWORD_HASH: 'argon2id' | 'bcrypt';
+  DATABASE_URL?: string;
+  DATABASE_HOST?: string;
+  DATABASE_PORT: number;
+  DATABASE_USER: string;
+  DATABASE_PASSWORD?: string;
+  DATABASE_NAME: string;
+  DATABASE_SSL: 'off' | 'require' | 'verify';
+  DATABASE_POOL_SIZE: number;
+  EMBEDDED: boolean;
+  DATA_DIR: string;
+  CORS_ORIGINS: string;
+  TRUST_PROXY: string;
+  BODY_LIMIT: number;
+  BODY_TIMEOUT: number;
+  REQUEST_TIMEOUT: number;
+  SHUTDOWN_DELAY?: number;
+  SHUTDOWN_GRACE: number;
+}
+
+/** Faults of the environment, one line each; the start stops with it. */
+export class ConfigError extends Error {
+  constructor(readonly faults: string[]) {
+    super(
+      `The configuration has ${faults.length} fault${faults.length === 1 ? '' : 's'}:\n${faults.map((f) => `  - ${f}`).join('\n')}`,
+    );
+    this.name = 'ConfigError';
+  }
+}
+
+/** Joi's own words leak the value of a secret; ours name the variable and the rule. */
+function faultLine(detail: Joi.ValidationErrorItem): string {
+  if (detail.type === 'object.missing')
+    return 'DATABASE_URL or DATABASE_HOST is required in production (or say EMBEDDED=true to run on the embedded engines)';
+  if (detail.type === 'object.oxor') return 'DATABASE_URL and DATABASE_HOST exclude each other; set one of them';
+  const name = String(detail.path[0]);
+  const doc = envSchema.extract(name).describe().flags as { description?: string } | undefined;
+  return `${detail.message.replaceAll('"', '')}${doc?.description ? ` (${doc.description})` : ''}`;
+}
+
+/**
+ * Validates an environment (default: the process's, after `.env` where there is one).
+ * Empty values count as absent, as a copied `.env.example` has them. Throws ConfigError with every fault.
+ */
+export function readEnv(source: NodeJS.ProcessEnv = processEnv()): Env {
+  const known = Object.keys(envSchema.describe().keys as object);
+  const given = Object.fromEntries(known.filter((key) => (source[key] ?? '') !== '').map((key) => [key, source[key]]));
+  const checked = envSchema.validate(given, { abortEarly: false, errors: { wrap: { label: false } } });
+  if (checked.error) throw new ConfigError(checked.error.details.map(faultLine));
+  const env = checked.value as Env;
+  if (source === process.env) process.env['TZ'] = env.TZ; // Node heeds it from here on
+  return env;
+}
+
+function processEnv(): NodeJS.ProcessEnv {
+  try {
+    process.loadEnvFile('.env'); // never overrides what is set already
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  return process.env;
+}

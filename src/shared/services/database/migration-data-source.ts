@@ -1,0 +1,28 @@
+// A data source whose migrations run one process at a time.
+import { DataSource, type Migration } from 'typeorm';
+
+/** Any constant does, as long as all versions of Holdfast use the same. */
+const MIGRATION_LOCK = 7_238_114_905;
+
+/** TypeORM takes no lock: two replicas that start together would both apply the same migration. */
+export class MigrationDataSource extends DataSource {
+  override runMigrations(options?: Parameters<DataSource['runMigrations']>[0]): Promise<Migration[]> {
+    return this.locked(() => super.runMigrations(options));
+  }
+
+  override undoLastMigration(options?: Parameters<DataSource['undoLastMigration']>[0]): Promise<void> {
+    return this.locked(() => super.undoLastMigration(options));
+  }
+
+  private async locked<T>(work: () => Promise<T>): Promise<T> {
+    const runner = this.createQueryRunner();
+    try {
+      await runner.query('SET lock_timeout = 0'); // whoever comes second waits for the first
+      await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
+      return await work();
+    } finally {
+      await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
+      await runner.release();
+    }
+  }
+}

@@ -1,0 +1,91 @@
+// The unit of work: one transaction that callers below find without being handed it, and hooks for after its commit.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Injectable } from '@nestjs/common';
+import { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import type pg from 'pg';
+import { ReadLanes } from './read-lanes.js';
+import { sqlStateOf } from './sql-state.js';
+
+interface Scope {
+  runner: QueryRunner;
+  afterCommit: Array<() => void>;
+}
+
+/** serialization_failure and deadlock_detected: the database asks us to try the whole transaction again. */
+const RETRIED = new Set(['40001', '40P01']);
+const MOST_TRIES = 3;
+
+@Injectable()
+export class Transaction {
+  private readonly scopes = new AsyncLocalStorage<Scope>();
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly lanes: ReadLanes,
+  ) {}
+
+  /** The running transaction's entity manager, or the plain one outside any. */
+  get manager(): EntityManager {
+    return this.scopes.getStore()?.runner.manager ?? this.dataSource.manager;
+  }
+
+  /**
+   * Runs `work` in one transaction (READ COMMITTED); inside another it joins that one. Rolled back when `work` throws.
+   * Deadlocks and serialization failures are tried again, so `work` must be safe to repeat.
+   */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.scopes.getStore()) return work();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.once(work);
+      } catch (error) {
+        if (attempt >= MOST_TRIES || !RETRIED.has(sqlStateOf(error) ?? '')) throw error;
+        await delay(Math.random() * 20 * 2 ** attempt); // full jitter, so that the two do not meet again
+      }
+    }
+  }
+
+  /** Calls `hook` once the running transaction is committed; at once outside any. Hooks must not throw. */
+  afterCommit(hook: () => void): void {
+    const scope = this.scopes.getStore();
+    if (scope) scope.afterCommit.push(hook);
+    else hook();
+  }
+
+  /** One named prepared statement on the running transaction's connection, else on any of the pool. */
+  async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
+    return (await ((await this.client()) ?? this.pool).query<R>(statement)).rows;
+  }
+
+  /** The same for the hottest reads, which outside of a transaction go down a pipelined lane. */
+  async read<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
+    const client = await this.client();
+    return client ? (await client.query<R>(statement)).rows : this.lanes.query<R>(statement);
+  }
+
+  private client(): Promise<pg.PoolClient> | undefined {
+    return this.scopes.getStore()?.runner.connect() as Promise<pg.PoolClient> | undefined;
+  }
+
+  private get pool(): pg.Pool {
+    return (this.dataSource.driver as unknown as { master: pg.Pool }).master;
+  }
+
+  private async once<T>(work: () => Promise<T>): Promise<T> {
+    const scope: Scope = { runner: this.dataSource.createQueryRunner(), afterCommit: [] };
+    try {
+      await scope.runner.startTransaction();
+      const result = await this.scopes.run(scope, work);
+      await scope.runner.commitTransaction();
+      for (const hook of scope.afterCommit) hook();
+      return result;
+    } catch (error) {
+      // A rollback that fails means the connection is gone, and the transaction with it: the first error says why.
+      if (scope.runner.isTransactionActive) await scope.runner.rollbackTransaction().catch(() => undefined);
+      throw error;
+    } finally {
+      await scope.runner.release();
+    }
+  }
+}
