@@ -1,0 +1,44 @@
+// How answers look in the OpenAPI document: headers, and one problem for each status.
+import { STATUS_CODES } from 'node:http';
+import { getSchemaPath } from '@nestjs/swagger';
+import { errorCatalogue } from '../../shared/libs/app-error.js';
+import { ProblemDto } from '../dto/problem.dto.js';
+
+const text = (description: string, example?: string) => ({
+  description,
+  schema: { type: 'string' as const, ...(example && { example }) },
+});
+
+export const REQUEST_ID = { 'X-Request-Id': text("The caller's, or a new one") };
+export const ETAG = { ETag: text('The version in double quotes', '"3"') };
+export const LOCATION = { Location: text('Where the new object is') };
+export const LINK = { Link: text('`<…>; rel="next"` while there is a next page') };
+
+const RETRY_AFTER = { 'Retry-After': text('Try again after so many seconds', '1') };
+const CHALLENGE = { 'WWW-Authenticate': text('How to authenticate (RFC 6750)', 'Bearer error="invalid_token"') };
+
+export interface ProblemResponse {
+  status: number;
+  description: string;
+  headers: Record<string, ReturnType<typeof text>>;
+  content: Record<string, { schema: { $ref: string } }>;
+}
+
+/** One response for each status among the codes, which lists the codes it may carry. */
+export function problemResponses(codes: readonly string[]): ProblemResponse[] {
+  const byStatus = new Map<number, string[]>();
+  for (const code of new Set(codes)) {
+    const status = errorCatalogue().get(code)?.status ?? 500;
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code]);
+  }
+  return [...byStatus].map(([status, group]) => ({
+    status,
+    description: `${STATUS_CODES[status]}: ${group.map((code) => `\`${code}\``).join(', ')}`,
+    headers: {
+      ...REQUEST_ID,
+      ...(status === 503 && RETRY_AFTER),
+      ...(group.includes('UNAUTHENTICATED') && CHALLENGE), // not of a wrong password: no header mends that
+    },
+    content: { 'application/problem+json': { schema: { $ref: getSchemaPath(ProblemDto) } } },
+  }));
+}

@@ -1,0 +1,41 @@
+// Lists: what a caller may ask of any list, and the page it gets.
+import type { Type } from '@nestjs/common';
+import { ApiProperty } from '@nestjs/swagger';
+import { BooleanQuery, EnumField, IntQuery, TextField } from '../decorators/fields.decorator.js';
+
+export interface Page<T> {
+  items: T[];
+  /** Opaque; null on the last page. */
+  nextCursor: string | null;
+}
+
+export abstract class PageQuery {
+  @IntQuery({ min: 1, max: 100, default: 20, description: 'How many items at most' })
+  limit = 20;
+
+  @TextField({ max: 500, optional: true, description: '`nextCursor` of the page before' })
+  cursor?: string;
+
+  @BooleanQuery({ description: 'Administrators: the deleted objects of all owners instead of the living' })
+  deleted?: boolean;
+
+  abstract sort: string;
+}
+
+/** Fields a list may be ordered by, each also descending with a minus before it; the first is the default. */
+export function SortField(values: readonly [string, ...string[]]): PropertyDecorator {
+  return EnumField({ values, optional: true, default: values[0], description: 'Order; a minus means descending' });
+}
+
+/** The class of a page of `item`s, for OpenAPI. */
+export function PageOf<T>(item: Type<T>): Type<Page<T>> {
+  class PageDto implements Page<T> {
+    @ApiProperty({ type: [item] })
+    items!: T[];
+
+    @ApiProperty({ type: String, nullable: true, description: 'For `?cursor=`; null on the last page' })
+    nextCursor!: string | null;
+  }
+  Object.defineProperty(PageDto, 'name', { value: `${item.name.replace(/Dto$/, '')}Page` });
+  return PageDto;
+}

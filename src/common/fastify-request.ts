@@ -1,0 +1,16 @@
+// What a request of ours carries beyond Fastify's own members.
+import type { Actor } from './permissions.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Set by the access guard; absent on public routes. */
+    user?: Actor;
+  }
+
+  interface FastifyContextConfig {
+    /** The answer is one resource with a version: it gets an ETag, and answers If-None-Match with 304. */
+    versioned?: boolean;
+    /** The answer is a page: it gets a Link header to the next one (RFC 8288). */
+    paged?: boolean;
+  }
+}

@@ -1,0 +1,62 @@
+// Headers that follow from the body: ETag and 304 for versioned resources, Location for created ones, Link for pages.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+interface Versioned {
+  id: string;
+  version: number;
+}
+
+interface Paged {
+  nextCursor: string | null;
+}
+
+/** Only routes that declare it pay for it; with callbacks, since a promise costs more than what these do. */
+export function addRepresentationHooks(fastify: FastifyInstance): void {
+  fastify.addHook('onRoute', (route) => {
+    const { versioned, paged } = route.config ?? {};
+    if (versioned) route.preSerialization = describeResource;
+    if (versioned && (route.method === 'GET' || route.method === 'HEAD'))
+      route.onSend = [route.onSend ?? [], answerUnmodified].flat();
+    if (paged) route.preSerialization = linkNextPage;
+  });
+}
+
+type Done = (error: null, body: unknown) => void;
+
+function describeResource(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
+  if (reply.statusCode < 300) {
+    const { id, version } = body as Versioned;
+    reply.header('etag', `"${version}"`);
+    if (reply.statusCode === 201) reply.header('location', `${pathOf(request.url)}/${id}`);
+  }
+  done(null, body);
+}
+
+/** RFC 9110, 13.1.2: If-None-Match compares weakly. */
+function answerUnmodified(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
+  const known = request.headers['if-none-match'];
+  if (known === undefined || reply.statusCode !== 200 || !includesTag(known, reply.getHeader('etag')))
+    return done(null, body);
+  reply.code(304).removeHeader('content-type').removeHeader('content-length');
+  done(null, null);
+}
+
+function includesTag(known: string, etag: unknown): boolean {
+  return known.trim() === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
+}
+
+/** A query may hold further question marks. */
+function pathOf(url: string): string {
+  return url.split('?', 1)[0] as string;
+}
+
+function linkNextPage(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
+  const { nextCursor } = body as Paged;
+  if (reply.statusCode === 200 && nextCursor !== null) {
+    const path = pathOf(request.url);
+    const params = new URLSearchParams(request.url.slice(path.length));
+    params.set('cursor', nextCursor);
+    reply.header('link', `<${path}?${params.toString()}>; rel="next"`);
+  }
+  done(null, body);
+}

@@ -1,0 +1,116 @@
+// Errors that any route may answer with: the manners of HTTP, before a room is reached and after it failed.
+import { defineErrors } from '../shared/libs/app-error.js';
+
+export const HttpErrors = defineErrors('', {
+  VALIDATION_FAILED: {
+    status: 400,
+    level: 'debug',
+    message: (detail: string) => detail,
+    cure: 'Mend the fields named in `errors` and send the request again.',
+  },
+  BAD_REQUEST: {
+    status: 400,
+    level: 'debug',
+    message: (detail: string) => detail,
+    cure: 'The request is not well-formed HTTP or uses a header wrongly; `detail` says where.',
+  },
+  INVALID_JSON: {
+    status: 400,
+    level: 'debug',
+    message: (detail: string) => detail,
+    cure: 'Send valid JSON (RFC 8259) in UTF-8, nested at most 32 levels, without NUL characters and lone surrogates.',
+  },
+  INVALID_CURSOR: {
+    status: 400,
+    level: 'debug',
+    message: () => 'The cursor was not made for this list and order.',
+    cure: 'Use `nextCursor` as it was given, with the same `sort`; without `cursor` the list starts anew.',
+  },
+  UNAUTHENTICATED: {
+    status: 401,
+    level: 'debug',
+    message: (detail: string) => detail,
+    cure: 'Log in (POST /api/auth/login) and send `Authorization: Bearer <accessToken>`; refresh an expired one (POST /api/auth/refresh).',
+  },
+  AUTH_TOKEN_INVALID: {
+    status: 401,
+    level: 'debug',
+    message: () => 'The access token is malformed, expired, or its session has ended.',
+    cure: 'Refresh it (POST /api/auth/refresh) or log in again.',
+  },
+  FORBIDDEN: {
+    status: 403,
+    level: 'info',
+    message: (permission: string) => `This needs the permission ${permission}.`,
+    cure: 'Ask an administrator for a role that has the permission.',
+  },
+  ROUTE_NOT_FOUND: {
+    status: 404,
+    level: 'debug',
+    message: (method: string, path: string) => `There is no ${method} ${path}.`,
+    cure: 'Look the route up in Swagger UI at /docs; paths are case-sensitive and have no trailing slash.',
+  },
+  REQUEST_TIMEOUT: {
+    status: 408,
+    level: 'info',
+    message: () => 'The body did not arrive in time.',
+    cure: 'Send the whole body at once; on a slow line raise BODY_TIMEOUT.',
+  },
+  CONFLICT: {
+    status: 409,
+    level: 'info',
+    message: () => 'The change collides with another one.',
+    cure: 'Read the object again and repeat the change.',
+  },
+  VERSION_STALE: {
+    status: 412,
+    level: 'debug',
+    message: (expected: readonly number[]) =>
+      expected.length === 0
+        ? 'If-Match names no version that the object could have.'
+        : `The object is not at version ${expected.join(' or ')} any more.`,
+    cure: 'Read the object again, look at what changed, and repeat with its new ETag in If-Match.',
+  },
+  PAYLOAD_TOO_LARGE: {
+    status: 413,
+    level: 'info',
+    message: () => 'The body is larger than this route takes.',
+    cure: 'Send less at once.',
+  },
+  URI_TOO_LONG: {
+    status: 414,
+    level: 'debug',
+    message: () => 'A part of the path is longer than any identifier here.',
+    cure: 'Check the path: identifiers are UUIDs of 36 characters.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    level: 'debug',
+    message: () => 'Bodies are read as application/json only.',
+    cure: 'Send `Content-Type: application/json`.',
+  },
+  UNPROCESSABLE: {
+    status: 422,
+    level: 'info',
+    message: () => 'The values are well-formed but contradict a rule of the data.',
+    cure: 'Check the values against the field descriptions in Swagger UI.',
+  },
+  HEADERS_TOO_LARGE: {
+    status: 431,
+    level: 'debug',
+    message: () => 'The request headers are larger than 16 KiB.',
+    cure: 'Send fewer or shorter headers and cookies.',
+  },
+  INTERNAL_ERROR: {
+    status: 500,
+    level: 'error',
+    message: () => 'Something went wrong on our side.',
+    cure: 'It is our bug. Report it with the `requestId`, which finds the log line.',
+  },
+  SERVICE_UNAVAILABLE: {
+    status: 503,
+    level: 'warn',
+    message: () => 'The service cannot answer at the moment.',
+    cure: 'Try again after the seconds in Retry-After.',
+  },
+});

@@ -1,0 +1,144 @@
+// What every table of ours can do: new rows, one conditional change, keyset pages.
+import { Injectable } from '@nestjs/common';
+import { type EntityTarget, IsNull, Not, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm';
+import { v7 as uuidV7 } from 'uuid';
+import type { BaseEntityCustom } from '../../shared/entities/base.entity.js';
+import type { AppError } from '../../shared/libs/app-error.js';
+import type { CursorKey } from '../../shared/libs/cursor.js';
+import type { Transaction } from '../../shared/services/database/transaction.js';
+import type { ExpectedVersions } from '../decorators/if-match.decorator.js';
+import type { Page } from '../dto/page.dto.js';
+import { HttpErrors } from '../http.errors.js';
+import { RepositoryTools } from './repository-tools.js';
+import { toEntity } from './to-entity.js';
+
+/** A column that a list may be ordered by: its SQL (indexed together with `id`), its type, its value in a row. */
+export interface SortColumn<E> {
+  sql: string;
+  type: 'timestamptz' | 'integer' | 'text';
+  value(row: E): Date | number | string;
+}
+
+export interface PageRequest {
+  limit: number;
+  cursor?: string | undefined;
+  /** Name of a sort column, descending with a minus before it. */
+  sort: string;
+}
+
+/** Rows that a change may touch; `uuid` and whatever else decides who may. */
+export type Where<E> = Partial<Pick<E, keyof E & string>> & { uuid: string };
+
+/** Where a change looks, what it expects, and what it says when there is no such row. */
+export interface ChangeRequest<E> {
+  where: Where<E>;
+  expected?: ExpectedVersions;
+  /** True: only a deleted row; default: only a living one. */
+  deleted?: boolean;
+  missing(): AppError;
+}
+
+@Injectable()
+export abstract class BaseRepository<E extends BaseEntityCustom> {
+  protected abstract readonly entity: EntityTarget<E>;
+  protected abstract readonly sorts: Record<string, SortColumn<E>>;
+
+  constructor(private readonly tools: RepositoryTools) {}
+
+  protected get transaction(): Transaction {
+    return this.tools.transaction;
+  }
+
+  protected rows(alias = 'row'): SelectQueryBuilder<E> {
+    return this.transaction.manager.createQueryBuilder(this.entity, alias);
+  }
+
+  /** Inserts rows in one statement and returns them as stored. */
+  protected async insertAll(values: ReadonlyArray<Partial<E>>): Promise<E[]> {
+    const fresh: ObjectLiteral[] = [];
+    for (const value of values) fresh.push({ ...value, id: await this.tools.ids.next(), uuid: uuidV7() });
+    const inserted = await this.transaction.manager
+      .createQueryBuilder()
+      .insert()
+      .into(this.entity)
+      .values(fresh as never)
+      .returning('*')
+      .execute();
+    return (inserted.raw as ObjectLiteral[]).map((row) => this.toEntity(row));
+  }
+
+  /**
+   * One conditional UPDATE: no read before it, so nothing is lost between a read and it. An empty patch changes nothing,
+   * not even the version. Throws `missing()` when the row is not there (for this caller), VERSION_STALE when it is there
+   * in another version.
+   */
+  protected async change(patch: Partial<E>, request: ChangeRequest<E>): Promise<E> {
+    const { where, expected = null, deleted = false } = request;
+    const target = { ...where, deletedAt: deleted ? Not(IsNull()) : IsNull() };
+    const changed = Object.keys(patch).length === 0 ? null : await this.tryChange(patch, target, expected);
+    if (changed) return changed;
+    const found = await this.rows().withDeleted().where(target).getOne();
+    if (!found) throw request.missing();
+    if (expected && !expected.includes(found.version)) throw HttpErrors.VERSION_STALE(expected);
+    if (Object.keys(patch).length === 0) return found;
+    throw HttpErrors.CONFLICT(); // the row came or went between the two statements
+  }
+
+  private async tryChange(patch: Partial<E>, target: ObjectLiteral, expected: ExpectedVersions): Promise<E | null> {
+    const query = this.transaction.manager
+      .createQueryBuilder()
+      .update(this.entity)
+      .set(patch as never)
+      .where(target);
+    if (expected) query.andWhere('version = ANY(:expected)', { expected: [...expected] });
+    const updated = await query.returning('*').execute();
+    const [row] = updated.raw as ObjectLiteral[];
+    return row ? this.toEntity(row) : null;
+  }
+
+  /** Soft delete; a change like any other. */
+  protected remove(request: ChangeRequest<E>): Promise<E> {
+    return this.change({ deletedAt: () => 'CURRENT_TIMESTAMP' } as never, request);
+  }
+
+  protected restore(request: ChangeRequest<E>): Promise<E> {
+    return this.change({ deletedAt: null } as never, { ...request, deleted: true });
+  }
+
+  /** Keyset page: starts behind the cursor's row in the index, so that every page costs the same. Throws INVALID_CURSOR. */
+  protected async page(query: SelectQueryBuilder<E>, request: PageRequest): Promise<Page<E>> {
+    const descending = request.sort.startsWith('-');
+    const column = this.sorts[request.sort.replace(/^-/, '')];
+    if (!column) throw new Error(`No sort column ${request.sort}. Add it to \`sorts\`, with an index.`);
+    const scope = `${query.expressionMap.mainAlias?.metadata.tableName}:${request.sort}`;
+    if (request.cursor !== undefined) {
+      const key = this.tools.cursors.open(scope, request.cursor);
+      if (!key) throw HttpErrors.INVALID_CURSOR();
+      query.andWhere(
+        `(${column.sql}, ${query.alias}.id) ${descending ? '<' : '>'} (:after::${column.type}, :afterId::bigint)`,
+        {
+          after: key[0],
+          afterId: key[1],
+        },
+      );
+    }
+    const direction = descending ? 'DESC' : 'ASC';
+    const found = await query
+      .orderBy(column.sql, direction)
+      .addOrderBy(`${query.alias}.id`, direction)
+      .limit(request.limit + 1)
+      .getMany();
+    const items = found.slice(0, request.limit);
+    const last = found.length > request.limit ? items.at(-1) : undefined;
+    return { items, nextCursor: last ? this.tools.cursors.seal(scope, keyOf(column, last)) : null };
+  }
+
+  protected toEntity(row: ObjectLiteral): E {
+    return toEntity(this.transaction.manager, this.entity, row);
+  }
+}
+
+function keyOf<E extends BaseEntityCustom>(column: SortColumn<E>, row: E): CursorKey {
+  const value = column.value(row);
+  return [value instanceof Date ? value.toISOString() : value, row.id];
+}
