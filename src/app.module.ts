@@ -1,0 +1,29 @@
+// The table of contents: one line per room.
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule } from './auth/auth.module.js';
+import { CommonModule } from './common/common.module.js';
+import { HealthModule } from './health/health.module.js';
+import type { AppConfig } from './shared/config/app-config.js';
+import { DatabaseModule } from './shared/services/database/database.module.js';
+import type { Logger } from './shared/services/logging/logger.js';
+import { SharedModule } from './shared/services/shared.module.js';
+import { TasksModule } from './tasks/tasks.module.js';
+import { UsersModule } from './users/users.module.js';
+
+@Module({})
+export class AppModule {
+  static for(config: AppConfig, databaseUrl: string, logger: Logger): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        SharedModule.for(config, logger), // settings, logger, events
+        DatabaseModule.for(databaseUrl), //  PostgreSQL, unit of work, ids
+        CommonModule, //                     what repositories share, the catalogue of problems
+        AuthModule, //                       sessions, tokens, the guard before every route
+        UsersModule, //                      accounts
+        TasksModule, //                      what users have to do
+        HealthModule, //                     probes
+      ],
+    };
+  }
+}

@@ -1,0 +1,90 @@
+// The OpenAPI document: generated from the code, the same on every machine.
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { REFRESH_COOKIE } from './auth/refresh-cookie.js';
+import { ETAG, problemResponses, REQUEST_ID } from './common/decorators/openapi-responses.js';
+import { HttpErrors } from './common/http.errors.js';
+
+const DESCRIPTION = `Accounts and tasks over REST.
+
+**Log in:** POST /api/auth/login (or /register), copy \`accessToken\`, press *Authorize*.
+Every route also answers under \`/api/v1\`. Errors are \`application/problem+json\` (RFC 9457); \`GET /problems\` explains each code.
+Lists are keyset pages: follow \`nextCursor\` or the \`Link\` header. Send the \`ETag\` you saw as \`If-Match\` and no change of others is overwritten.`;
+
+export function createOpenApi(app: INestApplication, version: string): OpenAPIObject {
+  const builder = new DocumentBuilder()
+    .setTitle('Holdfast')
+    .setDescription(DESCRIPTION)
+    .setVersion(version)
+    .setLicense('MIT', 'https://opensource.org/license/mit')
+    .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+    .addCookieAuth(REFRESH_COOKIE)
+    .build();
+  const document = SwaggerModule.createDocument(app, builder, {
+    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
+  });
+  for (const [path, item] of Object.entries(document.paths)) {
+    if (path.startsWith('/api/v1/'))
+      delete document.paths[path]; // the same routes again
+    else for (const method of METHODS) if (item[method]) complete(method, item[method]);
+  }
+  for (const [name, schema] of Object.entries(document.components?.schemas ?? {}))
+    if (name.startsWith('Change')) dropDefaults(schema); // what is absent stays
+  return sortKeys(document);
+}
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+/** What follows from the kind of an operation, so that no route needs to say it. */
+function complete(method: (typeof METHODS)[number], operation: Operation): void {
+  operation.operationId = operation.operationId?.replace(/\[\d+\]$/, ''); // one of the two versions of the path
+  const ok = operation.responses['200'];
+  if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
+  if (operation.requestBody) addProblems(operation, BODY_ERRORS);
+}
+
+const BODY_ERRORS = [
+  HttpErrors.INVALID_JSON,
+  HttpErrors.REQUEST_TIMEOUT,
+  HttpErrors.PAYLOAD_TOO_LARGE,
+  HttpErrors.UNSUPPORTED_MEDIA_TYPE,
+];
+
+function describeConditionalGet(operation: Operation): void {
+  const description = 'A known ETag: 304 when it is still current';
+  (operation.parameters ??= []).push({
+    name: 'If-None-Match',
+    in: 'header',
+    required: false,
+    description,
+    schema: { type: 'string' },
+  });
+  operation.responses['304'] = { description: 'Not Modified', headers: { ...REQUEST_ID, ...ETAG } };
+}
+
+/** Beside what the route itself names. */
+function addProblems(operation: Operation, errors: ReadonlyArray<{ code: string }>): void {
+  for (const { status, ...response } of problemResponses(errors.map((error) => error.code))) {
+    const named = operation.responses[status];
+    const before = named && 'description' in named ? `${named.description}, ` : '';
+    const description = before + response.description.slice(before ? response.description.indexOf('`') : 0);
+    operation.responses[status] = { ...response, description };
+  }
+}
+
+function dropDefaults(schema: object): void {
+  const { properties = {} } = schema as { properties?: Record<string, { default?: unknown }> };
+  for (const property of Object.values(properties)) delete property.default;
+}
+
+/** So that a committed document changes only where the contract does. */
+function sortKeys<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(sortKeys) as T;
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(([key, member]) => [key, sortKeys(member)]),
+  ) as T;
+}

@@ -1,0 +1,86 @@
+// The global guard: no route without an access token, but those that say so; no permission that the role has not.
+import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import { AuthGuard } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import { REQUIRES } from '../common/decorators/endpoint.decorator.js';
+import { IS_PUBLIC } from '../common/decorators/public.decorator.js';
+import { HttpErrors } from '../common/http.errors.js';
+import { can, type Permission } from '../common/permissions.js';
+import { isConnectionFailure, sqlStateOf } from '../shared/services/database/sql-state.js';
+import type { AccessClaims } from '../shared/services/security/access-tokens.js';
+import { Principals } from './principals.js';
+
+const BEARER = /^Bearer ([\w.~+/=-]+)$/i;
+
+/** What a route's decorators say. */
+interface Rule {
+  isPublic: boolean;
+  requires: Permission | undefined;
+}
+
+@Injectable()
+export class AccessGuard extends AuthGuard('jwt') {
+  private readonly rules = new Map<unknown, Rule>();
+
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly principals: Principals,
+  ) {
+    super();
+  }
+
+  /** Answers without a promise when token and session are remembered, as they mostly are. */
+  override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    const rule = this.ruleOf(context);
+    if (rule.isPublic) return true;
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
+    if (token === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
+    const claims = this.principals.findClaims(token);
+    const remembered = claims && this.principals.find(claims);
+    if (!remembered) return this.identify(context, request, claims);
+    request.user = remembered;
+    return isAllowed(request, rule);
+  }
+
+  /** A known token needs its session only; an unknown one goes through passport. */
+  private async identify(
+    context: ExecutionContext,
+    request: FastifyRequest,
+    claims: AccessClaims | null,
+  ): Promise<boolean> {
+    if (claims) request.user = (await this.principals.load(claims)) ?? refuse();
+    else await super.canActivate(context);
+    return isAllowed(request, this.ruleOf(context));
+  }
+
+  /** Passport's outcome: a database that failed is not a caller that lied. */
+  override handleRequest<T>(error: unknown, user: T | false): T {
+    if (error && (sqlStateOf(error) !== undefined || isConnectionFailure(error))) throw error as Error;
+    if (error || !user) return refuse();
+    return user;
+  }
+
+  /** Metadata look-ups walk prototype chains: once for each route is enough. */
+  private ruleOf(context: ExecutionContext): Rule {
+    const handler = context.getHandler();
+    let rule = this.rules.get(handler);
+    if (!rule) {
+      const isPublic = this.reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [handler, context.getClass()]);
+      rule = { isPublic: isPublic === true, requires: this.reflector.get<Permission | undefined>(REQUIRES, handler) };
+      this.rules.set(handler, rule);
+    }
+    return rule;
+  }
+}
+
+function isAllowed({ user }: FastifyRequest, { requires }: Rule): boolean {
+  if (requires && !(user && can(user, requires))) throw HttpErrors.FORBIDDEN(requires);
+  return true;
+}
+
+/** RFC 6750, 3. */
+function refuse(): never {
+  throw HttpErrors.AUTH_TOKEN_INVALID().withHeader('www-authenticate', 'Bearer error="invalid_token"');
+}

@@ -1,0 +1,35 @@
+// What the auth room refuses.
+import { defineErrors } from '../shared/libs/app-error.js';
+
+export const AuthErrors = defineErrors('AUTH', {
+  INVALID_CREDENTIALS: {
+    status: 401,
+    level: 'info',
+    message: () => 'E-mail or password is wrong.',
+    cure: 'Check both. An unknown e-mail and a wrong password are told apart by nothing.',
+  },
+  REFRESH_INVALID: {
+    status: 401,
+    level: 'info',
+    message: () => 'The refresh token is missing, malformed, expired, or its session has ended.',
+    cure: 'Log in again.',
+  },
+  REFRESH_REUSED: {
+    status: 401,
+    level: 'warn',
+    message: () => 'This refresh token was used before: the session is ended, since one of its two holders is not you.',
+    cure: 'Log in again; if you did not refresh twice, change your password.',
+  },
+  CROSS_SITE: {
+    status: 403,
+    level: 'warn',
+    message: () => 'The refresh cookie is accepted from our own and the allow-listed origins only.',
+    cure: 'Call from an origin in CORS_ORIGINS, or send the refresh token in the body.',
+  },
+  SESSION_NOT_FOUND: {
+    status: 404,
+    level: 'debug',
+    message: (id: string) => `No session ${id}.`,
+    cure: 'List your sessions (GET /api/auth/sessions); an ended one is gone.',
+  },
+});

@@ -1,0 +1,30 @@
+// The auth room: sessions, tokens, the guard before every route.
+import { Module } from '@nestjs/common';
+import { APP_GUARD } from '@nestjs/core';
+import { PassportModule } from '@nestjs/passport';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { SecurityModule } from '../shared/services/security/security.module.js';
+import { UsersModule } from '../users/users.module.js';
+import { AccessGuard } from './access.guard.js';
+import { AuthController } from './auth.controller.js';
+import { AuthService } from './auth.service.js';
+import { JwtStrategy } from './jwt.strategy.js';
+import { Principals } from './principals.js';
+import { ProfileController } from './profile.controller.js';
+import { RefreshCookie } from './refresh-cookie.js';
+import { Session } from './session.entity.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([Session]), PassportModule, SecurityModule, UsersModule],
+  controllers: [AuthController, ProfileController],
+  providers: [
+    AuthService,
+    JwtStrategy,
+    Principals,
+    RefreshCookie,
+    SessionsRepository,
+    { provide: APP_GUARD, useClass: AccessGuard },
+  ],
+})
+export class AuthModule {}

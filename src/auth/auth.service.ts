@@ -1,0 +1,166 @@
+// Logging in, staying logged in, logging out.
+import { randomBytes } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../common/permissions.js';
+import { AppConfig } from '../shared/config/app-config.js';
+import { Clock } from '../shared/libs/clock.js';
+import { Transaction } from '../shared/services/database/transaction.js';
+import { Events } from '../shared/services/events/events.js';
+import { AccessTokens } from '../shared/services/security/access-tokens.js';
+import { PasswordHasher } from '../shared/services/security/password-hasher.js';
+import { RefreshTokens } from '../shared/services/security/refresh-tokens.js';
+import { toUserDto } from '../users/dto/user.dto.js';
+import type { User } from '../users/user.entity.js';
+import { UsersRepository } from '../users/users.repository.js';
+import { UsersService } from '../users/users.service.js';
+import { AuthErrors } from './auth.errors.js';
+import type { ChangePasswordDto, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
+import type { EndReason, Session } from './session.entity.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+/** Where a session was opened. */
+export interface Device {
+  ip: string | null;
+  userAgent: string;
+}
+
+/** How a refresh token stands to its session. */
+type Standing = 'current' | 'previous' | 'reused' | 'invalid';
+
+@Injectable()
+export class AuthService {
+  constructor(
+    private readonly config: AppConfig,
+    private readonly clock: Clock,
+    private readonly transaction: Transaction,
+    private readonly events: Events,
+    private readonly accessTokens: AccessTokens,
+    private readonly refreshTokens: RefreshTokens,
+    private readonly hasher: PasswordHasher,
+    private readonly accounts: UsersService,
+    private readonly users: UsersRepository,
+    private readonly sessions: SessionsRepository,
+  ) {
+    events.within('user.locked-out', ({ userId }) => this.endAll(userId, 'locked-out'));
+  }
+
+  /** Throws EMAIL_TAKEN, PASSWORD_TOO_LONG. */
+  async register(values: RegisterDto, device: Device): Promise<TokensDto> {
+    const passwordHash = await this.accounts.hash(values.password);
+    return this.transaction.run(async () => {
+      const user = await this.users.create({ email: values.email, name: values.name, passwordHash });
+      return this.tokens(user, await this.open(user, device));
+    });
+  }
+
+  /** Takes the same time whatever is wrong. Throws INVALID_CREDENTIALS. */
+  async login({ email, password }: LoginDto, device: Device): Promise<TokensDto> {
+    const user = await this.users.findByEmail(email);
+    const known = await this.hasher.verify(user?.passwordHash ?? null, password);
+    if (!user?.passwordHash || !known) throw AuthErrors.INVALID_CREDENTIALS();
+    const outdated = this.hasher.isOutdated(user.passwordHash) && this.hasher.fits(password);
+    const better = outdated ? await this.hasher.hash(password) : null;
+    return this.transaction.run(async () => {
+      if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
+      if (better !== null) await this.users.upgradeHash(user, better);
+      return this.tokens(user, await this.open(user, device));
+    });
+  }
+
+  /**
+   * Rotates a refresh token. Shown again within the grace, the previous one gets the same successor (two tabs, a lost
+   * answer); any older one ends the session (RFC 9700, 4.14.2). Throws REFRESH_INVALID, REFRESH_REUSED.
+   */
+  async refresh(text: string): Promise<TokensDto> {
+    const token = this.refreshTokens.read(text);
+    if (!token) throw AuthErrors.REFRESH_INVALID();
+    const [standing, answer] = await this.transaction.run(async (): Promise<[Standing, TokensDto | null]> => {
+      const session = await this.sessions.claim(token.sessionId);
+      const user = session && (await this.sessions.findUserOf(token.sessionId));
+      if (!session || !user || !this.refreshTokens.isGenuine(token, session.salt)) return ['invalid', null];
+      const standing = this.standing(session, token.generation);
+      if (standing === 'reused') await this.end(session.uuid, session.userId, 'reuse');
+      if (standing === 'reused' || standing === 'invalid') return [standing, null];
+      const now = new Date(this.clock.now());
+      const current =
+        standing === 'current' ? await this.sessions.rotate(session, session.generation + 1, now) : session;
+      return [standing, this.tokens(user, current)];
+    });
+    if (answer) return answer;
+    throw standing === 'reused' ? AuthErrors.REFRESH_REUSED() : AuthErrors.REFRESH_INVALID();
+  }
+
+  logout(actor: Actor): Promise<void> {
+    return this.transaction.run(() => this.end(actor.sessionId, actor.key, 'logout'));
+  }
+
+  logoutAll(actor: Actor): Promise<void> {
+    return this.transaction.run(() => this.endAll(actor.id, 'logout-all'));
+  }
+
+  /** The caller's living sessions, newest first. */
+  listSessions(actor: Actor): Promise<Session[]> {
+    const now = this.clock.now();
+    return this.sessions.listOf(actor, new Date(now), new Date(now - this.config.auth.sessionIdleTtl));
+  }
+
+  /** Throws SESSION_NOT_FOUND. */
+  revoke(actor: Actor, sessionId: string): Promise<void> {
+    return this.transaction.run(() => this.end(sessionId, actor.key, 'revoked'));
+  }
+
+  /** Ends the caller's other sessions. Throws INVALID_CREDENTIALS, PASSWORD_TOO_LONG. */
+  async changePassword(actor: Actor, { currentPassword, newPassword }: ChangePasswordDto): Promise<void> {
+    const user = await this.users.findById(actor.id);
+    const known = await this.hasher.verify(user?.passwordHash ?? null, currentPassword);
+    if (!user || !known) throw AuthErrors.INVALID_CREDENTIALS();
+    const passwordHash = await this.accounts.hash(newPassword);
+    await this.transaction.run(async () => {
+      if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
+      await this.users.update(actor.id, { passwordHash }, null);
+      await this.events.emit('user.changed', { userId: actor.id });
+      await this.endAll(actor.id, 'locked-out', actor.sessionId);
+    });
+  }
+
+  private open(user: User, device: Device): Promise<Session> {
+    const now = this.clock.now();
+    return this.sessions.create({
+      userId: user.id,
+      salt: randomBytes(32).toString('base64url'),
+      rotatedAt: new Date(now),
+      expiresAt: new Date(now + this.config.auth.sessionTtl),
+      ip: device.ip,
+      userAgent: device.userAgent.slice(0, 200),
+    });
+  }
+
+  private standing(session: Session, generation: number): Standing {
+    const now = this.clock.now();
+    const sinceRotation = now - session.rotatedAt.getTime();
+    if (session.expiresAt.getTime() <= now || sinceRotation > this.config.auth.sessionIdleTtl) return 'invalid';
+    if (generation === session.generation) return 'current';
+    if (generation === session.generation - 1 && sinceRotation <= this.config.auth.refreshGrace) return 'previous';
+    return generation < session.generation ? 'reused' : 'invalid';
+  }
+
+  private tokens(user: User, session: Session): TokensDto {
+    return {
+      user: toUserDto(user),
+      accessToken: this.accessTokens.sign(user.uuid, session.uuid),
+      refreshToken: this.refreshTokens.make(session.uuid, session.generation, session.salt),
+      expiresIn: this.accessTokens.ttlSeconds,
+      tokenType: 'Bearer',
+    };
+  }
+
+  private async end(sessionId: string, userKey: string, by: EndReason): Promise<void> {
+    await this.sessions.end(sessionId, userKey, by);
+    await this.events.emit('session.ended', { sessionId });
+  }
+
+  private async endAll(userId: string, by: EndReason, except: string | null = null): Promise<void> {
+    for (const sessionId of await this.sessions.endAll(userId, by, except))
+      await this.events.emit('session.ended', { sessionId });
+  }
+}

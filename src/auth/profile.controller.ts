@@ -1,0 +1,60 @@
+// The caller itself.
+import { Controller, Get, Patch, Put, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { CurrentUser } from '../common/decorators/current-user.decorator.js';
+import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
+import { JsonBody } from '../common/decorators/input.decorator.js';
+import type { Actor } from '../common/permissions.js';
+import { ChangeProfileDto, toUserDto, UserDto } from '../users/dto/user.dto.js';
+import { UserErrors } from '../users/users.errors.js';
+import { UsersService } from '../users/users.service.js';
+import type { Principal } from './principals.js';
+
+const REFUSES = [UserErrors.USERNAME_TAKEN, UserErrors.NAMELESS];
+
+@ApiTags('Profile')
+@Controller('profile')
+export class ProfileController {
+  constructor(private readonly users: UsersService) {}
+
+  @Get()
+  @Endpoint({ summary: 'Get the caller', returns: UserDto, versioned: true })
+  get(@CurrentUser() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): string {
+    void reply.headers({ 'content-type': 'application/json; charset=utf-8', etag: `"${caller.account.version}"` });
+    return caller.profile; // read with the session, at most a second ago
+  }
+
+  @Put()
+  @Endpoint({
+    summary: 'Change the caller; the same as PATCH',
+    returns: UserDto,
+    versioned: true,
+    conditional: true,
+    errors: REFUSES,
+  })
+  put(
+    @CurrentUser() actor: Actor,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeProfileDto,
+  ): Promise<UserDto> {
+    return this.change(actor, expected, body);
+  }
+
+  @Patch()
+  @Endpoint({
+    summary: 'Change the caller; what is absent stays',
+    returns: UserDto,
+    versioned: true,
+    conditional: true,
+    errors: REFUSES,
+  })
+  async change(
+    @CurrentUser() actor: Actor,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeProfileDto,
+  ): Promise<UserDto> {
+    return toUserDto(await this.users.changeProfile(actor, expected, body));
+  }
+}

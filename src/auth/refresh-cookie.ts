@@ -1,0 +1,62 @@
+// The refresh token as a signed httpOnly cookie, for browsers.
+import { Injectable } from '@nestjs/common';
+import { parseCookie, stringifySetCookie } from 'cookie';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppConfig } from '../shared/config/app-config.js';
+import { isMacOf, macOf } from '../shared/libs/signed-text.js';
+import { AuthErrors } from './auth.errors.js';
+
+export const REFRESH_COOKIE = 'refresh_token';
+
+/** No plugin: it would parse the cookies of every request, for the one route that reads one. */
+@Injectable()
+export class RefreshCookie {
+  constructor(private readonly config: AppConfig) {}
+
+  set(reply: FastifyReply, token: string): void {
+    this.write(
+      reply,
+      `${token}.${macOf(this.config.auth.cookieSecret, REFRESH_COOKIE, token)}`,
+      this.config.auth.sessionTtl / 1000,
+    );
+  }
+
+  clear(reply: FastifyReply): void {
+    this.write(reply, '', 0);
+  }
+
+  /**
+   * The cookie's token, or '' when there is none or its signature is wrong. A browser sends cookies by itself, so the
+   * request must come from our own or an allow-listed origin. Throws CROSS_SITE.
+   */
+  read(request: FastifyRequest): string {
+    const value = parseCookie(request.headers.cookie ?? '')[REFRESH_COOKIE];
+    if (value === undefined) return '';
+    if (!this.isAllowed(request)) throw AuthErrors.CROSS_SITE();
+    const [, token = '', mac = ''] = /^(.*)\.([\w-]+)$/.exec(value) ?? [];
+    return isMacOf(this.config.auth.cookieSecret, REFRESH_COOKIE, token, mac) ? token : '';
+  }
+
+  /** Clients that are no browsers send neither header. */
+  private isAllowed(request: FastifyRequest): boolean {
+    const { origin, 'sec-fetch-site': site } = request.headers;
+    if (origin !== undefined)
+      return origin === `${request.protocol}://${request.host}` || this.config.http.corsOrigins.includes(origin);
+    return site === undefined || site === 'same-origin' || site === 'none';
+  }
+
+  private write(reply: FastifyReply, value: string, maxAge: number): void {
+    void reply.header(
+      'set-cookie',
+      stringifySetCookie({
+        name: REFRESH_COOKIE,
+        value,
+        httpOnly: true,
+        sameSite: 'strict',
+        secure: this.config.environment === 'production' || reply.request.protocol === 'https',
+        path: '/api', // /api/auth and /api/v1/auth
+        maxAge,
+      }),
+    );
+  }
+}

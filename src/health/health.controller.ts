@@ -1,0 +1,119 @@
+// Probes for Kubernetes, load balancers and operators. Public, and about this process only.
+import { hostname } from 'node:os';
+import { Controller, Get, Header, VERSION_NEUTRAL } from '@nestjs/common';
+import { ApiProperty, ApiTags } from '@nestjs/swagger';
+import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { AppConfig } from '../shared/config/app-config.js';
+import { AppError } from '../shared/libs/app-error.js';
+import { Clock } from '../shared/libs/clock.js';
+import { HealthErrors } from './health.errors.js';
+import { HealthService } from './health.service.js';
+
+class AliveDto {
+  @ApiProperty({ enum: ['ok'], example: 'ok' })
+  status!: 'ok';
+}
+
+class HealthDto extends AliveDto {
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: true,
+    example: { database: { status: 'up', responseTime: 1 }, migrations: { status: 'up' } },
+  })
+  details!: Record<string, unknown>;
+}
+
+class FullHealthDto extends HealthDto {
+  @ApiProperty({ example: '0.1.0' })
+  version!: string;
+
+  @ApiProperty({ example: 'v20.19.0' })
+  node!: string;
+
+  @ApiProperty({ example: 12.3, description: 'Seconds since the start' })
+  uptime!: number;
+
+  @ApiProperty({ format: 'date-time' })
+  timestamp!: Date;
+}
+
+class PingDto {
+  @ApiProperty({ type: 'integer', example: 4711 })
+  pid!: number;
+
+  @ApiProperty({ example: 'api-7d9f' })
+  instance!: string;
+
+  @ApiProperty({ example: 12.3, description: 'Seconds since the start' })
+  uptime!: number;
+}
+
+@ApiTags('Operators')
+@Controller({ version: VERSION_NEUTRAL })
+export class HealthController {
+  constructor(
+    private readonly health: HealthService,
+    private readonly config: AppConfig,
+    private readonly clock: Clock,
+  ) {}
+
+  @Get('health/live')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({ summary: 'Is the process alive? Asks nothing else', returns: AliveDto, public: true })
+  live(): AliveDto {
+    return { status: 'ok' };
+  }
+
+  @Get('health/ready')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({
+    summary: 'May it get traffic? 503 while starting, draining, behind in migrations or without the database',
+    returns: HealthDto,
+    public: true,
+    errors: [HealthErrors.NOT_READY],
+  })
+  ready(): Promise<HealthDto> {
+    return this.health.checkReady();
+  }
+
+  @Get('health/startup')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({
+    summary: 'Has it started? 503 until the database answers with all migrations',
+    returns: HealthDto,
+    public: true,
+    errors: [HealthErrors.NOT_READY],
+  })
+  startup(): Promise<HealthDto> {
+    return this.health.checkStartup();
+  }
+
+  @Get('health')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({
+    summary: 'Everything, with times and versions',
+    returns: FullHealthDto,
+    public: true,
+    errors: [HealthErrors.NOT_READY],
+  })
+  async all(): Promise<FullHealthDto> {
+    const about = {
+      version: this.config.version,
+      node: process.version,
+      uptime: process.uptime(),
+      timestamp: new Date(this.clock.now()),
+    };
+    const report = await this.health.checkReady().catch((error: unknown) => {
+      if (error instanceof AppError) Object.assign(error.extensions, about); // most wanted when something is wrong
+      throw error;
+    });
+    return { ...report, ...about };
+  }
+
+  @Get('ping')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({ summary: 'Which process answers?', returns: PingDto, public: true })
+  ping(): PingDto {
+    return { pid: process.pid, instance: hostname(), uptime: process.uptime() };
+  }
+}

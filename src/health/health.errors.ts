@@ -1,0 +1,11 @@
+// What the probes refuse.
+import { defineErrors } from '../shared/libs/app-error.js';
+
+export const HealthErrors = defineErrors('', {
+  NOT_READY: {
+    status: 503,
+    level: 'debug',
+    message: () => 'Not ready for traffic.',
+    cure: 'Wait; `details` names what fails. Pending migrations: run `yarn migration:run`.',
+  },
+});

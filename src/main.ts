@@ -1,0 +1,100 @@
+// Starts the server step by step, says what each step took, and stops everything in order.
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createApp } from './app.setup.js';
+import { describeAccounts, seedDemoAccounts } from './seed.js';
+import { type AppConfig, loadConfig } from './shared/config/app-config.js';
+import { ConfigError } from './shared/config/env.schema.js';
+import { migrate } from './shared/services/database/migrate.js';
+import { openDatabase } from './shared/services/database/database-url.js';
+import { EmbeddedPostgresError } from './shared/services/database/embedded-postgres.js';
+import { isConnectionFailure } from './shared/services/database/sql-state.js';
+import { Lifecycle } from './shared/services/lifecycle.js';
+import { createLogger, flush, type Logger } from './shared/services/logging/logger.js';
+import { Connections, type Opened, stopOnSignal } from './shutdown.js';
+
+/** What a user can mend: one line, no stack. */
+class StartError extends Error {}
+
+async function start(config: AppConfig, logger: Logger): Promise<void> {
+  const opened: Opened = {};
+  stopOnSignal(config, logger, opened);
+  try {
+    await serve(config, logger, opened);
+  } catch (error) {
+    if (error instanceof StartError || error instanceof EmbeddedPostgresError) logger.fatal(error.message);
+    else if (isConnectionFailure(error)) logger.fatal(`The database does not answer: ${(error as Error).message}`);
+    else logger.fatal({ err: error }, 'The start failed');
+    await opened.app?.close().catch(() => undefined);
+    await opened.database?.stop();
+    await flush(logger);
+    process.exit(1);
+  }
+}
+
+async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise<void> {
+  const timed = <T>(what: string, work: () => Promise<T>): Promise<T> => step(logger, what, work);
+  opened.database = await openDatabase(config, 'own', (line) => logger.info(line));
+  const { url } = opened.database;
+  if (config.environment !== 'production') {
+    const applied = await timed('Migrations checked', () => migrate(config, url));
+    for (const name of applied) logger.info(`Migration ${name}: applied`);
+  }
+  const app = (opened.app = await timed('Application built', () => createApp(config, url, logger)));
+  opened.connections = new Connections(app.getHttpServer());
+  await listen(app, config);
+  const demo =
+    config.environment === 'development'
+      ? await timed('Demo accounts checked', () => seedDemoAccounts(app, { newPasswords: false }))
+      : [];
+  app.get(Lifecycle).serve();
+  const origin = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
+  logger.info(`Holdfast ${config.version} serves on ${origin} after ${process.uptime().toFixed(1)} s`);
+  if (config.log.format === 'pretty' || demo.length > 0)
+    process.stdout.write(welcome(origin, demo.length > 0 ? describeAccounts(demo) : null, config));
+}
+
+async function listen(app: NestFastifyApplication, config: AppConfig): Promise<void> {
+  const { host, port } = config.http;
+  await app.listen(port, host).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'EADDRINUSE')
+      throw new StartError(
+        `Port ${port} is in use by another program. Stop it, or choose another: PORT=${port + 1} npm start`,
+      );
+    if (error.code === 'EACCES')
+      throw new StartError(
+        `Port ${port} needs more rights than this user has. Choose one above 1023: PORT=3000 npm start`,
+      );
+    throw error;
+  });
+}
+
+async function step<T>(logger: Logger, what: string, work: () => Promise<T>): Promise<T> {
+  const began = performance.now();
+  const result = await work();
+  logger.info(`${what} in ${Math.round(performance.now() - began)} ms`);
+  return result;
+}
+
+/** The last lines of a start: where to look, and how to log in. */
+function welcome(origin: string, accounts: string | null, config: AppConfig): string {
+  const login =
+    accounts !== null
+      ? `  Demo accounts, shown this once (new passwords: npm run db:seed -- --new-passwords):\n${accounts}`
+      : config.environment === 'development'
+        ? '  Demo accounts: admin@example.com, user@example.com (forgot the passwords? npm run db:seed -- --new-passwords)\n'
+        : '';
+  return `\n${login}  Swagger UI: ${origin}/docs\n  Log in:     POST ${origin}/api/auth/login {"email", "password"}, then Authorize with the accessToken\n\n`;
+}
+
+function readConfig(): AppConfig {
+  try {
+    return loadConfig();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(1);
+  }
+}
+
+const config = readConfig();
+await start(config, createLogger(config));

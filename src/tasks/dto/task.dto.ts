@@ -1,0 +1,115 @@
+// Everything the outside sees of a task: shapes in, the shape out, and the mapper.
+import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
+import { Type } from 'class-transformer';
+import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateNested } from 'class-validator';
+import { EnumField, IntField, IntQuery, TextField, TimeField } from '../../common/decorators/fields.decorator.js';
+import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
+import { type Task, TASK_STATUSES, type TaskStatus } from '../task.entity.js';
+
+const MOST_IN_BULK = 500;
+
+export class CreateTaskDto {
+  @TextField({ max: 200, example: 'Buy milk' })
+  title!: string;
+
+  @TextField({ min: 0, max: 10_000, optional: true, default: '', example: 'Two bottles' })
+  description?: string;
+
+  @EnumField({ values: TASK_STATUSES, optional: true, default: 'TODO' })
+  status?: TaskStatus;
+
+  @IntField({ min: 1, max: 5, optional: true, default: 3, description: '1 (least) to 5 (most urgent)' })
+  priority?: number;
+
+  @TimeField({ optional: true, nullable: true, description: 'Null: no due time' })
+  dueAt?: Date | null;
+}
+
+/** PUT and PATCH alike: what is absent stays. */
+export class ChangeTaskDto extends PartialType(CreateTaskDto, { skipNullProperties: false }) {}
+
+export class CreateTasksDto {
+  @ApiProperty({ type: [CreateTaskDto], minItems: 1, maxItems: MOST_IN_BULK })
+  @IsArray()
+  @ArrayMinSize(1)
+  @ArrayMaxSize(MOST_IN_BULK)
+  @IsObject({ each: true }) // a list would be validated member by member
+  @ValidateNested({ each: true })
+  @Type(() => CreateTaskDto)
+  tasks!: CreateTaskDto[];
+}
+
+export class ListTasksQuery extends PageQuery {
+  @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', '-priority', 'priority', '-dueAt', 'dueAt'])
+  sort = '-createdAt';
+
+  @EnumField({ values: TASK_STATUSES, optional: true })
+  status?: TaskStatus;
+
+  @IntQuery({ min: 1, max: 5 })
+  priority?: number;
+
+  @TextField({ max: 200, optional: true, description: 'Part of the title or description, in any case' })
+  q?: string;
+
+  @TimeField({ optional: true, description: 'Only tasks that are due before' })
+  dueBefore?: Date;
+}
+
+export class TaskDto {
+  @ApiProperty({ format: 'uuid', example: '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11' })
+  id!: string;
+
+  @ApiProperty({ format: 'uuid' })
+  ownerId!: string;
+
+  @ApiProperty({ example: 'Buy milk' })
+  title!: string;
+
+  @ApiProperty({ example: 'Two bottles' })
+  description!: string;
+
+  @ApiProperty({ enum: TASK_STATUSES, example: 'TODO' })
+  status!: TaskStatus;
+
+  @ApiProperty({ type: 'integer', minimum: 1, maximum: 5, example: 3 })
+  priority!: number;
+
+  @ApiProperty({ type: String, format: 'date-time', nullable: true })
+  dueAt!: Date | null;
+
+  @ApiProperty({ format: 'date-time' })
+  createdAt!: Date;
+
+  @ApiProperty({ format: 'date-time' })
+  updatedAt!: Date;
+
+  @ApiProperty({ type: 'integer', example: 1, description: 'Also the ETag' })
+  version!: number;
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'Only of deleted tasks' })
+  deletedAt?: Date;
+}
+
+export class TaskPage extends PageOf(TaskDto) {}
+
+export class CreatedTasksDto {
+  @ApiProperty({ type: [TaskDto] })
+  items!: TaskDto[];
+}
+
+export function toTaskDto(task: Task): TaskDto {
+  return {
+    id: task.uuid,
+    ownerId: task.ownerUuid,
+    title: task.title,
+    description: task.description,
+    status: task.status,
+    priority: task.priority,
+    dueAt: task.dueAt,
+    createdAt: task.createdAt,
+    updatedAt: task.updatedAt,
+    version: task.version,
+    ...(task.deletedAt && { deletedAt: task.deletedAt }),
+  };
+}

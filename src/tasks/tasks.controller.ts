@@ -1,0 +1,114 @@
+// Tasks over REST: a route is three lines of intention.
+import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentUser } from '../common/decorators/current-user.decorator.js';
+import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
+import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
+import { HttpErrors } from '../common/http.errors.js';
+import type { Actor } from '../common/permissions.js';
+import {
+  ChangeTaskDto,
+  CreatedTasksDto,
+  CreateTaskDto,
+  CreateTasksDto,
+  ListTasksQuery,
+  TaskDto,
+  TaskPage,
+  toTaskDto,
+} from './dto/task.dto.js';
+import { TaskErrors } from './tasks.errors.js';
+import { TasksRepository } from './tasks.repository.js';
+import { TasksService } from './tasks.service.js';
+
+@ApiTags('Tasks')
+@Controller('tasks')
+export class TasksController {
+  constructor(
+    private readonly tasks: TasksRepository,
+    private readonly service: TasksService,
+  ) {}
+
+  @Post()
+  @Endpoint({ summary: 'Create a task', returns: TaskDto, status: 201, versioned: true })
+  async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateTaskDto): Promise<TaskDto> {
+    return toTaskDto(await this.tasks.create(actor, body));
+  }
+
+  @Post('bulk')
+  @Endpoint({ summary: 'Create up to 500 tasks, all or none', returns: CreatedTasksDto, status: 201 })
+  async createAll(@CurrentUser() actor: Actor, @JsonBody() body: CreateTasksDto): Promise<CreatedTasksDto> {
+    return { items: (await this.tasks.createAll(actor, body.tasks)).map(toTaskDto) };
+  }
+
+  @Get()
+  @Endpoint({
+    summary: "List the caller's tasks",
+    returns: TaskPage,
+    paged: true,
+    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
+  })
+  async list(@CurrentUser() actor: Actor, @QueryParams() query: ListTasksQuery): Promise<TaskPage> {
+    const { items, nextCursor } = await this.service.list(actor, query);
+    return { items: items.map(toTaskDto), nextCursor };
+  }
+
+  @Get(':id')
+  @Endpoint({ summary: 'Get a task', returns: TaskDto, versioned: true, errors: [TaskErrors.NOT_FOUND] })
+  async get(@CurrentUser() actor: Actor, @Id() id: string): Promise<TaskDto> {
+    return toTaskDto(await this.tasks.getOwned(actor, id));
+  }
+
+  @Put(':id')
+  @Endpoint({
+    summary: 'Change a task; the same as PATCH',
+    returns: TaskDto,
+    versioned: true,
+    conditional: true,
+    errors: [TaskErrors.NOT_FOUND],
+  })
+  put(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeTaskDto,
+  ): Promise<TaskDto> {
+    return this.change(actor, id, expected, body);
+  }
+
+  @Patch(':id')
+  @Endpoint({
+    summary: 'Change a task; what is absent stays',
+    returns: TaskDto,
+    versioned: true,
+    conditional: true,
+    errors: [TaskErrors.NOT_FOUND],
+  })
+  async change(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeTaskDto,
+  ): Promise<TaskDto> {
+    return toTaskDto(await this.tasks.updateOwned(actor, id, body, expected));
+  }
+
+  @Delete(':id')
+  @Endpoint({ summary: 'Delete a task (softly)', conditional: true, errors: [TaskErrors.NOT_FOUND] })
+  async delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    await this.tasks.deleteOwned(actor, id, expected);
+  }
+
+  @Post(':id/restore')
+  @Endpoint({
+    summary: "Bring anyone's deleted task back",
+    returns: TaskDto,
+    status: 200,
+    versioned: true,
+    requires: 'deleted:restore',
+    errors: [TaskErrors.NOT_FOUND],
+  })
+  async restore(@Id() id: string): Promise<TaskDto> {
+    return toTaskDto(await this.tasks.undelete(id));
+  }
+}

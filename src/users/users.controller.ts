@@ -1,0 +1,124 @@
+// Accounts, for administrators; a user may get itself.
+import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentUser } from '../common/decorators/current-user.decorator.js';
+import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
+import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
+import { HttpErrors } from '../common/http.errors.js';
+import type { Actor } from '../common/permissions.js';
+import { ChangeUserDto, CreateUserDto, ListUsersQuery, toUserDto, UserDto, UserPage } from './dto/user.dto.js';
+import { UserErrors } from './users.errors.js';
+import { UsersRepository } from './users.repository.js';
+import { UsersService } from './users.service.js';
+
+const TAKEN = [UserErrors.EMAIL_TAKEN, UserErrors.USERNAME_TAKEN];
+const CREATE_REFUSES = [UserErrors.NAMELESS, UserErrors.PASSWORD_TOO_LONG, ...TAKEN];
+const CHANGE_REFUSES = [
+  UserErrors.NOT_FOUND,
+  UserErrors.LAST_ADMIN,
+  UserErrors.NAMELESS,
+  UserErrors.PASSWORD_TOO_LONG,
+  ...TAKEN,
+];
+
+@ApiTags('Users')
+@Controller('users')
+export class UsersController {
+  constructor(
+    private readonly users: UsersRepository,
+    private readonly service: UsersService,
+  ) {}
+
+  @Get()
+  @Endpoint({
+    summary: 'List users',
+    returns: UserPage,
+    paged: true,
+    requires: 'users:read',
+    errors: [HttpErrors.INVALID_CURSOR],
+  })
+  async list(@QueryParams() query: ListUsersQuery): Promise<UserPage> {
+    const { items, nextCursor } = await this.users.list(query);
+    return { items: items.map(toUserDto), nextCursor };
+  }
+
+  @Post()
+  @Endpoint({
+    summary: 'Create a user',
+    returns: UserDto,
+    status: 201,
+    versioned: true,
+    requires: 'users:write',
+    errors: CREATE_REFUSES,
+  })
+  async create(@JsonBody() body: CreateUserDto): Promise<UserDto> {
+    return toUserDto(await this.service.create(body));
+  }
+
+  @Get(':id')
+  @Endpoint({
+    summary: 'Get a user: anyone for administrators, oneself for everybody',
+    returns: UserDto,
+    versioned: true,
+    errors: [UserErrors.NOT_FOUND],
+  })
+  async get(@CurrentUser() actor: Actor, @Id() id: string): Promise<UserDto> {
+    return toUserDto(await this.service.get(actor, id));
+  }
+
+  @Put(':id')
+  @Endpoint({
+    summary: 'Change a user; the same as PATCH',
+    returns: UserDto,
+    versioned: true,
+    conditional: true,
+    requires: 'users:write',
+    errors: CHANGE_REFUSES,
+  })
+  put(@Id() id: string, @IfMatch() expected: ExpectedVersions, @JsonBody() body: ChangeUserDto): Promise<UserDto> {
+    return this.change(id, expected, body);
+  }
+
+  @Patch(':id')
+  @Endpoint({
+    summary: 'Change a user; what is absent stays',
+    description: 'A new password or role ends the sessions of the user.',
+    returns: UserDto,
+    versioned: true,
+    conditional: true,
+    requires: 'users:write',
+    errors: CHANGE_REFUSES,
+  })
+  async change(
+    @Id() id: string,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeUserDto,
+  ): Promise<UserDto> {
+    return toUserDto(await this.service.change(id, expected, body));
+  }
+
+  @Delete(':id')
+  @Endpoint({
+    summary: 'Delete a user (softly) and end its sessions',
+    conditional: true,
+    requires: 'users:write',
+    errors: [UserErrors.NOT_FOUND, UserErrors.LAST_ADMIN],
+  })
+  delete(@Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    return this.service.delete(id, expected);
+  }
+
+  @Post(':id/restore')
+  @Endpoint({
+    summary: 'Bring a deleted user back',
+    returns: UserDto,
+    status: 200,
+    versioned: true,
+    requires: 'deleted:restore',
+    errors: [UserErrors.NOT_FOUND, ...TAKEN],
+  })
+  async restore(@Id() id: string): Promise<UserDto> {
+    return toUserDto(await this.users.undelete(id));
+  }
+}

@@ -1,0 +1,41 @@
+// What the users' room refuses.
+import { defineErrors } from '../shared/libs/app-error.js';
+
+export const UserErrors = defineErrors('USER', {
+  NOT_FOUND: {
+    status: 404,
+    level: 'debug',
+    message: (id: string) => `No user ${id}.`,
+    cure: 'Check the id. A deleted account, and one that you may not see, is not found either.',
+  },
+  EMAIL_TAKEN: {
+    status: 409,
+    level: 'info',
+    message: () => 'This e-mail address belongs to another account.',
+    cure: 'Log in with it, or use another address.',
+  },
+  USERNAME_TAKEN: {
+    status: 409,
+    level: 'info',
+    message: () => 'This username belongs to another account.',
+    cure: 'Choose another username; case makes no difference.',
+  },
+  NAMELESS: {
+    status: 400,
+    level: 'debug',
+    message: () => 'A user needs an email or a username.',
+    cure: 'Send at least one of `email` and `username`.',
+  },
+  LAST_ADMIN: {
+    status: 409,
+    level: 'info',
+    message: () => 'This is the last administrator.',
+    cure: 'Make another user ADMIN first.',
+  },
+  PASSWORD_TOO_LONG: {
+    status: 400,
+    level: 'debug',
+    message: () => 'The password is longer than 72 bytes.',
+    cure: 'This server hashes with bcrypt, which reads 72 bytes (UTF-8): choose a shorter password.',
+  },
+});

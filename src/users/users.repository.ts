@@ -1,0 +1,106 @@
+// The users' table.
+import { Injectable } from '@nestjs/common';
+import { Brackets } from 'typeorm';
+import type { Page } from '../common/dto/page.dto.js';
+import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { escapeLike } from '../shared/libs/text.js';
+import { constraintOf } from '../shared/services/database/sql-state.js';
+import type { ListUsersQuery } from './dto/user.dto.js';
+import { User } from './user.entity.js';
+import { UserErrors } from './users.errors.js';
+
+/** Any constant: whoever may take away an administrator holds this advisory lock until the commit. */
+const ADMINS_LOCK = 7_265_001;
+
+@Injectable()
+export class UsersRepository extends BaseRepository<User> {
+  protected readonly entity = User;
+  protected readonly sorts: Record<string, SortColumn<User>> = {
+    createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
+    updatedAt: { sql: 'row.updated_at', type: 'timestamptz', value: (row) => row.updatedAt },
+  };
+
+  /** Throws EMAIL_TAKEN, USERNAME_TAKEN. */
+  async create(values: Partial<User>): Promise<User> {
+    const [user] = await this.unique(() => this.insertAll([values]));
+    return user as User;
+  }
+
+  findById(uuid: string): Promise<User | null> {
+    return this.rows().where({ uuid }).getOne();
+  }
+
+  /** `email` in lower case. */
+  findByEmail(email: string): Promise<User | null> {
+    return this.rows().where({ email }).getOne();
+  }
+
+  /**
+   * Inside a transaction: the user, kept as it is until the commit, if its password is still the one that was verified.
+   * Verifying takes long enough for the password to be changed meanwhile.
+   */
+  claimWithHash(verified: User): Promise<User | null> {
+    const { id, passwordHash } = verified;
+    return this.rows().where({ id, passwordHash }).setLock('pessimistic_write').getOne();
+  }
+
+  list(query: ListUsersQuery): Promise<Page<User>> {
+    const rows = this.rows()
+      .where(query.deleted ? 'row.deleted_at IS NOT NULL' : 'row.deleted_at IS NULL')
+      .withDeleted();
+    if (query.role) rows.andWhere('row.role = :role', { role: query.role });
+    if (query.q !== undefined) {
+      const parts = ['email', 'name', 'username'].map((column) => `row.${column} ILIKE :q`);
+      rows.andWhere(new Brackets((any) => any.where(parts.join(' OR '))), { q: `%${escapeLike(query.q)}%` });
+    }
+    return this.page(rows, query);
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE, EMAIL_TAKEN, USERNAME_TAKEN. */
+  update(uuid: string, patch: Partial<User>, expected: ExpectedVersions): Promise<User> {
+    return this.unique(() =>
+      this.change(patch, { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) }),
+    );
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE. */
+  delete(uuid: string, expected: ExpectedVersions): Promise<User> {
+    return this.remove({ where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) });
+  }
+
+  /** Throws NOT_FOUND unless deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
+  undelete(uuid: string): Promise<User> {
+    return this.unique(() => this.restore({ where: { uuid }, missing: () => UserErrors.NOT_FOUND(uuid) }));
+  }
+
+  /** Stores a better hash of the same password, unless it was changed meanwhile. */
+  async upgradeHash(user: User, hash: string): Promise<void> {
+    await this.transaction.query({
+      name: 'user-upgrade-hash',
+      text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', // not a change that a client could see: same version
+      values: [user.id, user.passwordHash, hash],
+    });
+  }
+
+  /** Inside a transaction: until the commit nobody else may take an administrator away. */
+  async lockAdmins(): Promise<void> {
+    await this.transaction.manager.query('SELECT pg_advisory_xact_lock($1)', [ADMINS_LOCK]);
+  }
+
+  /** Whether another administrator lives. */
+  hasAdminBeside(uuid: string): Promise<boolean> {
+    return this.rows().where("row.role = 'ADMIN' AND row.uuid <> :uuid", { uuid }).getExists();
+  }
+
+  private async unique<T>(write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      const constraint = constraintOf(error);
+      if (constraint === 'users_email_key') throw UserErrors.EMAIL_TAKEN();
+      if (constraint === 'users_username_key') throw UserErrors.USERNAME_TAKEN();
+      throw error;
+    }
+  }
+}
