@@ -1,0 +1,117 @@
+// The rules of the house as a pure function: what each file imports and says → the faults, one line each.
+import { posix } from 'node:path';
+import ts from 'typescript';
+
+/** What the rules look at; paths are relative to src/. */
+export interface SourceFile {
+  firstLine: string;
+  imports: string[];
+  /** Identifiers, and member accesses like `process.env`. */
+  words: ReadonlySet<string>;
+}
+
+export type House = ReadonlyMap<string, SourceFile>;
+
+/** From the cellar up, as in DESIGN.md. Areas on one floor don't know each other, but for the edges below. */
+const FLOORS: readonly (readonly string[])[] = [
+  ['shared/libs'],
+  ['shared/config', 'shared/entities', 'shared/services'],
+  ['common'],
+  ['workers'],
+  ['auth', 'users', 'files', 'tasks'],
+  ['realtime', 'audit', 'health'],
+  ['the door'], // files that stand in src/ itself
+];
+
+const EDGES = new Set([
+  'shared/services → shared/config',
+  'shared/services → shared/entities',
+  'auth → users',
+  'tasks → files',
+]);
+
+/** Words that only some files may say, and why. */
+const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
+  { words: ['forwardRef'], allowed: /^$/, why: 'a cycle in disguise: move what both need one floor down' },
+  {
+    words: ['process.env'],
+    // The second one passes PATH on to PostgreSQL.
+    allowed: /^shared\/(config\/env\.schema|services\/database\/embedded-postgres\.place)\.ts$/,
+    why: 'declare the setting in env.schema.ts and ask AppConfig',
+  },
+  {
+    words: ['createQueryBuilder', 'getRepository', 'InjectRepository'],
+    allowed: /\.repository\.ts$|^common\/repositories\/|^shared\/services\/database\//,
+    why: 'only repositories build queries',
+  },
+];
+
+export function readSource(path: string, text: string): SourceFile {
+  const words = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node)) words.add(node.text);
+    if (ts.isPropertyAccessExpression(node)) words.add(node.getText());
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
+  const imports = ts
+    .preProcessFile(text)
+    .importedFiles.map(({ fileName }) => fileName)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts'))
+    .filter((name) => name !== '../package.json');
+  return { firstLine: text.slice(0, text.indexOf('\n')), imports, words };
+}
+
+export function findFaults(house: House): string[] {
+  const files = [...house];
+  return [
+    ...files.flatMap(([path, { imports }]) => imports.flatMap((target) => faultOfImport(path, target) ?? [])),
+    ...files.flatMap(([path, file]) => faultsOfText(path, file)),
+    ...findCycles(house),
+  ];
+}
+
+function areaOf(path: string): string {
+  const [first = '', second = ''] = path.split('/');
+  if (second === '') return 'the door';
+  return first === 'shared' ? `shared/${second}` : first;
+}
+
+function floorOf(path: string): number {
+  return FLOORS.findIndex((areas) => areas.includes(areaOf(path)));
+}
+
+function faultOfImport(path: string, target: string): string | undefined {
+  if (floorOf(target) === -1 || target.startsWith('..')) return `${path} imports ${target}, which is not in the house`;
+  const [from, to] = [areaOf(path), areaOf(target)];
+  if (from === to || floorOf(target) < floorOf(path) || EDGES.has(`${from} → ${to}`)) return undefined;
+  const how = floorOf(target) > floorOf(path) ? 'upwards' : 'across';
+  return `${path} imports ${how}: ${target}`;
+}
+
+function faultsOfText(path: string, { firstLine, words }: SourceFile): string[] {
+  const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
+    rule.words.filter((word) => words.has(word)).map((word) => `${path} says ${word}: ${rule.why}`),
+  );
+  const faults = [...reserved];
+  if (floorOf(path) === -1)
+    faults.push(`${path} stands on no floor: give its folder one in test/architecture/house.ts`);
+  if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the file that has it`);
+  if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} does not say its purpose in a comment on its first line`);
+  return faults;
+}
+
+/** Depth first; a file met again on the way down closes a cycle. */
+function findCycles(house: House): string[] {
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const walk = (path: string, way: string[]): void => {
+    if (way.includes(path)) cycles.push(`cycle: ${[...way.slice(way.indexOf(path)), path].join(' → ')}`);
+    if (done.has(path) || way.includes(path)) return;
+    for (const target of house.get(path)?.imports ?? []) walk(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of house.keys()) walk(path, []);
+  return cycles;
+}

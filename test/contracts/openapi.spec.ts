@@ -1,0 +1,336 @@
+// The committed OpenAPI document: it is what the code says, and it says everything a partner needs.
+import { readFileSync } from 'node:fs';
+import { STATUS_CODES } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createOpenApi } from '../../src/app.openapi.js';
+import { createApp } from '../../src/app.setup.js';
+import { errorCatalogue } from '../../src/shared/libs/app-error.js';
+import { createLogger } from '../../src/shared/services/logging/logger.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+
+interface Schema {
+  $ref?: string;
+  type?: string;
+  format?: string;
+  items?: Schema;
+  properties?: Record<string, Schema>;
+  required?: string[];
+  [keyword: string]: unknown;
+}
+
+interface Response {
+  description: string;
+  headers?: Record<string, { schema: Schema; description?: string }>;
+  content?: Record<string, { schema: Schema }>;
+}
+
+interface Operation {
+  operationId: string;
+  summary?: string;
+  description?: string;
+  tags?: string[];
+  security?: Array<Record<string, string[]>>;
+  parameters?: Array<{ in: string; name: string; required?: boolean; schema: Schema }>;
+  requestBody?: { required?: boolean; content: Record<string, { schema: Schema }> };
+  responses: Record<string, Response>;
+}
+
+interface Document {
+  info: { description: string };
+  paths: Record<string, Record<string, Operation>>;
+  components: { schemas: Record<string, Schema>; securitySchemes: Record<string, unknown> };
+}
+
+const text = readFileSync('openapi.json', 'utf8');
+const document = JSON.parse(text) as Document;
+
+/** What is wrong, each with `METHOD /path` before it: so all of it shows at once. */
+function faultsOf(look: (operation: Operation, path: string, method: string) => string[]): string[] {
+  return Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).flatMap(([method, operation]) =>
+      look(operation, path, method).map((fault) => `${method.toUpperCase()} ${path}: ${fault}`),
+    ),
+  );
+}
+
+/** The faults that hold. */
+const when = (faults: Record<string, boolean>): string[] => Object.keys(faults).filter((fault) => faults[fault]);
+
+const isPublic = (operation: Operation): boolean => !operation.security?.some((scheme) => 'bearer' in scheme);
+const successOf = ({ responses }: Operation): Array<[string, Response]> =>
+  Object.entries(responses).filter(([status]) => status.startsWith('2'));
+
+function resolve(schema: Schema): Schema {
+  return schema.$ref
+    ? (document.components.schemas[schema.$ref.replace('#/components/schemas/', '')] as Schema)
+    : schema;
+}
+
+describe('the committed document', () => {
+  let database: ClonedDatabase;
+  let app: NestFastifyApplication;
+
+  beforeAll(async () => {
+    database = await cloneDatabase();
+    const config = testConfig(database.url, { LOG_LEVEL: 'error' });
+    app = await createApp(config, database.url, createLogger(config));
+    await app.init();
+  }, 30_000);
+  afterAll(async () => {
+    await app.close();
+    await database.drop();
+  });
+
+  it('is the one that the code gives; if not: `npm run openapi`, and look at what changed for partners', () => {
+    const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+    const generated = createOpenApi(app, version);
+    expect(document).toEqual(JSON.parse(JSON.stringify(generated)));
+    expect(text).toBe(`${JSON.stringify(generated, null, 2)}\n`);
+  });
+
+  it('is the one that the server shows', async () => {
+    await app.listen(0, '127.0.0.1');
+    const shown = await fetch(new URL('/docs/openapi.json', await app.getUrl()));
+    expect(await shown.json()).toEqual(document);
+  });
+
+  it('has every route of the server, which answers under /api/v1 as well', () => {
+    const served = routesOf(app).filter((route) => !route.includes(' /docs'));
+    const described = faultsOf(() => ['']).map((route) => route.replace(/: $/, '').replace(/\{(\w+)\}/g, ':$1'));
+    const twins = described
+      .filter((route) => route.includes(' /api/'))
+      .map((route) => route.replace('/api/', '/api/v1/'));
+    expect(served).toEqual([...described, ...twins].sort());
+  });
+});
+
+/** `METHOD /path`, sorted; Fastify tells them only as a drawing of a tree. */
+function routesOf(app: NestFastifyApplication): string[] {
+  const tree = app.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false });
+  const branch: string[] = [];
+  return tree
+    .split('\n')
+    .flatMap((line) => {
+      const [, indent = '', segment = '', methods = ''] = /^([\s│├└─]*)(.*?)(?: \(([A-Z, ]+)\))?$/.exec(line) ?? [];
+      branch.splice(indent.length / 4 - 1, Infinity, segment);
+      return methods.split(', ').map((method) => `${method} ${branch.join('')}`);
+    })
+    .filter((route) => /^(?!HEAD|OPTIONS)[A-Z]+ /.test(route))
+    .sort();
+}
+
+it('its keys are sorted, so that it changes only where the contract does', () => {
+  const unsorted: string[] = [];
+  const walk = (value: unknown, path: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    const keys = Object.keys(value);
+    if (!Array.isArray(value) && keys.join() !== [...keys].sort().join()) unsorted.push(path);
+    for (const [key, member] of Object.entries(value)) walk(member, `${path}/${key}`);
+  };
+  walk(document, '#');
+  expect(unsorted).toEqual([]);
+});
+
+describe('every operation', () => {
+  it('has a summary, a tag and an id of its own', () => {
+    const seen = new Map<string, string>();
+    const faults = faultsOf(({ summary, tags, operationId }, path) => {
+      const twin = seen.get(operationId);
+      seen.set(operationId, path);
+      return when({
+        'no summary': !summary || !/^[A-Z]/.test(summary),
+        'no tag': tags?.length !== 1,
+        [`operationId ${operationId} is also that of ${twin}`]: twin !== undefined,
+        [`operationId ${operationId}`]: !/^[A-Z][A-Za-z]+\.[a-z][A-Za-z]+$/.test(operationId),
+      });
+    });
+    expect(faults).toEqual([]);
+  });
+
+  it('has one success, with a schema unless it is empty', () => {
+    const faults = faultsOf((operation) => {
+      const [[status, success] = [], ...others] = successOf(operation);
+      const schema = success?.content?.['application/json']?.schema;
+      return when({
+        'no success': success === undefined,
+        'two successes': others.length > 0,
+        [`${status} without a schema`]:
+          status !== '204' && !(schema && Object.keys(resolve(schema).properties ?? {}).length),
+        '204 with a body': status === '204' && success?.content !== undefined,
+      });
+    });
+    expect(faults).toEqual([]);
+  });
+
+  it('that is not public asks for a bearer token, and says 401', () => {
+    expect(document.components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } });
+    const publicOnes = faultsOf((operation) => (isPublic(operation) ? ['public'] : []));
+    expect(publicOnes).toEqual(
+      [
+        'POST /api/auth/login',
+        'POST /api/auth/refresh',
+        'POST /api/auth/register',
+        'GET /health',
+        'GET /health/live',
+        'GET /health/ready',
+        'GET /health/startup',
+        'GET /ping',
+        'GET /problems',
+        'GET /problems/{code}',
+      ].map((route) => `${route}: public`),
+    );
+    expect(faultsOf((operation) => when({ 'no 401': !isPublic(operation) && !operation.responses['401'] }))).toEqual(
+      [],
+    );
+  });
+
+  it('on one object takes its UUID, and says 404', () => {
+    const faults = faultsOf(({ parameters = [], responses }, path) => {
+      const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
+      const described = parameters.filter((parameter) => parameter.in === 'path');
+      return [
+        ...when({
+          'other path parameters than the path': described.map(({ name }) => name).join() !== inPath.join(),
+          'no 404': inPath.length > 0 && !responses['404'],
+        }),
+        ...described.flatMap(({ name, required, schema }) =>
+          when({
+            [`${name} is optional`]: required !== true,
+            [`${name} is ${schema.type} ${schema.format}`]:
+              name === 'id' && !(schema.type === 'string' && schema.format === 'uuid'),
+          }),
+        ),
+      ];
+    });
+    expect(faults).toEqual([]);
+  });
+
+  it('says 400, 500 and 503, and with a body 413 and 415', () => {
+    const faults = faultsOf(({ responses, requestBody }) =>
+      ['400', '500', '503', ...(requestBody ? ['408', '413', '415'] : [])]
+        .filter((status) => !responses[status])
+        .map((status) => `no ${status}`),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('that may lose a race says 409, that takes If-Match 412', () => {
+    const faults = faultsOf(({ parameters = [], responses }, _path, method) => {
+      const conditional = parameters.some(({ name }) => name === 'If-Match');
+      return when({
+        'no If-Match': ['put', 'patch'].includes(method) && !conditional,
+        'no 412': conditional && !responses['412'],
+        'no 409': conditional && !responses['409'],
+      });
+    });
+    expect(faults).toEqual([]);
+  });
+
+  it('answers what is no success with a problem', () => {
+    const faults = faultsOf(({ responses }) =>
+      Object.entries(responses)
+        .filter(([status]) => /^[45]/.test(status))
+        .flatMap(([status, { content }]) =>
+          when({
+            [`${status} as ${Object.keys(content ?? {}).join()}`]:
+              Object.keys(content ?? {}).join() !== 'application/problem+json',
+            [`${status} with another shape`]:
+              content?.['application/problem+json']?.schema.$ref !== '#/components/schemas/ProblemDto',
+          }),
+        ),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('names only codes of the catalogue, under their status', () => {
+    const faults = faultsOf(({ responses }) =>
+      Object.entries(responses).flatMap(([status, { description }]) => {
+        const codes = [...description.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => code as string);
+        return [
+          ...when({
+            [`${status} names no code`]: /^[45]/.test(status) && codes.length === 0,
+            [`${status} is described as “${description}”`]: !description.startsWith(STATUS_CODES[status] as string),
+            [`${status} names a code twice`]: new Set(codes).size < codes.length,
+          }),
+          ...codes
+            .filter((code) => String(errorCatalogue().get(code)?.status) !== status)
+            .map((code) => `${status} names ${code}`),
+        ];
+      }),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('tells its headers: X-Request-Id always, ETag of one resource, Location of a new one, Link of a page', () => {
+    const faults = faultsOf((operation) =>
+      Object.entries(operation.responses).flatMap(([status, { description, headers = {}, content }]) => {
+        const schema = content?.['application/json'] ? resolve(content['application/json'].schema) : {};
+        const versioned = schema.properties?.['version']?.type === 'integer';
+        return when({
+          [`${status} without X-Request-Id`]: !headers['X-Request-Id'],
+          [`${status} without ETag`]: (versioned || status === '304') && !headers['ETag'],
+          [`${status} without Location`]: versioned && status === '201' && !headers['Location'],
+          [`${status} without Link`]: schema.properties?.['nextCursor'] !== undefined && !headers['Link'],
+          [`${status} without Retry-After`]: status === '503' && !headers['Retry-After'],
+          [`${status} without WWW-Authenticate`]:
+            description.includes('`UNAUTHENTICATED`') && !headers['WWW-Authenticate'],
+        });
+      }),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('that reads one resource answers If-None-Match', () => {
+    const faults = faultsOf(({ parameters = [], responses }, _path, method) =>
+      when({
+        'no 304': method === 'get' && responses['200']?.headers?.['ETag'] !== undefined && !responses['304'],
+        'no If-None-Match': responses['304'] !== undefined && !parameters.some(({ name }) => name === 'If-None-Match'),
+      }),
+    );
+    expect(faults).toEqual([]);
+  });
+});
+
+describe('every schema', () => {
+  const schemas = Object.entries(document.components.schemas);
+  const members = schemas.flatMap(([name, { properties = {} }]) =>
+    Object.entries(properties).map(([member, schema]) => [`${name}.${member}`, schema] as const),
+  );
+
+  it('is used, and exists where it is used', () => {
+    const used = new Set([...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name));
+    expect(schemas.map(([name]) => name).filter((name) => !used.has(name))).toEqual([]);
+    expect([...used].filter((name) => !document.components.schemas[name as string])).toEqual([]);
+  });
+
+  it('has a type for every member', () => {
+    expect(members.filter(([, { type, $ref, allOf }]) => !type && !$ref && !allOf).map(([name]) => name)).toEqual([]);
+  });
+
+  it('says how long a text that is sent may be, and that times are times', () => {
+    const sent = new Set(
+      Object.values(document.paths)
+        .flatMap((methods) => Object.values(methods))
+        .map(({ requestBody }) => requestBody?.content['application/json']?.schema.$ref?.split('/').at(-1)),
+    );
+    const faults = members.flatMap(([name, { type, format, maxLength, enum: values }]) =>
+      when({
+        [`${name} has no maxLength`]:
+          sent.has(name.split('.')[0]) &&
+          type === 'string' &&
+          !values &&
+          format !== 'date-time' &&
+          maxLength === undefined,
+        [`${name} is no date-time`]: /(At|timestamp)$/.test(name) && format !== 'date-time',
+        [`${name} is no uuid`]: /\.(id|ownerId)$/.test(name) && format !== 'uuid',
+      }),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('never shows what stays inside', () => {
+    expect(members.map(([name]) => name).filter((name) => /hash|salt|secret|owner_|userId/i.test(name))).toEqual([]);
+  });
+});

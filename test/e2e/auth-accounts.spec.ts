@@ -1,0 +1,195 @@
+// Accounts and sessions as a partner sees them: register, log in, log out, devices, password and role changes.
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import type { Answer, Page, Sessions, Tokens, User } from '../support/api.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+/** What a caller can tell two answers apart by. */
+function visible({ status, headers, body }: Answer<object>): unknown {
+  const rest = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name));
+  return { status, headers: Object.fromEntries(rest), body: { ...body, requestId: 'any' } };
+}
+
+describe('registering', () => {
+  it('opens an account, logs in and shows no password', async () => {
+    const values = { email: ' Grace@Example.COM ', password: PASSWORD, name: 'Grace Hopper' };
+    const { status, body, headers } = await server.api.post<Tokens>('/api/auth/register', values);
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ tokenType: 'Bearer', expiresIn: 900 });
+    expect(body.user).toMatchObject({ email: 'grace@example.com', name: 'Grace Hopper', role: 'USER', version: 1 });
+    expect(Object.keys(body.user).sort()).toEqual(
+      ['age', 'createdAt', 'email', 'hobbies', 'id', 'name', 'role', 'updatedAt', 'username', 'version'].sort(),
+    );
+    expect(headers.get('cache-control')).toBe('no-store');
+    const profile = await server.api.get<User>('/api/profile', { token: body.accessToken });
+    expect(profile).toMatchObject({ status: 200, body: body.user });
+    expect(profile.headers.get('etag')).toBe('"1"');
+  });
+
+  it('is refused for a taken e-mail in any case, a short password and a role of the own choice', async () => {
+    const { email } = await server.registerUser();
+    const register = (values: object) =>
+      server.api.post('/api/auth/register', { email: 'new@example.com', password: PASSWORD, name: 'New', ...values });
+    expect(await register({ email: email.toUpperCase() })).toMatchObject({
+      status: 409,
+      body: { code: 'USER_EMAIL_TAKEN' },
+    });
+    for (const [field, value] of Object.entries({ password: 'short', role: 'ADMIN', name: '', email: 'nobody' })) {
+      const { status, body } = await register({ [field]: value });
+      expect([status, body.code, body.errors?.map((error) => error.field)]).toEqual([
+        400,
+        'VALIDATION_FAILED',
+        [field],
+      ]);
+    }
+  });
+
+  it('of one e-mail by twenty at once gives one account', async () => {
+    const values = { email: 'race@example.com', password: PASSWORD, name: 'Race' };
+    const all = await Promise.all(Array.from({ length: 20 }, () => server.api.post('/api/auth/register', values)));
+    expect(all.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 19 }, () => 409)]);
+  });
+});
+
+describe('logging in', () => {
+  it('works with the e-mail in any case', async () => {
+    const { email, user } = await server.registerUser();
+    expect((await server.login(email.toUpperCase())).user).toEqual(user);
+  });
+
+  it('says the same to an unknown e-mail, a wrong password and an account without one, after one verification each', async () => {
+    const { email } = await server.registerUser();
+    const root = await server.makeAdmin();
+    await root.api.post<User>('/api/users', { email: 'passwordless@example.com' });
+    const hasher = server.app.get(PasswordHasher, { strict: false });
+    const verifications = jest.spyOn(hasher as unknown as { check(): Promise<boolean> }, 'check');
+    const answers = [];
+    for (const who of [email, 'nobody@example.com', 'passwordless@example.com']) {
+      answers.push(await server.api.post('/api/auth/login', { email: who, password: 'not the password' }));
+      expect(verifications).toHaveBeenCalledTimes(1);
+      verifications.mockClear();
+    }
+    verifications.mockRestore();
+    expect(answers[0]).toMatchObject({ status: 401, body: { code: 'AUTH_INVALID_CREDENTIALS' } });
+    expect(answers[0]?.headers.get('www-authenticate')).toBe('Bearer');
+    expect(visible(answers[1] as Answer<object>)).toEqual(visible(answers[0] as Answer<object>));
+    expect(visible(answers[2] as Answer<object>)).toEqual(visible(answers[0] as Answer<object>));
+  });
+});
+
+describe('a session', () => {
+  it('ends at once on logout, the refresh token and the cookie with it', async () => {
+    const ada = await server.registerUser();
+    expect((await ada.api.get('/api/profile')).status).toBe(200); // the token is known to the cache from here on
+    const out = await ada.api.post('/api/auth/logout');
+    expect(out.status).toBe(204);
+    expect(out.headers.get('set-cookie')).toMatch(/^refresh_token=;.*Max-Age=0/);
+    const after = await ada.api.get('/api/profile');
+    expect(after).toMatchObject({ status: 401, body: { code: 'AUTH_TOKEN_INVALID' } });
+    expect(after.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"');
+    const again = await server.api.post('/api/auth/refresh', { refreshToken: ada.refreshToken });
+    expect(again).toMatchObject({ status: 401, body: { code: 'AUTH_REFRESH_INVALID' } });
+  });
+
+  it('of another device lives on after a logout, and ends with logout-all', async () => {
+    const phone = await server.registerUser();
+    const laptop = await server.login(phone.email);
+    const other = await server.registerUser();
+    const tablet = await server.login(phone.email);
+    await tablet.api.post('/api/auth/logout');
+    expect((await phone.api.get('/api/profile')).status).toBe(200);
+    expect((await laptop.api.get('/api/profile')).status).toBe(200);
+    expect((await laptop.api.post('/api/auth/logout-all')).status).toBe(204);
+    expect((await phone.api.get('/api/profile')).status).toBe(401);
+    expect((await laptop.api.get('/api/profile')).status).toBe(401);
+    expect((await other.api.get('/api/profile')).status).toBe(200);
+  });
+
+  it('is listed for its owner alone, newest first, with its device', async () => {
+    const phone = await server.registerUser();
+    await server.registerUser();
+    const { body } = await server.api.post<Tokens>(
+      '/api/auth/login',
+      { email: phone.email, password: PASSWORD },
+      { headers: { 'user-agent': 'Netscape/4' } },
+    );
+    const { body: list } = await server.api.get<Sessions>('/api/auth/sessions', { token: body.accessToken });
+    expect(list.items.map(({ current, userAgent, ip }) => ({ current, userAgent, ip }))).toEqual([
+      { current: true, userAgent: 'Netscape/4', ip: '127.0.0.1' },
+      { current: false, userAgent: 'node', ip: '127.0.0.1' },
+    ]);
+  });
+
+  it('is revoked by its owner, who is then out on that device, and by nobody else', async () => {
+    const phone = await server.registerUser();
+    const laptop = await server.login(phone.email);
+    const stranger = await server.makeAdmin();
+    const { body } = await laptop.api.get<Sessions>('/api/auth/sessions');
+    const phones = `/api/auth/sessions/${body.items.find(({ current }) => !current)?.id}`;
+    expect(await stranger.api.delete(phones)).toMatchObject({ status: 404, body: { code: 'AUTH_SESSION_NOT_FOUND' } });
+    expect((await phone.api.get('/api/profile')).status).toBe(200);
+    expect((await laptop.api.delete(phones)).status).toBe(204);
+    expect((await phone.api.get('/api/profile')).status).toBe(401);
+    expect((await laptop.api.get('/api/profile')).status).toBe(200);
+    expect((await laptop.api.delete(phones)).status).toBe(404);
+    expect((await laptop.api.get<Page<unknown>>('/api/auth/sessions')).body.items).toHaveLength(1);
+  });
+});
+
+describe('a change of the password', () => {
+  it('needs the current one, ends the other sessions, and only the new one works from then on', async () => {
+    const phone = await server.registerUser();
+    const laptop = await server.login(phone.email);
+    const change = (currentPassword: string, newPassword = 'a new battery staple') =>
+      laptop.api.post('/api/auth/password', { currentPassword, newPassword });
+    expect(await change('wrong password')).toMatchObject({ status: 401, body: { code: 'AUTH_INVALID_CREDENTIALS' } });
+    expect(await change(PASSWORD, 'short')).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
+    expect((await phone.api.get('/api/profile')).status).toBe(200);
+    expect((await change(PASSWORD)).status).toBe(204);
+    expect((await phone.api.get('/api/profile')).status).toBe(401);
+    expect((await laptop.api.get('/api/profile')).status).toBe(200);
+    await expect(server.login(phone.email)).rejects.toThrow('AUTH_INVALID_CREDENTIALS');
+    expect((await server.login(phone.email, 'a new battery staple')).user.id).toBe(phone.user.id);
+  });
+
+  it('by an administrator ends all sessions', async () => {
+    const ada = await server.registerUser();
+    const root = await server.makeAdmin();
+    expect((await ada.api.get('/api/profile')).status).toBe(200);
+    expect((await root.api.patch(`/api/users/${ada.user.id}`, { password: 'set by root' })).status).toBe(200);
+    expect((await ada.api.get('/api/profile')).status).toBe(401);
+    expect((await server.login(ada.email, 'set by root')).user.id).toBe(ada.user.id);
+  });
+});
+
+it('a change of the role ends the sessions, the same role again does not', async () => {
+  const ada = await server.registerUser();
+  const root = await server.makeAdmin();
+  const path = `/api/users/${ada.user.id}`;
+  expect((await root.api.patch(path, { role: 'USER' })).status).toBe(200);
+  expect((await ada.api.get('/api/profile')).status).toBe(200);
+  expect((await root.api.patch<User>(path, { role: 'ADMIN' })).body.role).toBe('ADMIN');
+  expect((await ada.api.get('/api/profile')).status).toBe(401);
+  const promoted = await server.login(ada.email);
+  expect((await promoted.api.get('/api/users')).status).toBe(200);
+  expect((await root.api.patch(path, { role: 'USER' })).status).toBe(200);
+  expect((await promoted.api.get('/api/users')).status).toBe(401);
+});
+
+it('the profile is changed by its owner, but not its role, e-mail or password', async () => {
+  const ada = await server.registerUser();
+  const patched = await ada.api.patch<User>('/api/profile', { username: 'ada.l', age: 36, hobbies: ['chess'] });
+  expect(patched).toMatchObject({ status: 200, body: { name: 'Ada', username: 'ada.l', age: 36, hobbies: ['chess'] } });
+  const put = await ada.api.put<User>('/api/profile', { name: 'Ada Lovelace' }, { headers: { 'if-match': '"2"' } });
+  expect(put.body).toEqual({ ...patched.body, name: 'Ada Lovelace', version: 3, updatedAt: put.body.updatedAt });
+  expect((await ada.api.get<User>('/api/profile')).body).toEqual(put.body);
+  expect((await ada.api.put('/api/profile', { age: 37 }, { headers: { 'if-match': '"2"' } })).status).toBe(412);
+  for (const forbidden of [{ role: 'ADMIN' }, { email: 'x@example.com' }, { password: PASSWORD }, { id: '1' }])
+    expect((await ada.api.patch('/api/profile', forbidden)).status).toBe(400);
+});

@@ -1,0 +1,28 @@
+// A password change and logins with the old password at the same moment. In a file of its own: passport's strategies are
+// global to a process, so that a second server in it would answer for the first.
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { Tokens } from '../support/api.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer();
+});
+afterAll(() => server.close());
+
+it('a login with the old password does not outlive the change of it, however close they are', async () => {
+  let opened = 0;
+  for (let round = 0; round < 8; round++) {
+    const { email, api } = await server.registerUser();
+    const change = api.post('/api/auth/password', { currentPassword: PASSWORD, newPassword: `${PASSWORD} ${round}` });
+    const logins = await Promise.all(
+      [1, 2, 3].map(() => server.api.post<Tokens>('/api/auth/login', { email, password: PASSWORD })),
+    );
+    expect(await change).toMatchObject({ status: 204 });
+    for (const { status, body } of logins.filter((login) => login.status === 200)) {
+      opened += status === 200 ? 1 : 0;
+      expect((await server.api.as(body.accessToken).get('/api/profile')).status).toBe(401);
+    }
+  }
+  expect(opened).toBeGreaterThan(0); // else nothing was shown
+});

@@ -1,0 +1,169 @@
+// Probes: live says only that the process turns, ready whether it may get traffic, and why not.
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createApp } from '../../src/app.setup.js';
+import { Lifecycle } from '../../src/shared/services/lifecycle.js';
+import { createLogger } from '../../src/shared/services/logging/logger.js';
+import { Api, type Problem } from '../support/api.js';
+import { testConfig } from '../support/config.js';
+import { cloneDatabase, type ClonedDatabase } from '../support/database.js';
+import { startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+type Health = Problem & { details: Record<string, { status: string } & Record<string, unknown>> };
+
+describe('of a server that is well', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startServer();
+  });
+  afterAll(() => server.close());
+
+  it('live, ready and startup are 200, and never cached', async () => {
+    for (const [path, body] of Object.entries({
+      '/health/live': { status: 'ok' },
+      '/health/ready': {
+        status: 'ok',
+        details: { process: { status: 'up' }, database: { status: 'up' }, migrations: { status: 'up' } },
+      },
+      '/health/startup': { status: 'ok', details: { database: { status: 'up' }, migrations: { status: 'up' } } },
+    })) {
+      const answer = await server.api.get(path);
+      expect(answer).toMatchObject({ status: 200, body });
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      expect((await server.api.request('HEAD', path)).status).toBe(200);
+    }
+  });
+
+  it('health tells versions and times, ping which process answers', async () => {
+    expect((await server.api.get('/health')).body).toMatchObject({
+      status: 'ok',
+      version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
+      node: process.version,
+      uptime: expect.any(Number),
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+    });
+    expect((await server.api.get('/ping')).body).toMatchObject({ pid: process.pid, instance: expect.any(String) });
+  });
+
+  it('probes stand outside of /api and are not logged as requests', async () => {
+    expect((await server.api.get('/api/health/live')).status).toBe(404);
+    await server.api.get('/health/ready');
+    await server.api.get('/problems');
+    await until(() => server.log.some((line) => line.includes('/problems')), 'the line of the last request');
+    expect(server.log.filter((line) => /health|ping/.test(line) && line.includes('"msg":"request"'))).toEqual([]);
+  });
+
+  it('ready is 503 while it starts and while it drains, and says so; live and startup stay 200', async () => {
+    const lifecycle = server.app.get(Lifecycle);
+    lifecycle.drain();
+    const ready = await server.api.get<Health>('/health/ready');
+    expect(ready).toMatchObject({
+      status: 503,
+      body: { code: 'NOT_READY', details: { process: { status: 'down', state: 'draining' } } },
+    });
+    expect(ready.headers.get('content-type')).toBe('application/problem+json; charset=utf-8');
+    expect(ready.headers.get('retry-after')).toBe('1');
+    expect((await server.api.get('/health/live')).status).toBe(200);
+    expect((await server.api.get('/health/startup')).status).toBe(200);
+    expect((await server.api.get('/problems')).status).toBe(200); // what is routed here still is answered
+    lifecycle.serve();
+    expect((await server.api.get('/health/ready')).status).toBe(200);
+  });
+});
+
+it('ready and startup are 503 while migrations are pending, name them, and turn when they are there', async () => {
+  const server = await startServer();
+  try {
+    const [last] = await server.sql<{ id: number; timestamp: string; name: string }>(
+      'SELECT * FROM migration ORDER BY timestamp DESC LIMIT 1',
+    );
+    await server.sql('DELETE FROM migration WHERE id = $1', last?.id);
+    for (const path of ['/health/ready', '/health/startup', '/health']) {
+      const { status, body } = await server.api.get<Health>(path);
+      expect([status, body.code, body.details['migrations']?.status]).toEqual([503, 'NOT_READY', 'down']);
+      expect(body.details['migrations']?.['pending']).toEqual([expect.stringContaining(String(last?.timestamp))]);
+      expect(body.details['database']?.status).toBe('up');
+    }
+    expect((await server.api.get('/health/live')).status).toBe(200);
+    await server.sql(
+      'INSERT INTO migration (id, timestamp, name) VALUES ($1, $2, $3)',
+      last?.id,
+      last?.timestamp,
+      last?.name,
+    );
+    expect((await server.api.get('/health/ready')).status).toBe(200);
+  } finally {
+    await server.close();
+  }
+});
+
+describe('of a server whose database goes away', () => {
+  let database: ClonedDatabase;
+  let proxy: Server;
+  let api: Api;
+  let close: () => Promise<void>;
+  const sockets = new Set<Socket>();
+  let cut = false;
+
+  /** Between the server and PostgreSQL stands a wire that the test cuts. */
+  beforeAll(async () => {
+    database = await cloneDatabase();
+    const real = new URL(database.url);
+    proxy = createServer((socket) => {
+      if (cut) return void socket.destroy();
+      const onward = connect(Number(real.port), real.hostname);
+      for (const [from, to] of [[socket, onward], [onward, socket]] as const) {
+        sockets.add(from);
+        from.pipe(to);
+        from.on('error', () => undefined).on('close', () => to.destroy());
+      } // prettier-ignore
+    });
+    await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+    const url = Object.assign(new URL(database.url), { port: String((proxy.address() as { port: number }).port) }).href;
+    const config = testConfig(url);
+    const app = await createApp(config, url, createLogger(config, { write: () => undefined }));
+    await app.listen(0, '127.0.0.1');
+    app.get(Lifecycle).serve();
+    api = new Api(await app.getUrl());
+    close = () => app.close();
+  });
+  afterAll(async () => {
+    await close();
+    proxy.close();
+    await database.drop();
+  });
+  afterEach(() => {
+    cut = false;
+  });
+
+  it('ready is 503 with details, requests get 503 with Retry-After, live stays 200, and all is well once it is back', async () => {
+    expect((await api.get('/health/ready')).status).toBe(200);
+    cut = true;
+    for (const socket of sockets) socket.destroy();
+    const ready = await api.get<Health>('/health/ready');
+    expect(ready).toMatchObject({
+      status: 503,
+      body: { code: 'NOT_READY', details: { database: { status: 'down' } } },
+    });
+    expect(JSON.stringify(ready.body)).not.toMatch(/throw-away|postgres:/); // no word of the connection
+    expect((await api.get('/health/startup')).status).toBe(503);
+    expect((await api.get('/health/live')).status).toBe(200);
+    const login = await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' });
+    expect(login).toMatchObject({ status: 503, body: { code: 'SERVICE_UNAVAILABLE' } });
+    expect(login.headers.get('retry-after')).toBe('1');
+    cut = false;
+    await until(async () => (await api.get('/health/ready')).status === 200, 'the server to be ready again');
+    expect((await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' })).status).toBe(401);
+  });
+
+  it('a database that is dropped under the server is 503 too', async () => {
+    await database.drop();
+    database = await cloneDatabase(); // for afterAll to drop
+    const { status, body } = await api.get<Health>('/health/ready');
+    expect([status, body.code, body.details['database']?.status]).toEqual([503, 'NOT_READY', 'down']);
+    expect((await api.get('/health/live')).status).toBe(200);
+    const login = await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' });
+    expect([login.status, login.body.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);
+  });
+});

@@ -1,0 +1,110 @@
+// Log lines: each request has one with its id, and no secret gets into any of them, at the most talkative level.
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { type Answer, cookieOf, type Tokens } from '../support/api.js';
+import { send, sendBytes } from '../support/raw-http.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+interface Line {
+  level: string;
+  msg: string;
+  requestId?: string;
+  status?: number;
+  route?: string;
+  user?: string;
+}
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startServer({ LOG_LEVEL: 'debug' });
+});
+afterAll(() => server.close());
+
+const lines = (): Line[] => server.log.map((line) => JSON.parse(line) as Line);
+const lineOf = (id: string) =>
+  until(() => lines().find(({ requestId, msg }) => requestId === id && msg === 'request'), `the line of request ${id}`);
+
+it('each request has one line with its id, its route without values, its status and its user', async () => {
+  const ada = await server.registerUser();
+  const known: Array<[Answer<unknown>, Partial<Line>]> = [
+    [
+      await ada.api.get('/api/tasks/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11'),
+      { status: 404, route: '/api/tasks/:id', user: ada.user.id },
+    ],
+    [await ada.api.get('/api/tasks?q=findme'), { status: 200, route: '/api/tasks', user: ada.user.id }],
+    [await server.api.get('/api/tasks'), { status: 401, route: '/api/tasks' }],
+    [await server.api.get('/no/such/route'), { status: 404, route: '(none)' }],
+    [await server.api.post('/api/auth/login', '{"broken'), { status: 400, route: '/api/auth/login' }],
+    [await server.api.get('/api/tasks', { headers: { 'x-request-id': 'my-own-id' } }), { requestId: 'my-own-id' }],
+  ];
+  for (const [answer, expected] of known) {
+    const id = answer.headers.get('x-request-id') as string;
+    expect(await lineOf(id)).toMatchObject({ requestId: id, ...expected });
+    expect(lines().filter(({ requestId, msg }) => requestId === id && msg === 'request')).toHaveLength(1);
+  }
+});
+
+it('no line of a full flow holds a password, a token, a cookie, or anything of a query', async () => {
+  const secrets: string[] = [PASSWORD, 'another-battery-staple', 'wrong-password-typed'];
+  const keep = <T extends Tokens>(tokens: T): T => {
+    secrets.push(
+      tokens.accessToken,
+      tokens.refreshToken,
+      tokens.accessToken.split('.')[2] as string,
+      tokens.refreshToken.split('.')[3] as string,
+    );
+    return tokens;
+  };
+  const ada = keep(await server.registerUser('Ada'));
+  const login = await server.api.post<Tokens>('/api/auth/login', { email: ada.email, password: PASSWORD });
+  keep(login.body);
+  const cookie = cookieOf(login);
+  secrets.push(cookie, cookie.split('.').at(-1) as string);
+  await server.api.post('/api/auth/login', { email: ada.email, password: 'wrong-password-typed' });
+  await server.api.post('/api/auth/login', `{"email":"${ada.email}","password":"wrong-password-typed"`); // broken JSON
+  await server.api.post('/api/auth/login', {
+    email: 'x',
+    password: 'wrong-password-typed',
+    extra: 'wrong-password-typed',
+  });
+  await server.api.post('/api/auth/login', 'wrong-password-typed', { headers: { 'content-type': 'text/plain' } });
+  keep((await server.api.post<Tokens>('/api/auth/refresh', undefined, { headers: { cookie } })).body);
+  keep((await server.api.post<Tokens>('/api/auth/refresh', { refreshToken: ada.refreshToken })).body);
+  await server.api.get('/api/profile', { token: `${ada.accessToken}x` });
+  await server.api.get(`/api/tasks?q=queried-secret-1&token=${ada.accessToken}`, { token: ada.accessToken });
+  await server.api.get(`/nowhere?access_token=${ada.accessToken}&key=queried-secret-2`);
+  await server.api.get(`/api/tasks/${ada.accessToken}`, { token: ada.accessToken });
+  await send(server.port, { method: 'GET', path: '/api/%zz?key=queried-secret-3' });
+  await sendBytes(
+    server.port,
+    `GET /api/tasks?key=queried-secret-4 HTTP/1.1\r\nHost: x\r\nAuthorization : Bearer ${ada.accessToken}\r\n\r\n`,
+  );
+  await server.api.get('/docs/openapi.json?key=queried-secret-5');
+  const change = { currentPassword: PASSWORD, newPassword: 'another-battery-staple' };
+  await server.api.post('/api/auth/password', change, { token: ada.accessToken });
+  const last = await server.api.post('/api/auth/logout', undefined, { token: ada.accessToken });
+  expect(last.status).toBe(204);
+  await lineOf(last.headers.get('x-request-id') as string);
+  secrets.push(...[1, 2, 3, 4, 5].map((i) => `queried-secret-${i}`), '$argon2id$');
+  const log = server.log.join('');
+  expect(secrets.filter((secret) => secret.length < 12)).toEqual(['$argon2id$']);
+  expect(secrets.filter((secret) => log.includes(secret))).toEqual([]);
+  expect(log).not.toMatch(/eyJ[\w-]+\.eyJ/);
+  for (const line of lines()) if (line.msg === 'request') expect(line.requestId).toBeTruthy();
+});
+
+it('a server error shows nothing of the inside, and its requestId finds a line that holds no values', async () => {
+  const ada = await server.registerUser();
+  await server.sql('ALTER TABLE tasks RENAME COLUMN title TO renamed');
+  try {
+    const answer = await ada.api.post('/api/tasks', { title: 'A value of Ada', description: 'Another value' });
+    expect(answer).toMatchObject({ status: 500, body: { code: 'INTERNAL_ERROR', title: 'Internal Server Error' } });
+    expect(JSON.stringify(answer.body)).not.toMatch(/column|title"? of|insert|at .*\.ts|pg|typeorm/i);
+    const line = await until(() => lines().find(({ level }) => level === 'error'), 'the line of the error');
+    expect(line).toMatchObject({ requestId: answer.body.requestId, msg: 'INTERNAL_ERROR on POST /api/tasks' });
+    expect(JSON.stringify(line)).toContain('column');
+    expect(server.log.join('')).not.toMatch(/A value of Ada|Another value/);
+  } finally {
+    await server.sql('ALTER TABLE tasks RENAME COLUMN renamed TO title');
+  }
+});

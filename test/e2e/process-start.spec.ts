@@ -1,0 +1,137 @@
+// The built server as an operator starts it: first and again, on a busy port, beside itself, with wrong settings.
+import { existsSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import type { Page, Task, Tokens } from '../support/api.js';
+import { sendBytes } from '../support/raw-http.js';
+import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
+
+jest.setTimeout(60_000);
+
+const ADA = { email: 'ada@example.com', password: 'correct horse battery staple' };
+const dataDir = new DataDir();
+let token: string;
+let task: Task;
+
+afterAll(async () => {
+  await killAll();
+  dataDir.remove();
+});
+
+it('a first start makes everything itself and says how to log in; the tests below go on from there', async () => {
+  const server = new ServerProcess(dataDir, { NODE_ENV: 'development' });
+  const api = await server.ready();
+  const { pid } = dataDir.postmaster;
+  const { status, body } = await api.post<Tokens>('/api/auth/register', { ...ADA, name: 'Ada' });
+  expect(status).toBe(201);
+  token = body.accessToken;
+  task = (await api.as(token).post<Task>('/api/tasks', { title: 'Kept' })).body;
+  await server.prints(/Swagger UI: .*\/docs/);
+  const [, email = '', password = ''] = /ADMIN {2}(\S+) {2}(\S+)/.exec(server.output) ?? [];
+  expect((await api.post<Tokens>('/api/auth/login', { email, password })).body.user?.role).toBe('ADMIN');
+  expect(await server.stop()).toBe(0);
+  await isGone(pid);
+});
+
+it('a second start has the data and the secrets of the first', async () => {
+  const server = new ServerProcess(dataDir, { NODE_ENV: 'development' });
+  const api = await server.ready();
+  expect((await api.get('/health/ready')).status).toBe(200);
+  expect((await api.as(token).get<Page<Task>>('/api/tasks')).body.items).toEqual([task]);
+  expect((await api.post('/api/auth/login', ADA)).status).toBe(200);
+  expect(server.output).not.toMatch(/admin@example\.com {2}\S+/); // passwords are shown once
+  expect(await server.stop()).toBe(0);
+  expect(server.complaints).toEqual([]);
+});
+
+describe('a start that cannot be', () => {
+  it('on a busy port ends with one line that says so, and stops its PostgreSQL', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await new Promise((resolve) => other.once('listening', resolve));
+    const { port } = other.address() as AddressInfo;
+    const server = new ServerProcess(dataDir, { PORT: String(port) });
+    await server.prints(/PostgreSQL .* started/);
+    const { pid } = dataDir.postmaster;
+    expect(await server.ended).toBe(1);
+    other.close();
+    expect(server.complaints).toEqual([
+      expect.stringMatching(`Port ${port} is in use by another program.*PORT=${port + 1}`),
+    ]);
+    await isGone(pid);
+  });
+
+  it('on a DATA_DIR in use ends with one line that says so, and leaves the first one alone', async () => {
+    const first = new ServerProcess(dataDir);
+    const api = await first.ready();
+    const { pid } = dataDir.postmaster;
+    const second = new ServerProcess(dataDir);
+    expect(await second.ended).toBe(1);
+    expect(second.complaints).toEqual([
+      expect.stringContaining(`DATA_DIR ${dataDir.path} is in use by another Holdfast process`),
+    ]);
+    expect((await api.as(token).get('/api/tasks')).status).toBe(200);
+    expect(dataDir.postmaster.pid).toBe(pid);
+    expect(await first.stop()).toBe(0);
+  });
+
+  it('with wrong settings names each fault in one line, without the secret, and touches nothing', async () => {
+    const untouched = new DataDir();
+    const wrong = {
+      PORT: 'http',
+      LOG_LEVEL: 'loud',
+      JWT_SECRET: 'hunter2',
+      DATABASE_URL: 'mysql://u:hunter2@h/d',
+      REFRESH_GRACE: '-1',
+    };
+    const server = new ServerProcess(untouched, wrong);
+    expect(await server.ended).toBe(1);
+    const [title, ...faults] = server.output.trim().split('\n');
+    expect(title).toBe('The configuration has 5 faults:');
+    expect(faults.map((line) => /^ {2}- (\w+) /.exec(line)?.[1]).sort()).toEqual(Object.keys(wrong).sort());
+    expect(server.output).not.toContain('hunter2');
+    expect(existsSync(untouched.path)).toBe(false);
+    untouched.remove();
+  });
+
+  it('in production without secrets and a database lists what is missing', async () => {
+    const untouched = new DataDir();
+    const server = new ServerProcess(untouched, { NODE_ENV: 'production' });
+    expect(await server.ended).toBe(1);
+    for (const name of ['JWT_SECRET', 'SESSION_SECRET', 'COOKIE_SECRET', 'DATABASE_URL or DATABASE_HOST'])
+      expect(server.output).toMatch(new RegExp(`^ {2}- ${name} .*required`, 'm'));
+    untouched.remove();
+  });
+
+  it('on a database that is not there ends with a line about it', async () => {
+    const untouched = new DataDir();
+    const secret = 'a secret of more than 32 characters';
+    const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
+    const server = new ServerProcess(untouched, { ...secrets, DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/none' });
+    expect(await server.ended).toBe(1);
+    expect(server.output).toMatch(/ECONNREFUSED/);
+    expect(server.output).not.toContain('hunter2');
+    untouched.remove();
+  });
+});
+
+it('production migrates nothing by itself: it lives, and is not ready', async () => {
+  const fresh = new DataDir();
+  const secret = 'a secret of more than 32 characters';
+  const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
+  const env = { NODE_ENV: 'production', EMBEDDED: 'true', HOST: '127.0.0.1', SHUTDOWN_DELAY: '0', ...secrets };
+  const server = new ServerProcess(fresh, env);
+  const api = await server.ready();
+  expect((await api.get('/health/live')).status).toBe(200);
+  expect(await api.get('/health/ready')).toMatchObject({
+    status: 503,
+    body: { code: 'NOT_READY', details: { migrations: { status: 'down' } } },
+  });
+  const answer = await sendBytes(
+    Number(new URL(api.url).port),
+    'POST /api/auth/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n{"email":"a@example.com","password":"x"}',
+  );
+  expect([answer?.status, answer?.headers['retry-after']]).toEqual([503, '1']);
+  for (const line of server.output.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('level');
+  expect(await server.stop()).toBe(0);
+  fresh.remove();
+});

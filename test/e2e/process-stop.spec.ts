@@ -1,0 +1,131 @@
+// The built server as an operator stops it: with work in flight, with silent connections, too early, twice, by force.
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { Api, Task, Tokens } from '../support/api.js';
+import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+const ADA = { email: 'ada@example.com', password: 'correct horse battery staple', name: 'Ada' };
+const dataDir = new DataDir();
+let token: string;
+let task: Task;
+
+const portOf = (api: Api): number => Number(new URL(api.url).port);
+
+async function expectRefused(api: Api): Promise<void> {
+  await expect(api.get('/health/live')).rejects.toThrow('fetch failed');
+}
+
+beforeAll(async () => {
+  const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '0' });
+  const api = await server.ready();
+  const { pid } = dataDir.postmaster;
+  const { status, body } = await api.post<Tokens>('/api/auth/register', ADA);
+  expect(status).toBe(201);
+  token = body.accessToken;
+  task = (await api.as(token).post<Task>('/api/tasks', { title: 'Kept' })).body;
+  expect(await server.stop()).toBe(0);
+  await isGone(pid);
+});
+afterAll(async () => {
+  await killAll();
+  dataDir.remove();
+});
+
+describe('SIGTERM', () => {
+  it('lets a request in flight finish, says not ready meanwhile, then refuses, and takes PostgreSQL along', async () => {
+    const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '1000' });
+    const api = await server.ready();
+    const { pid } = dataDir.postmaster;
+    const lock = await dataDir.connect();
+    await lock.query('BEGIN');
+    await lock.query('SELECT FROM tasks WHERE uuid = $1 FOR UPDATE', [task.id]);
+    const change = api.as(token).patch<Task>(`/api/tasks/${task.id}`, { title: 'Changed in the last moment' });
+    const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'holdfast'`;
+    await until(async () => (await lock.query(waits)).rowCount === 1, 'the change to wait for the lock');
+    server.signal('SIGTERM');
+    await until(async () => (await api.get('/health/ready')).status === 503, 'the server to say it is not ready');
+    expect((await api.get('/health/live')).status).toBe(200);
+    expect((await api.as(token).get('/api/profile')).status).toBe(200); // what still comes is served
+    await lock.query('COMMIT');
+    const { status, body } = await change;
+    expect([status, body.title]).toEqual([200, 'Changed in the last moment']);
+    await lock.end();
+    expect(await server.ended).toBe(0);
+    await expectRefused(api);
+    await isGone(pid);
+    expect(server.complaints).toEqual([]);
+    task = body;
+  });
+
+  it('waits for a body that is still coming, while new connections are refused already', async () => {
+    const server = new ServerProcess(dataDir);
+    const api = await server.ready();
+    const body = '{"title":"Came late"}';
+    const lines = [
+      'POST /api/tasks HTTP/1.1',
+      'Host: x',
+      `Authorization: Bearer ${token}`,
+      'Content-Type: application/json',
+    ];
+    const socket = connect(portOf(api), '127.0.0.1');
+    socket.write([...lines, `Content-Length: ${body.length}`, 'Expect: 100-continue', '', ''].join('\r\n'));
+    const received = new Promise<string>((resolve) => {
+      let text = '';
+      socket.on('data', (data) => (text += data.toString())).once('close', () => resolve(text));
+    });
+    await new Promise((resolve) => socket.once('data', resolve)); // 100 Continue: the request has begun
+    server.signal('SIGTERM');
+    await until(() => api.get('/health/live').then(() => false, () => true), 'new connections to be refused'); // prettier-ignore
+    socket.write(body);
+    expect(await received).toMatch(/HTTP\/1\.1 201 Created[^]*"Came late"/);
+    expect(await server.ended).toBe(0);
+  });
+
+  it('is not held up by idle keep-alive connections, nor by ones that never said a word', async () => {
+    const server = new ServerProcess(dataDir, { SHUTDOWN_GRACE: '600000' });
+    const api = await server.ready();
+    const sockets = Array.from({ length: 5 }, () => connect(portOf(api), '127.0.0.1').on('error', () => undefined));
+    for (const socket of sockets.slice(0, 3)) {
+      socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n');
+      await new Promise((resolve) => socket.once('data', resolve));
+    }
+    const closed = sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve)));
+    expect(await server.stop()).toBe(0);
+    await Promise.all(closed);
+  });
+
+  it('in the middle of a start ends it, and leaves no PostgreSQL behind', async () => {
+    const server = new ServerProcess(dataDir);
+    await server.prints(/PostgreSQL .* started/);
+    const { pid } = dataDir.postmaster;
+    server.signal('SIGTERM');
+    await server.ended;
+    await isGone(pid);
+    expect(server.output).not.toMatch(/serves on/);
+  });
+
+  it('twice ends at once, and PostgreSQL follows', async () => {
+    const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '600000' });
+    await server.ready();
+    const { pid } = dataDir.postmaster;
+    server.signal('SIGTERM');
+    await server.prints(/SIGTERM: stopping/);
+    expect(await server.stop()).toBe(1);
+    await isGone(pid);
+  });
+});
+
+it('SIGKILL loses nothing: the next start has what was answered before', async () => {
+  const killed = new ServerProcess(dataDir);
+  const api = (await killed.ready()).as(token);
+  const { body } = await api.post<Task>('/api/tasks', { title: 'Written in the last moment' });
+  killed.signal('SIGKILL');
+  expect(await killed.ended).toBe('SIGKILL');
+  const server = new ServerProcess(dataDir);
+  const again = (await server.ready()).as(token);
+  expect((await again.get<Task>(`/api/tasks/${body.id}`)).body).toEqual(body);
+  expect(await server.stop()).toBe(0);
+});

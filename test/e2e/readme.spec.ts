@@ -1,0 +1,44 @@
+// The README's first requests, run as they stand there.
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { startServer, type TestServer } from '../support/server.js';
+
+let server: TestServer;
+beforeAll(async () => void (server = await startServer()));
+afterAll(() => server.close());
+
+interface Step {
+  command: string;
+  answer: string;
+}
+
+/** `$ command`, then the lines it prints. */
+function readSteps(): Step[] {
+  const [, block = ''] = /```console\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+  return block
+    .split(/^\$ /m)
+    .slice(1)
+    .map((part) => {
+      const [command = '', ...answer] = part.trimEnd().split('\n');
+      return { command, answer: answer.join('\n') };
+    });
+}
+
+/** `…` stands for anything. */
+function toPattern(answer: string): RegExp {
+  const parts = answer.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('.*?')}$`);
+}
+
+test('the curl lines of the README give the answers printed there', async () => {
+  const steps = readSteps();
+  expect(steps.length).toBeGreaterThan(8);
+  const marker = '--- end of step ---';
+  const script = steps.map(({ command }) => `${command}\necho\necho '${marker}'`).join('\n');
+  const { stdout } = await promisify(execFile)('bash', ['-c', script.replaceAll('http://localhost:3000', server.url)]);
+  const answers = stdout.split(marker).slice(0, -1);
+  expect(answers).toHaveLength(steps.length);
+  answers.forEach((answer, i) => expect(answer.trim()).toMatch(toPattern(steps[i]?.answer ?? '')));
+});

@@ -1,0 +1,199 @@
+// The commands behind `npm run db:seed`, `db:reset` and `openapi`, as they are built and as a shell sees them.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+
+jest.setTimeout(60_000); // each command is a process of its own
+
+const CLI = resolve('dist/src/cli.js');
+const SECRET = 'a secret of more than 32 characters';
+
+let database: ClonedDatabase;
+let folder: string;
+let client: pg.Client;
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  folder = mkdtempSync(join(tmpdir(), 'cli-')); // no .env of a developer in it
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+});
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+  rmSync(folder, { recursive: true });
+});
+beforeEach(() => client.query('TRUNCATE users CASCADE'));
+
+interface Outcome {
+  code: number | null;
+  out: string;
+  err: string;
+}
+
+async function run(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+  const secrets = { JWT_SECRET: SECRET, SESSION_SECRET: SECRET, COOKIE_SECRET: SECRET };
+  const child = spawn(process.execPath, [CLI, ...args], {
+    cwd: folder,
+    env: { NODE_ENV: 'development', DATABASE_URL: database.url, ...secrets, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'], // nobody to ask
+  });
+  const said = { out: '', err: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+  const [code] = (await once(child, 'close')) as [number | null];
+  return { code, ...said };
+}
+
+const refusal = (line: string): Outcome => ({ code: 1, out: '', err: `${line}\n` });
+
+interface Account {
+  email: string;
+  role: string;
+  password_hash: string;
+}
+
+async function accounts(): Promise<Account[]> {
+  return (await client.query<Account>('SELECT email, role, password_hash FROM users ORDER BY email')).rows;
+}
+
+/** Password by e-mail, as printed. */
+function printedIn(out: string): Map<string, string> {
+  const lines = out.matchAll(/^ {2}(?:ADMIN|USER) +(\S+@\S+) {2}(\S+)$/gm);
+  return new Map([...lines].map(([, email, password]) => [email as string, password as string]));
+}
+
+const hasher = new PasswordHasher(testConfig('postgres://db/holdfast'));
+
+/** Which of the stored accounts the printed passwords open. */
+async function opened(printed: Map<string, string>): Promise<string[]> {
+  const found: string[] = [];
+  for (const { email, password_hash: hash } of await accounts())
+    if (await hasher.verify(hash, printed.get(email) ?? '')) found.push(email);
+  return found;
+}
+
+const DEMO = ['admin@example.com', 'user@example.com'];
+
+describe('seed', () => {
+  it('makes an administrator and a user, and prints their passwords that once', async () => {
+    const first = await run(['seed']);
+    expect([first.code, first.err]).toEqual([0, '']);
+    expect(await accounts()).toMatchObject([
+      { email: 'admin@example.com', role: 'ADMIN' },
+      { email: 'user@example.com', role: 'USER' },
+    ]);
+    const printed = printedIn(first.out);
+    expect([...printed.keys()]).toEqual(DEMO);
+    expect(new Set(printed.values()).size).toBe(2);
+    expect(await opened(printed)).toEqual(DEMO);
+
+    const before = await accounts();
+    const second = await run(['seed']);
+    expect([second.code, second.err, printedIn(second.out).size]).toEqual([0, '', 0]);
+    expect(second.out).toContain('--new-passwords');
+    expect(await accounts()).toEqual(before);
+
+    const third = await run(['seed', '--new-passwords']);
+    expect(third.code).toBe(0);
+    expect(await opened(printedIn(third.out))).toEqual(DEMO);
+    expect(await opened(printed)).toEqual([]);
+    expect(await accounts()).toHaveLength(2);
+  });
+
+  it('makes only what is missing', async () => {
+    await client.query(
+      `INSERT INTO users (id, uuid, email, role, password_hash) VALUES (1, gen_random_uuid(), 'admin@example.com', 'USER', 'kept')`,
+    );
+    const { out } = await run(['seed']);
+    expect([...printedIn(out).keys()]).toEqual(['user@example.com']);
+    expect((await accounts())[0]).toEqual({ email: 'admin@example.com', role: 'USER', password_hash: 'kept' });
+  });
+
+  it('refuses in production', async () => {
+    expect(await run(['seed', '--new-passwords'], { NODE_ENV: 'production' })).toEqual(
+      refusal('Refused with NODE_ENV=production. Demo accounts have no place in production.'),
+    );
+    expect(await accounts()).toEqual([]);
+  });
+});
+
+describe('reset', () => {
+  beforeEach(() =>
+    client.query(`
+      INSERT INTO users (id, uuid, email) VALUES (1, gen_random_uuid(), 'ada@example.com');
+      INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title) SELECT 2, gen_random_uuid(), id, uuid, 'mine' FROM users;
+      CREATE TABLE IF NOT EXISTS left_over (id integer)`),
+  );
+
+  const rows = async (table: string) =>
+    Number((await client.query<{ count: string }>(`SELECT count(*) FROM ${table}`)).rows[0]?.count);
+
+  it('deletes nothing while nobody has said yes', async () => {
+    expect(await run(['reset'])).toEqual(
+      refusal('Nobody is there to ask. Say --yes to delete everything without a question.'),
+    );
+    expect([await rows('users'), await rows('tasks')]).toEqual([1, 1]);
+  });
+
+  it('deletes nothing in production, whatever is said', async () => {
+    const attempts = await Promise.all(
+      [['reset'], ['reset', '--yes']].map((args) => run(args, { NODE_ENV: 'production' })),
+    );
+    for (const attempt of attempts)
+      expect(attempt).toEqual(refusal('Refused with NODE_ENV=production. It would delete everything.'));
+    expect([await rows('users'), await rows('tasks')]).toEqual([1, 1]);
+  });
+
+  it('with --yes empties the database, migrates and seeds it', async () => {
+    const { code, out, err } = await run(['reset', '--yes']);
+    expect([code, err]).toEqual([0, '']);
+    const migrations = await rows('migration');
+    expect(out).toContain(`Deleted everything; ${migrations} migrations applied.`);
+    expect((await accounts()).map(({ email }) => email)).toEqual(DEMO);
+    expect(await opened(printedIn(out))).toEqual(DEMO);
+    expect(await rows('tasks')).toBe(0);
+    const [left] = (await client.query<{ left: string | null }>(`SELECT to_regclass('left_over') AS left`)).rows;
+    expect(left).toEqual({ left: null });
+  });
+});
+
+it('openapi writes the committed document', async () => {
+  const { code, out, err } = await run(['openapi']);
+  expect([code, out, err]).toEqual([0, 'Written: openapi.json\n', '']);
+  expect(readFileSync(join(folder, 'openapi.json'), 'utf8')).toBe(readFileSync('openapi.json', 'utf8'));
+});
+
+describe('what is not understood ends in one line', () => {
+  it('no command, or an unknown one', async () => {
+    const attempts = await Promise.all([[], ['sed'], ['constructor', '--yes']].map((args) => run(args)));
+    for (const attempt of attempts) expect(attempt).toEqual(refusal('Which command? One of: seed, reset, openapi.'));
+  });
+
+  it('an unknown option, or a wrong one', async () => {
+    const attempts = await Promise.all(
+      [
+        ['seed', '--new-password'],
+        ['reset', '--yes=maybe'],
+      ].map((args) => run(args)),
+    );
+    for (const { code, out, err } of attempts) {
+      expect([code, out]).toEqual([1, '']);
+      expect(err).toMatch(/^[^\n]*'--(new-password|yes)'[^\n]*\n$/);
+    }
+  });
+
+  it('a wrong environment: one line for each fault', async () => {
+    const { code, out, err } = await run(['seed'], { PORT: 'x', JWT_SECRET: 'short' });
+    expect([code, out]).toEqual([1, '']);
+    expect(err).toMatch(/^The configuration has 2 faults:\n {2}- PORT must.*\n {2}- JWT_SECRET length.*\n$/);
+    expect(err).not.toContain('short');
+  });
+});

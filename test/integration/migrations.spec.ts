@@ -1,0 +1,182 @@
+// The migrations: the same schema as the entities', there and back again, applied once however many start at once.
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { migrationOptions } from '../../src/shared/services/database/database.options.js';
+import { MigrationDataSource } from '../../src/shared/services/database/migration-data-source.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+/** Oldest first. */
+const FILES = readdirSync('migrations').sort();
+
+let database: ClonedDatabase;
+let client: pg.Client;
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+});
+afterAll(async () => {
+  await client.end();
+  await database.drop();
+});
+
+const empty = () => client.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public');
+
+async function lines(sql: string): Promise<string[]> {
+  return (await client.query<{ line: string }>(sql)).rows.map(({ line }) => line);
+}
+
+const applied = () => lines('SELECT name AS line FROM migration ORDER BY id');
+
+/** Everything in the schema but the record of the migrations, one line each. */
+async function schema(): Promise<string[]> {
+  return [
+    ...(await lines(`
+      SELECT concat_ws(' ', 'column', table_name, column_name, udt_name, character_maximum_length, datetime_precision, is_nullable, column_default) AS line
+      FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'migration' ORDER BY 1`)),
+    ...(await lines(`
+      SELECT indexdef AS line FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'migration' ORDER BY 1`)),
+    ...(await lines(`
+      SELECT concat_ws(' ', conrelid::regclass, conname, pg_get_constraintdef(oid)) AS line
+      FROM pg_constraint WHERE connamespace = 'public'::regnamespace AND conrelid <> 'migration'::regclass ORDER BY 1`)),
+    ...(await lines(`
+      SELECT concat_ws(' ', 'type', typname, (SELECT string_agg(enumlabel, ',' ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid)) AS line
+      FROM pg_type t WHERE typnamespace = 'public'::regnamespace AND typtype IN ('e', 'd') ORDER BY 1`)),
+    ...(await lines(`
+      SELECT concat_ws(' ', 'function', proname) AS line FROM pg_proc WHERE pronamespace = 'public'::regnamespace ORDER BY 1`)),
+    ...(await lines(`
+      SELECT concat_ws(' ', relkind, relname) AS line FROM pg_class
+      WHERE relnamespace = 'public'::regnamespace AND relkind IN ('S', 'v', 'm') AND relname <> 'migration_id_seq' ORDER BY 1`)),
+  ];
+}
+
+it('addresses and usernames are unique among the living only, usernames in any case', async () => {
+  const indexes = await lines(`
+    SELECT indexdef AS line FROM pg_indexes WHERE tablename = 'users' AND indexname IN ('users_email_key', 'users_username_key') ORDER BY 1`);
+  expect(indexes).toEqual([
+    'CREATE UNIQUE INDEX users_email_key ON public.users USING btree (email) WHERE (deleted_at IS NULL)',
+    'CREATE UNIQUE INDEX users_username_key ON public.users USING btree (lower((username)::text)) WHERE (deleted_at IS NULL)',
+  ]);
+});
+
+type Class = new () => object;
+
+async function classesIn(paths: string[]): Promise<Class[]> {
+  const modules: object[] = [];
+  for (const path of paths) modules.push((await import(join('../..', path.replace(/ts$/, 'js')))) as object);
+  return modules
+    .flatMap((module) => Object.values(module) as unknown[])
+    .filter((member) => typeof member === 'function') as Class[];
+}
+
+describe('in one process', () => {
+  let dataSource: MigrationDataSource;
+
+  beforeAll(async () => {
+    const options = migrationOptions(testConfig(database.url), database.url);
+    const entities = readdirSync('src', { recursive: true, encoding: 'utf8' })
+      .filter((path) => path.endsWith('.entity.ts'))
+      .map((path) => `src/${path}`);
+    const migrations = FILES.map((file) => `migrations/${file}`);
+    // By name, TypeORM would load them past Jest, who compiles them.
+    dataSource = await new MigrationDataSource({
+      ...options,
+      entities: await classesIn(entities),
+      migrations: await classesIn(migrations),
+    }).initialize();
+  });
+  afterAll(() => dataSource.destroy());
+
+  it('are all applied in the template, in their order', async () => {
+    expect(dataSource.migrations).toHaveLength(FILES.length);
+    expect((await applied()).map((name) => name.slice(-13))).toEqual(FILES.map((file) => file.slice(0, 13)));
+  });
+
+  it('make what the entities say: nothing is left to generate', async () => {
+    expect(dataSource.entityMetadatas.map(({ tableName }) => tableName).sort()).toEqual(['sessions', 'tasks', 'users']);
+    const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+    expect(upQueries.map(({ query }) => query)).toEqual([]);
+  });
+
+  it('would be told of a column, an index, a length or a default that only one of the two has', async () => {
+    for (const change of [
+      'ALTER TABLE tasks DROP COLUMN due_at CASCADE',
+      'ALTER TABLE tasks ADD COLUMN extra integer',
+      'DROP INDEX tasks_created',
+      'ALTER TABLE users ALTER COLUMN username TYPE varchar(60)',
+      'ALTER TABLE users ALTER COLUMN email SET NOT NULL',
+      'ALTER TABLE tasks ALTER COLUMN priority SET DEFAULT 4',
+      'ALTER TABLE tasks DROP CONSTRAINT tasks_owner',
+    ]) {
+      await client.query(change);
+      const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
+      expect([change, upQueries.length > 0]).toEqual([change, true]);
+      await empty();
+      await dataSource.runMigrations();
+    }
+  });
+
+  it('go back one by one until nothing is left, and forth to the same schema', async () => {
+    const before = await schema();
+    expect(before.length).toBeGreaterThan(40);
+    for (const left of FILES.map((_, at) => FILES.length - 1 - at)) {
+      await dataSource.undoLastMigration();
+      expect(await applied()).toHaveLength(left);
+    }
+    expect(await schema()).toEqual([]);
+    expect((await dataSource.runMigrations()).map(({ name }) => name)).toEqual(await applied());
+    expect(await schema()).toEqual(before);
+    expect(await dataSource.runMigrations()).toEqual([]);
+  });
+});
+
+describe('in two processes at once', () => {
+  beforeEach(empty);
+
+  /** The names of the migrations that a process of its own applied. */
+  async function migrate(): Promise<string[]> {
+    const script = `
+      import { loadConfig } from './dist/src/shared/config/app-config.js';
+      import { migrate } from './dist/src/shared/services/database/migrate.js';
+      const config = loadConfig();
+      console.log(JSON.stringify(await migrate(config, config.database.url)));`;
+    const secret = 'a secret of more than 32 characters';
+    const env = { ...process.env, NODE_ENV: 'test', DATABASE_URL: database.url };
+    const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
+    const argv = ['--input-type=module', '--eval', script];
+    const { stdout } = await promisify(execFile)(process.execPath, argv, { env: { ...env, ...secrets } });
+    return JSON.parse(stdout) as string[];
+  }
+
+  const waiting = async () =>
+    (
+      await lines(
+        `SELECT pid AS line FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      )
+    ).length;
+
+  it('both succeed, and each migration is applied once', async () => {
+    // Whoever makes the first table waits for us, so that both are at work when the first one goes on.
+    const first = new pg.Client({ connectionString: database.url });
+    await first.connect();
+    await first.query('BEGIN; CREATE TABLE migration (id integer)');
+    const both = Promise.all([migrate(), migrate()]);
+    both.catch(() => undefined); // is looked at below
+    await until(async () => (await waiting()) === 2, 'both to be held up');
+    await first.query('ROLLBACK');
+    await first.end();
+    const [one, two] = await both;
+    expect([...one, ...two]).toEqual(await applied());
+    expect(await applied()).toHaveLength(FILES.length);
+    expect([one.length, two.length].sort()).toEqual([0, FILES.length]); // the second found nothing to do
+  });
+});

@@ -1,0 +1,163 @@
+// Password hashes as they are made, verified, found outdated, and refused when they would cost too much.
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { hash as argon2Hash } from '@node-rs/argon2';
+import bcrypt from 'bcrypt';
+import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
+import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { testConfig } from '../support/config.js';
+
+jest.setTimeout(60_000);
+
+const PASSWORD = 'correct horse battery staple';
+const open = (scheme: string) => new PasswordHasher(testConfig('postgres://db/holdfast', { PASSWORD_HASH: scheme }));
+const argon2id = open('argon2id');
+const withBcrypt = open('bcrypt');
+
+describe('argon2id, the default', () => {
+  let stored: string;
+  beforeAll(async () => {
+    stored = await argon2id.hash(PASSWORD);
+  });
+
+  it('is made with 19 MiB, two passes, one lane and a salt of 16 bytes (OWASP)', () => {
+    expect(stored).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
+    const { auth } = testConfig('postgres://db/holdfast');
+    expect(auth.passwordHash).toBe('argon2id');
+  });
+
+  it('differs each time', async () => {
+    expect(await argon2id.hash(PASSWORD)).not.toBe(stored);
+  });
+
+  it('knows its password and no other', async () => {
+    expect(await argon2id.verify(stored, PASSWORD)).toBe(true);
+    for (const other of ['', `${PASSWORD} `, PASSWORD.toUpperCase(), PASSWORD.slice(0, -1), `${PASSWORD}\0`]) {
+      expect([other, await argon2id.verify(stored, other)]).toEqual([other, false]);
+    }
+  });
+
+  it('takes passwords of any length and script, all of them', async () => {
+    expect(argon2id.fits('x'.repeat(1_000))).toBe(true);
+    const long = await argon2id.hash(`${'日'.repeat(127)}a`);
+    expect(await argon2id.verify(long, `${'日'.repeat(127)}a`)).toBe(true);
+    expect(await argon2id.verify(long, `${'日'.repeat(127)}b`)).toBe(false);
+  });
+
+  it('is verified under the other scheme too', async () => {
+    expect(await withBcrypt.verify(stored, PASSWORD)).toBe(true);
+    expect(await withBcrypt.verify(stored, 'wrong')).toBe(false);
+  });
+});
+
+describe('bcrypt', () => {
+  it('is made with cost 12 where it is configured', async () => {
+    const stored = await withBcrypt.hash(PASSWORD);
+    expect(stored).toMatch(/^\$2b\$12\$[./A-Za-z0-9]{53}$/);
+    expect(await withBcrypt.verify(stored, PASSWORD)).toBe(true);
+    expect(await withBcrypt.verify(stored, 'wrong')).toBe(false);
+  });
+
+  it.each(['$2a$', '$2b$', '$2y$'])('is verified whatever software made it: %s', async (prefix) => {
+    const stored = (await bcrypt.hash(PASSWORD, 4)).replace('$2b$', prefix);
+    expect(await argon2id.verify(stored, PASSWORD)).toBe(true);
+    expect(await argon2id.verify(stored, 'wrong')).toBe(false);
+  });
+
+  it('takes 72 bytes and not one more: it would ignore the rest', async () => {
+    const full = 'é'.repeat(36);
+    const stored = await bcrypt.hash(full, 4);
+    expect([withBcrypt.fits(full), withBcrypt.fits(`${full}x`)]).toEqual([true, false]);
+    expect(await bcrypt.compare(`${full} anything`, stored)).toBe(true); // so it is
+    expect(await argon2id.verify(stored, full)).toBe(true);
+    expect(await argon2id.verify(stored, `${full} anything`)).toBe(false);
+  });
+});
+
+it.each([
+  ['argon2id', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$x', false],
+  ['argon2id', '$argon2id$v=19$m=19456,t=1,p=1$c2FsdHNhbHRzYWx0c2FsdA$x', true],
+  ['argon2id', '$argon2id$v=19$m=9216,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$x', true],
+  ['argon2id', '$argon2id$v=19$m=19456,t=2,p=2$c2FsdHNhbHRzYWx0c2FsdA$x', true],
+  ['argon2id', '$argon2i$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$x', true],
+  ['argon2id', '$2b$12$Pnz7oYUpnGlF7FW.irfvde', true],
+  ['bcrypt', '$2b$12$Pnz7oYUpnGlF7FW.irfvde', false],
+  ['bcrypt', '$2b$10$Pnz7oYUpnGlF7FW.irfvde', true],
+  ['bcrypt', '$2a$12$Pnz7oYUpnGlF7FW.irfvde', true],
+  ['bcrypt', '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$x', true],
+])('under %s, %s is outdated: %s', (scheme, stored, outdated) => {
+  expect(open(scheme).isOutdated(stored)).toBe(outdated);
+});
+
+it('a fresh hash is not outdated', async () => {
+  for (const hasher of [argon2id, withBcrypt]) expect(hasher.isOutdated(await hasher.hash(PASSWORD))).toBe(false);
+});
+
+describe('never right', () => {
+  it('no hash at all', async () => {
+    expect(await argon2id.verify(null, PASSWORD)).toBe(false);
+    expect(await argon2id.verify(null, 'no account has this password')).toBe(false);
+  });
+
+  // Each was made for this very password, with costs that a login must not be made to pay.
+  it.each([
+    ['memory', '$argon2id$v=19$m=65544,t=1,p=1$Uh7H1HkAEoSjQmeg3jAdAA$EUJ2+MxCfmOeVaE+5pN9CpO+Ia2t0QamBI0V7nB/2ps'],
+    ['passes', '$argon2id$v=19$m=1024,t=11,p=1$IjvbOGuK0VQIJstquktRag$SRtJcNHpMqvJrE9K8UjrkhP09KI5Y1hV0/ohFCjCkSk'],
+    ['lanes', '$argon2id$v=19$m=1024,t=1,p=5$q6j3wR8hffuvO9dSCKNOPw$kJzAZPo3+H63eMYgTTAxSBxAY3ePHdxNxZVRTzG6ynw'],
+    [
+      'another kind of argon2',
+      '$argon2i$v=19$m=1024,t=1,p=1$FYSs5YW+ArXfKMyxVjoedg$M0woGehRK84nQ6m8Vexvbg/iINehJEYEapPUzXXoQFA',
+    ],
+    [
+      'another version',
+      '$argon2id$v=16$m=1024,t=1,p=1$LRkis/6WuzXW++FWBoyyBA$taHjoFELZhk0BlSbRoSjkNWfjLd80Dw+rG9kHAaGeS8',
+    ],
+    ['rounds', '$2b$15$0jLms2MxknPHqzFHIDPi1.J83e3twoh4T9SEiwCI9/8feijt4pbMG'],
+  ])('a stored hash with absurd costs: %s', async (_what, stored) => {
+    expect(await argon2id.verify(stored, 'right password')).toBe(false);
+  });
+
+  it('the same within the bounds is right, so it is the costs that are refused', async () => {
+    const options = { memoryCost: 1_024, timeCost: 10, parallelism: 4 };
+    expect(await argon2id.verify(await argon2Hash('right password', options), 'right password')).toBe(true);
+  });
+
+  it.each([
+    '',
+    'plain text',
+    '$argon2id$',
+    '$argon2id$v=19$m=19456,t=2,p=1$',
+    '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$!',
+    '$argon2id$v=19$m=0,t=0,p=0$c2FsdHNhbHRzYWx0c2FsdA$c2FsdHNhbHRzYWx0c2FsdA',
+    '$argon2id$v=19$m=99999999999999999999,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$c2FsdHNhbHRzYWx0c2FsdA',
+    '$2b$12$',
+    '$2b$12$too short',
+    '$2x$12$Pnz7oYUpnGlF7FW.irfvdeRZAAbkM.597xsaWdZkRmyf9LPkfR0j6',
+  ])('a damaged hash: %j', async (stored) => {
+    expect(await argon2id.verify(stored, PASSWORD)).toBe(false);
+    expect(await argon2id.verify(stored, '')).toBe(false);
+  });
+});
+
+describe('flooded', () => {
+  /** Who waits too long is refused as well, but that is the clock's doing. */
+  async function turnedAway(attempts: Array<Promise<unknown>>): Promise<number> {
+    const refused = (await Promise.allSettled(attempts)).filter((attempt) => attempt.status === 'rejected');
+    for (const { reason } of refused) expect(reason).toBeInstanceOf(SemaphoreFullError);
+    return refused.filter(({ reason }) => (reason as Error).message === 'queue is full').length;
+  }
+
+  it('two at once, 32 wait, the rest is told to come back; afterwards all is well', async () => {
+    const hasher = open('argon2id');
+    expect(await turnedAway(Array.from({ length: 100 }, () => hasher.hash(PASSWORD)))).toBe(100 - 34);
+    expect(await hasher.verify(await hasher.hash(PASSWORD), PASSWORD)).toBe(true);
+  });
+
+  it('verifying stands in the same queue, of unknown accounts too', async () => {
+    const hasher = open('argon2id');
+    const stored = await hasher.hash(PASSWORD);
+    const verified = [null, stored].flatMap((known) =>
+      Array.from({ length: 30 }, () => hasher.verify(known, PASSWORD)),
+    );
+    expect(await turnedAway([...verified, ...Array.from({ length: 40 }, () => hasher.hash(PASSWORD))])).toBe(100 - 34);
+  });
+});

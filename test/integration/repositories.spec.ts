@@ -1,0 +1,239 @@
+// What HTTP cannot show of the repositories: how many statements a change takes, and who wins between two of them.
+import { EventEmitter, once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { SelectQueryBuilder } from 'typeorm';
+import type { Actor } from '../../src/common/permissions.js';
+import type { Task } from '../../src/tasks/task.entity.js';
+import { TasksRepository } from '../../src/tasks/tasks.repository.js';
+import type { User } from '../../src/users/user.entity.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { openRepositories, type Repositories } from '../support/repositories.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+let database: ClonedDatabase;
+let repositories: Repositories;
+let owner: User;
+let actor: Actor;
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  repositories = await openRepositories(database.url);
+  owner = await repositories.users.create({ email: 'owner@example.com' });
+  actor = { id: owner.uuid, key: owner.id, role: 'USER', sessionId: '' };
+});
+afterAll(async () => {
+  await repositories.close();
+  await database.drop();
+});
+
+const sql = <Row>(text: string, values: unknown[] = []) => repositories.dataSource.query<Row[]>(text, values);
+/** Without the reservation of ids, which happens every few seconds. */
+const textsOf = async (work: () => Promise<unknown>) =>
+  (await repositories.statementsOf(work))
+    .map(({ text }) => text.replaceAll('"', ''))
+    .filter((text) => !text.includes('snowflake_lease'));
+const newTask = () => repositories.tasks.create(actor, { title: 'first' });
+
+describe('a change is one statement, which decides everything', () => {
+  const CONDITIONS = /WHERE .*uuid = \$\d+ AND owner_id = \$\d+ AND deleted_at IS NULL\b/;
+
+  it('with an expected version', async () => {
+    const task = await newTask();
+    const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, [1]));
+    expect(texts).toEqual([expect.stringMatching(/^UPDATE tasks SET .*version = version \+ 1.* RETURNING \*$/)]);
+    expect(texts[0]).toMatch(CONDITIONS);
+    expect(texts[0]).toMatch(/AND version = ANY\(\$\d+\)/);
+  });
+
+  it('without one, and a soft delete', async () => {
+    const task = await newTask();
+    const changed = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, null));
+    const deleted = await textsOf(() => repositories.tasks.deleteOwned(actor, task.uuid, null));
+    for (const texts of [changed, deleted]) {
+      expect(texts).toEqual([expect.stringMatching(/^UPDATE tasks SET .*version = version \+ 1/)]);
+      expect(texts[0]).toMatch(CONDITIONS);
+    }
+  });
+
+  it('of the named columns, version and time only: what others change meanwhile stays', async () => {
+    const task = await newTask();
+    const [text] = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, [1]));
+    expect(
+      /SET (.*) WHERE/
+        .exec(text ?? '')?.[1]
+        ?.split(',')
+        .map((part) => part.trim().split(' ')[0]),
+    ).toEqual(['title', 'version', 'updated_at']);
+  });
+
+  it('an empty patch writes nothing', async () => {
+    const task = await newTask();
+    const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, {}, [1]));
+    expect(texts).toEqual([expect.stringMatching(/^SELECT /)]);
+    expect(await repositories.tasks.getOwned(actor, task.uuid)).toEqual(task);
+  });
+
+  it('500 new rows are one statement too, and come back in their order', async () => {
+    const titles = Array.from({ length: 500 }, (_, at) => `bulk ${at}`);
+    const created: Task[] = [];
+    const texts = await textsOf(async () =>
+      created.push(
+        ...(await repositories.tasks.createAll(
+          actor,
+          titles.map((title) => ({ title })),
+        )),
+      ),
+    );
+    expect(texts).toHaveLength(1);
+    expect(created.map(({ title }) => title)).toEqual(titles);
+    const ids = created.map(({ id }) => BigInt(id));
+    expect(ids).toEqual([...ids].sort((a, b) => (a < b ? -1 : 1)));
+  });
+});
+
+it('what a change returns is what is stored', async () => {
+  const task = await newTask();
+  expect(await repositories.tasks.getOwned(actor, task.uuid)).toEqual(task);
+  const changed = await repositories.tasks.updateOwned(
+    actor,
+    task.uuid,
+    { dueAt: new Date('2030-01-31T09:00:00.123Z') },
+    [1],
+  );
+  expect(changed).toEqual({
+    ...task,
+    dueAt: new Date('2030-01-31T09:00:00.123Z'),
+    version: 2,
+    updatedAt: expect.any(Date),
+  });
+  expect(await repositories.tasks.getOwned(actor, task.uuid)).toEqual(changed);
+});
+
+describe('a change that finds no row', () => {
+  /** Something happens after the UPDATE found nothing, before the look at why. */
+  function interrupted(between: () => Promise<unknown>): TasksRepository {
+    return new (class extends TasksRepository {
+      protected override rows(alias?: string): SelectQueryBuilder<Task> {
+        const query = super.rows(alias);
+        const getOne = query.getOne.bind(query);
+        query.getOne = () => between().then(getOne);
+        return query;
+      }
+    })(repositories.tools);
+  }
+
+  it('says CONFLICT when the row has come back meanwhile', async () => {
+    const task = await newTask();
+    await repositories.tasks.deleteOwned(actor, task.uuid, null);
+    const tasks = interrupted(() => repositories.tasks.undelete(task.uuid));
+    await expect(tasks.updateOwned(actor, task.uuid, { title: 'second' }, null)).rejects.toMatchObject({
+      code: 'CONFLICT',
+    });
+    expect(await repositories.tasks.getOwned(actor, task.uuid)).toMatchObject({ title: 'first', version: 3 });
+  });
+
+  it('says VERSION_STALE for a version that is not, NOT_FOUND for a row that went', async () => {
+    const task = await newTask();
+    const stale = interrupted(() => Promise.resolve());
+    await expect(stale.updateOwned(actor, task.uuid, { title: 'x' }, [2, 7])).rejects.toMatchObject({
+      code: 'VERSION_STALE',
+    });
+    const gone = interrupted(() => repositories.tasks.deleteOwned(actor, task.uuid, null));
+    await expect(gone.updateOwned(actor, task.uuid, { title: 'x' }, [2])).rejects.toMatchObject({
+      code: 'TASK_NOT_FOUND',
+    });
+  });
+});
+
+it('of two changes at once, the second waits and then sees the version of the first', async () => {
+  const task = await newTask();
+  const gate = new EventEmitter();
+  const first = repositories.transaction.run(async () => {
+    await repositories.tasks.updateOwned(actor, task.uuid, { title: 'by the first' }, [1]);
+    gate.emit('changed');
+    await once(gate, 'commit');
+  });
+  await once(gate, 'changed');
+  const second = repositories.tasks.updateOwned(actor, task.uuid, { title: 'by the second' }, [1]);
+  const refused = expect(second).rejects.toMatchObject({ code: 'VERSION_STALE' });
+  await until(async () => (await waiting('transactionid')) === 1, 'the second change to wait for the first');
+  gate.emit('commit');
+  await Promise.all([first, refused]);
+  expect(await repositories.tasks.getOwned(actor, task.uuid)).toMatchObject({ title: 'by the first', version: 2 });
+});
+
+/** Sessions of our database that wait for a lock of a kind. */
+async function waiting(event: string): Promise<number> {
+  const [row] = await sql<{ count: string }>(
+    `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = $1`,
+    [event],
+  );
+  return Number(row?.count);
+}
+
+it('of two last administrators who go at once, one stays', async () => {
+  const { users, transaction } = repositories;
+  const [one, two] = [
+    await users.create({ email: 'one@example.com', role: 'ADMIN' }),
+    await users.create({ email: 'two@example.com', role: 'ADMIN' }),
+  ];
+  const gate = new EventEmitter();
+  const demote = (user: User, before: () => Promise<unknown>) =>
+    transaction.run(async () => {
+      await users.lockAdmins();
+      const another = await users.hasAdminBeside(user.uuid);
+      await before();
+      if (another) await users.update(user.uuid, { role: 'USER' }, null);
+      return another;
+    });
+  const first = demote(one, () => {
+    gate.emit('looked');
+    return once(gate, 'go on');
+  });
+  await once(gate, 'looked');
+  const second = demote(two, () => Promise.resolve());
+  await until(async () => (await waiting('advisory')) === 1, 'the second administrator to wait for the first');
+  gate.emit('go on');
+  expect(await Promise.all([first, second])).toEqual([true, false]);
+  expect(await sql(`SELECT email FROM users WHERE role = 'ADMIN'`)).toEqual([{ email: 'two@example.com' }]);
+});
+
+describe('a better hash of the same password', () => {
+  it('is stored, and nobody notices: same version, same time', async () => {
+    const user = await repositories.users.create({ email: 'old@example.com', passwordHash: 'old' });
+    await repositories.users.upgradeHash(user, 'new');
+    expect(await repositories.users.findById(user.uuid)).toEqual({ ...user, passwordHash: 'new' });
+  });
+
+  it('does not undo a change of the password meanwhile', async () => {
+    const user = await repositories.users.create({ email: 'changed@example.com', passwordHash: 'old' });
+    await repositories.users.update(user.uuid, { passwordHash: 'changed' }, null);
+    await repositories.users.upgradeHash(user, 'new');
+    expect(await repositories.users.findById(user.uuid)).toMatchObject({ passwordHash: 'changed' });
+  });
+});
+
+describe('an address that is taken', () => {
+  it('is told by the name of the index, whoever asks at the same moment', async () => {
+    const { users } = repositories;
+    const made = await Promise.allSettled(
+      Array.from({ length: 8 }, () => users.create({ email: 'same@example.com', username: null })),
+    );
+    expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+    for (const attempt of made)
+      if (attempt.status === 'rejected')
+        expect(attempt.reason).toMatchObject({ code: 'USER_EMAIL_TAKEN', status: 409 });
+  });
+
+  it('is free again after a deletion, and then stands in the way of a restore', async () => {
+    const { users } = repositories;
+    const before = await users.create({ email: 'again@example.com', username: 'Again' });
+    await users.delete(before.uuid, null);
+    const after = await users.create({ email: 'again@example.com' });
+    await expect(users.undelete(before.uuid)).rejects.toMatchObject({ code: 'USER_EMAIL_TAKEN' });
+    await users.update(after.uuid, { email: 'other@example.com', username: 'aGAIN' }, null);
+    await expect(users.undelete(before.uuid)).rejects.toMatchObject({ code: 'USER_USERNAME_TAKEN' });
+  });
+});

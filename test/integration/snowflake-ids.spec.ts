@@ -1,0 +1,131 @@
+// Snowflake ids against the real lease table: two generators, bad clocks, stolen leases.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { SystemClock } from '../../src/shared/libs/clock.js';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import { SNOWFLAKE_EPOCH, SnowflakeIds } from '../../src/shared/services/database/snowflake-ids.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { HandClock } from '../support/hand-clock.js';
+
+const HOUR_MS = 3_600_000;
+
+let database: ClonedDatabase;
+let dataSource: DataSource;
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  dataSource = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+});
+afterAll(async () => {
+  await dataSource.destroy();
+  await database.drop();
+});
+
+/** Only the instance numbers 0 and 1 are free, so that a lease is easy to meet again. */
+beforeEach(() =>
+  dataSource.query(
+    `UPDATE snowflake_lease SET reserved_ms = 0,
+       lease_until = CASE WHEN instance_id < 2 THEN '-infinity' ELSE 'infinity' END::timestamptz`,
+  ),
+);
+afterEach(() => dataSource.query(`UPDATE snowflake_lease SET lease_until = '-infinity'`));
+
+/** As after a minute in which nobody renewed: the number can be taken, its holder knows nothing of it. */
+async function expireLease(instance: number): Promise<void> {
+  await dataSource.query(
+    `UPDATE snowflake_lease SET lease_until = CASE WHEN instance_id = $1 THEN '-infinity' ELSE 'infinity' END::timestamptz`,
+    [instance],
+  );
+}
+
+async function take(ids: SnowflakeIds, count: number): Promise<bigint[]> {
+  const taken: bigint[] = [];
+  while (taken.length < count) taken.push(BigInt(await ids.next()));
+  return taken;
+}
+
+const millisecondOf = (id: bigint | undefined) => Number((id ?? 0n) >> 22n) + SNOWFLAKE_EPOCH;
+const instanceOf = (id: bigint | undefined) => Number(((id ?? 0n) >> 10n) & 0xfffn);
+
+function expectAscending(ids: bigint[]): void {
+  expect(ids.findIndex((id, at) => at > 0 && id <= (ids[at - 1] as bigint))).toBe(-1);
+}
+
+it('100,000 ids are unique, ascending, positive 64-bit numbers that tell their time', async () => {
+  const before = Date.now();
+  const ids = await take(new SnowflakeIds(dataSource, new SystemClock()), 100_000);
+  expectAscending(ids);
+  expect(millisecondOf(ids[0])).toBeGreaterThanOrEqual(before);
+  expect(millisecondOf(ids[0])).toBeLessThanOrEqual(Date.now());
+  expect(ids.at(-1)).toBeLessThan(2n ** 63n);
+});
+
+it('many callers at once get different ids', async () => {
+  const ids = new SnowflakeIds(dataSource, new SystemClock());
+  expect(new Set(await Promise.all(Array.from({ length: 5_000 }, () => ids.next()))).size).toBe(5_000);
+});
+
+it('two generators on the same millisecond never share an id', async () => {
+  const clock = new HandClock();
+  const two = [new SnowflakeIds(dataSource, clock), new SnowflakeIds(dataSource, clock)];
+  const ids = (await Promise.all(two.map((generator) => take(generator, 5_000)))).flat();
+  expect(new Set(ids).size).toBe(10_000);
+  expect(new Set(ids.map(instanceOf))).toEqual(new Set([0, 1]));
+});
+
+it('a third one is refused while both numbers are leased', async () => {
+  const clock = new HandClock();
+  for (let holder = 0; holder < 2; holder++) await new SnowflakeIds(dataSource, clock).next();
+  await expect(new SnowflakeIds(dataSource, clock).next()).rejects.toThrow('instance numbers are leased');
+});
+
+it('a clock that steps back an hour never repeats an id, nor does the next process', async () => {
+  const clock = new HandClock();
+  const generator = new SnowflakeIds(dataSource, clock);
+  const ids = await take(generator, 3_000);
+  clock.time -= HOUR_MS;
+  ids.push(...(await take(generator, 3_000)));
+  await expireLease(instanceOf(ids[0]));
+  ids.push(...(await take(new SnowflakeIds(dataSource, clock), 3_000)));
+  expect(new Set(ids.map(instanceOf)).size).toBe(1);
+  expectAscending(ids);
+});
+
+it('the reservation is renewed as time goes by, and the number kept', async () => {
+  const clock = new HandClock();
+  const generator = new SnowflakeIds(dataSource, clock);
+  const ids: bigint[] = [];
+  for (let hour = 0; hour < 5; hour++, clock.time += HOUR_MS) ids.push(...(await take(generator, 10)));
+  expectAscending(ids);
+  expect(new Set(ids.map(instanceOf)).size).toBe(1);
+  const [row] = await dataSource.query<[{ reserved_ms: string }]>(
+    'SELECT reserved_ms FROM snowflake_lease WHERE instance_id = $1',
+    [instanceOf(ids[0])],
+  );
+  expect(Number(row.reserved_ms)).toBeGreaterThanOrEqual(millisecondOf(ids.at(-1)));
+});
+
+it('who takes an expired lease starts above its reservation, and the one that slept moves on', async () => {
+  const clock = new HandClock();
+  const sleeper = new SnowflakeIds(dataSource, clock);
+  const before = await take(sleeper, 100);
+  const instance = instanceOf(before[0]);
+  const [row] = await dataSource.query<[{ reserved_ms: string }]>(
+    'SELECT reserved_ms FROM snowflake_lease WHERE instance_id = $1',
+    [instance],
+  );
+  await expireLease(instance);
+  const thief = await take(new SnowflakeIds(dataSource, clock), 100);
+  expect(instanceOf(thief[0])).toBe(instance);
+  expect(millisecondOf(thief[0])).toBeGreaterThan(Number(row.reserved_ms));
+
+  await dataSource.query(`UPDATE snowflake_lease SET lease_until = '-infinity' WHERE instance_id = $1`, [1 - instance]);
+  clock.time = Number(row.reserved_ms);
+  const within = await take(sleeper, 100);
+  expect(instanceOf(within[0])).toBe(instance); // what it had reserved is still its own
+  clock.time += 1;
+  const after = await take(sleeper, 100);
+  expect(instanceOf(after[0])).toBe(1 - instance);
+  expect(new Set([...before, ...thief, ...within, ...after]).size).toBe(400);
+});

@@ -1,0 +1,224 @@
+// Page 1 and page 10,000 of a list cost the same: what PostgreSQL does among a million tasks, looked at without a clock.
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import type { Actor } from '../../src/common/permissions.js';
+import type { ListTasksQuery } from '../../src/tasks/dto/task.dto.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { buffersOf, explain, explainGeneric, faultsOf, type PlanNode } from '../support/query-plan.js';
+import { openRepositories, type Repositories, type Statement } from '../support/repositories.js';
+
+jest.setTimeout(120_000);
+
+const TASKS = 1_000_000;
+/** One in fifty. */
+const DELETED = 20_000;
+const OWNERS = 6_000;
+const DEEP = 200_000;
+/** Of the tasks in the rarest status, one in twenty-five, this many are before the page. */
+const DONE = 10_000;
+const LIMIT = 20;
+
+let database: ClonedDatabase;
+let client: pg.Client;
+let repositories: Repositories;
+let actor: Actor;
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await fill();
+  repositories = await openRepositories(database.url);
+  const [owner] = (await client.query<{ uuid: string; id: string }>('SELECT uuid, id FROM users WHERE id = 1')).rows;
+  actor = { id: owner?.uuid ?? '', key: owner?.id ?? '', role: 'USER', sessionId: '' };
+});
+afterAll(async () => {
+  await repositories.close();
+  await client.end();
+  await database.drop();
+});
+
+/** Indexes and foreign keys come after the rows: so it takes a third of the time. */
+async function fill(): Promise<void> {
+  const { rows: constraints } = await client.query<{ drop: string; add: string }>(`
+    SELECT format('ALTER TABLE tasks DROP CONSTRAINT %I', conname) AS drop,
+           format('ALTER TABLE tasks ADD CONSTRAINT %I %s', conname, pg_get_constraintdef(oid)) AS add
+    FROM pg_constraint WHERE conrelid = 'tasks'::regclass AND contype IN ('p', 'f')`);
+  const { rows: indexes } = await client.query<{ drop: string; add: string }>(`
+    SELECT format('DROP INDEX %I', indexname) AS drop, indexdef AS add FROM pg_indexes
+    WHERE tablename = 'tasks' AND indexname NOT IN (SELECT conname FROM pg_constraint)`);
+  expect(indexes.length).toBeGreaterThanOrEqual(7);
+  const all = [...constraints, ...indexes];
+  await client.query('SELECT setseed(0.5)');
+  await client.query(`SET maintenance_work_mem = '256MB'; SET synchronous_commit = off`);
+  await client.query(`
+    INSERT INTO users (id, uuid, email) SELECT i, gen_random_uuid(), 'user' || i || '@example.com' FROM generate_series(1, ${OWNERS}) i`);
+  await client.query(`
+    INSERT INTO sessions (id, uuid, user_id, salt, rotated_at, expires_at)
+    SELECT i, gen_random_uuid(), 1 + i % ${OWNERS}, 'salt', now(), now() + interval '1 day' FROM generate_series(1, 50000) i`);
+  await client.query(all.map(({ drop }) => drop).join(';'));
+  // Two of five belong to user 1; updates and due times come in another order than creations.
+  await client.query(`
+    INSERT INTO tasks (id, uuid, created_at, updated_at, deleted_at, owner_id, owner_uuid, title, description, status, priority, due_at)
+    SELECT i, gen_random_uuid(), t.created, t.created + random() * interval '300 days',
+      CASE WHEN i % 50 = 5 THEN now() END, u.id, u.uuid, 'Task ' || i, repeat('text ', 10),
+      (CASE WHEN random() < 0.6 THEN 'TODO' WHEN random() < 0.9 THEN 'IN_PROGRESS' ELSE 'DONE' END)::task_status,
+      1 + floor(random() * 5), CASE WHEN random() < 0.6 THEN t.created + random() * interval '900 days' END
+    FROM generate_series(1, ${TASKS}) i
+    CROSS JOIN LATERAL (SELECT timestamptz '2025-01-01Z' + i / 3 * interval '1 minute' AS created) t
+    JOIN users u ON u.id = CASE WHEN i % 5 < 2 THEN 1 ELSE 2 + i % (${OWNERS} - 1) END`);
+  for (const { add } of all.reverse()) await client.query(add);
+  await client.query('ANALYZE');
+}
+
+/** The very statement that a repository sends, and the only one. */
+async function statementOf(work: () => Promise<unknown>): Promise<Statement> {
+  const sent = await repositories.statementsOf(work);
+  expect(sent).toHaveLength(1);
+  return sent[0] as Statement;
+}
+
+/** Where the page behind `offset` rows starts, found the slow way, and the row it starts with. */
+async function cursorAt(offset: number, sort: string, where: string): Promise<{ cursor: string; first: string }> {
+  const column = (SORTS[sort.replace('-', '')] as Sort).sql;
+  const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
+  const { rows } = await client.query<{ value: unknown; id: string; uuid: string }>(`
+    SELECT ${column} AS value, id, uuid FROM tasks WHERE ${where}
+    ORDER BY ${column} ${direction}, id ${direction} OFFSET ${offset - 1} LIMIT 2`);
+  const { value, id } = rows[0]!;
+  const key = value instanceof Date ? value.toISOString() : value === Infinity ? 'infinity' : Number(value);
+  return { cursor: repositories.tools.cursors.seal(`tasks:${sort}`, [key, id]), first: rows[1]!.uuid };
+}
+
+interface Sort {
+  sql: string;
+  index: string;
+}
+
+const SORTS: Record<string, Sort> = {
+  createdAt: { sql: 'created_at', index: 'tasks_created' },
+  updatedAt: { sql: 'updated_at', index: 'tasks_updated' },
+  priority: { sql: 'priority', index: 'tasks_priority' },
+  dueAt: { sql: `coalesce(due_at, 'infinity')`, index: 'tasks_due' },
+};
+
+/** One index scan from the page's first row to its last, however deep the page is. */
+function expectSameCost(first: PlanNode, deep: PlanNode, index: string): void {
+  for (const plan of [first, deep]) expect(faultsOf(plan, { indexes: [index], rows: LIMIT + 1 })).toEqual([]);
+  expect(buffersOf(deep)).toBeLessThanOrEqual(2 * buffersOf(first) + 20);
+}
+
+describe('page 1 and page 10,000 cost the same', () => {
+  const own = 'owner_id = 1 AND deleted_at IS NULL';
+
+  it.each(
+    Object.entries(SORTS).flatMap(([name, { index }]) => [
+      [name, index],
+      [`-${name}`, index],
+    ]),
+  )('of the own tasks by %s', async (sort, index) => {
+    const { cursor, first } = await cursorAt(DEEP, sort, own);
+    const { items } = await repositories.tasks.listOwned(actor, { limit: LIMIT, sort, cursor });
+    expect([items.length, items[0]?.uuid]).toEqual([LIMIT, first]); // it is page 10,000
+    const list = (query: Partial<ListTasksQuery>) =>
+      statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort, ...query }));
+    expectSameCost(await explain(client, await list({})), await explain(client, await list({ cursor })), index);
+  });
+
+  it.each(
+    Object.entries(SORTS).flatMap(([name, { index }]) => [
+      [name, index],
+      [`-${name}`, index],
+    ]),
+  )('of the own tasks in a rare status by %s, as deep as there are some', async (sort, index) => {
+    const query = { limit: LIMIT, sort, status: 'DONE' } as const;
+    const { cursor, first } = await cursorAt(DONE, sort, `${own} AND status = 'DONE'`);
+    const { items } = await repositories.tasks.listOwned(actor, { ...query, cursor });
+    expect([items.length, items[0]?.uuid]).toEqual([LIMIT, first]);
+    const list = (cursor?: string) => statementOf(() => repositories.tasks.listOwned(actor, { ...query, cursor }));
+    expectSameCost(
+      await explain(client, await list()),
+      await explain(client, await list(cursor)),
+      index.replace('tasks_', 'tasks_status_'),
+    );
+  });
+
+  it.each(['createdAt', '-createdAt'])('of everyone’s deleted tasks by %s, as deep as there are some', async (sort) => {
+    const { cursor, first } = await cursorAt(DELETED - LIMIT, sort, 'deleted_at IS NOT NULL');
+    const { items } = await repositories.tasks.listDeleted({ limit: LIMIT, sort, cursor });
+    expect([items.length, items[0]?.uuid]).toEqual([LIMIT, first]);
+    const list = (cursor?: string) => statementOf(() => repositories.tasks.listDeleted({ limit: LIMIT, sort, cursor }));
+    expectSameCost(await explain(client, await list()), await explain(client, await list(cursor)), 'tasks_deleted');
+  });
+});
+
+describe('the hottest reads look at one row of each table', () => {
+  const uuidIndex = async (table: string) =>
+    (
+      await client.query<{ name: string }>(
+        `SELECT indexname AS name FROM pg_indexes WHERE tablename = $1 AND indexdef LIKE 'CREATE UNIQUE%(uuid)'`,
+        [table],
+      )
+    ).rows[0]?.name;
+  const primaryKey = async (table: string) =>
+    (
+      await client.query<{ name: string }>(
+        `SELECT conname AS name FROM pg_constraint WHERE conrelid = $1::regclass AND contype = 'p'`,
+        [table],
+      )
+    ).rows[0]?.name;
+
+  async function expectOneRowEach(statement: Statement, indexes: unknown[]): Promise<void> {
+    const expected = { indexes: indexes.map(String), rows: indexes.length };
+    const plans = [await explain(client, statement), await explainGeneric(client, statement)];
+    for (const plan of plans) {
+      expect(plan['Actual Rows']).toBe(1);
+      expect(faultsOf(plan, expected)).toEqual([]);
+      expect(buffersOf(plan)).toBeLessThanOrEqual(5 * indexes.length);
+    }
+  }
+
+  it('a task by its id', async () => {
+    const { rows } = await client.query<{ uuid: string }>(
+      'SELECT uuid FROM tasks WHERE owner_id = 1 AND deleted_at IS NULL OFFSET 1000 LIMIT 1',
+    );
+    const statement = await statementOf(() => repositories.tasks.getOwned(actor, rows[0]!.uuid));
+    await expectOneRowEach(statement, [await uuidIndex('tasks')]);
+  });
+
+  it('the user behind a session', async () => {
+    const { rows } = await client.query<{ uuid: string }>('SELECT uuid FROM sessions OFFSET 1000 LIMIT 1');
+    const statement = await statementOf(() => repositories.sessions.findUserOf(rows[0]!.uuid));
+    await expectOneRowEach(statement, [await uuidIndex('sessions'), await primaryKey('users')]);
+  });
+});
+
+describe('what these tests would not let pass', () => {
+  const expected = { indexes: ['tasks_created'], rows: LIMIT + 1 };
+  const first = () => statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort: '-createdAt' }));
+
+  it('OFFSET, which reads every row of the pages before', async () => {
+    const { text, values } = await first();
+    const plan = await explain(client, { text: `${text} OFFSET ${DEEP}`, values });
+    expect(faultsOf(plan, expected)).toEqual([`reads ${DEEP + LIMIT + 1} rows instead of ${LIMIT + 1}`]);
+    expect(buffersOf(plan)).toBeGreaterThan(2 * buffersOf(await explain(client, await first())) + 20);
+  });
+
+  it('an order that no index has', async () => {
+    const { text, values } = await first();
+    const plan = await explain(client, {
+      text: text.replace('ORDER BY "row"."created_at" DESC', 'ORDER BY "row"."title" DESC'),
+      values,
+    });
+    expect(faultsOf(plan, expected).join('; ')).toMatch(/Sort.*Scan on tasks.*reads \d{6,} rows/);
+  });
+
+  it('a filter that throws most rows away', async () => {
+    const { text, values } = await first();
+    const plan = await explain(client, {
+      text: text.replace('WHERE', `WHERE "row"."title" LIKE '%99999' AND`),
+      values,
+    });
+    expect(faultsOf(plan, expected).join()).toMatch(/reads \d{5,} rows instead of 21/);
+  });
+});

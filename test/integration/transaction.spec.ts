@@ -1,0 +1,188 @@
+// The unit of work on a real database: what is committed, who hears of it, what is tried again.
+import { EventEmitter, once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { DataSource } from 'typeorm';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import { sqlStateOf } from '../../src/shared/services/database/sql-state.js';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+
+let database: ClonedDatabase;
+let dataSource: DataSource;
+let transaction: Transaction;
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  dataSource = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+  transaction = new Transaction(dataSource, new ReadLanes(dataSource));
+  await dataSource.query(`
+    CREATE TABLE note (id int PRIMARY KEY, text text NOT NULL,
+      twin int REFERENCES note DEFERRABLE INITIALLY DEFERRED)`);
+});
+afterAll(async () => {
+  await dataSource.destroy();
+  await database.drop();
+});
+beforeEach(() => dataSource.query(`TRUNCATE note; INSERT INTO note VALUES (1, 'one'), (2, 'two')`));
+
+const inside = (sql: string) => transaction.manager.query<Array<Record<string, unknown>>>(sql);
+
+async function stored(): Promise<string[]> {
+  return (await dataSource.query<Array<{ text: string }>>('SELECT text FROM note ORDER BY id')).map(({ text }) => text);
+}
+
+describe('hooks after the commit', () => {
+  const hook = jest.fn();
+  beforeEach(() => void hook.mockClear());
+
+  it('run once the transaction is committed, not before', async () => {
+    await transaction.run(async () => {
+      transaction.afterCommit(hook);
+      await inside(`INSERT INTO note VALUES (3, 'three')`);
+      expect(hook).not.toHaveBeenCalled();
+    });
+    expect(hook).toHaveBeenCalledTimes(1);
+    expect(await stored()).toEqual(['one', 'two', 'three']);
+  });
+
+  it('do not run when the work fails', async () => {
+    const failing = transaction.run(async () => {
+      transaction.afterCommit(hook);
+      await inside(`INSERT INTO note VALUES (3, 'three')`);
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow('changed my mind');
+    expect(hook).not.toHaveBeenCalled();
+    expect(await stored()).toEqual(['one', 'two']);
+  });
+
+  it('do not run when the COMMIT itself is refused', async () => {
+    const failing = transaction.run(async () => {
+      transaction.afterCommit(hook);
+      await inside(`INSERT INTO note VALUES (3, 'three', 99)`); // its foreign key is looked at in the end
+    });
+    await expect(failing).rejects.toMatchObject({ driverError: { code: '23503' } });
+    expect(hook).not.toHaveBeenCalled();
+    expect(await stored()).toEqual(['one', 'two']);
+  });
+
+  it('run at once where there is no transaction', () => {
+    transaction.afterCommit(hook);
+    expect(hook).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a run inside another', () => {
+  it('joins it: one transaction, one connection, hooks at the end of the outer one', async () => {
+    const hook = jest.fn();
+    await transaction.run(async () => {
+      const [outer] = await inside('SELECT pg_current_xact_id() AS id, pg_backend_pid() AS pid');
+      await transaction.run(async () => {
+        transaction.afterCommit(hook);
+        expect(await inside('SELECT pg_current_xact_id() AS id, pg_backend_pid() AS pid')).toEqual([outer]);
+      });
+      expect(hook).not.toHaveBeenCalled();
+    });
+    expect(hook).toHaveBeenCalledTimes(1);
+  });
+
+  it('is undone with it', async () => {
+    const failing = transaction.run(async () => {
+      await transaction.run(() => inside(`DELETE FROM note WHERE id = 1`));
+      throw new Error('outer');
+    });
+    await expect(failing).rejects.toThrow('outer');
+    expect(await stored()).toEqual(['one', 'two']);
+  });
+
+  it('and named statements find the transaction too', async () => {
+    const failing = transaction.run(async () => {
+      await transaction.query({ name: 'rename', text: 'UPDATE note SET text = $1 WHERE id = 1', values: ['uno'] });
+      expect(await transaction.query({ text: 'SELECT text FROM note WHERE id = 1' })).toEqual([{ text: 'uno' }]);
+      throw new Error('back');
+    });
+    await expect(failing).rejects.toThrow('back');
+    expect(await stored()).toEqual(['one', 'two']);
+  });
+});
+
+/** A place where `count` runs wait for each other; who comes later passes. */
+function meetingOf(count: number): () => Promise<void> {
+  const bell = new EventEmitter();
+  const rung = once(bell, 'ring');
+  let arrived = 0;
+  return async () => {
+    if (++arrived === count) bell.emit('ring');
+    await rung;
+  };
+}
+
+it('two runs side by side each see their own changes only', async () => {
+  const [written, read] = [meetingOf(2), meetingOf(2)];
+  const change = (id: number) =>
+    transaction.run(async () => {
+      await inside(`UPDATE note SET text = text || '!' WHERE id = ${id}`);
+      await written();
+      const rows = await inside('SELECT text FROM note ORDER BY id');
+      await read();
+      return rows.map(({ text }) => text);
+    });
+  expect(await Promise.all([change(1), change(2)])).toEqual([
+    ['one!', 'two'],
+    ['one', 'two!'],
+  ]);
+});
+
+describe('what the database asks to try again', () => {
+  it('is tried again after a serialization failure, and only the attempt that counts is heard of', async () => {
+    const hook = jest.fn();
+    let attempts = 0;
+    await transaction.run(async () => {
+      const attempt = ++attempts;
+      transaction.afterCommit(() => hook(attempt));
+      await inside('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
+      const [row] = await inside('SELECT text FROM note WHERE id = 1');
+      if (attempt === 1) await dataSource.query(`UPDATE note SET text = 'changed' WHERE id = 1`); // by somebody else
+      await inside(`UPDATE note SET text = '${String(row?.['text'])}!' WHERE id = 1`);
+    });
+    expect(attempts).toBe(2);
+    expect(hook.mock.calls).toEqual([[2]]);
+    expect(await stored()).toEqual(['changed!', 'two']);
+  });
+
+  it('is tried again after a deadlock', async () => {
+    const meet = meetingOf(2);
+    let attempts = 0;
+    const append = async (first: number, second: number) => {
+      attempts++;
+      await inside(`SET LOCAL deadlock_timeout = '20ms'`);
+      await inside(`UPDATE note SET text = text || '+' WHERE id = ${first}`);
+      await meet();
+      await inside(`UPDATE note SET text = text || '+' WHERE id = ${second}`);
+    };
+    await Promise.all([transaction.run(() => append(1, 2)), transaction.run(() => append(2, 1))]);
+    expect(attempts).toBe(3);
+    expect(await stored()).toEqual(['one++', 'two++']);
+  });
+
+  it.each([
+    ['a serialization failure that stays', '40001', 3],
+    ['a violated constraint', '23505', 1],
+  ])('%s (%s) is tried %i time(s), then thrown', async (_what, code, times) => {
+    let attempts = 0;
+    const failing = transaction.run(() => {
+      attempts++;
+      return inside(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '${code}'; END $$`);
+    });
+    expect(sqlStateOf(await failing.catch((error: unknown) => error))).toBe(code);
+    expect(attempts).toBe(times);
+  });
+});
+
+it('a connection that breaks in the middle is thrown away, the next run has another', async () => {
+  const failing = transaction.run(() => inside('SELECT pg_terminate_backend(pg_backend_pid())'));
+  await expect(failing).rejects.toMatchObject({ driverError: { code: '57P01' } });
+  expect(await transaction.run(() => inside('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+});

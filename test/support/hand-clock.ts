@@ -1,0 +1,12 @@
+// A clock that a test moves by hand, backwards too.
+import { Clock } from '../../src/shared/libs/clock.js';
+
+export class HandClock extends Clock {
+  constructor(public time = Date.now()) {
+    super();
+  }
+
+  now(): number {
+    return this.time;
+  }
+}

@@ -1,0 +1,82 @@
+// HTTP as fetch would never send it: any method with any body, and bytes that are no HTTP at all.
+import { Agent, request } from 'node:http';
+import { connect } from 'node:net';
+
+export interface RawAnswer {
+  status: number;
+  /** Names in lower case. */
+  headers: Record<string, string>;
+  text: string;
+}
+
+export interface RawRequest {
+  method: string;
+  path: string;
+  headers?: Record<string, string>;
+  body?: string | Uint8Array;
+}
+
+const agent = new Agent({ keepAlive: true, maxSockets: 32 });
+
+/** Through Node's own client: a GET may have a body, headers are not corrected. */
+export function send(port: number, { method, path, headers = {}, body }: RawRequest): Promise<RawAnswer> {
+  const framed = body !== undefined && !('transfer-encoding' in headers); // Node frames no body of a GET or HEAD by itself
+  const all = framed ? { ...headers, 'content-length': String(Buffer.byteLength(body)) } : headers;
+  return new Promise((resolve, reject) => {
+    const outgoing = request({ host: '127.0.0.1', port, method, path, headers: all, agent }, (incoming) => {
+      const chunks: Buffer[] = [];
+      incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+      incoming.on('error', reject);
+      incoming.on('end', () => {
+        const received = Object.entries(incoming.headers).map(([name, value]) => [name, String(value)]);
+        resolve({
+          status: incoming.statusCode ?? 0,
+          headers: Object.fromEntries(received) as Record<string, string>,
+          text: Buffer.concat(chunks).toString(),
+        });
+      });
+    });
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+/** Writes bytes to a socket as they are and reads one answer; null when the server closes without one. */
+export function sendBytes(port: number, bytes: string | Uint8Array, withinMs = 10_000): Promise<RawAnswer | null> {
+  return new Promise((resolve, reject) => {
+    let received = Buffer.alloc(0);
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes));
+    const done = (answer: RawAnswer | null) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(answer);
+    };
+    const timer = setTimeout(() => {
+      socket.destroy();
+      reject(new Error(`No answer within ${withinMs} ms; so far: ${received.toString().slice(0, 200)}`));
+    }, withinMs);
+    socket.on('data', (chunk) => {
+      received = Buffer.concat([received, chunk]);
+      const answer = parse(received);
+      if (answer) done(answer);
+    });
+    socket.on('error', () => undefined); // 'close' follows
+    socket.on('close', () => done(parse(received, true)));
+  });
+}
+
+/** Null while the answer is incomplete; `closed`: it ends where the connection ended. */
+function parse(bytes: Buffer, closed = false): RawAnswer | null {
+  const end = bytes.indexOf('\r\n\r\n');
+  if (end === -1) return null;
+  const [statusLine = '', ...lines] = bytes.subarray(0, end).toString('latin1').split('\r\n');
+  const headers = Object.fromEntries(
+    lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  const text = bytes.subarray(end + 4).toString();
+  const complete =
+    'content-length' in headers
+      ? Buffer.byteLength(text) >= Number(headers['content-length'])
+      : text.endsWith('0\r\n\r\n');
+  return complete || closed ? { status: Number(statusLine.split(' ')[1]), headers, text } : null;
+}

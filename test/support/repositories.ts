@@ -1,0 +1,89 @@
+// The repositories on a database, without the rest of the house, and with a record of every statement they sent.
+import { DataSource, type Logger } from 'typeorm';
+import type pg from 'pg';
+import { Session } from '../../src/auth/session.entity.js';
+import { SessionsRepository } from '../../src/auth/sessions.repository.js';
+import { RepositoryTools } from '../../src/common/repositories/repository-tools.js';
+import { SystemClock } from '../../src/shared/libs/clock.js';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import { SnowflakeIds } from '../../src/shared/services/database/snowflake-ids.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { Task } from '../../src/tasks/task.entity.js';
+import { TasksRepository } from '../../src/tasks/tasks.repository.js';
+import { User } from '../../src/users/user.entity.js';
+import { UsersRepository } from '../../src/users/users.repository.js';
+import { testConfig } from './config.js';
+
+export interface Statement {
+  text: string;
+  values: unknown[];
+}
+
+export interface Repositories {
+  readonly dataSource: DataSource;
+  readonly transaction: Transaction;
+  readonly tools: RepositoryTools;
+  readonly tasks: TasksRepository;
+  readonly users: UsersRepository;
+  readonly sessions: SessionsRepository;
+  /** What `work` sent, in order. */
+  statementsOf(work: () => Promise<unknown>): Promise<Statement[]>;
+  close(): Promise<void>;
+}
+
+export async function openRepositories(url: string): Promise<Repositories> {
+  const config = testConfig(url);
+  let sent: Statement[] = [];
+
+  const nothing = (): void => undefined;
+  const logger: Logger = {
+    logQuery: (text, values) => void sent.push({ text, values: (values ?? []) as unknown[] }),
+    logQueryError: nothing,
+    logQuerySlow: nothing,
+    logSchemaBuild: nothing,
+    logMigration: nothing,
+    log: nothing,
+  };
+
+  /** Named statements go past TypeORM. */
+  class RecordingTransaction extends Transaction {
+    override query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
+      sent.push({ text: statement.text, values: statement.values ?? [] });
+      return super.query<R>(statement);
+    }
+
+    override read<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
+      sent.push({ text: statement.text, values: statement.values ?? [] });
+      return super.read<R>(statement);
+    }
+  }
+
+  const entities = [User, Session, Task];
+  const dataSource = await new DataSource({
+    ...servingOptions(config, url),
+    entities,
+    logging: ['query'],
+    logger,
+  }).initialize();
+  const lanes = new ReadLanes(dataSource);
+  const transaction = new RecordingTransaction(dataSource, lanes);
+  const tools = new RepositoryTools(transaction, new SnowflakeIds(dataSource, new SystemClock()), config);
+  return {
+    dataSource,
+    transaction,
+    tools,
+    tasks: new TasksRepository(tools),
+    users: new UsersRepository(tools),
+    sessions: new SessionsRepository(tools),
+    async statementsOf(work) {
+      sent = [];
+      await work();
+      return sent;
+    },
+    async close() {
+      await lanes.onApplicationShutdown();
+      await dataSource.destroy();
+    },
+  };
+}

@@ -1,0 +1,165 @@
+// The configuration: every fault at once and no secret in any; what development makes for itself.
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, describe, expect, it } from '@jest/globals';
+import { toAppConfig } from '../../src/shared/config/app-config.js';
+import { ensureDevSecrets } from '../../src/shared/config/dev-secrets.js';
+import { ConfigError, readEnv } from '../../src/shared/config/env.schema.js';
+
+const base = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
+afterAll(() => rmSync(base, { recursive: true }));
+
+const long = 'a secret of more than 32 characters';
+const secrets = { JWT_SECRET: long, SESSION_SECRET: long, COOKIE_SECRET: long };
+const homeless = { NODE_ENV: 'production', ...secrets };
+const production = { ...homeless, DATABASE_HOST: 'db' };
+
+function faultsOf(env: Record<string, string>): string[] {
+  try {
+    readEnv(env);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+describe('faults', () => {
+  it('come all in one message, one line each, with what the variable is for', () => {
+    expect(() => readEnv({ PORT: '70000', LOG_LEVEL: 'loud', EMBEDDED: 'perhaps' })).toThrow(
+      new ConfigError([
+        'PORT must be a valid port (Port to listen on; 0 picks a free one)',
+        'LOG_LEVEL must be one of [debug, info, warn, error] (Least level that is logged)',
+        'EMBEDDED must be a boolean (Production on the embedded engines, said aloud; it never falls back to them silently)',
+      ]),
+    );
+    expect(new ConfigError(['one', 'two']).message).toBe('The configuration has 2 faults:\n  - one\n  - two');
+  });
+
+  it('never show the value of a secret', () => {
+    const values = {
+      JWT_SECRET: 'too short, jwt',
+      SESSION_SECRET: 'too short, session',
+      COOKIE_SECRET: 'too short, cookie',
+      DATABASE_URL: 'mysql://root:open-sesame@db/holdfast',
+      DATABASE_HOST: 'postgres://root:open-sesame@db',
+    };
+    const faults = faultsOf({ NODE_ENV: 'production', ...values });
+    expect(faults.length).toBeGreaterThanOrEqual(5);
+    expect(faults.join('\n')).not.toMatch(/too short|sesame/);
+  });
+
+  it('in production: secrets that are missing or shorter than 32 characters', () => {
+    const lines = (rule: string) => Object.keys(secrets).map((name) => expect.stringMatching(`^${name} ${rule}`));
+    expect(faultsOf({ NODE_ENV: 'production', DATABASE_HOST: 'db' })).toEqual(lines('is required'));
+    const short = Object.fromEntries(Object.keys(secrets).map((name) => [name, 'x'.repeat(31)]));
+    expect(faultsOf({ ...production, ...short })).toEqual(lines('length must be at least 32 characters long'));
+    expect(faultsOf({ ...production, ...secrets })).toEqual([]);
+  });
+
+  it('in production: no database, unless the embedded one is asked for', () => {
+    const fault =
+      'DATABASE_URL or DATABASE_HOST is required in production (or say EMBEDDED=true to run on the embedded engines)';
+    expect(faultsOf(homeless)).toEqual([fault]);
+    expect(faultsOf({ ...homeless, EMBEDDED: 'false' })).toEqual([fault]);
+    expect(faultsOf({ ...homeless, EMBEDDED: 'true' })).toEqual([]);
+    expect(faultsOf({ ...homeless, DATABASE_URL: 'postgres://db/holdfast' })).toEqual([]);
+  });
+
+  it('a database named twice', () => {
+    expect(faultsOf({ DATABASE_URL: 'postgres://db/holdfast', DATABASE_HOST: 'db' })).toEqual([
+      'DATABASE_URL and DATABASE_HOST exclude each other; set one of them',
+    ]);
+  });
+});
+
+describe('settings', () => {
+  it('an empty value is an absent one, and unknown variables are nobody’s business', () => {
+    expect(readEnv({ PORT: '', HOST: '', JWT_SECRET: '', PATH: '/bin' })).toEqual(readEnv({}));
+  });
+
+  it('are frozen all the way down', () => {
+    const config = toAppConfig(readEnv({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' }));
+    expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);
+    for (const part of [config, config.http, config.http.corsOrigins, config.auth, config.database, config.log]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  it('make one URL of the five parts, whatever characters they hold', () => {
+    const parts = { DATABASE_USER: 'a@b', DATABASE_PASSWORD: 'p/w:d?#', DATABASE_NAME: 'my db', DATABASE_PORT: '6543' };
+    const url = new URL(String(toAppConfig(readEnv({ ...production, ...parts })).database.url));
+    expect([url.host, ...[url.username, url.password, url.pathname].map(decodeURIComponent)]).toEqual([
+      'db:6543',
+      'a@b',
+      'p/w:d?#',
+      '/my db',
+    ]);
+  });
+});
+
+describe('lists and zones', () => {
+  it.each([
+    [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
+    [{ CORS_ORIGINS: 'https://a.example/' }, 'CORS_ORIGINS'],
+    [{ CORS_ORIGINS: 'https://a.example, a.example' }, 'CORS_ORIGINS'],
+    [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY'],
+    [{ TRUST_PROXY: '10.0.0.0/33' }, 'TRUST_PROXY'],
+    [{ TZ: 'Nope/Zone' }, 'TZ'],
+  ])('%j is one fault', (env, name) => {
+    expect(faultsOf(env)).toEqual([expect.stringContaining(`${name} must `)]);
+  });
+
+  it('exact origins, addresses and ranges are taken', () => {
+    const env = {
+      CORS_ORIGINS: 'https://a.example, http://localhost:5173',
+      TRUST_PROXY: '10.0.0.0/8, ::1',
+      TZ: 'Europe/Vienna',
+    };
+    expect(faultsOf(env)).toEqual([]);
+  });
+});
+
+describe('secrets of development', () => {
+  it('are made once, for nobody else to read, and kept', () => {
+    const dataDir = join(base, 'kept');
+    const auth = () => toAppConfig(readEnv({ DATA_DIR: dataDir })).auth;
+    const { jwtSecret, sessionSecret, cookieSecret } = auth();
+    expect(new Set([jwtSecret, sessionSecret, cookieSecret]).size).toBe(3);
+    expect(Math.min(jwtSecret.length, sessionSecret.length, cookieSecret.length)).toBeGreaterThanOrEqual(32);
+    expect(statSync(join(dataDir, 'secrets.json')).mode & 0o777).toBe(0o600);
+    expect(auth()).toMatchObject({ jwtSecret, sessionSecret, cookieSecret });
+  });
+
+  it('that were damaged are not replaced silently', () => {
+    const dataDir = mkdtempSync(join(base, 'damaged-'));
+    for (const damaged of [
+      '{"jwt":',
+      'null',
+      '{}',
+      JSON.stringify({ jwt: '', session: 'x', cookie: 'x', database: 'x' }),
+    ]) {
+      writeFileSync(join(dataDir, 'secrets.json'), damaged);
+      expect(() => ensureDevSecrets(dataDir)).toThrow(/secrets\.json does not hold the secrets it should .*Mend it/);
+      expect(readFileSync(join(dataDir, 'secrets.json'), 'utf8')).toBe(damaged);
+    }
+  });
+
+  it('that two processes make at the same moment are the same', async () => {
+    const rounds = 150; // of which some ten would differ if the second one replaced the file
+    const start = Date.now() + 400; // both are up by then; if one is late it merely reads
+    const script = `
+      import { ensureDevSecrets } from './dist/src/shared/config/dev-secrets.js';
+      for (let round = 0; round < ${rounds}; round++) {
+        while (Date.now() < ${start} + round * 2);
+        console.log(ensureDevSecrets(${JSON.stringify(join(base, 'raced-'))} + round).jwt);
+      }`;
+    const load = () => promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+    const [one, two] = await Promise.all([load(), load()]);
+    expect(one.stdout.split('\n')).toHaveLength(rounds + 1);
+    expect(two.stdout).toBe(one.stdout);
+  });
+});

@@ -1,0 +1,78 @@
+// Page cursors: nobody can read one, bend one, or use one for another list.
+import { describe, expect, it } from '@jest/globals';
+import { CursorCipher, type CursorKey } from '../../src/shared/libs/cursor.js';
+import { mutations, seeded } from '../support/random.js';
+
+const SCOPE = 'tasks:-createdAt';
+const KEY: CursorKey = ['2030-01-31T09:00:00.000Z', '7316546351203844096'];
+const cipher = new CursorCipher('a secret of more than 32 characters');
+const sealed = cipher.seal(SCOPE, KEY);
+
+it.each<[CursorKey]>([[KEY], [[3, '1']], [['infinity', '9223372036854775807']], [['naïve 😀', '']]])(
+  'gives back what was sealed: %j',
+  (key) => {
+    expect(cipher.open(SCOPE, cipher.seal(SCOPE, key))).toEqual(key);
+  },
+);
+
+it('works in every process that has the secret', () => {
+  expect(new CursorCipher('a secret of more than 32 characters').open(SCOPE, sealed)).toEqual(KEY);
+});
+
+describe('shows nothing', () => {
+  it('of what is inside', () => {
+    const inside = Buffer.from(sealed, 'base64url').toString('latin1');
+    for (const part of ['2030', '7316546351203844096', 'tasks']) {
+      expect(inside).not.toContain(part);
+      expect(sealed).not.toContain(part);
+    }
+  });
+
+  it('of whether two are the same', () => {
+    const many = Array.from({ length: 100 }, () => cipher.seal(SCOPE, KEY));
+    expect(new Set(many).size).toBe(100);
+    expect(new Set(many.map((cursor) => cursor.slice(0, 16))).size).toBe(100); // the nonce, never twice with one key
+  });
+
+  it('that needs escaping in a URL', () => {
+    expect(sealed).toMatch(/^[\w-]+$/);
+  });
+});
+
+describe('is null', () => {
+  it('after any bit of any byte was changed', () => {
+    const bytes = Buffer.from(sealed, 'base64url');
+    for (let at = 0; at < bytes.length * 8; at++) {
+      const bent = Buffer.from(bytes);
+      bent.writeUInt8(bent.readUInt8(at >> 3) ^ (1 << (at & 7)), at >> 3);
+      expect(cipher.open(SCOPE, bent.toString('base64url'))).toBeNull();
+    }
+  });
+
+  it('in any other spelling', () => {
+    for (const text of mutations(sealed, 2_000, seeded(1)))
+      expect([text, cipher.open(SCOPE, text)]).toEqual([text, null]);
+    for (const text of [
+      `${sealed}=`,
+      ` ${sealed}`,
+      `${sealed}\n`,
+      sealed.replaceAll('-', '+').replaceAll('_', '/') + '==',
+    ])
+      expect(cipher.open(SCOPE, text)).toBeNull();
+  });
+
+  it.each(['', 'A', 'null', 'A'.repeat(37), 'A'.repeat(38), 'A'.repeat(39), 'A'.repeat(500), '😀', '\0'])(
+    'for %j',
+    (text) => {
+      expect(cipher.open(SCOPE, text)).toBeNull();
+    },
+  );
+
+  it.each(['tasks:createdAt', 'tasks:-updatedAt', 'users:-createdAt', '', `${SCOPE} `])('for the scope %j', (scope) => {
+    expect(cipher.open(scope, sealed)).toBeNull();
+  });
+
+  it('with another secret', () => {
+    expect(new CursorCipher('another secret of more than 32 characters').open(SCOPE, sealed)).toBeNull();
+  });
+});

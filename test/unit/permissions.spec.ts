@@ -1,0 +1,28 @@
+// Who may do what: a table, so that a new permission for users shows up as a change of it.
+import { describe, expect, it } from '@jest/globals';
+import { type Actor, can, PERMISSIONS, ROLES } from '../../src/common/permissions.js';
+import { maySee } from '../../src/users/users.policy.js';
+
+const actor = (role: Actor['role']): Actor => ({ id: 'me', key: '1', role, sessionId: 's' });
+
+it.each([
+  ['ADMIN', ['users:read', 'users:write', 'deleted:read', 'deleted:restore']],
+  ['USER', []],
+] as const)('%s has exactly %j', (role, permissions) => {
+  expect(PERMISSIONS.filter((permission) => can(actor(role), permission))).toEqual(permissions);
+});
+
+it('every role is in the table above', () => {
+  expect([...ROLES].sort()).toEqual(['ADMIN', 'USER']);
+});
+
+describe('an account may be seen', () => {
+  it.each([
+    ['ADMIN', 'me', true],
+    ['ADMIN', 'someone else', true],
+    ['USER', 'me', true],
+    ['USER', 'someone else', false],
+  ] as const)('by %s, that of %s: %s', (role, uuid, seen) => {
+    expect(maySee(actor(role), uuid)).toBe(seen);
+  });
+});

@@ -1,0 +1,78 @@
+// The semaphore: how many run, who waits, who is refused.
+import { EventEmitter, once } from 'node:events';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
+
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+/** Work that ends when it is told to. */
+function work() {
+  const gate = new EventEmitter();
+  const ended = once(gate, 'end').then(() => 'done');
+  return { run: jest.fn(() => ended), end: () => gate.emit('end') };
+}
+
+it('runs as many as it permits, the others in the order they came', async () => {
+  const semaphore = new Semaphore(2, 10, 1_000);
+  const works = [work(), work(), work(), work()];
+  const last = work();
+  const results = works.map(({ run }) => semaphore.run(run));
+  const started = () => [...works, last].map(({ run }) => run.mock.calls.length);
+  expect(started()).toEqual([1, 1, 0, 0, 0]);
+  works[1]?.end();
+  await expect(results[1]).resolves.toBe('done');
+  results.push(semaphore.run(last.run));
+  expect(started()).toEqual([1, 1, 1, 0, 0]);
+  for (const { end } of [...works, last]) end();
+  await expect(Promise.all(results)).resolves.toHaveLength(5);
+});
+
+it('refuses at once when the queue is full', async () => {
+  const semaphore = new Semaphore(1, 1, 1_000);
+  const [running, waiting, refused] = [work(), work(), work()];
+  const results = [semaphore.run(running.run), semaphore.run(waiting.run)];
+  await expect(semaphore.run(refused.run)).rejects.toThrow(SemaphoreFullError);
+  expect(refused.run).not.toHaveBeenCalled();
+  running.end();
+  waiting.end();
+  await Promise.all(results);
+});
+
+it('refuses who has waited too long, and gives the place in the queue to another', async () => {
+  const semaphore = new Semaphore(1, 1, 1_000);
+  const [running, late, next] = [work(), work(), work()];
+  const first = semaphore.run(running.run);
+  const refused = expect(semaphore.run(late.run)).rejects.toThrow('waited 1000 ms');
+  await jest.advanceTimersByTimeAsync(1_000);
+  await refused;
+  const second = semaphore.run(next.run);
+  running.end();
+  next.end();
+  await expect(Promise.all([first, second])).resolves.toEqual(['done', 'done']);
+  expect(late.run).not.toHaveBeenCalled();
+});
+
+it('no longer counts the wait of who has entered', async () => {
+  const semaphore = new Semaphore(1, 1, 1_000);
+  const [first, second, third] = [work(), work(), work()];
+  const results = [semaphore.run(first.run), semaphore.run(second.run)];
+  await jest.advanceTimersByTimeAsync(600);
+  first.end();
+  await results[0];
+  results.push(semaphore.run(third.run));
+  await jest.advanceTimersByTimeAsync(600);
+  second.end();
+  third.end();
+  await expect(Promise.all(results)).resolves.toHaveLength(3);
+});
+
+it('gives the permit back after a failure too', async () => {
+  const semaphore = new Semaphore(1, 0, 1_000);
+  for (let time = 0; time < 3; time++) {
+    await expect(semaphore.run(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');
+  }
+  const last = work();
+  last.end();
+  await expect(semaphore.run(last.run)).resolves.toBe('done');
+});

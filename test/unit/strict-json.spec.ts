@@ -1,0 +1,105 @@
+// JSON as it may enter: what is read, what is refused and with which words.
+import { describe, expect, it } from '@jest/globals';
+import { parseStrictJson, StrictJsonError } from '../../src/shared/libs/strict-json.js';
+
+const parse = (text: string) => parseStrictJson(Buffer.from(text));
+
+function refusalOf(input: string | Buffer): string {
+  try {
+    parseStrictJson(Buffer.from(input as string));
+  } catch (error) {
+    expect(error).toBeInstanceOf(StrictJsonError);
+    return (error as Error).message;
+  }
+  throw new Error(`Accepted: ${input.toString()}`);
+}
+
+describe('read', () => {
+  it.each(['null', 'true', '-0.5e3', '"text"', '[]', ' {"a": [1, {"b": null}]}\r\n\t'])('%s', (text) => {
+    expect(parse(text)).toEqual(JSON.parse(text));
+  });
+
+  it('nothing at all, as undefined', () => {
+    expect(parse('')).toBeUndefined();
+  });
+
+  it('every character of Unicode, raw and escaped', () => {
+    expect(parse('"naïve 日本 😀 \\u00e9 \\ud83d\\ude00 \\u0001"')).toBe('naïve 日本 😀 é 😀 \u0001');
+  });
+
+  it('an escaped backslash before what would be an escape', () => {
+    expect(parse('"\\\\u0000 \\\\ud83d"')).toBe('\\u0000 \\ud83d');
+  });
+
+  it('members whose names only resemble a way to a prototype', () => {
+    const text = '{"constructor": "joiner", "prototype": {"a": 1}, "proto": 1, "__proto": 2, "note": "__proto__"}';
+    expect(parse(text)).toEqual(JSON.parse(text));
+  });
+});
+
+describe('refused: not UTF-8', () => {
+  it.each([
+    ['a byte that never occurs', [0x22, 0xff, 0x22]],
+    ['a character cut short', [0x22, 0xe2, 0x82, 0x22]],
+    ['an overlong form', [0x22, 0xc0, 0x80, 0x22]],
+    ['half of a surrogate pair', [0x22, 0xed, 0xa0, 0xbd, 0x22]],
+    ['UTF-16', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
+  ])('%s', (_what, bytes) => {
+    expect(refusalOf(Buffer.from(bytes))).toBe('The body is not UTF-8.');
+  });
+});
+
+it.each(['{', '{"a":1,}', "{'a':1}", '{"a":1} x', 'NaN', '01', '"\n"', '"\0"', '"\\x41"', '[1', 'undefined', ' '])(
+  'refused: not JSON, %j',
+  (text) => {
+    expect(refusalOf(text)).toBe('The body is not valid JSON.');
+  },
+);
+
+describe('refused: too deep', () => {
+  const nested = (depth: number, inner = '1') => '['.repeat(depth) + inner + ']'.repeat(depth);
+  const DEEP = 'The JSON is nested deeper than 32 levels.';
+
+  it('more than 32 levels of arrays, objects or both', () => {
+    expect(parse(nested(32))).toBeDefined();
+    expect(refusalOf(nested(33))).toBe(DEEP);
+    expect(parse(`${'{"a":'.repeat(32)}1${'}'.repeat(32)}`)).toBeDefined();
+    expect(refusalOf(`${'{"a":'.repeat(33)}1${'}'.repeat(33)}`)).toBe(DEEP);
+    expect(refusalOf(`${'[{"a":'.repeat(17)}1${'}]'.repeat(17)}`)).toBe(DEEP);
+  });
+
+  it('before any recursive parser sees it', () => {
+    expect(refusalOf('['.repeat(1_000_000))).toBe(DEEP);
+  });
+
+  it('brackets inside of text do not count, whatever is escaped around them', () => {
+    const text = JSON.stringify({ a: `\\"${'[{'.repeat(50)}\\`, b: [['"', '[']] });
+    expect(parse(text)).toEqual(JSON.parse(text));
+    expect(refusalOf(`["\\\\", ${nested(32)}]`)).toBe(DEEP);
+  });
+
+  it('siblings do not add up', () => {
+    expect(parse(`[${Array<string>(100).fill(nested(31)).join()}]`)).toHaveLength(100);
+  });
+});
+
+it.each([
+  '{"__proto__": {"admin": true}}',
+  '{"\\u005f\\u005fproto\\u005f_": {"admin": true}}',
+  '[{"a": {"__proto__": null}}]',
+  '{"constructor": {"prototype": {"admin": true}}}',
+  '{"\\u0063onstructor": {"prototype": 1}}',
+])('refused: a way to a prototype, %s', (text) => {
+  expect(refusalOf(text)).toBe('The JSON holds a key that reaches a prototype (__proto__, constructor.prototype).');
+});
+
+it.each([
+  '"a\\u0000"',
+  '"\\ud83d"',
+  '"\\ude00\\ud83d"',
+  '["x", {"a": ["\\u0000"]}]',
+  '{"\\udfff": 1}',
+  '{"a\\u0000b": 1}',
+])('refused: text that cannot be stored, %s', (text) => {
+  expect(refusalOf(text)).toMatch(/^The JSON holds a NUL character .* or half of a surrogate pair/);
+});
