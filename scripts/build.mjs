@@ -1,5 +1,5 @@
 // Compiles src/ and migrations/ into dist/ when something changed, and removes what has no source any more.
-import { existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesUnder, isProgram, ROOT, run, step } from './step.mjs';
 
@@ -11,6 +11,8 @@ export async function ensureBuilt() {
     stamp: 'dist/.built',
     work: async () => {
       await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
+      for (const file of filesUnder('src'))
+        if (file.endsWith('.lua')) cpSync(join(ROOT, file), join(ROOT, 'dist', file));
       ['dist/src', 'dist/migrations'].flatMap(filesUnder).forEach(removeOrphan);
     },
   });

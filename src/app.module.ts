@@ -4,6 +4,7 @@ import { AuthModule } from './auth/auth.module.js';
 import { CommonModule } from './common/common.module.js';
 import { HealthModule } from './health/health.module.js';
 import type { AppConfig } from './shared/config/app-config.js';
+import { CacheModule } from './shared/services/cache/cache.module.js';
 import { DatabaseModule } from './shared/services/database/database.module.js';
 import type { Logger } from './shared/services/logging/logger.js';
 import { SharedModule } from './shared/services/shared.module.js';
@@ -18,6 +19,7 @@ export class AppModule {
       imports: [
         SharedModule.for(config, logger), // settings, logger, events
         DatabaseModule.for(databaseUrl), //  PostgreSQL, unit of work, ids
+        CacheModule, //                      Redis where there is one: cache, locks, limits
         CommonModule, //                     what repositories share, the catalogue of problems
         AuthModule, //                       sessions, tokens, the guard before every route
         UsersModule, //                      accounts

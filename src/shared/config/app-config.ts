@@ -14,6 +14,25 @@ export interface DatabaseConfig {
   embeddedPassword: string;
 }
 
+export interface RedisConfig {
+  /** One node, or some nodes of a cluster; undefined: no Redis. */
+  servers: { url: string } | { cluster: ReadonlyArray<{ host: string; port: number }> } | undefined;
+  password: string | undefined;
+  prefix: string;
+}
+
+/** At most `quota` in any `window` seconds. */
+export interface Rate {
+  quota: number;
+  window: number;
+}
+
+/** The two tiers of a limit. */
+export interface Rates {
+  burst: Rate;
+  sustained: Rate;
+}
+
 /** Settings of one process. The class is its own injection token. All times in milliseconds unless the name says otherwise. */
 export abstract class AppConfig {
   abstract readonly environment: Env['NODE_ENV'];
@@ -32,6 +51,14 @@ export abstract class AppConfig {
   };
   abstract readonly log: { readonly level: Env['LOG_LEVEL']; readonly format: 'json' | 'pretty' };
   abstract readonly database: Readonly<DatabaseConfig>;
+  abstract readonly redis: Readonly<RedisConfig>;
+  abstract readonly cache: { readonly ttl: number; readonly capacity: number; readonly maxBytes: number };
+  abstract readonly rateLimits: {
+    readonly mode: Env['RATE_LIMIT_MODE'];
+    readonly standard: Readonly<Rates>;
+    readonly auth: Readonly<Rates>;
+    readonly loginOfAccount: Readonly<Rate>;
+  };
   abstract readonly auth: {
     readonly jwtSecret: string;
     readonly sessionSecret: string;
@@ -44,7 +71,7 @@ export abstract class AppConfig {
   };
 }
 
-const list = (text: string): string[] =>
+const list = (text = ''): string[] =>
   text
     .split(',')
     .map((item) => item.trim())
@@ -56,6 +83,23 @@ function databaseUrl(env: Env): string | undefined {
   const password = env.DATABASE_PASSWORD === undefined ? '' : `:${encodeURIComponent(env.DATABASE_PASSWORD)}`;
   const host = env.DATABASE_HOST.includes(':') ? `[${env.DATABASE_HOST}]` : env.DATABASE_HOST;
   return `postgres://${encodeURIComponent(env.DATABASE_USER)}${password}@${host}:${env.DATABASE_PORT}/${encodeURIComponent(env.DATABASE_NAME)}`;
+}
+
+function redisServers(env: Env): RedisConfig['servers'] {
+  const cluster = list(env.REDIS_CLUSTER_NODES).map((node) => {
+    const [, host = '', port] = /^\[?(.+?)\]?:(\d+)$/.exec(node) ?? [];
+    return { host, port: Number(port) };
+  });
+  if (cluster.length > 0) return { cluster };
+  if (env.REDIS_URL !== undefined) return { url: env.REDIS_URL };
+  if (env.REDIS_HOST === undefined) return undefined;
+  const host = env.REDIS_HOST.includes(':') ? `[${env.REDIS_HOST}]` : env.REDIS_HOST;
+  return { url: `redis://${host}:${env.REDIS_PORT}` };
+}
+
+function rateOf(text: string): Rate {
+  const [quota, window] = text.split('/').map(Number) as [number, number];
+  return { quota, window };
 }
 
 function deepFreeze<T extends object>(value: T): T {
@@ -93,6 +137,14 @@ export function toAppConfig(env: Env): AppConfig {
       ssl: env.DATABASE_SSL,
       poolSize: env.DATABASE_POOL_SIZE,
       embeddedPassword: made?.database ?? '',
+    },
+    redis: { servers: redisServers(env), password: env.REDIS_PASSWORD, prefix: env.REDIS_PREFIX },
+    cache: { ttl: env.CACHE_TTL * 1000, capacity: env.CACHE_CAPACITY, maxBytes: env.CACHE_MAX_BYTES },
+    rateLimits: {
+      mode: env.RATE_LIMIT_MODE,
+      standard: { burst: rateOf(env.RATE_LIMIT_BURST), sustained: rateOf(env.RATE_LIMIT_SUSTAINED) },
+      auth: { burst: rateOf(env.AUTH_RATE_LIMIT_BURST), sustained: rateOf(env.AUTH_RATE_LIMIT_SUSTAINED) },
+      loginOfAccount: rateOf(env.LOGIN_ACCOUNT_LIMIT),
     },
     auth: {
       jwtSecret: env.JWT_SECRET ?? made?.jwt ?? '',

@@ -8,8 +8,6 @@ const secret = (doc: string): Joi.StringSchema =>
 /** Comma-separated items, each of which passes; `says` completes "each item must be …". */
 const listOf = (passes: (item: string) => boolean, says: string): Joi.StringSchema =>
   Joi.string()
-    .allow('')
-    .default('')
     .custom((text: string, helpers) => {
       const items = text.split(',').map((item) => item.trim());
       return items.every((item) => item === '' || passes(item)) ? text : helpers.error('list');
@@ -32,6 +30,16 @@ function isTimeZone(text: string): boolean {
     return false;
   }
 }
+
+const isHostAndPort = (item: string): boolean => /^(\[[\da-f:]+\]|[\w.-]+):\d{1,5}$/i.test(item);
+
+/** `<requests>/<seconds>`. */
+const rate = (doc: string, standard: string): Joi.StringSchema =>
+  Joi.string()
+    .pattern(/^[1-9]\d{0,8}\/[1-9]\d{0,5}$/)
+    .default(standard)
+    .messages({ 'string.pattern.base': '{{#label}} must be <requests>/<seconds>, like 5/10' })
+    .description(`${doc}, as <requests>/<seconds>`);
 
 const flag = (): Joi.BooleanSchema => Joi.boolean().truthy('1', 'yes', 'on').falsy('0', 'no', 'off');
 
@@ -103,6 +111,40 @@ export const envSchema = Joi.object({
     .description('Production on the embedded engines, said aloud; it never falls back to them silently'),
   DATA_DIR: Joi.string().default('.data').description('State of the embedded engines and development secrets'),
 
+  REDIS_URL: Joi.string()
+    .uri({ scheme: ['redis', 'rediss'] })
+    .description(
+      'Redis as one URL (redis:// or rediss://), instead of REDIS_HOST; without Redis each process caches for itself',
+    ),
+  REDIS_HOST: Joi.string().hostname().description('Redis host'),
+  REDIS_PORT: Joi.number().port().default(6379).description('Redis port'),
+  REDIS_CLUSTER_NODES: listOf(isHostAndPort, 'like redis-1:6379').description(
+    'Some nodes of a Redis Cluster, comma-separated, instead of the two above',
+  ),
+  REDIS_PASSWORD: Joi.string().description('Password for REDIS_HOST and REDIS_CLUSTER_NODES'),
+  REDIS_PREFIX: Joi.string()
+    .pattern(/^[\w.:-]{1,50}$/)
+    .default('holdfast')
+    .messages({ 'string.pattern.base': '{{#label}} must be 1 to 50 of A-Z a-z 0-9 _ . : -' })
+    .description('First part of every key and channel, so that deployments may share a Redis'),
+  CACHE_TTL: Joi.number().integer().min(1).max(86_400).default(60).description('Life of a cached read, seconds'),
+  CACHE_CAPACITY: Joi.number().integer().min(1).default(10_000).description('Most entries that a process caches'),
+  CACHE_MAX_BYTES: Joi.number()
+    .integer()
+    .min(65_536)
+    .default(67_108_864)
+    .description('Most memory that they take, bytes; the least recently used leave first'),
+
+  RATE_LIMIT_MODE: Joi.string()
+    .valid('enforce', 'dry-run', 'off')
+    .default('enforce')
+    .description('enforce, dry-run (count and log, refuse nothing) or off'),
+  RATE_LIMIT_BURST: rate('Short limit of every caller', '300/10'),
+  RATE_LIMIT_SUSTAINED: rate('Long limit of every caller', '1200/60'),
+  AUTH_RATE_LIMIT_BURST: rate('Short limit of an address on register, login, refresh', '5/10'),
+  AUTH_RATE_LIMIT_SUSTAINED: rate('Long limit of an address on register, login, refresh', '10/60'),
+  LOGIN_ACCOUNT_LIMIT: rate('Password checks for one account, from wherever they come', '10/900'),
+
   CORS_ORIGINS: listOf(isOrigin, 'an exact origin like https://app.example.com').description(
     'Origins that browsers may call from, comma-separated, exact (https://app.example.com)',
   ),
@@ -131,9 +173,10 @@ export const envSchema = Joi.object({
     .description('Requests in flight may finish within, milliseconds; then the process exits'),
 })
   .when(Joi.object({ NODE_ENV: Joi.valid('production').required(), EMBEDDED: flag().valid(false) }).unknown(), {
-    then: Joi.object().or('DATABASE_URL', 'DATABASE_HOST'),
+    then: Joi.object().or('DATABASE_URL', 'DATABASE_HOST').or('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES'),
   })
-  .oxor('DATABASE_URL', 'DATABASE_HOST');
+  .oxor('DATABASE_URL', 'DATABASE_HOST')
+  .oxor('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES');
 
 /** The variables after defaults; absent ones without a default are undefined. */
 export interface Env {
@@ -161,8 +204,23 @@ export interface Env {
   DATABASE_POOL_SIZE: number;
   EMBEDDED: boolean;
   DATA_DIR: string;
-  CORS_ORIGINS: string;
-  TRUST_PROXY: string;
+  REDIS_URL?: string;
+  REDIS_HOST?: string;
+  REDIS_PORT: number;
+  REDIS_CLUSTER_NODES?: string;
+  REDIS_PASSWORD?: string;
+  REDIS_PREFIX: string;
+  CACHE_TTL: number;
+  CACHE_CAPACITY: number;
+  CACHE_MAX_BYTES: number;
+  RATE_LIMIT_MODE: 'enforce' | 'dry-run' | 'off';
+  RATE_LIMIT_BURST: string;
+  RATE_LIMIT_SUSTAINED: string;
+  AUTH_RATE_LIMIT_BURST: string;
+  AUTH_RATE_LIMIT_SUSTAINED: string;
+  LOGIN_ACCOUNT_LIMIT: string;
+  CORS_ORIGINS?: string;
+  TRUST_PROXY?: string;
   BODY_LIMIT: number;
   BODY_TIMEOUT: number;
   REQUEST_TIMEOUT: number;
@@ -182,9 +240,10 @@ export class ConfigError extends Error {
 
 /** Joi's own words leak the value of a secret; ours name the variable and the rule. */
 function faultLine(detail: Joi.ValidationErrorItem): string {
+  const { peers = [] } = detail.context as { peers?: string[] };
   if (detail.type === 'object.missing')
-    return 'DATABASE_URL or DATABASE_HOST is required in production (or say EMBEDDED=true to run on the embedded engines)';
-  if (detail.type === 'object.oxor') return 'DATABASE_URL and DATABASE_HOST exclude each other; set one of them';
+    return `${peers.join(' or ')} is required in production (or say EMBEDDED=true to run on the embedded engines)`;
+  if (detail.type === 'object.oxor') return `${peers.join(' and ')} exclude each other; set one of them`;
   const name = String(detail.path[0]);
   const doc = envSchema.extract(name).describe().flags as { description?: string } | undefined;
   return `${detail.message.replaceAll('"', '')}${doc?.description ? ` (${doc.description})` : ''}`;

@@ -1,0 +1,22 @@
+// The Lua files of this house: `<name>-<number of keys>.lua`, one atom each.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export interface LuaScript {
+  name: string;
+  numberOfKeys: number;
+  lua: string;
+}
+
+const FOLDER = join(dirname(fileURLToPath(import.meta.url)), 'lua');
+const FILE = /^([a-z-]+)-(\d)\.lua$/;
+
+/** Throws when a file's name does not say how many keys it takes. */
+export function readLuaScripts(): LuaScript[] {
+  return readdirSync(FOLDER).map((file) => {
+    const [, name, keys] = FILE.exec(file) ?? [];
+    if (!name || !keys) throw new Error(`${file} must be called <name>-<number of keys>.lua`);
+    return { name, numberOfKeys: Number(keys), lua: readFileSync(join(FOLDER, file), 'utf8') };
+  });
+}

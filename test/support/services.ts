@@ -1,0 +1,23 @@
+// Which services of this machine answer, asked once: suites that need an absent one are skipped by name.
+import { existsSync } from 'node:fs';
+import { connect } from 'node:net';
+
+/** Redis of the machine, or REDIS_URL's. */
+export const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://localhost:6379';
+
+/** `redis-server`, for suites that start servers of their own; undefined where it is not installed. */
+export const REDIS_SERVER = (process.env['PATH'] ?? '')
+  .split(':')
+  .map((folder) => `${folder}/redis-server`)
+  .find((path) => existsSync(path));
+
+function answers(url: string): Promise<boolean> {
+  const { hostname, port } = new URL(url);
+  return new Promise((resolve) => {
+    const socket = connect({ host: hostname, port: Number(port), timeout: 1_000 });
+    const done = (open: boolean) => () => (socket.destroy(), resolve(open));
+    socket.once('connect', done(true)).once('error', done(false)).once('timeout', done(false));
+  });
+}
+
+export const redisAnswers = await answers(REDIS_URL);
