@@ -22,6 +22,7 @@ const ANSWER_MS = 100;
 const PROBE_WHEN_AWAY_MS = 250;
 const PROBE_WHEN_UP_MS = 1_000;
 const CLOSE_MS = 500;
+const SCAN_COUNT = 1_000;
 
 /**
  * No queue of unsent commands, and none is sent again: a SET NX or an INCR that had succeeded must not run twice.
@@ -38,8 +39,13 @@ const OPTIONS = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // a failover made it a replica
 };
 
-/** Called on every probe that was answered, before commands are let through; a failure keeps Redis away. */
-type Reachable = (identity: string) => Promise<void>;
+export type RunScript = <T>(name: string, keys: readonly string[], args: ReadonlyArray<string | number>) => Promise<T>;
+
+/**
+ * Called before others' commands are let through, and again every second, with what identifies this run of the servers.
+ * A failure keeps Redis away.
+ */
+type Reachable = (identity: string, script: RunScript) => Promise<void>;
 
 export class Redis implements OnApplicationShutdown {
   readonly prefix: string;
@@ -58,6 +64,10 @@ export class Redis implements OnApplicationShutdown {
     this.prefix = config.prefix;
     this.client = this.createClient();
     this.client.on('error', () => undefined); // commands and probes tell it, once
+    // Whoever was cut off must look whether it is still the same server before it believes what lies there.
+    const cutOff = (): void => this.fail(new Error('The connection was lost.'));
+    this.client.on('close', cutOff);
+    this.client.on('+node', (node: Node) => node.on('close', cutOff));
     for (const { name, ...script } of this.scripts) this.client.defineCommand(name, script);
   }
 
@@ -66,9 +76,10 @@ export class Redis implements OnApplicationShutdown {
     return this.up;
   }
 
-  /** `listener` is called on every answered probe, with what identifies this run of the servers. */
+  /** `listener` is called on every answered probe, the first one at once. */
   whenReachable(listener: Reachable): void {
     this.listeners.push(listener);
+    this.schedule(0);
   }
 
   /** `listener` is called after Redis went away or came back. */
@@ -97,17 +108,18 @@ export class Redis implements OnApplicationShutdown {
 
   /** Runs a Lua file by its name (EVALSHA, EVAL when the server does not know it yet). Throws RedisAwayError. */
   script<T>(name: string, keys: readonly string[], args: ReadonlyArray<string | number> = []): Promise<T> {
-    return this.run((client) => {
-      const command = (client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[name];
-      if (!command) throw new Error(`There is no Lua file ${name}-<number of keys>.lua.`);
-      return command.apply(client, [...keys, ...args]);
-    });
+    return this.run(() => this.callScript(name, keys, args));
   }
 
-  /** Every master once: for what no single key tells, like SCAN. Throws RedisAwayError. */
-  onMasters<T>(work: (node: Node) => Promise<T>): Promise<T[]> {
-    if (!this.up) throw new RedisAwayError();
-    return Promise.all(this.masters().map((node) => this.attempt(() => work(node))));
+  /** Every key that matches (glob), page by page from every master, some perhaps twice. Throws RedisAwayError. */
+  async *scan(match: string): AsyncGenerator<string[]> {
+    for (const node of this.masters())
+      for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
+        const from = cursor;
+        const [next, keys] = await this.run(() => node.scan(from, 'MATCH', match, 'COUNT', SCAN_COUNT));
+        if (keys.length > 0) yield keys;
+        cursor = next;
+      }
   }
 
   /**
@@ -117,6 +129,12 @@ export class Redis implements OnApplicationShutdown {
   createSubscriber(channel: string): Node {
     const node = this.client instanceof Cluster ? this.ownerOf(this.client, channel) : this.client;
     return node.duplicate({ ...OPTIONS, retryStrategy: null, enableReadyCheck: false });
+  }
+
+  private callScript<T>(name: string, keys: readonly string[], args: ReadonlyArray<string | number>): Promise<T> {
+    const command = (this.client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[name];
+    if (!command) throw new Error(`There is no Lua file ${name}-<number of keys>.lua.`);
+    return command.apply(this.client, [...keys, ...args]);
   }
 
   private async attempt<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
@@ -148,7 +166,8 @@ export class Redis implements OnApplicationShutdown {
   private async probe(): Promise<void> {
     try {
       const identity = await within(ANSWER_MS, () => this.identify());
-      for (const listener of this.listeners) await listener(identity);
+      const script: RunScript = (name, keys, args) => within(ANSWER_MS, () => this.callScript(name, keys, args));
+      for (const listener of this.listeners) await listener(identity, script);
       if (!this.up && !this.closed) {
         this.logger.info('Redis answers');
         this.turn(true);

@@ -7,8 +7,19 @@ import type pg from 'pg';
 import { ReadLanes } from './read-lanes.js';
 import { sqlStateOf } from './sql-state.js';
 
+/** Who has a say in a transaction's end, and hears of it. */
+export interface Participant {
+  /** Just before the commit; a failure rolls the transaction back. */
+  prepare(): Promise<void>;
+  /** After the end, however it ended. Must not throw. `unknown`: the connection broke during the commit. */
+  finish(outcome: Outcome): void;
+}
+
+export type Outcome = 'committed' | 'rolled back' | 'unknown';
+
 interface Scope {
   runner: QueryRunner;
+  participants: Map<object, Participant>;
   afterCommit: Array<() => void>;
 }
 
@@ -24,6 +35,11 @@ export class Transaction {
     private readonly dataSource: DataSource,
     private readonly lanes: ReadLanes,
   ) {}
+
+  /** Whether the caller is inside a transaction. */
+  get isRunning(): boolean {
+    return this.scopes.getStore() !== undefined;
+  }
 
   /** The running transaction's entity manager, or the plain one outside any. */
   get manager(): EntityManager {
@@ -53,6 +69,17 @@ export class Transaction {
     else hook();
   }
 
+  /** The running transaction's participant under `key`, made on first asking; undefined outside any. */
+  participant<P extends Participant>(key: object, make: () => P): P | undefined {
+    const participants = this.scopes.getStore()?.participants;
+    if (!participants) return undefined;
+    const known = participants.get(key) as P | undefined;
+    if (known) return known;
+    const made = make();
+    participants.set(key, made);
+    return made;
+  }
+
   /** One named prepared statement on the running transaction's connection, else on any of the pool. */
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     return (await ((await this.client()) ?? this.pool).query<R>(statement)).rows;
@@ -73,18 +100,25 @@ export class Transaction {
   }
 
   private async once<T>(work: () => Promise<T>): Promise<T> {
-    const scope: Scope = { runner: this.dataSource.createQueryRunner(), afterCommit: [] };
+    const scope: Scope = { runner: this.dataSource.createQueryRunner(), participants: new Map(), afterCommit: [] };
+    let outcome: Outcome = 'rolled back';
     try {
       await scope.runner.startTransaction();
       const result = await this.scopes.run(scope, work);
+      for (const participant of scope.participants.values()) await participant.prepare();
+      outcome = 'unknown';
       await scope.runner.commitTransaction();
+      outcome = 'committed';
       for (const hook of scope.afterCommit) hook();
       return result;
     } catch (error) {
+      // A commit that PostgreSQL itself refused did not happen; without its word, nobody knows.
+      if (outcome === 'unknown' && sqlStateOf(error) !== undefined) outcome = 'rolled back';
       // A rollback that fails means the connection is gone, and the transaction with it: the first error says why.
       if (scope.runner.isTransactionActive) await scope.runner.rollbackTransaction().catch(() => undefined);
       throw error;
     } finally {
+      for (const participant of scope.participants.values()) participant.finish(outcome);
       await scope.runner.release();
     }
   }

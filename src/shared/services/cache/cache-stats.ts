@@ -1,0 +1,36 @@
+// How well the cache does: counts of one process, and their sum over a deployment.
+
+/** Counts since the process started; `ms` is the sum of the times that requests took. */
+export interface CacheCounts {
+  requests: number;
+  /** Requests that loaded the value themselves; the others found it, or waited for one who did. */
+  loads: number;
+  ms: number;
+  memory: LayerCounts & { bytes: number };
+  /** Null where no Redis is configured. Its size is the deployment's, so nobody adds it up. */
+  redis: Omit<LayerCounts, 'size'> | null;
+}
+
+export interface LayerCounts {
+  hits: number;
+  misses: number;
+  size: number;
+}
+
+export function sumCounts(all: readonly CacheCounts[]): CacheCounts {
+  const add = (pick: (counts: CacheCounts) => number): number => all.reduce((sum, counts) => sum + pick(counts), 0);
+  return {
+    requests: add(({ requests }) => requests),
+    loads: add(({ loads }) => loads),
+    ms: add(({ ms }) => ms),
+    memory: {
+      hits: add(({ memory }) => memory.hits),
+      misses: add(({ memory }) => memory.misses),
+      size: add(({ memory }) => memory.size),
+      bytes: add(({ memory }) => memory.bytes),
+    },
+    redis: all.some(({ redis }) => redis)
+      ? { hits: add(({ redis }) => redis?.hits ?? 0), misses: add(({ redis }) => redis?.misses ?? 0) }
+      : null,
+  };
+}

@@ -1,0 +1,25 @@
+// The cache as the settings want it: with or without Redis.
+import type { DataSource } from 'typeorm';
+import type { AppConfig } from '../../config/app-config.js';
+import type { Clock } from '../../libs/clock.js';
+import type { Transaction } from '../database/transaction.js';
+import { PostgresRelay } from '../events/postgres.relay.js';
+import { RedisRelay } from '../events/redis.relay.js';
+import { CacheService } from './cache.service.js';
+import { LONGEST_CHANGE_MS, MemoryStore } from './memory.store.js';
+import type { Redis } from './redis.js';
+import { RedisStore } from './redis.store.js';
+
+export function createCache(
+  { cache }: AppConfig,
+  redis: Redis | null,
+  dataSource: DataSource,
+  transaction: Transaction,
+  clock: Clock,
+): CacheService {
+  const memory = new MemoryStore(cache.capacity, cache.maxBytes);
+  const postgres = new PostgresRelay(dataSource);
+  if (!redis) return new CacheService(memory, null, [postgres], transaction, clock);
+  const shared = new RedisStore(redis, LONGEST_CHANGE_MS);
+  return new CacheService(memory, shared, [new RedisRelay(redis), postgres], transaction, clock);
+}

@@ -1,0 +1,13 @@
+-- Stores a loaded value, if the lease is still ours, and gives the lease back.
+-- KEYS[1] the value
+-- KEYS[2] the lease of whoever loads it
+-- ARGV[1] our token
+-- ARGV[2] the value
+-- ARGV[3] how long it is kept, milliseconds
+-- returns 1 if it was stored, else 0
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('DEL', KEYS[2])
+return 1

@@ -1,0 +1,182 @@
+// The second layer: values in Redis, shared by all processes, valid as long as the stamps of their tags are.
+import { randomBytes } from 'node:crypto';
+import { RedisAwayError, type Redis, type RunScript } from './redis.js';
+
+/** What is found under a key, and what has to be known to store something else there. */
+export interface Reading {
+  /** Undefined: nothing usable. */
+  found: StoredValue | undefined;
+  /** The tags' stamps before the value is loaded; null while one of them is being changed: nothing can be stored. */
+  stamps: string[] | null;
+  /** Tells the value that is there from any other; empty when there is none. */
+  head: string;
+}
+
+interface StoredValue {
+  value: unknown;
+  tags: string[];
+  expiresAt: number;
+  cost: number;
+  size: number;
+}
+
+/** As it lies in Redis, after a random head that tells one value from the next. */
+export interface Stored extends Omit<StoredValue, 'size'> {
+  stamps: string[];
+}
+
+const HEAD = 12;
+/** Longer than any value is kept. */
+const STAMP_MS = 2 * 86_400_000;
+/** Longer than a statement may take. */
+const LEASE_MS = 8_000;
+
+/**
+ * A value carries the stamps that its tags had before it was loaded. A change takes the stamps away before its commit and
+ * gives way to new ones after it, so a value that was loaded before can never look valid again (the leases of
+ * Memcached at Facebook, NSDI 2013, by tag instead of by key). Keys of one script share a hash tag.
+ */
+export class RedisStore {
+  private epoch = '';
+  /** A change could not be told to Redis: what lies there may be old. Also before it was reached for the first time. */
+  private missed: boolean;
+
+  /** `longestChangeMs`: after that the process behind a change counts as dead. */
+  constructor(
+    private readonly redis: Redis,
+    private readonly longestChangeMs: number,
+  ) {
+    this.missed = !redis.isUp;
+    redis.whenReachable((identity, script) => this.synchronize(identity, script));
+  }
+
+  get isUp(): boolean {
+    return this.redis.isUp && this.epoch !== '';
+  }
+
+  /** Throws RedisAwayError. */
+  async read(key: string, tags: readonly string[]): Promise<Reading> {
+    const [text, stamps] = await Promise.all([
+      this.redis.run((client) => client.get(this.valueKey(key))),
+      this.stampsOf(tags),
+    ]);
+    if (text === null) return { found: undefined, stamps, head: '' };
+    const { stamps: stored, ...found } = JSON.parse(text.slice(HEAD)) as Stored;
+    const head = text.slice(0, HEAD);
+    const usable = stamps?.every((stamp, at) => stamp === stored[at] && found.tags[at] === tags[at]);
+    if (!usable) return { found: undefined, stamps, head };
+    return { found: { ...found, size: text.length * 2 }, stamps, head };
+  }
+
+  /** By key alone: its own tags are looked up. Throws RedisAwayError. */
+  async find(key: string): Promise<StoredValue | undefined> {
+    const text = await this.redis.run((client) => client.get(this.valueKey(key)));
+    if (text === null) return undefined;
+    const { stamps: stored, ...found } = JSON.parse(text.slice(HEAD)) as Stored;
+    const stamps = await this.stampsOf(found.tags);
+    if (!stamps?.every((stamp, at) => stamp === stored[at])) return undefined;
+    return { ...found, size: text.length * 2 };
+  }
+
+  /** Asks to be the one who loads; `outdated`: head of the value that is there, if it is not good. Throws RedisAwayError. */
+  claim(key: string, token: string, outdated: string): Promise<'mine' | 'theirs' | 'there'> {
+    return this.redis.script('cache-claim', this.pair(key), [token, LEASE_MS, outdated]);
+  }
+
+  /** Stores what was loaded under our claim. Throws RedisAwayError. */
+  async fill(key: string, token: string, entry: Stored, ttl: number): Promise<void> {
+    await this.redis.script('cache-fill', this.pair(key), [token, encode(entry), Math.ceil(ttl)]);
+  }
+
+  /** Gives a claim back without a value. Throws RedisAwayError. */
+  async release(key: string, token: string): Promise<void> {
+    await this.redis.script('delete-if', [this.pair(key)[1] as string], [token]);
+  }
+
+  /** Stores without a claim. Throws RedisAwayError. */
+  async set(key: string, entry: Stored, ttl: number): Promise<void> {
+    await this.redis.run((client) => client.set(this.valueKey(key), encode(entry), 'PX', Math.ceil(ttl)));
+  }
+
+  /** Also takes the claim from whoever loads it. Throws RedisAwayError. */
+  async delete(key: string): Promise<boolean> {
+    return (await this.redis.run((client) => client.del(this.pair(key)))) > 0;
+  }
+
+  /** Every matching key (glob), on every master; SCAN does not stop the others as KEYS does. Throws RedisAwayError. */
+  async deleteWhere(pattern: string): Promise<number> {
+    let removed = 0;
+    for await (const keys of this.redis.scan(this.valueKey(pattern))) {
+      const unlinked = await Promise.all(keys.map((key) => this.redis.run((client) => client.unlink(key))));
+      for (const count of unlinked) removed += count;
+    }
+    return removed;
+  }
+
+  /** How many values there are. Throws RedisAwayError. */
+  async size(): Promise<number> {
+    const found = new Set<string>(); // SCAN may tell a key twice
+    for await (const keys of this.redis.scan(this.valueKey('*'))) for (const key of keys) found.add(key);
+    return found.size;
+  }
+
+  /** Never rejects: if Redis can't be told, all that lies there is forgotten once it is back. */
+  async beginChange(tags: readonly string[], id: string): Promise<void> {
+    this.missed = !(await this.tell('cache-begin-change', tags, [id, this.longestChangeMs])) || this.missed;
+  }
+
+  /** Never rejects. Untold, the tags are usable again when the change counts as dead. */
+  async endChange(tags: readonly string[], id: string): Promise<void> {
+    await this.tell('cache-end-change', tags, [id]);
+  }
+
+  /** The tags' stamps, or null while one of them is being changed. Throws RedisAwayError. */
+  async stampsOf(tags: readonly string[]): Promise<string[] | null> {
+    const fresh = randomBytes(9).toString('base64url');
+    const stamps = await Promise.all(
+      tags.map((tag) => this.redis.script<string | null>('cache-stamp', this.tagKeys(tag), [fresh, STAMP_MS])),
+    );
+    return stamps.includes(null) ? null : (stamps as string[]);
+  }
+
+  private async tell(script: string, tags: readonly string[], args: Array<string | number>): Promise<boolean> {
+    try {
+      await Promise.all(tags.map((tag) => this.redis.script(script, this.tagKeys(tag), args)));
+      return true;
+    } catch (error) {
+      if (error instanceof RedisAwayError) return false;
+      throw error;
+    }
+  }
+
+  /** On every probe. After a restart, or when a change was missed, values of before are not looked at again. */
+  private async synchronize(identity: string, script: RunScript): Promise<void> {
+    const { missed } = this;
+    this.missed = false; // what is missed from here on counts again
+    try {
+      const args = [identity, randomBytes(6).toString('base64url'), missed ? 1 : 0];
+      this.epoch = await script('cache-epoch', [`${this.redis.prefix}:epoch`], args);
+    } catch (error) {
+      this.missed ||= missed;
+      throw error;
+    }
+  }
+
+  private valueKey(key: string): string {
+    return `${this.redis.prefix}:v:${this.epoch}:{${key}}`;
+  }
+
+  /** The value and the lease of whoever loads it. */
+  private pair(key: string): string[] {
+    return [this.valueKey(key), `${this.redis.prefix}:l:${this.epoch}:{${key}}`];
+  }
+
+  /** The stamp and the changes under way. */
+  private tagKeys(tag: string): string[] {
+    return [`${this.redis.prefix}:s:{${tag}}`, `${this.redis.prefix}:c:{${tag}}`];
+  }
+}
+
+function encode(entry: Stored): string {
+  return randomBytes(9).toString('base64url') + JSON.stringify(entry);
+}
