@@ -1,0 +1,9 @@
+-- Lets the lease of a lock begin anew if it is still ours: one that ran out is not taken back, for somebody may have had it.
+-- KEYS[1] the lock
+-- ARGV[1] our token
+-- ARGV[2] the lease, ms
+-- returns 1 if it is ours, else 0
+if redis.call('GET', KEYS[1]) == ARGV[1] then
+  return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+end
+return 0

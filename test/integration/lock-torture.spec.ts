@@ -1,0 +1,55 @@
+// The torture of the locks in short, with its red twin: a driver of its own, processes that are really killed and frozen.
+import { execFile } from 'node:child_process';
+import { expect, it, jest } from '@jest/globals';
+import { REDIS_URL, redisAnswers } from '../support/services.js';
+
+jest.setTimeout(90_000);
+
+interface Verdict {
+  counts: Record<string, { writes: number; kills: number; freezes: number; lost: number; silent: number }>;
+  violations: string[];
+}
+
+/** The verdict is the last line; the code says whether there are violations. */
+function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
+  const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'], REDIS_URL };
+  return new Promise((resolve, reject) => {
+    const options = { env, timeout: 80_000 }; // then SIGTERM, upon which the driver ends its workers
+    const child = execFile(
+      process.execPath,
+      ['test/torture/locks.mjs', ...args],
+      options,
+      (_error, out, complaints) => {
+        if (!out.startsWith('{')) return reject(new Error(`No verdict: ${out}${complaints}`));
+        resolve({ code: child.exitCode ?? -1, verdict: JSON.parse(out) as Verdict });
+      },
+    );
+  });
+}
+
+const stores = [
+  ['redis', redisAnswers ? it : it.skip],
+  ['postgres', it],
+] as const;
+for (const [store, test] of stores)
+  test(`${store}: a counter that two processes share is right, whoever is killed or frozen while holding the lock`, async () => {
+    const { code, verdict } = await torture(`--store=${store}`, '--times=300', '--kills=5', '--freezes=2');
+    expect(verdict.violations).toEqual([]);
+    expect(code).toBe(0);
+    const { writes, ...met } = verdict.counts[store] as Verdict['counts'][string];
+    expect(writes).toBeGreaterThanOrEqual(300);
+    expect(met).toMatchObject({ kills: 5, freezes: 2, lost: expect.any(Number), silent: 0 });
+    expect(met.lost).toBeGreaterThanOrEqual(2);
+  });
+
+it('without lock and fence it is wrong, and the torture says so', async () => {
+  const { code, verdict } = await torture(
+    '--store=postgres',
+    '--times=300',
+    '--kills=0',
+    '--freezes=0',
+    '--unprotected',
+  );
+  expect(code).toBe(1);
+  expect(verdict.violations.join()).toMatch(/the counter says \d+ after \d+ writes/);
+});

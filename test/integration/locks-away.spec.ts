@@ -1,0 +1,228 @@
+// Locks whose store dies, freezes, answers late or is cut off: refused at once, lost in time, never left behind.
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { Line } from '../support/line.js';
+import { hold, newPrefix, type OneLock, openLock, outsidePostgres, redisKeyOf } from '../support/lock-stores.js';
+import { OwnRedis } from '../support/own-redis.js';
+import { REDIS_SERVER } from '../support/services.js';
+import { until } from '../support/until.js';
+
+const TTL = 600;
+const MINUTE = 60_000;
+const KEY = 'report';
+
+let database: ClonedDatabase;
+let client: pg.Client;
+const opened: OneLock[] = [];
+
+beforeAll(async () => {
+  database = await cloneDatabase();
+  client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+});
+afterAll(async () => {
+  for (const one of opened) await one.close();
+  await client.end();
+  await database.drop();
+});
+
+/** As another process would; closed at the end. */
+async function open(env: Record<string, string> = {}, url = database.url): Promise<OneLock> {
+  const one = await openLock(url, env);
+  opened.push(one);
+  return one;
+}
+
+/** Refused within `ms`, without a call of the work. */
+async function expectUnavailable({ locks }: OneLock, ms: number): Promise<void> {
+  const work = jest.fn(async () => undefined);
+  const began = performance.now();
+  const refused = locks.withLock(KEY, { ttl: TTL }, work);
+  await expect(refused).rejects.toMatchObject({ code: 'LOCK_UNAVAILABLE', headers: { 'Retry-After': '1' } });
+  expect(performance.now() - began).toBeLessThan(ms);
+  expect(work).not.toHaveBeenCalled();
+}
+
+/** A holder behind a line that falls silent, and another process that waits: the first is called off before the second is in. */
+async function expectCalledOffFirst(cutOff: OneLock, line: Line, other: OneLock): Promise<void> {
+  const first = await hold(cutOff, KEY, TTL);
+  const aborted = once(first.signal, 'abort').then(() => performance.now());
+  const second = hold(other, KEY, TTL);
+  line.silence();
+  const entered = await second.then(() => performance.now());
+  expect(await aborted).toBeLessThan(entered);
+  await line.cut();
+  await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST' });
+  await (await second).leave();
+}
+
+describe('PostgreSQL', () => {
+  const sessions = async (condition: string): Promise<number> => {
+    const { rows } = await client.query<{ count: string }>(
+      `SELECT count(*) FROM pg_stat_activity
+       WHERE datname = current_database() AND application_name = 'holdfast lock' AND ${condition}`,
+    );
+    return Number(rows[0]?.count);
+  };
+  const waiting = `wait_event = 'advisory'`;
+
+  it('that cannot be reached refuses at once', async () => {
+    const line = await Line.to(database.url);
+    const one = await open({}, line.url);
+    await line.cut();
+    await expectUnavailable(one, 1_000);
+  });
+
+  it('that does not answer refuses after the two seconds to connect', async () => {
+    const line = await Line.to(database.url);
+    const one = await open({}, line.url);
+    line.silence();
+    await expectUnavailable(one, 3_500);
+    await line.cut();
+  });
+
+  it('ends the session of a holder it does not hear of, who knows before', async () => {
+    const line = await Line.to(database.url);
+    await expectCalledOffFirst(await open({}, line.url), line, await open());
+  });
+
+  it('serves processes in the order of their coming, each with one connection that waits', async () => {
+    const [a, b, c] = [await open(), await open(), await open()];
+    const first = await hold(a, KEY, TTL);
+    const order: string[] = [];
+    const ask = ({ locks }: OneLock, name: string) =>
+      Array.from({ length: 3 }, () => locks.withLock(KEY, { ttl: TTL }, async () => void order.push(name)));
+    const asks = ask(b, 'b');
+    await until(async () => (await sessions(waiting)) === 1, 'b to wait');
+    asks.push(...ask(c, 'c'));
+    await until(async () => (await sessions(waiting)) === 2, 'c to wait');
+    expect(await sessions('true')).toBe(3);
+    await first.leave();
+    await Promise.all(asks);
+    expect(order.slice(0, 2)).toEqual(['b', 'c']);
+    expect(order).toHaveLength(6);
+    await until(async () => (await sessions('true')) === 0, 'the connections to be closed', TTL / 2); // not by their ttl
+  });
+
+  it('that ends a session is heard at once, however long the ttl', async () => {
+    const outside = await outsidePostgres(database.url);
+    const first = await hold(await open(), KEY, MINUTE);
+    const aborted = once(first.signal, 'abort', { signal: AbortSignal.timeout(2_000) });
+    await outside.steal(KEY);
+    await aborted;
+    await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST' });
+    await outside.close();
+  });
+});
+
+const suite = REDIS_SERVER === undefined ? describe.skip : describe;
+suite('Redis', () => {
+  let server: OwnRedis;
+  let env: Record<string, string>;
+  let one: OneLock;
+  let other: OneLock;
+
+  beforeAll(async () => {
+    server = await OwnRedis.start();
+    env = { REDIS_URL: server.url, REDIS_PREFIX: newPrefix() };
+    [one, other] = [await open(env), await open(env)];
+  });
+  afterAll(() => server.stop());
+
+  const lock = () => redisKeyOf(one.redis as NonNullable<OneLock['redis']>, KEY);
+  const tokenIn = (key: string) => server.ask((redis) => redis.get(key));
+  const back = () => until(() => one.redis?.isUp && other.redis?.isUp, 'Redis to be back');
+
+  it('that was killed refuses at once, and serves when it is back', async () => {
+    await server.kill();
+    await expectUnavailable(one, 1_000);
+    await expectUnavailable(one, 50); // it is known by now
+    await server.up();
+    await back();
+    expect(await one.locks.withLock(KEY, { ttl: TTL }, async () => 'done')).toBe('done');
+  });
+
+  it('that hangs refuses at once; who holds a lock is called off before its end', async () => {
+    const first = await hold(one, KEY, TTL);
+    server.signal('SIGSTOP');
+    const stopped = performance.now();
+    await expectUnavailable(other, 1_000);
+    if (!first.signal.aborted) await once(first.signal, 'abort');
+    expect(performance.now() - stopped).toBeLessThan(TTL);
+    server.signal('SIGCONT');
+    await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST' });
+    await back();
+  });
+
+  it('lets the lock of a holder it does not hear of run out, who knows before', async () => {
+    const line = await Line.to(server.url);
+    await expectCalledOffFirst(await open({ ...env, REDIS_URL: line.url }), line, other);
+  });
+
+  it('that takes the lock after we gave up on the answer gets it back as soon as it answers', async () => {
+    await server.ask((redis) => redis.call('CLIENT', 'PAUSE', '400', 'ALL'));
+    const refused = one.locks.withLock(KEY, { ttl: MINUTE }, async () => undefined);
+    await expect(refused).rejects.toMatchObject({ code: 'LOCK_UNAVAILABLE' });
+    await back();
+    expect(await other.locks.withLock(KEY, { ttl: TTL, wait: 5_000 }, async () => 'done')).toBe('done');
+  });
+
+  it('that answers the release late is asked again', async () => {
+    const held = one.locks.withLock(KEY, { ttl: MINUTE }, () =>
+      server.ask((redis) => redis.call('CLIENT', 'PAUSE', '400', 'WRITE')),
+    );
+    expect(await held).toBe('OK'); // it was ours to the end
+    await until(async () => (await tokenIn(lock())) === null, 'the lock to be free');
+    await back();
+  });
+
+  it('without PostgreSQL there is no fence: refused, and left free', async () => {
+    const line = await Line.to(database.url);
+    const without = await open(env, line.url);
+    await line.cut();
+    await expectUnavailable(without, 1_000);
+    expect(await tokenIn(lock())).toBeNull();
+  });
+
+  it('a process that comes again does not overtake one that waits; who gives up leaves the line', async () => {
+    const next = `${lock()}:next`;
+    const first = await hold(one, KEY, TTL);
+    const hasty = one.locks.withLock(KEY, { ttl: TTL, wait: 0 }, async () => undefined);
+    await expect(other.locks.withLock(KEY, { ttl: TTL, wait: 50 }, async () => undefined)).rejects.toThrow();
+    await expect(hasty).rejects.toMatchObject({ code: 'LOCK_BUSY' });
+    expect(await tokenIn(next)).toBeNull();
+    const order: string[] = [];
+    const again = [1, 2].map(() => one.locks.withLock(KEY, { ttl: TTL }, async () => void order.push('one')));
+    const waits = other.locks.withLock(KEY, { ttl: TTL }, async () => void order.push('other'));
+    await until(() => tokenIn(next), 'the other one to wait');
+    await first.leave();
+    await Promise.all([...again, waits]);
+    expect(order[0]).toBe('other');
+  });
+
+  it('a lock that ran out while its fence was drawn is asked for again, so that fences follow the holders', async () => {
+    await client.query('BEGIN');
+    await client.query('ALTER SEQUENCE lock_fences MAXVALUE 1000000'); // nextval waits for us
+    const order: bigint[] = [];
+    let inside = 0;
+    const enter = async ({ locks }: OneLock) =>
+      locks.withLock(KEY, { ttl: TTL }, async ({ fence }) => {
+        expect(++inside).toBe(1);
+        order.push(fence);
+        await until(async () => (await blocked()) === 0, 'all fences to be drawn');
+        inside--;
+      });
+    const blocked = async () =>
+      (await client.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'lock_fences'::regclass`)).rowCount;
+    const first = enter(one);
+    await until(async () => (await blocked()) === 1, 'the first to hold it up');
+    const second = enter(other);
+    await until(async () => (await blocked()) === 2, 'its lock to run out');
+    await client.query('ROLLBACK');
+    await Promise.all([first, second]);
+    expect(order).toHaveLength(2);
+    expect(order[1]).toBeGreaterThan(order[0] as bigint);
+  });
+});

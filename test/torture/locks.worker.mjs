@@ -1,0 +1,108 @@
+// One process of the lock torture: adds one to the counter under the lock, again and again, and stands still where it is told.
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
+import { readEnv } from '../../dist/src/shared/config/env.schema.js';
+import { PostgresLock } from '../../dist/src/shared/services/cache/postgres.lock.js';
+import { RedisLock } from '../../dist/src/shared/services/cache/redis.lock.js';
+import { Redis } from '../../dist/src/shared/services/cache/redis.js';
+import { servingOptions } from '../../dist/src/shared/services/database/database.options.js';
+import { ReadLanes } from '../../dist/src/shared/services/database/read-lanes.js';
+import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
+import { createLogger } from '../../dist/src/shared/services/logging/logger.js';
+
+const { store, unprotected, databaseUrl, redisUrl, prefix, ttl } = JSON.parse(process.argv[2]);
+process.once('disconnect', () => process.exit()); // the driver is gone
+
+const secret = 'x'.repeat(32);
+const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
+const given = { NODE_ENV: 'test', DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, REDIS_PREFIX: prefix, ...secrets };
+const config = toAppConfig(readEnv(given));
+const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
+const redis = new Redis(config.redis, createLogger(config, { write: () => undefined }));
+const client = new pg.Client({ connectionString: databaseUrl });
+await client.connect();
+
+const EVENTS = { LOCK_LOST: 'lost', LOCK_BUSY: 'busy', LOCK_UNAVAILABLE: 'unavailable' };
+let stopAt = null;
+let stoppedIn = null;
+let finish = false;
+process.on('message', (message) => {
+  stopAt = message.stopAt ?? stopAt;
+  finish ||= message.finish === true;
+});
+
+/** Stands still, as a slow step of the work would, until the driver says "go" or kills. The lease is renewed meanwhile. */
+async function at(point, fence) {
+  if (stopAt !== point) return;
+  stopAt = null;
+  stoppedIn = String(fence);
+  process.send({ stopped: point, fence: stoppedIn });
+  await told('go');
+}
+
+/** Does not look at the signal, as the worst of all work would: only the fences hold it off. True when refused. */
+async function addOne(fence) {
+  await at('entered', fence);
+  const read = unprotected
+    ? await query('SELECT n FROM counter')
+    : await query('UPDATE counter SET fence = $1 WHERE fence < $1 RETURNING n', fence);
+  if (read.rowCount === 0) return true;
+  await at('read', fence);
+  const n = Number(read.rows[0].n) + 1;
+  await query('BEGIN');
+  const written = unprotected
+    ? await query('UPDATE counter SET n = $1', n)
+    : await query('UPDATE counter SET n = $1 WHERE fence = $2', n, fence);
+  if (written.rowCount === 1) await query('INSERT INTO writes (n, fence) VALUES ($1, $2)', n, fence);
+  await at('written', fence);
+  await query('COMMIT');
+  await at('committed', fence);
+  return written.rowCount === 0;
+}
+
+function query(text, ...values) {
+  return client.query({ name: text, text, values });
+}
+
+async function unlocked(_key, _options, work) {
+  const { rows } = await client.query(`SELECT nextval('lock_fences') AS fence`);
+  return work({ fence: BigInt(rows[0].fence) });
+}
+
+const transaction = new Transaction(dataSource, new ReadLanes(dataSource));
+const real = store === 'redis' ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
+const locks = unprotected ? { withLock: unlocked } : real;
+if (store === 'redis') await redis.open();
+
+process.send({ ready: true });
+await told('start');
+while (!finish) {
+  let refused = false;
+  let code = 'OK';
+  try {
+    await locks.withLock('counter', { ttl }, async ({ fence }) => {
+      refused = await addOne(fence);
+    });
+    if (refused) tell('silent'); // somebody else was in, and the lock says that all was well
+  } catch (error) {
+    code = error.code;
+    if (!(code in EVENTS)) throw error;
+    tell(EVENTS[code]);
+    await delay(20); // refused at once, time and again, it would not let the answer in that ends it
+  }
+  if (refused) tell('refused');
+  if (stoppedIn !== null) process.send({ ended: stoppedIn, refused, code });
+  stoppedIn = null;
+}
+process.exit();
+
+async function told(word) {
+  for (let message; message?.[word] !== true;) [message] = await once(process, 'message');
+}
+
+function tell(event) {
+  process.send({ event });
+}
