@@ -1,7 +1,9 @@
 // The table of contents: one line per room.
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CommonModule } from './common/common.module.js';
+import { RateLimitModule } from './common/guards/rate-limit.module.js';
 import { HealthModule } from './health/health.module.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import { CacheModule } from './shared/services/cache/cache.module.js';
@@ -21,9 +23,11 @@ export class AppModule {
         DatabaseModule.for(databaseUrl), //  PostgreSQL, unit of work, ids
         CacheModule, //                      Redis where there is one: cache, locks, limits
         CommonModule, //                     what repositories share, the catalogue of problems
+        RateLimitModule.for(config), //      how much of it all one caller may use
         AuthModule, //                       sessions, tokens, the guard before every route
         UsersModule, //                      accounts
         TasksModule, //                      what users have to do
+        AuditModule, //                      who did what
         HealthModule, //                     probes
       ],
     };

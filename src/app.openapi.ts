@@ -2,14 +2,15 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { REFRESH_COOKIE } from './auth/refresh-cookie.js';
-import { ETAG, problemResponses, REQUEST_ID } from './common/decorators/openapi-responses.js';
+import { ETAG, problemResponses, RATE_LIMIT, REQUEST_ID, SHARED_HEADERS } from './common/decorators/openapi-responses.js';
 import { HttpErrors } from './common/http.errors.js';
 
 const DESCRIPTION = `Accounts and tasks over REST.
 
 **Log in:** POST /api/auth/login (or /register), copy \`accessToken\`, press *Authorize*.
 Every route also answers under \`/api/v1\`. Errors are \`application/problem+json\` (RFC 9457); \`GET /problems\` explains each code.
-Lists are keyset pages: follow \`nextCursor\` or the \`Link\` header. Send the \`ETag\` you saw as \`If-Match\` and no change of others is overwritten.`;
+Lists are keyset pages: follow \`nextCursor\` or the \`Link\` header. Send the \`ETag\` you saw as \`If-Match\` and no change of others is overwritten.
+Every limited answer says in \`RateLimit\` what is left of your quotas; beyond them it is 429, with \`Retry-After\` (draft-ietf-httpapi-ratelimit-headers).`;
 
 export function createOpenApi(app: INestApplication, version: string): OpenAPIObject {
   const builder = new DocumentBuilder()
@@ -30,6 +31,7 @@ export function createOpenApi(app: INestApplication, version: string): OpenAPIOb
   }
   for (const [name, schema] of Object.entries(document.components?.schemas ?? {}))
     if (name.startsWith('Change')) dropDefaults(schema); // what is absent stays
+  document.components = { ...document.components, headers: SHARED_HEADERS };
   return sortKeys(document);
 }
 
@@ -60,16 +62,17 @@ function describeConditionalGet(operation: Operation): void {
     description,
     schema: { type: 'string' },
   });
-  operation.responses['304'] = { description: 'Not Modified', headers: { ...REQUEST_ID, ...ETAG } };
+  operation.responses['304'] = { description: 'Not Modified', headers: { ...REQUEST_ID, ...RATE_LIMIT, ...ETAG } };
 }
 
-/** Beside what the route itself names. */
+/** Beside what the route itself names. A body that cannot be read is refused before anything is counted. */
 function addProblems(operation: Operation, errors: ReadonlyArray<{ code: string }>): void {
   for (const { status, ...response } of problemResponses(errors.map((error) => error.code))) {
     const named = operation.responses[status];
     const before = named && 'description' in named ? `${named.description}, ` : '';
     const description = before + response.description.slice(before ? response.description.indexOf('`') : 0);
-    operation.responses[status] = { ...response, description };
+    const headers = { ...(named && 'headers' in named && named.headers), ...response.headers };
+    operation.responses[status] = { ...response, description, headers };
   }
 }
 

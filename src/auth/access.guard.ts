@@ -5,11 +5,11 @@ import { AuthGuard } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
 import { REQUIRES } from '../common/decorators/endpoint.decorator.js';
 import { IS_PUBLIC } from '../common/decorators/public.decorator.js';
+import { RateLimitGuard } from '../common/guards/rate-limit.guard.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { can, type Permission } from '../common/permissions.js';
 import { isConnectionFailure, sqlStateOf } from '../shared/services/database/sql-state.js';
-import type { AccessClaims } from '../shared/services/security/access-tokens.js';
-import { Principals } from './principals.js';
+import { type Principal, Principals } from './principals.js';
 
 const BEARER = /^Bearer ([\w.~+/=-]+)$/i;
 
@@ -26,33 +26,40 @@ export class AccessGuard extends AuthGuard('jwt') {
   constructor(
     private readonly reflector: Reflector,
     private readonly principals: Principals,
+    private readonly limits: RateLimitGuard,
   ) {
     super();
   }
 
-  /** Answers without a promise when token and session are remembered, as they mostly are. */
+  /** Whom it refuses never gets to the limits, the next guard: so they are told here. */
   override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
+    try {
+      const allowed = this.check(context);
+      return allowed === true ? true : allowed.catch((error: unknown) => this.limits.refuse(context, error));
+    } catch (error) {
+      return this.limits.refuse(context, error);
+    }
+  }
+
+  /** Answers without a promise when token and session are remembered, as they mostly are. */
+  private check(context: ExecutionContext): true | Promise<true> {
     const rule = this.ruleOf(context);
     if (rule.isPublic) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
     const claims = this.principals.findClaims(token);
-    const remembered = claims && this.principals.find(claims);
-    if (!remembered) return this.identify(context, request, claims);
-    request.user = remembered;
-    return isAllowed(request, rule);
+    if (!claims) return this.identify(context, request, rule);
+    const found = this.principals.find(claims);
+    return found instanceof Promise
+      ? found.then((principal) => admit(request, rule, principal))
+      : admit(request, rule, found);
   }
 
-  /** A known token needs its session only; an unknown one goes through passport. */
-  private async identify(
-    context: ExecutionContext,
-    request: FastifyRequest,
-    claims: AccessClaims | null,
-  ): Promise<boolean> {
-    if (claims) request.user = (await this.principals.load(claims)) ?? refuse();
-    else await super.canActivate(context);
-    return isAllowed(request, this.ruleOf(context));
+  /** A token that was not seen before goes through passport. */
+  private async identify(context: ExecutionContext, request: FastifyRequest, rule: Rule): Promise<true> {
+    await super.canActivate(context);
+    return isAllowed(request, rule);
   }
 
   /** Passport's outcome: a database that failed is not a caller that lied. */
@@ -75,7 +82,13 @@ export class AccessGuard extends AuthGuard('jwt') {
   }
 }
 
-function isAllowed({ user }: FastifyRequest, { requires }: Rule): boolean {
+/** A known token needs its session only. */
+function admit(request: FastifyRequest, rule: Rule, principal: Principal | null): true {
+  request.user = principal ?? refuse();
+  return isAllowed(request, rule);
+}
+
+function isAllowed({ user }: FastifyRequest, { requires }: Rule): true {
   if (requires && !(user && can(user, requires))) throw HttpErrors.FORBIDDEN(requires);
   return true;
 }

@@ -10,6 +10,7 @@ import type { Actor } from '../common/permissions.js';
 import { UserErrors } from '../users/users.errors.js';
 import { AuthErrors } from './auth.errors.js';
 import { AuthService, type Device } from './auth.service.js';
+import { DeviceCookie } from './device-cookie.js';
 import {
   ChangePasswordDto,
   LoginDto,
@@ -27,6 +28,7 @@ export class AuthController {
   constructor(
     private readonly auth: AuthService,
     private readonly cookie: RefreshCookie,
+    private readonly devices: DeviceCookie,
   ) {}
 
   @Post('register')
@@ -35,6 +37,7 @@ export class AuthController {
     returns: TokensDto,
     status: 201,
     public: true,
+    limit: 'auth',
     errors: [UserErrors.EMAIL_TAKEN, UserErrors.PASSWORD_TOO_LONG],
   })
   async register(
@@ -42,7 +45,8 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    return this.withCookie(reply, await this.auth.register(body, deviceOf(request)));
+    const tokens = await this.auth.register(body, this.deviceOf(request));
+    return this.withCookies(request, reply, tokens, body.email);
   }
 
   @Post('login')
@@ -50,14 +54,16 @@ export class AuthController {
     summary: 'Log in',
     returns: TokensDto,
     public: true,
-    errors: [AuthErrors.INVALID_CREDENTIALS],
+    limit: 'auth',
+    errors: [AuthErrors.INVALID_CREDENTIALS, AuthErrors.ACCOUNT_SLOWED],
   })
   async login(
     @JsonBody() body: LoginDto,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    return this.withCookie(reply, await this.auth.login(body, deviceOf(request)));
+    const tokens = await this.auth.login(body, this.deviceOf(request));
+    return this.withCookies(request, reply, tokens, body.email);
   }
 
   @Post('refresh')
@@ -68,6 +74,7 @@ export class AuthController {
     description: 'Within 10 s the previous token gets the same successor; an older one ends the session.',
     returns: TokensDto,
     public: true,
+    limit: 'auth',
     errors: [AuthErrors.REFRESH_INVALID, AuthErrors.REFRESH_REUSED, AuthErrors.CROSS_SITE],
   })
   async refresh(
@@ -95,10 +102,15 @@ export class AuthController {
   @Post('password')
   @Endpoint({
     summary: 'Change the password; ends the other sessions',
-    errors: [AuthErrors.INVALID_CREDENTIALS, UserErrors.PASSWORD_TOO_LONG],
+    limit: 'auth',
+    errors: [AuthErrors.INVALID_CREDENTIALS, AuthErrors.ACCOUNT_SLOWED, UserErrors.PASSWORD_TOO_LONG],
   })
-  changePassword(@CurrentUser() actor: Actor, @JsonBody() body: ChangePasswordDto): Promise<void> {
-    return this.auth.changePassword(actor, body);
+  changePassword(
+    @CurrentUser() actor: Actor,
+    @JsonBody() body: ChangePasswordDto,
+    @Req() request: FastifyRequest,
+  ): Promise<void> {
+    return this.auth.changePassword(actor, body, this.deviceOf(request));
   }
 
   @Get('sessions')
@@ -113,15 +125,22 @@ export class AuthController {
     return this.auth.revoke(actor, id);
   }
 
+  private withCookies(request: FastifyRequest, reply: FastifyReply, tokens: TokensDto, email: string): TokensDto {
+    this.withCookie(reply, tokens);
+    this.devices.set(request, reply, email);
+    return tokens;
+  }
+
   private withCookie(reply: FastifyReply, tokens: TokensDto): TokensDto {
     this.cookie.set(reply, tokens.refreshToken);
     void reply.header('cache-control', 'no-store');
     return tokens;
   }
-}
 
-/** Behind a proxy the address is whatever its X-Forwarded-For says. */
-function deviceOf(request: FastifyRequest): Device {
-  const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet does not take
-  return { ip: isIP(ip) === 0 ? null : ip, userAgent: request.headers['user-agent'] ?? '' };
+  /** Behind a proxy the address is whatever its X-Forwarded-For says. */
+  private deviceOf(request: FastifyRequest): Device {
+    const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet does not take
+    const userAgent = request.headers['user-agent'] ?? '';
+    return { ip: isIP(ip) === 0 ? null : ip, userAgent, cookie: this.devices.read(request) };
+  }
 }

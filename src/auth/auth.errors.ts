@@ -26,6 +26,12 @@ export const AuthErrors = defineErrors('AUTH', {
     message: () => 'The refresh cookie is accepted from our own and the allow-listed origins only.',
     cure: 'Call from an origin in CORS_ORIGINS, or send the refresh token in the body.',
   },
+  ACCOUNT_SLOWED: {
+    status: 429,
+    level: 'info',
+    message: () => 'Too many wrong passwords were tried for this account.',
+    cure: 'Wait for the seconds in Retry-After, or use a device (browser) on which the account logged in before: strangers cannot slow it.',
+  },
   SESSION_NOT_FOUND: {
     status: 404,
     level: 'debug',

@@ -15,13 +15,16 @@ import { UsersRepository } from '../users/users.repository.js';
 import { UsersService } from '../users/users.service.js';
 import { AuthErrors } from './auth.errors.js';
 import type { ChangePasswordDto, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
-import type { EndReason, Session } from './session.entity.js';
+import { LoginThrottle } from './login-throttle.js';
+import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 /** Where a session was opened. */
 export interface Device {
   ip: string | null;
   userAgent: string;
+  /** What it presents as DeviceCookie; not yet checked. */
+  cookie: string;
 }
 
 /** How a refresh token stands to its session. */
@@ -33,15 +36,16 @@ export class AuthService {
     private readonly config: AppConfig,
     private readonly clock: Clock,
     private readonly transaction: Transaction,
-    private readonly events: Events,
+    events: Events,
     private readonly accessTokens: AccessTokens,
     private readonly refreshTokens: RefreshTokens,
     private readonly hasher: PasswordHasher,
+    private readonly throttle: LoginThrottle,
     private readonly accounts: UsersService,
     private readonly users: UsersRepository,
     private readonly sessions: SessionsRepository,
   ) {
-    events.within('user.locked-out', ({ userId }) => this.endAll(userId, 'locked-out'));
+    events.within('user.locked-out', ({ userId }) => sessions.endAll(userId, 'locked-out'));
   }
 
   /** Throws EMAIL_TAKEN, PASSWORD_TOO_LONG. */
@@ -53,8 +57,13 @@ export class AuthService {
     });
   }
 
+  /** Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED. */
+  login(values: LoginDto, device: Device): Promise<TokensDto> {
+    return this.throttle.attempt(values.email, device.cookie, () => this.openWith(values, device));
+  }
+
   /** Takes the same time whatever is wrong. Throws INVALID_CREDENTIALS. */
-  async login({ email, password }: LoginDto, device: Device): Promise<TokensDto> {
+  private async openWith({ email, password }: LoginDto, device: Device): Promise<TokensDto> {
     const user = await this.users.findByEmail(email);
     const known = await this.hasher.verify(user?.passwordHash ?? null, password);
     if (!user?.passwordHash || !known) throw AuthErrors.INVALID_CREDENTIALS();
@@ -76,10 +85,10 @@ export class AuthService {
     if (!token) throw AuthErrors.REFRESH_INVALID();
     const [standing, answer] = await this.transaction.run(async (): Promise<[Standing, TokensDto | null]> => {
       const session = await this.sessions.claim(token.sessionId);
-      const user = session && (await this.sessions.findUserOf(token.sessionId));
+      const user = session && (await this.sessions.findUserOf(token.sessionId))?.user;
       if (!session || !user || !this.refreshTokens.isGenuine(token, session.salt)) return ['invalid', null];
       const standing = this.standing(session, token.generation);
-      if (standing === 'reused') await this.end(session.uuid, session.userId, 'reuse');
+      if (standing === 'reused') await this.sessions.end(session.uuid, session.userId, 'reuse');
       if (standing === 'reused' || standing === 'invalid') return [standing, null];
       const now = new Date(this.clock.now());
       const current =
@@ -91,11 +100,11 @@ export class AuthService {
   }
 
   logout(actor: Actor): Promise<void> {
-    return this.transaction.run(() => this.end(actor.sessionId, actor.key, 'logout'));
+    return this.sessions.end(actor.sessionId, actor.key, 'logout');
   }
 
   logoutAll(actor: Actor): Promise<void> {
-    return this.transaction.run(() => this.endAll(actor.id, 'logout-all'));
+    return this.transaction.run(() => this.sessions.endAll(actor.id, 'logout-all'));
   }
 
   /** The caller's living sessions, newest first. */
@@ -106,20 +115,27 @@ export class AuthService {
 
   /** Throws SESSION_NOT_FOUND. */
   revoke(actor: Actor, sessionId: string): Promise<void> {
-    return this.transaction.run(() => this.end(sessionId, actor.key, 'revoked'));
+    return this.sessions.end(sessionId, actor.key, 'revoked');
   }
 
-  /** Ends the caller's other sessions. Throws INVALID_CREDENTIALS, PASSWORD_TOO_LONG. */
-  async changePassword(actor: Actor, { currentPassword, newPassword }: ChangePasswordDto): Promise<void> {
+  /** Ends the caller's other sessions. Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG. */
+  async changePassword(actor: Actor, values: ChangePasswordDto, { cookie }: Device): Promise<void> {
     const user = await this.users.findById(actor.id);
+    await this.throttle.attempt(user?.email ?? actor.id, cookie, () => this.replacePassword(actor, user, values));
+  }
+
+  private async replacePassword(
+    actor: Actor,
+    user: User | null,
+    { currentPassword, newPassword }: ChangePasswordDto,
+  ): Promise<void> {
     const known = await this.hasher.verify(user?.passwordHash ?? null, currentPassword);
     if (!user || !known) throw AuthErrors.INVALID_CREDENTIALS();
     const passwordHash = await this.accounts.hash(newPassword);
     await this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
       await this.users.update(actor.id, { passwordHash }, null);
-      await this.events.emit('user.changed', { userId: actor.id });
-      await this.endAll(actor.id, 'locked-out', actor.sessionId);
+      await this.sessions.endAll(actor.id, 'locked-out', actor.sessionId);
     });
   }
 
@@ -152,15 +168,5 @@ export class AuthService {
       expiresIn: this.accessTokens.ttlSeconds,
       tokenType: 'Bearer',
     };
-  }
-
-  private async end(sessionId: string, userKey: string, by: EndReason): Promise<void> {
-    await this.sessions.end(sessionId, userKey, by);
-    await this.events.emit('session.ended', { sessionId });
-  }
-
-  private async endAll(userId: string, by: EndReason, except: string | null = null): Promise<void> {
-    for (const sessionId of await this.sessions.endAll(userId, by, except))
-      await this.events.emit('session.ended', { sessionId });
   }
 }

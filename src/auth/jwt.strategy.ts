@@ -35,6 +35,6 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
   async validate(request: Parameters<typeof fromHeader>[0], claims: AccessClaims): Promise<Principal | false> {
     const token = fromHeader(request);
     if (token !== null) this.principals.remember(token, claims);
-    return this.principals.find(claims) ?? (await this.principals.load(claims)) ?? false;
+    return (await this.principals.find(claims)) ?? false;
   }
 }

@@ -1,47 +1,35 @@
-// Who is behind an access token, remembered for a moment.
+// Who is behind an access token, remembered until something of it changes.
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
+import { type Rendered, renderResource } from '../common/hooks/representation.hooks.js';
 import type { Actor } from '../common/permissions.js';
+import { AppConfig } from '../shared/config/app-config.js';
 import { Clock } from '../shared/libs/clock.js';
-import { Events } from '../shared/services/events/events.js';
+import { CacheService } from '../shared/services/cache/cache.service.js';
 import type { AccessClaims } from '../shared/services/security/access-tokens.js';
 import { toUserDto } from '../users/dto/user.dto.js';
-import type { User } from '../users/user.entity.js';
-import { SessionsRepository } from './sessions.repository.js';
+import { userTag } from '../users/users.repository.js';
+import { SessionsRepository, sessionTag } from './sessions.repository.js';
 
-/** The actor with its account as it was read at most a second ago. */
+/** The actor, its profile as GET /profile answers it, and when its session ends at the latest (milliseconds since 1970). */
 export interface Principal extends Actor {
-  readonly account: User;
-  /** The account as the finished JSON of GET /profile. */
-  readonly profile: string;
+  readonly profile: Rendered;
+  readonly endsAt: number;
 }
 
-/** How long another process's logout may go unnoticed here; our own is noticed at once. */
-const TTL_MS = 1_000;
-const MOST = 10_000;
+const MOST_TOKENS = 10_000;
 
-/**
- * Two caches, so that a request with a known token costs two look-ups: tokens whose signature was checked, and sessions
- * that were alive a moment ago. What ends a session empties its place after the commit; a read that was under way then
- * is not remembered.
- */
+/** A request with a known token costs two look-ups: of its claims, whose signature was checked, and of its session. */
 @Injectable()
 export class Principals {
-  private readonly claims = new LRUCache<string, AccessClaims>({ max: MOST });
-  private readonly principals = new LRUCache<string, Principal>({ max: MOST, ttl: TTL_MS, ttlResolution: 20 });
-  private forgotten = 0;
+  private readonly claims = new LRUCache<string, AccessClaims>({ max: MOST_TOKENS });
 
   constructor(
     private readonly sessions: SessionsRepository,
+    private readonly cache: CacheService,
     private readonly clock: Clock,
-    events: Events,
-  ) {
-    events.afterCommit('session.ended', ({ sessionId }) =>
-      this.forget((principal) => principal.sessionId === sessionId),
-    );
-    events.afterCommit('user.changed', ({ userId }) => this.forget((principal) => principal.id === userId));
-    events.afterCommit('user.locked-out', ({ userId }) => this.forget((principal) => principal.id === userId));
-  }
+    private readonly config: AppConfig,
+  ) {}
 
   /** The claims of a token that was verified before and has not expired since. */
   findClaims(token: string): AccessClaims | null {
@@ -53,30 +41,30 @@ export class Principals {
     this.claims.set(token, claims);
   }
 
-  /** Whoever was behind the session a moment ago. */
-  find(claims: AccessClaims): Principal | null {
-    return this.principals.get(claims.sid) ?? null;
+  /** Null when the session has ended, or its user is gone. Not a promise when it is remembered here. */
+  find(claims: AccessClaims): Principal | null | Promise<Principal | null> {
+    const options = { ttl: this.config.cache.ttl, tags: [sessionTag(claims.sid), userTag(claims.sub)] };
+    const found = this.cache.wrap(`principal:${claims.sid}`, options, () => this.load(claims));
+    return found instanceof Promise
+      ? found.then((principal) => this.living(claims, principal))
+      : this.living(claims, found);
   }
 
-  /** From the database. Null when the session has ended, or its user is gone. */
-  async load(claims: AccessClaims): Promise<Principal | null> {
-    const before = this.forgotten;
-    const account = await this.sessions.findUserOf(claims.sid);
-    if (account?.uuid !== claims.sub) return null;
-    const principal = {
-      id: account.uuid,
-      key: account.id,
-      role: account.role,
-      sessionId: claims.sid,
-      account,
-      profile: JSON.stringify(toUserDto(account)),
+  private living(claims: AccessClaims, principal: Principal | null): Principal | null {
+    return principal?.id === claims.sub && principal.endsAt > this.clock.now() ? principal : null;
+  }
+
+  private async load({ sid }: AccessClaims): Promise<Principal | null> {
+    const session = await this.sessions.findUserOf(sid);
+    if (!session) return null;
+    const { user, expiresAt } = session;
+    return {
+      id: user.uuid,
+      key: user.id,
+      role: user.role,
+      sessionId: sid,
+      profile: renderResource(toUserDto(user)),
+      endsAt: expiresAt.getTime(),
     };
-    if (this.forgotten === before) this.principals.set(claims.sid, principal);
-    return principal;
-  }
-
-  private forget(matches: (principal: Principal) => boolean): void {
-    this.forgotten++;
-    for (const [sid, principal] of this.principals.entries()) if (matches(principal)) this.principals.delete(sid);
   }
 }

@@ -6,6 +6,7 @@ import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
 import { JsonBody } from '../common/decorators/input.decorator.js';
+import { answerRendered } from '../common/hooks/representation.hooks.js';
 import type { Actor } from '../common/permissions.js';
 import { ChangeProfileDto, toUserDto, UserDto } from '../users/dto/user.dto.js';
 import { UserErrors } from '../users/users.errors.js';
@@ -22,8 +23,7 @@ export class ProfileController {
   @Get()
   @Endpoint({ summary: 'Get the caller', returns: UserDto, versioned: true })
   get(@CurrentUser() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): string {
-    void reply.headers({ 'content-type': 'application/json; charset=utf-8', etag: `"${caller.account.version}"` });
-    return caller.profile; // read with the session, at most a second ago
+    return answerRendered(reply, caller.profile); // remembered with the session
   }
 
   @Put()

@@ -1,10 +1,11 @@
 // The refresh token as a signed httpOnly cookie, for browsers.
 import { Injectable } from '@nestjs/common';
-import { parseCookie, stringifySetCookie } from 'cookie';
+import { parseCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppConfig } from '../shared/config/app-config.js';
 import { isMacOf, macOf } from '../shared/libs/signed-text.js';
 import { AuthErrors } from './auth.errors.js';
+import { setStrictCookie } from './strict-cookie.js';
 
 export const REFRESH_COOKIE = 'refresh_token';
 
@@ -46,17 +47,6 @@ export class RefreshCookie {
   }
 
   private write(reply: FastifyReply, value: string, maxAge: number): void {
-    void reply.header(
-      'set-cookie',
-      stringifySetCookie({
-        name: REFRESH_COOKIE,
-        value,
-        httpOnly: true,
-        sameSite: 'strict',
-        secure: this.config.environment === 'production' || reply.request.protocol === 'https',
-        path: '/api', // /api/auth and /api/v1/auth
-        maxAge,
-      }),
-    );
+    setStrictCookie(reply, this.config, { name: REFRESH_COOKIE, value, maxAge });
   }
 }

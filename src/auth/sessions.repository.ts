@@ -7,6 +7,9 @@ import { User } from '../users/user.entity.js';
 import { AuthErrors } from './auth.errors.js';
 import { type EndReason, Session } from './session.entity.js';
 
+/** What a remembered principal is made of, and the end of its session forgets. */
+export const sessionTag = (uuid: string): string => `session:${uuid}`;
+
 @Injectable()
 export class SessionsRepository extends BaseRepository<Session> {
   private columnList: string | undefined;
@@ -46,35 +49,34 @@ export class SessionsRepository extends BaseRepository<Session> {
 
   /** Throws SESSION_NOT_FOUND, also for someone else's. */
   async end(uuid: string, userId: string, endedBy: EndReason): Promise<void> {
-    await this.change({ endedBy, deletedAt: () => 'CURRENT_TIMESTAMP' } as never, {
-      where: { uuid, userId },
-      missing: () => AuthErrors.SESSION_NOT_FOUND(uuid),
-    });
+    const patch = { endedBy, deletedAt: () => 'CURRENT_TIMESTAMP' } as never;
+    const request = { where: { uuid, userId }, missing: () => AuthErrors.SESSION_NOT_FOUND(uuid) };
+    await this.cache.changing([sessionTag(uuid)], () => this.change(patch, request));
   }
 
-  /** Ends all sessions of a user but one, or all; returns their ids. */
-  async endAll(userUuid: string, endedBy: EndReason, except: string | null = null): Promise<string[]> {
+  /** Inside a transaction: ends all sessions of a user but one, or all. */
+  async endAll(userUuid: string, endedBy: EndReason, except: string | null = null): Promise<void> {
     const ended = await this.transaction.query<{ uuid: string }>({
       name: 'sessions-end-all',
       text: `UPDATE sessions SET deleted_at = CURRENT_TIMESTAMP, updated_at = CURRENT_TIMESTAMP, version = version + 1, ended_by = $2
              WHERE user_id = (SELECT id FROM users WHERE uuid = $1) AND deleted_at IS NULL AND uuid IS DISTINCT FROM $3::uuid RETURNING uuid`,
       values: [userUuid, endedBy, except],
     });
-    return ended.map((row) => row.uuid);
+    await this.cache.invalidate(ended.map(({ uuid }) => sessionTag(uuid)));
   }
 
   private get userColumns(): string {
     return (this.columnList ??= columnsOf(this.transaction.manager, User, 'u'));
   }
 
-  /** The user behind a living session, in one statement: what every request with a token asks. */
-  async findUserOf(sessionUuid: string): Promise<User | null> {
-    const [row] = await this.transaction.read({
+  /** The user behind a living session, and when that ends at the latest, in one statement. */
+  async findUserOf(sessionUuid: string): Promise<{ user: User; expiresAt: Date } | null> {
+    const [row] = await this.transaction.read<{ session_expires_at: Date }>({
       name: 'session-user',
-      text: `SELECT ${this.userColumns} FROM sessions s JOIN users u ON u.id = s.user_id
+      text: `SELECT ${this.userColumns}, s.expires_at AS session_expires_at FROM sessions s JOIN users u ON u.id = s.user_id
              WHERE s.uuid = $1 AND s.deleted_at IS NULL AND u.deleted_at IS NULL AND s.expires_at > CURRENT_TIMESTAMP`,
       values: [sessionUuid],
     });
-    return row ? toEntity(this.transaction.manager, User, row) : null;
+    return row ? { user: toEntity(this.transaction.manager, User, row), expiresAt: row.session_expires_at } : null;
   }
 }

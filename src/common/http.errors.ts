@@ -95,6 +95,13 @@ export const HttpErrors = defineErrors('', {
     message: () => 'The values are well-formed but contradict a rule of the data.',
     cure: 'Check the values against the field descriptions in Swagger UI.',
   },
+  RATE_LIMITED: {
+    status: 429,
+    level: 'info',
+    message: (tier: string, { quota, window }: { quota: number; window: number }) =>
+      `The ${tier} limit of ${quota} in ${window} s is used up.`,
+    cure: 'Wait for the seconds in Retry-After. To see it coming, read `RateLimit` (what is left) and `RateLimit-Policy` (what is allowed) of every answer; a costly route counts as several requests.',
+  },
   HEADERS_TOO_LARGE: {
     status: 431,
     level: 'debug',

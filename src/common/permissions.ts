@@ -4,7 +4,15 @@ export const ROLES = ['ADMIN', 'USER'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** Permissions that go beyond one's own objects. */
-export const PERMISSIONS = ['users:read', 'users:write', 'deleted:read', 'deleted:restore'] as const;
+export const PERMISSIONS = [
+  'users:read',
+  'users:write',
+  'deleted:read',
+  'deleted:restore',
+  'cache:read',
+  'cache:clear',
+  'audit:read',
+] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 
 const BY_ROLE: Record<Role, ReadonlySet<Permission>> = { ADMIN: new Set(PERMISSIONS), USER: new Set() };

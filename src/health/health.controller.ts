@@ -14,7 +14,14 @@ class AliveDto {
   status!: 'ok';
 }
 
-class HealthDto extends AliveDto {
+class HealthDto {
+  @ApiProperty({
+    enum: ['ok', 'degraded'],
+    example: 'ok',
+    description: 'degraded: it works, and `details` names what is away',
+  })
+  status!: 'ok' | 'degraded';
+
   @ApiProperty({
     type: 'object',
     additionalProperties: true,
@@ -59,7 +66,7 @@ export class HealthController {
 
   @Get('health/live')
   @Header('Cache-Control', 'no-store')
-  @Endpoint({ summary: 'Is the process alive? Asks nothing else', returns: AliveDto, public: true })
+  @Endpoint({ summary: 'Is the process alive? Asks nothing else', returns: AliveDto, public: true, limit: 'none' })
   live(): AliveDto {
     return { status: 'ok' };
   }
@@ -70,6 +77,7 @@ export class HealthController {
     summary: 'May it get traffic? 503 while starting, draining, behind in migrations or without the database',
     returns: HealthDto,
     public: true,
+    limit: 'none',
     errors: [HealthErrors.NOT_READY],
   })
   ready(): Promise<HealthDto> {
@@ -82,6 +90,7 @@ export class HealthController {
     summary: 'Has it started? 503 until the database answers with all migrations',
     returns: HealthDto,
     public: true,
+    limit: 'none',
     errors: [HealthErrors.NOT_READY],
   })
   startup(): Promise<HealthDto> {
@@ -94,6 +103,7 @@ export class HealthController {
     summary: 'Everything, with times and versions',
     returns: FullHealthDto,
     public: true,
+    limit: 'none',
     errors: [HealthErrors.NOT_READY],
   })
   async all(): Promise<FullHealthDto> {
@@ -112,7 +122,7 @@ export class HealthController {
 
   @Get('ping')
   @Header('Cache-Control', 'no-store')
-  @Endpoint({ summary: 'Which process answers?', returns: PingDto, public: true })
+  @Endpoint({ summary: 'Which process answers?', returns: PingDto, public: true, limit: 'none' })
   ping(): PingDto {
     return { pid: process.pid, instance: hostname(), uptime: process.uptime() };
   }

@@ -1,5 +1,5 @@
 // What probes and operators ask: is the process alive, may it get traffic, what is the state of everything.
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import {
   HealthCheckService,
   type HealthIndicatorFunction,
@@ -7,6 +7,7 @@ import {
   type HealthIndicatorResult,
   TypeOrmHealthIndicator,
 } from '@nestjs/terminus';
+import { Redis } from '../shared/services/cache/redis.js';
 import { MigrationStatus } from '../shared/services/database/migration-status.js';
 import { Lifecycle } from '../shared/services/lifecycle.js';
 import { HealthErrors } from './health.errors.js';
@@ -15,7 +16,8 @@ import { HealthErrors } from './health.errors.js';
 const DATABASE_TIMEOUT_MS = 1_500;
 
 export interface HealthReport {
-  status: 'ok';
+  /** `degraded`: everything works, something slower than usual; `details` names it. */
+  status: 'ok' | 'degraded';
   details: Record<string, unknown>;
 }
 
@@ -27,15 +29,21 @@ export class HealthService {
     private readonly database: TypeOrmHealthIndicator,
     private readonly migrations: MigrationStatus,
     private readonly lifecycle: Lifecycle,
+    @Inject(Redis) private readonly redis: Redis | null,
   ) {}
 
   /** Throws NOT_READY with what fails. */
-  checkReady(): Promise<HealthReport> {
-    return this.check([
+  async checkReady(): Promise<HealthReport> {
+    const { details } = await this.check([
       () => this.checkLifecycle(),
       () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
       () => this.checkMigrations(),
     ]);
+    const degraded = this.redis?.isUp === false;
+    const cache = degraded
+      ? { status: 'degraded', message: 'Redis is away: reads come from the database, limits count per process.' }
+      : { status: 'up', store: this.redis ? 'redis' : 'memory' };
+    return { status: degraded ? 'degraded' : 'ok', details: { ...details, cache } };
   }
 
   /** Throws NOT_READY until the process has started and the migrations are there. */

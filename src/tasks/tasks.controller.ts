@@ -1,10 +1,12 @@
 // Tasks over REST: a route is three lines of intention.
-import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
+import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
+import { answerRendered } from '../common/hooks/representation.hooks.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import {
@@ -36,7 +38,7 @@ export class TasksController {
   }
 
   @Post('bulk')
-  @Endpoint({ summary: 'Create up to 500 tasks, all or none', returns: CreatedTasksDto, status: 201 })
+  @Endpoint({ summary: 'Create up to 500 tasks, all or none', returns: CreatedTasksDto, status: 201, cost: 10 })
   async createAll(@CurrentUser() actor: Actor, @JsonBody() body: CreateTasksDto): Promise<CreatedTasksDto> {
     return { items: (await this.tasks.createAll(actor, body.tasks)).map(toTaskDto) };
   }
@@ -48,15 +50,22 @@ export class TasksController {
     paged: true,
     errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
   })
-  async list(@CurrentUser() actor: Actor, @QueryParams() query: ListTasksQuery): Promise<TaskPage> {
-    const { items, nextCursor } = await this.service.list(actor, query);
-    return { items: items.map(toTaskDto), nextCursor };
+  async list(
+    @CurrentUser() actor: Actor,
+    @QueryParams() query: ListTasksQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    return answerRendered(reply, await this.service.list(actor, query));
   }
 
   @Get(':id')
   @Endpoint({ summary: 'Get a task', returns: TaskDto, versioned: true, errors: [TaskErrors.NOT_FOUND] })
-  async get(@CurrentUser() actor: Actor, @Id() id: string): Promise<TaskDto> {
-    return toTaskDto(await this.tasks.getOwned(actor, id));
+  async get(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    return answerRendered(reply, await this.tasks.renderOwned(actor, id));
   }
 
   @Put(':id')

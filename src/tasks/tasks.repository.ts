@@ -6,10 +6,15 @@ import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/permissions.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
+import { type Rendered, renderPage, renderResource } from '../common/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
-import type { ListTasksQuery } from './dto/task.dto.js';
+import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
 import { Task } from './task.entity.js';
 import { TaskErrors } from './tasks.errors.js';
+
+/** What cached reads are made of, and a change of tasks forgets. */
+const taskTag = (uuid: string): string => `task:${uuid}`;
+const listTag = (ownerUuid: string): string => `tasks-of:${ownerUuid}`;
 
 /** No due time is later than any; as the indexes have it. */
 const DUE = "coalesce(row.due_at, 'infinity')";
@@ -32,22 +37,51 @@ export class TasksRepository extends BaseRepository<Task> {
 
   /** All or none: one statement. */
   createAll(actor: Actor, values: ReadonlyArray<Partial<Task>>): Promise<Task[]> {
-    return this.insertAll(values.map((value) => ({ ...value, ownerId: actor.key, ownerUuid: actor.id })));
+    const owned = values.map((value) => ({ ...value, ownerId: actor.key, ownerUuid: actor.id }));
+    return this.cache.changing([listTag(actor.id)], () => this.insertAll(owned));
   }
 
   private get columns(): string {
     return (this.columnList ??= columnsOf(this.transaction.manager, Task, 't'));
   }
 
-  /** The hottest read: a named statement, which PostgreSQL plans once for each connection. Throws NOT_FOUND. */
+  /** Throws NOT_FOUND. */
   async getOwned(actor: Actor, uuid: string): Promise<Task> {
+    const task = await this.findOwned(actor, uuid);
+    if (!task) throw TaskErrors.NOT_FOUND(uuid);
+    return task;
+  }
+
+  /** The hottest read: a named statement, which PostgreSQL plans once for each connection. */
+  async findOwned(actor: Actor, uuid: string): Promise<Task | null> {
     const [row] = await this.transaction.read({
       name: 'task-get-owned',
       text: `SELECT ${this.columns} FROM tasks t WHERE uuid = $1 AND owner_id = $2 AND deleted_at IS NULL`,
       values: [uuid, actor.key],
     });
-    if (!row) throw TaskErrors.NOT_FOUND(uuid);
-    return this.toEntity(row);
+    return row ? this.toEntity(row) : null;
+  }
+
+  /** `getOwned` as it is answered, remembered for each caller. Throws NOT_FOUND. */
+  async renderOwned(actor: Actor, uuid: string): Promise<Rendered> {
+    const found = await this.cache.wrap(`task:${actor.id}:${uuid}`, this.tools.cached(taskTag(uuid)), async () => {
+      const task = await this.findOwned(actor, uuid);
+      return task && renderResource(toTaskDto(task));
+    });
+    if (!found) throw TaskErrors.NOT_FOUND(uuid);
+    return found;
+  }
+
+  /** The page as it is answered; the first one is remembered, the others are only shared by who asks at the same time. */
+  async renderList(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
+    const { limit, sort, status, priority, q, dueBefore, cursor } = query;
+    const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore])}`;
+    const load = async (): Promise<Rendered> => {
+      const { items, nextCursor } = await this.listOwned(actor, query);
+      return renderPage({ items: items.map(toTaskDto), nextCursor });
+    };
+    if (cursor !== undefined) return load();
+    return (await this.cache.wrap(key, this.tools.cached(listTag(actor.id)), load)) as Rendered;
   }
 
   listOwned(actor: Actor, query: ListTasksQuery): Promise<Page<Task>> {
@@ -60,21 +94,27 @@ export class TasksRepository extends BaseRepository<Task> {
 
   /** Throws NOT_FOUND, VERSION_STALE. */
   updateOwned(actor: Actor, uuid: string, patch: Partial<Task>, expected: ExpectedVersions): Promise<Task> {
-    return this.change(patch, {
-      where: { uuid, ownerId: actor.key },
-      expected,
-      missing: () => TaskErrors.NOT_FOUND(uuid),
-    });
+    const where = { uuid, ownerId: actor.key };
+    return this.cache.changing([taskTag(uuid), listTag(actor.id)], () =>
+      this.change(patch, { where, expected, missing: () => TaskErrors.NOT_FOUND(uuid) }),
+    );
   }
 
   /** Throws NOT_FOUND, VERSION_STALE. */
   deleteOwned(actor: Actor, uuid: string, expected: ExpectedVersions): Promise<Task> {
-    return this.remove({ where: { uuid, ownerId: actor.key }, expected, missing: () => TaskErrors.NOT_FOUND(uuid) });
+    const where = { uuid, ownerId: actor.key };
+    return this.cache.changing([taskTag(uuid), listTag(actor.id)], () =>
+      this.remove({ where, expected, missing: () => TaskErrors.NOT_FOUND(uuid) }),
+    );
   }
 
   /** Anyone's. Throws NOT_FOUND unless deleted. */
   undelete(uuid: string): Promise<Task> {
-    return this.restore({ where: { uuid }, missing: () => TaskErrors.NOT_FOUND(uuid) });
+    return this.transaction.run(async () => {
+      const task = await this.restore({ where: { uuid }, missing: () => TaskErrors.NOT_FOUND(uuid) });
+      await this.cache.invalidate([taskTag(uuid), listTag(task.ownerUuid)]);
+      return task;
+    });
   }
 
   private list(query: ListTasksQuery, scope: string, values: Record<string, string>): Promise<Page<Task>> {

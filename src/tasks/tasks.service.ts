@@ -1,10 +1,9 @@
 // What may happen to a task, where more than the statement decides.
 import { Injectable } from '@nestjs/common';
-import type { Page } from '../common/dto/page.dto.js';
 import { HttpErrors } from '../common/http.errors.js';
+import { type Rendered, renderPage } from '../common/hooks/representation.hooks.js';
 import { type Actor, can } from '../common/permissions.js';
-import type { ListTasksQuery } from './dto/task.dto.js';
-import type { Task } from './task.entity.js';
+import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
 import { TasksRepository } from './tasks.repository.js';
 
 @Injectable()
@@ -12,9 +11,10 @@ export class TasksService {
   constructor(private readonly tasks: TasksRepository) {}
 
   /** The caller's own; with `deleted` everyone's deleted ones. Throws FORBIDDEN. */
-  list(actor: Actor, query: ListTasksQuery): Promise<Page<Task>> {
-    if (!query.deleted) return this.tasks.listOwned(actor, query);
+  async list(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
+    if (!query.deleted) return this.tasks.renderList(actor, query);
     if (!can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
-    return this.tasks.listDeleted(query);
+    const { items, nextCursor } = await this.tasks.listDeleted(query);
+    return renderPage({ items: items.map(toTaskDto), nextCursor });
   }
 }

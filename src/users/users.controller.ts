@@ -1,10 +1,12 @@
 // Accounts, for administrators; a user may get itself.
-import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
+import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
+import { answerRendered } from '../common/hooks/representation.hooks.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import { ChangeUserDto, CreateUserDto, ListUsersQuery, toUserDto, UserDto, UserPage } from './dto/user.dto.js';
@@ -63,8 +65,12 @@ export class UsersController {
     versioned: true,
     errors: [UserErrors.NOT_FOUND],
   })
-  async get(@CurrentUser() actor: Actor, @Id() id: string): Promise<UserDto> {
-    return toUserDto(await this.service.get(actor, id));
+  async get(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<string> {
+    return answerRendered(reply, await this.service.get(actor, id));
   }
 
   @Put(':id')

@@ -4,11 +4,15 @@ import { Brackets } from 'typeorm';
 import type { Page } from '../common/dto/page.dto.js';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { type Rendered, renderResource } from '../common/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { constraintOf } from '../shared/services/database/sql-state.js';
-import type { ListUsersQuery } from './dto/user.dto.js';
+import { type ListUsersQuery, toUserDto } from './dto/user.dto.js';
 import { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
+
+/** What cached reads are made of, and a change of the account forgets. */
+export const userTag = (uuid: string): string => `user:${uuid}`;
 
 /** Any constant: whoever may take away an administrator holds this advisory lock until the commit. */
 const ADMINS_LOCK = 7_265_001;
@@ -29,6 +33,14 @@ export class UsersRepository extends BaseRepository<User> {
 
   findById(uuid: string): Promise<User | null> {
     return this.rows().where({ uuid }).getOne();
+  }
+
+  /** `findById` as it is answered, remembered. */
+  async renderById(uuid: string): Promise<Rendered | null> {
+    return this.cache.wrap(`user:${uuid}`, this.tools.cached(userTag(uuid)), async () => {
+      const user = await this.findById(uuid);
+      return user && renderResource(toUserDto(user));
+    });
   }
 
   /** `email` in lower case. */
@@ -59,19 +71,20 @@ export class UsersRepository extends BaseRepository<User> {
 
   /** Throws NOT_FOUND, VERSION_STALE, EMAIL_TAKEN, USERNAME_TAKEN. */
   update(uuid: string, patch: Partial<User>, expected: ExpectedVersions): Promise<User> {
-    return this.unique(() =>
-      this.change(patch, { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) }),
-    );
+    const request = { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) };
+    return this.cache.changing([userTag(uuid)], () => this.unique(() => this.change(patch, request)));
   }
 
   /** Throws NOT_FOUND, VERSION_STALE. */
   delete(uuid: string, expected: ExpectedVersions): Promise<User> {
-    return this.remove({ where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) });
+    const request = { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) };
+    return this.cache.changing([userTag(uuid)], () => this.remove(request));
   }
 
   /** Throws NOT_FOUND unless deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
   undelete(uuid: string): Promise<User> {
-    return this.unique(() => this.restore({ where: { uuid }, missing: () => UserErrors.NOT_FOUND(uuid) }));
+    const request = { where: { uuid }, missing: () => UserErrors.NOT_FOUND(uuid) };
+    return this.cache.changing([userTag(uuid)], () => this.unique(() => this.restore(request)));
   }
 
   /** Stores a better hash of the same password, unless it was changed meanwhile. */

@@ -1,6 +1,7 @@
 // What may happen to an account.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { Rendered } from '../common/hooks/representation.hooks.js';
 import type { Actor } from '../common/permissions.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import { Events } from '../shared/services/events/events.js';
@@ -27,8 +28,8 @@ export class UsersService {
   }
 
   /** Throws NOT_FOUND, also for who may not see it. */
-  async get(actor: Actor, id: string): Promise<User> {
-    const user = maySee(actor, id) ? await this.users.findById(id) : null;
+  async get(actor: Actor, id: string): Promise<Rendered> {
+    const user = maySee(actor, id) ? await this.users.renderById(id) : null;
     if (!user) throw UserErrors.NOT_FOUND(id);
     return user;
   }
@@ -42,7 +43,7 @@ export class UsersService {
       const user = await this.users.update(id, { ...patch, ...secret }, expected);
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
       const endsSessions = password !== undefined || (before !== null && before.role !== user.role);
-      await this.events.emit(endsSessions ? 'user.locked-out' : 'user.changed', { userId: user.uuid });
+      if (endsSessions) await this.events.emit('user.locked-out', { userId: user.uuid });
       return user;
     });
   }
@@ -52,7 +53,6 @@ export class UsersService {
     return this.transaction.run(async () => {
       const user = await this.users.update(actor.id, patch, expected);
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
-      await this.events.emit('user.changed', { userId: user.uuid });
       return user;
     });
   }

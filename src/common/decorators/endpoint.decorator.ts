@@ -1,4 +1,4 @@
-// What the outside may know of a route, said once: OpenAPI, status code, permission, representation headers.
+// What the outside may know of a route, said once: OpenAPI, status code, permission, limit, representation headers.
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import {
@@ -13,7 +13,8 @@ import { STATUS_CODES } from 'node:http';
 import { ProblemDto } from '../dto/problem.dto.js';
 import { HttpErrors } from '../http.errors.js';
 import type { Permission } from '../permissions.js';
-import { ETAG, LINK, LOCATION, problemResponses, REQUEST_ID } from './openapi-responses.js';
+import { Limit, type Limited } from './limited.decorator.js';
+import { ETAG, LINK, LOCATION, problemResponses, RATE_LIMIT, REQUEST_ID } from './openapi-responses.js';
 import { Public } from './public.decorator.js';
 
 /** Metadata key of the permission a route needs. */
@@ -23,7 +24,7 @@ interface DeclaredError {
   readonly code: string;
 }
 
-interface EndpointOptions {
+interface EndpointOptions extends Limited {
   summary: string;
   description?: string;
   /** The DTO of the answer; none means an empty body. */
@@ -58,16 +59,19 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     RouteConfig({ versioned, paged }),
     ApiOperation({ summary: options.summary, ...(options.description && { description: options.description }) }),
     ApiResponse(success(status, options)),
-    ...problemResponses(codesOf(options)).map((problem) => ApiResponse(problem)),
+    ...problemResponses(codesOf(options), limitOf(options)).map((problem) => ApiResponse(problem)),
+    Limit(options),
     ...(options.conditional ? [ApiHeader(IF_MATCH)] : []),
     ...(options.public ? [Public()] : [ApiBearerAuth()]),
     ...(options.requires ? [SetMetadata(REQUIRES, options.requires)] : []),
   );
 }
 
-function success(status: number, { returns, versioned, paged }: EndpointOptions): ApiResponseOptions {
+function success(status: number, options: EndpointOptions): ApiResponseOptions {
+  const { returns, versioned, paged } = options;
   const headers = {
     ...REQUEST_ID,
+    ...limitOf(options),
     ...(versioned && ETAG),
     ...(versioned && status === 201 && LOCATION),
     ...(paged && LINK),
@@ -75,10 +79,17 @@ function success(status: number, { returns, versioned, paged }: EndpointOptions)
   return { status, description: STATUS_CODES[status] ?? '', headers, ...(returns && { type: returns }) };
 }
 
+function limitOf({ limit }: EndpointOptions): Partial<typeof RATE_LIMIT> {
+  return limit === 'none' ? {} : RATE_LIMIT;
+}
+
 function codesOf(options: EndpointOptions): string[] {
   const always = [HttpErrors.VALIDATION_FAILED, HttpErrors.INTERNAL_ERROR, HttpErrors.SERVICE_UNAVAILABLE];
   const access = options.public ? [] : [HttpErrors.UNAUTHENTICATED, HttpErrors.AUTH_TOKEN_INVALID];
   const permission = options.requires ? [HttpErrors.FORBIDDEN] : [];
+  const limit = options.limit === 'none' ? [] : [HttpErrors.RATE_LIMITED];
   const stale = options.conditional ? [HttpErrors.VERSION_STALE, HttpErrors.CONFLICT] : [];
-  return [...always, ...access, ...permission, ...stale, ...(options.errors ?? [])].map((error) => error.code);
+  return [...always, ...limit, ...access, ...permission, ...stale, ...(options.errors ?? [])].map(
+    (error) => error.code,
+  );
 }

@@ -10,6 +10,31 @@ interface Paged {
   nextCursor: string | null;
 }
 
+/** An answer as finished JSON, as the cache has it, with what its headers are made of. */
+export interface Rendered {
+  json: string;
+  version?: number;
+  nextCursor?: string | null;
+}
+
+export const renderResource = <T extends Versioned>(resource: T): Rendered => ({
+  json: JSON.stringify(resource),
+  version: resource.version,
+});
+
+export const renderPage = <T extends Paged>(page: T): Rendered => ({
+  json: JSON.stringify(page),
+  nextCursor: page.nextCursor,
+});
+
+/** For a route to return: the body, whose headers are set here, since hooks do not look into text. */
+export function answerRendered(reply: FastifyReply, { json, version, nextCursor }: Rendered): string {
+  void reply.header('content-type', 'application/json; charset=utf-8');
+  if (version !== undefined) void reply.header('etag', `"${version}"`);
+  if (nextCursor != null) linkTo(reply.request, reply, nextCursor);
+  return json;
+}
+
 /** Only routes that declare it pay for it; with callbacks, since a promise costs more than what these do. */
 export function addRepresentationHooks(fastify: FastifyInstance): void {
   fastify.addHook('onRoute', (route) => {
@@ -52,11 +77,13 @@ function pathOf(url: string): string {
 
 function linkNextPage(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
   const { nextCursor } = body as Paged;
-  if (reply.statusCode === 200 && nextCursor !== null) {
-    const path = pathOf(request.url);
-    const params = new URLSearchParams(request.url.slice(path.length));
-    params.set('cursor', nextCursor);
-    reply.header('link', `<${path}?${params.toString()}>; rel="next"`);
-  }
+  if (reply.statusCode === 200 && nextCursor !== null) linkTo(request, reply, nextCursor);
   done(null, body);
+}
+
+function linkTo(request: FastifyRequest, reply: FastifyReply, nextCursor: string): void {
+  const path = pathOf(request.url);
+  const params = new URLSearchParams(request.url.slice(path.length));
+  params.set('cursor', nextCursor);
+  reply.header('link', `<${path}?${params.toString()}>; rel="next"`);
 }

@@ -18,9 +18,12 @@ const FOR_DATA: HelmetOptions = {
 /** Swagger UI is a page: Helmet's defaults, which let it load its own scripts, over plain http as well. */
 const FOR_PAGES: HelmetOptions = { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } };
 
+/** A browser may keep an answer for its user, and asks with its ETag each time whether it still holds (RFC 9111). */
+const CACHING = { 'cache-control': 'private, no-cache', vary: 'Authorization' };
+
 /** `pages`: paths under which answers are pages. */
 export function addSecurityHooks(fastify: FastifyInstance, pages: string): void {
-  const data = headersOf(FOR_DATA);
+  const data = { ...headersOf(FOR_DATA), ...CACHING };
   const page = headersOf(FOR_PAGES);
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.headers(request.url.startsWith(pages) ? page : data);

@@ -16,7 +16,12 @@ export class ProblemsController {
   @Get()
   @Header('Cache-Control', CACHING)
   @Header('Vary', 'Accept')
-  @Endpoint({ summary: 'List all error codes; a page for browsers', returns: ProblemTypesDto, public: true })
+  @Endpoint({
+    summary: 'List all error codes; a page for browsers',
+    returns: ProblemTypesDto,
+    public: true,
+    limit: 'none',
+  })
   list(@Headers('accept') accept: string | undefined, @Res({ passthrough: true }) reply: FastifyReply): unknown {
     const items = [...errorCatalogue().values()].map(toProblemTypeDto).sort((a, b) => (a.code < b.code ? -1 : 1));
     return wantsPage(accept) ? page(reply, items) : { items };
@@ -29,6 +34,7 @@ export class ProblemsController {
     summary: 'Explain one error code; a page for browsers',
     returns: ProblemTypeDto,
     public: true,
+    limit: 'none',
     errors: [HttpErrors.ROUTE_NOT_FOUND],
   })
   get(

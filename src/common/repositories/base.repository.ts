@@ -5,6 +5,7 @@ import { v7 as uuidV7 } from 'uuid';
 import type { BaseEntityCustom } from '../../shared/entities/base.entity.js';
 import type { AppError } from '../../shared/libs/app-error.js';
 import type { CursorKey } from '../../shared/libs/cursor.js';
+import type { CacheService } from '../../shared/services/cache/cache.service.js';
 import type { Transaction } from '../../shared/services/database/transaction.js';
 import type { ExpectedVersions } from '../decorators/if-match.decorator.js';
 import type { Page } from '../dto/page.dto.js';
@@ -43,10 +44,14 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
   protected abstract readonly entity: EntityTarget<E>;
   protected abstract readonly sorts: Record<string, SortColumn<E>>;
 
-  constructor(private readonly tools: RepositoryTools) {}
+  constructor(protected readonly tools: RepositoryTools) {}
 
   protected get transaction(): Transaction {
     return this.tools.transaction;
+  }
+
+  protected get cache(): CacheService {
+    return this.tools.cache;
   }
 
   protected rows(alias = 'row'): SelectQueryBuilder<E> {

@@ -3,17 +3,26 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { CursorCipher } from '../../shared/libs/cursor.js';
 import { SnowflakeIds } from '../../shared/services/database/snowflake-ids.js';
+import { CacheService, type CacheOptions } from '../../shared/services/cache/cache.service.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
 
 @Injectable()
 export class RepositoryTools {
   readonly cursors: CursorCipher;
+  private readonly ttl: number;
 
   constructor(
     readonly transaction: Transaction,
     readonly ids: SnowflakeIds,
+    readonly cache: CacheService,
     config: AppConfig,
   ) {
     this.cursors = new CursorCipher(config.auth.sessionSecret);
+    this.ttl = config.cache.ttl;
+  }
+
+  /** For a cached read whose value is made of what these tags stand for. */
+  cached(...tags: string[]): CacheOptions {
+    return { ttl: this.ttl, tags };
   }
 }

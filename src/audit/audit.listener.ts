@@ -1,0 +1,21 @@
+// Writes down what is worth knowing later, in the transaction of the deed.
+import { Injectable } from '@nestjs/common';
+import { Events } from '../shared/services/events/events.js';
+import type { EventMap, EventName } from '../shared/services/events/event-map.js';
+import { requestContext } from '../shared/services/logging/request-context.js';
+import { AuditRepository } from './audit.repository.js';
+
+/** Events that tell who did it. */
+type Audited = { [N in EventName]: EventMap[N] extends { actorId: string } ? N : never }[EventName];
+
+const AUDITED: readonly Audited[] = ['cache.cleared'];
+
+@Injectable()
+export class AuditListener {
+  constructor(events: Events, audit: AuditRepository) {
+    for (const action of AUDITED)
+      events.within(action, ({ actorId, ...details }) =>
+        audit.add({ actorUuid: actorId, action, details, requestId: requestContext.getStore()?.requestId ?? null }),
+      );
+  }
+}

@@ -1,0 +1,14 @@
+// The audit log: an observer, which nobody imports.
+import { Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AuditEntry } from './audit-entry.entity.js';
+import { AuditController } from './audit.controller.js';
+import { AuditListener } from './audit.listener.js';
+import { AuditRepository } from './audit.repository.js';
+
+@Module({
+  imports: [TypeOrmModule.forFeature([AuditEntry])],
+  controllers: [AuditController],
+  providers: [AuditListener, AuditRepository],
+})
+export class AuditModule {}

@@ -1,0 +1,24 @@
+// The audit log's table.
+import { Injectable } from '@nestjs/common';
+import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import type { Page } from '../common/dto/page.dto.js';
+import { AuditEntry } from './audit-entry.entity.js';
+import type { ListAuditQuery } from './dto/audit.dto.js';
+
+@Injectable()
+export class AuditRepository extends BaseRepository<AuditEntry> {
+  protected readonly entity = AuditEntry;
+  protected readonly sorts: Record<string, SortColumn<AuditEntry>> = {
+    createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
+  };
+
+  async add(entry: Pick<AuditEntry, 'actorUuid' | 'action' | 'details' | 'requestId'>): Promise<void> {
+    await this.insertAll([entry]);
+  }
+
+  list(query: ListAuditQuery): Promise<Page<AuditEntry>> {
+    const rows = this.rows();
+    if (query.action !== undefined) rows.andWhere('row.action = :action', { action: query.action });
+    return this.page(rows, query);
+  }
+}

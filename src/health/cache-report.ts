@@ -1,0 +1,50 @@
+// The cache's counts as an operator reads them.
+import { Injectable } from '@nestjs/common';
+import type { Actor } from '../common/permissions.js';
+import { Clock } from '../shared/libs/clock.js';
+import { CacheService } from '../shared/services/cache/cache.service.js';
+import { Transaction } from '../shared/services/database/transaction.js';
+import { Events } from '../shared/services/events/events.js';
+
+@Injectable()
+export class CacheReport {
+  constructor(
+    private readonly cache: CacheService,
+    private readonly transaction: Transaction,
+    private readonly events: Events,
+    private readonly clock: Clock,
+  ) {}
+
+  async status() {
+    const { counts, processes, redisSize } = await this.cache.status();
+    const { memory, redis, requests, loads, ms } = counts;
+    const hits = requests - loads;
+    return {
+      hits,
+      misses: loads,
+      size: redisSize ?? memory.size,
+      averageResponseTime: requests === 0 ? 0 : Math.round((ms / requests) * 1000) / 1000,
+      hitRatio: ratio(hits, requests),
+      totalRequests: requests,
+      timestamp: new Date(this.clock.now()),
+      layers: [
+        { name: 'memory', hits: memory.hits, misses: memory.misses, size: memory.size },
+        ...(redis ? [{ name: 'redis', ...redis, size: redisSize }] : []),
+      ].map((layer) => ({ ...layer, hitRatio: ratio(layer.hits, layer.hits + layer.misses) })),
+      processes,
+    };
+  }
+
+  /** Written into the audit log. */
+  clear({ id: actorId }: Actor, pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
+    return this.transaction.run(async () => {
+      const removed = await this.cache.deletePattern(pattern);
+      await this.events.emit('cache.cleared', { actorId, pattern, removed });
+      return { entriesRemoved: removed, currentSize: (await this.status()).size };
+    });
+  }
+}
+
+function ratio(part: number, whole: number): string {
+  return `${(whole === 0 ? 0 : (part / whole) * 100).toFixed(2)}%`;
+}
