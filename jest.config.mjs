@@ -5,7 +5,10 @@ export default {
   transform: { '\\.ts$': '@swc/jest', 'node_modules/content-disposition/': '@swc/jest' },
   transformIgnorePatterns: ['/node_modules/(?!content-disposition/)'],
   extensionsToTreatAsEsm: ['.ts'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' }, // our imports name the compiled file
+  moduleNameMapper: {
+    '^(\\.{1,2}/.*)\\.js$': '$1', // our imports name the compiled file
+    '^@nestjs/throttler$': '<rootDir>/test/support/throttler.mjs',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   cacheDirectory: 'node_modules/.cache/jest', // the temporary folder goes after each run
   testTimeout: 30_000, // an end for what hangs, not a measure: CI may be slow

@@ -40,7 +40,11 @@ interface Operation {
 interface Document {
   info: { description: string };
   paths: Record<string, Record<string, Operation>>;
-  components: { schemas: Record<string, Schema>; securitySchemes: Record<string, unknown> };
+  components: {
+    schemas: Record<string, Schema>;
+    headers: Record<string, unknown>;
+    securitySchemes: Record<string, unknown>;
+  };
 }
 
 const text = readFileSync('openapi.json', 'utf8');
@@ -273,10 +277,35 @@ describe('every operation', () => {
           [`${status} without ETag`]: (versioned || status === '304') && !headers['ETag'],
           [`${status} without Location`]: versioned && status === '201' && !headers['Location'],
           [`${status} without Link`]: schema.properties?.['nextCursor'] !== undefined && !headers['Link'],
-          [`${status} without Retry-After`]: status === '503' && !headers['Retry-After'],
+          [`${status} without Retry-After`]: ['429', '503'].includes(status) && !headers['Retry-After'],
           [`${status} without WWW-Authenticate`]:
             description.includes('`UNAUTHENTICATED`') && !headers['WWW-Authenticate'],
         });
+      }),
+    );
+    expect(faults).toEqual([]);
+  });
+
+  it('that is limited says 429, and what is left on every answer that was counted; probes and problems are not', () => {
+    expect(document.components.headers).toEqual({ RateLimit: expect.anything(), 'RateLimit-Policy': expect.anything() });
+    const unlimited = faultsOf(({ responses }) => (responses['429'] ? [] : ['not limited']));
+    expect(unlimited).toEqual(
+      [
+        'GET /health',
+        'GET /health/live',
+        'GET /health/ready',
+        'GET /health/startup',
+        'GET /ping',
+        'GET /problems',
+        'GET /problems/{code}',
+      ].map((route) => `${route}: not limited`),
+    );
+    const faults = faultsOf(({ responses }) =>
+      Object.entries(responses).flatMap(([status, { headers = {} }]) => {
+        if (['408', '413', '415'].includes(status)) return []; // the body was not read: nothing was counted yet
+        const expected = responses['429'] ? ['RateLimit', 'RateLimit-Policy'] : [];
+        const told = Object.keys(headers).filter((name) => name.startsWith('RateLimit'));
+        return when({ [`${status} tells ${told.join(' and ')}`]: told.join() !== expected.join() });
       }),
     );
     expect(faults).toEqual([]);

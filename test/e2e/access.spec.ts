@@ -21,7 +21,10 @@ const PUBLIC = [
 ];
 /** What an ordinary user may not do at all. */
 const FOR_ADMINISTRATORS = [
+  'DELETE /api/cache',
   'DELETE /api/users/{id}',
+  'GET /api/audit-logs',
+  'GET /api/cache-status',
   'GET /api/users',
   'PATCH /api/users/{id}',
   'POST /api/tasks/{id}/restore',

@@ -14,6 +14,7 @@ jest.setTimeout(60_000); // each command is a process of its own
 
 const CLI = resolve('dist/src/cli.js');
 const SECRET = 'a secret of more than 32 characters';
+const PRODUCTION = { NODE_ENV: 'production', REDIS_HOST: 'redis.invalid' };
 
 let database: ClonedDatabase;
 let folder: string;
@@ -118,7 +119,7 @@ describe('seed', () => {
   });
 
   it('refuses in production', async () => {
-    expect(await run(['seed', '--new-passwords'], { NODE_ENV: 'production' })).toEqual(
+    expect(await run(['seed', '--new-passwords'], PRODUCTION)).toEqual(
       refusal('Refused with NODE_ENV=production. Demo accounts have no place in production.'),
     );
     expect(await accounts()).toEqual([]);
@@ -144,9 +145,7 @@ describe('reset', () => {
   });
 
   it('deletes nothing in production, whatever is said', async () => {
-    const attempts = await Promise.all(
-      [['reset'], ['reset', '--yes']].map((args) => run(args, { NODE_ENV: 'production' })),
-    );
+    const attempts = await Promise.all([['reset'], ['reset', '--yes']].map((args) => run(args, PRODUCTION)));
     for (const attempt of attempts)
       expect(attempt).toEqual(refusal('Refused with NODE_ENV=production. It would delete everything.'));
     expect([await rows('users'), await rows('tasks')]).toEqual([1, 1]);

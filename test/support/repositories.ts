@@ -5,6 +5,7 @@ import { Session } from '../../src/auth/session.entity.js';
 import { SessionsRepository } from '../../src/auth/sessions.repository.js';
 import { RepositoryTools } from '../../src/common/repositories/repository-tools.js';
 import { SystemClock } from '../../src/shared/libs/clock.js';
+import { createCache } from '../../src/shared/services/cache/create-cache.js';
 import { servingOptions } from '../../src/shared/services/database/database.options.js';
 import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
 import { SnowflakeIds } from '../../src/shared/services/database/snowflake-ids.js';
@@ -68,7 +69,8 @@ export async function openRepositories(url: string): Promise<Repositories> {
   }).initialize();
   const lanes = new ReadLanes(dataSource);
   const transaction = new RecordingTransaction(dataSource, lanes);
-  const tools = new RepositoryTools(transaction, new SnowflakeIds(dataSource, new SystemClock()), config);
+  const cache = createCache(config, null, dataSource, transaction, new SystemClock());
+  const tools = new RepositoryTools(transaction, new SnowflakeIds(dataSource, new SystemClock()), cache, config);
   return {
     dataSource,
     transaction,
@@ -82,6 +84,7 @@ export async function openRepositories(url: string): Promise<Repositories> {
       return sent;
     },
     async close() {
+      await cache.onApplicationShutdown();
       await lanes.onApplicationShutdown();
       await dataSource.destroy();
     },

@@ -15,7 +15,8 @@ afterAll(() => rmSync(base, { recursive: true }));
 const long = 'a secret of more than 32 characters';
 const secrets = { JWT_SECRET: long, SESSION_SECRET: long, COOKIE_SECRET: long };
 const homeless = { NODE_ENV: 'production', ...secrets };
-const production = { ...homeless, DATABASE_HOST: 'db' };
+const services = { DATABASE_HOST: 'db', REDIS_HOST: 'redis' };
+const production = { ...homeless, ...services };
 
 function faultsOf(env: Record<string, string>): string[] {
   try {
@@ -54,24 +55,39 @@ describe('faults', () => {
 
   it('in production: secrets that are missing or shorter than 32 characters', () => {
     const lines = (rule: string) => Object.keys(secrets).map((name) => expect.stringMatching(`^${name} ${rule}`));
-    expect(faultsOf({ NODE_ENV: 'production', DATABASE_HOST: 'db' })).toEqual(lines('is required'));
+    expect(faultsOf({ NODE_ENV: 'production', ...services })).toEqual(lines('is required'));
     const short = Object.fromEntries(Object.keys(secrets).map((name) => [name, 'x'.repeat(31)]));
     expect(faultsOf({ ...production, ...short })).toEqual(lines('length must be at least 32 characters long'));
     expect(faultsOf({ ...production, ...secrets })).toEqual([]);
   });
 
-  it('in production: no database, unless the embedded one is asked for', () => {
-    const fault =
-      'DATABASE_URL or DATABASE_HOST is required in production (or say EMBEDDED=true to run on the embedded engines)';
-    expect(faultsOf(homeless)).toEqual([fault]);
-    expect(faultsOf({ ...homeless, EMBEDDED: 'false' })).toEqual([fault]);
+  it('in production: no database and no Redis, unless the embedded ones are asked for', () => {
+    const rest = 'is required in production (or say EMBEDDED=true to run on the embedded engines)';
+    const database = `DATABASE_URL or DATABASE_HOST ${rest}`;
+    const redis = `REDIS_URL or REDIS_HOST or REDIS_CLUSTER_NODES ${rest}`;
+    expect(faultsOf(homeless)).toEqual([database, redis]);
+    expect(faultsOf({ ...homeless, EMBEDDED: 'false' })).toEqual([database, redis]);
     expect(faultsOf({ ...homeless, EMBEDDED: 'true' })).toEqual([]);
-    expect(faultsOf({ ...homeless, DATABASE_URL: 'postgres://db/holdfast' })).toEqual([]);
+    const url = { DATABASE_URL: 'postgres://db/holdfast' };
+    expect(faultsOf({ ...homeless, ...url })).toEqual([redis]);
+    const ways = { REDIS_URL: 'redis://r', REDIS_HOST: 'r', REDIS_CLUSTER_NODES: 'r:6379' };
+    for (const [name, value] of Object.entries(ways))
+      expect(faultsOf({ ...homeless, ...url, [name]: value })).toEqual([]);
+    expect(faultsOf({ ...homeless, REDIS_HOST: 'redis' })).toEqual([database]);
   });
 
-  it('a database named twice', () => {
+  it('a database or a Redis named twice', () => {
     expect(faultsOf({ DATABASE_URL: 'postgres://db/holdfast', DATABASE_HOST: 'db' })).toEqual([
       'DATABASE_URL and DATABASE_HOST exclude each other; set one of them',
+    ]);
+    expect(faultsOf({ REDIS_URL: 'redis://r', REDIS_CLUSTER_NODES: 'r:6379' })).toEqual([
+      'REDIS_URL and REDIS_HOST and REDIS_CLUSTER_NODES exclude each other; set one of them',
+    ]);
+  });
+
+  it.each(['5', '5/', '/10', '0/10', '5/0', '-5/10', '5/10s', '5 / 10', '5/10/60'])('a rate of %s', (rate) => {
+    expect(faultsOf({ RATE_LIMIT_BURST: rate })).toEqual([
+      expect.stringMatching(/^RATE_LIMIT_BURST must be <requests>\/<seconds>, like 5\/10/),
     ]);
   });
 });
@@ -84,7 +100,9 @@ describe('settings', () => {
   it('are frozen all the way down', () => {
     const config = toAppConfig(readEnv({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' }));
     expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);
-    for (const part of [config, config.http, config.http.corsOrigins, config.auth, config.database, config.log]) {
+    expect(config.rateLimits.auth).toEqual({ burst: { quota: 5, window: 10 }, sustained: { quota: 10, window: 60 } });
+    const { http, auth, database, log, rateLimits } = config;
+    for (const part of [config, http, http.corsOrigins, auth, database, log, rateLimits.auth.burst]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
   });

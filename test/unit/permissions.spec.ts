@@ -6,7 +6,10 @@ import { maySee } from '../../src/users/users.policy.js';
 const actor = (role: Actor['role']): Actor => ({ id: 'me', key: '1', role, sessionId: 's' });
 
 it.each([
-  ['ADMIN', ['users:read', 'users:write', 'deleted:read', 'deleted:restore']],
+  [
+    'ADMIN',
+    ['users:read', 'users:write', 'deleted:read', 'deleted:restore', 'cache:read', 'cache:clear', 'audit:read'],
+  ],
   ['USER', []],
 ] as const)('%s has exactly %j', (role, permissions) => {
   expect(PERMISSIONS.filter((permission) => can(actor(role), permission))).toEqual(permissions);

@@ -61,6 +61,8 @@ it('codes that partners know stay', () => {
       '412 VERSION_STALE',
       '413 PAYLOAD_TOO_LARGE',
       '415 UNSUPPORTED_MEDIA_TYPE',
+      '429 AUTH_ACCOUNT_SLOWED',
+      '429 RATE_LIMITED',
       '500 INTERNAL_ERROR',
       '503 SERVICE_UNAVAILABLE',
     ]),

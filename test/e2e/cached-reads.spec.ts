@@ -1,0 +1,237 @@
+// Reads that are remembered: no statement where nothing changed, one for many who ask at once, never an old answer.
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import type { Page, Problem, Task } from '../support/api.js';
+import { type Person, startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+interface Status {
+  hits: number;
+  misses: number;
+  size: number;
+  averageResponseTime: number;
+  hitRatio: string;
+  totalRequests: number;
+  timestamp: string;
+  processes: number;
+  layers: Array<{ name: string; hits: number; misses: number; size: number; hitRatio: string }>;
+}
+
+let server: TestServer;
+let ada: Person;
+let bob: Person;
+let root: Person;
+let task: Task;
+let lanes: jest.Spied<ReadLanes['query']>;
+let pool: jest.Spied<pg.Pool['connect']>;
+
+beforeAll(async () => {
+  server = await startServer();
+  [ada, bob, root] = [await server.registerUser('Ada'), await server.registerUser('Bob'), await server.makeAdmin()];
+  lanes = jest.spyOn(ReadLanes.prototype, 'query');
+  pool = jest.spyOn(pg.Pool.prototype, 'connect'); // whoever asks the pool for a connection, TypeORM included
+  await until(async () => {
+    await ada.api.get('/api/profile');
+    return (await statementsOf(() => ada.api.get('/api/profile'))) === 0;
+  }, 'the cache to hold its lease');
+});
+beforeEach(async () => {
+  task = (await ada.api.post<Task>('/api/tasks', { title: 'first' })).body;
+});
+afterAll(async () => {
+  jest.restoreAllMocks();
+  await server.close();
+});
+
+/** How many statements requests send; the reservation of ids in the background takes none of these ways. */
+async function statementsOf(work: () => Promise<unknown>): Promise<number> {
+  lanes.mockClear();
+  pool.mockClear();
+  await work();
+  return lanes.mock.calls.length + pool.mock.calls.length;
+}
+
+const reads = (): Array<[string, () => Promise<unknown>]> => [
+  ['/api/profile', () => ada.api.get('/api/profile')],
+  ['/api/users/:id', () => ada.api.get(`/api/users/${ada.user.id}`)],
+  ['/api/tasks/:id', () => ada.api.get(`/api/tasks/${task.id}`)],
+  ['/api/tasks', () => ada.api.get('/api/tasks?limit=5&status=TODO')],
+];
+
+describe('the second time', () => {
+  it.each(reads().map(([path], at) => [path, at] as const))('%s asks the database nothing', async (_path, at) => {
+    const read = (reads()[at] as [string, () => Promise<unknown>])[1];
+    const first = await read();
+    let second: unknown;
+    expect(await statementsOf(async () => (second = await read()))).toBe(0);
+    expect((second as { body: unknown }).body).toEqual((first as { body: unknown }).body);
+  });
+
+  it('304 asks nothing either', async () => {
+    const { headers } = await ada.api.get(`/api/tasks/${task.id}`);
+    const etag = headers.get('etag') as string;
+    let status = 0;
+    const statements = await statementsOf(async () => {
+      ({ status } = await ada.api.get(`/api/tasks/${task.id}`, { headers: { 'if-none-match': etag } }));
+    });
+    expect([status, statements]).toEqual([304, 0]);
+  });
+
+  it('what is not there asks nothing, and is there as soon as it comes back', async () => {
+    await ada.api.delete(`/api/tasks/${task.id}`);
+    expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(404);
+    expect(await statementsOf(() => ada.api.get(`/api/tasks/${task.id}`))).toBe(0);
+    await root.api.post(`/api/tasks/${task.id}/restore`);
+    expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(200);
+  });
+});
+
+it('50 equal requests of one caller at once share one statement', async () => {
+  const paths = [`/api/tasks/${task.id}`, '/api/tasks?limit=7'];
+  for (const path of paths) {
+    let answers: unknown[] = [];
+    const ask = async (): Promise<void> => {
+      answers = (await Promise.all(Array.from({ length: 50 }, () => ada.api.get(path)))).map(({ body }) => body);
+    };
+    expect(await statementsOf(ask)).toBe(1);
+    expect(new Set(answers.map((body) => JSON.stringify(body))).size).toBe(1);
+  }
+});
+
+describe('a change is seen by the next read', () => {
+  const titles = async (): Promise<string[]> =>
+    (await ada.api.get<Page<Task>>('/api/tasks?limit=100')).body.items.map(({ title }) => title);
+
+  it('of a task and of the first page', async () => {
+    for (let at = 0; at < 20; at++) {
+      await titles();
+      await ada.api.patch(`/api/tasks/${task.id}`, { title: `changed ${at}` });
+      expect((await ada.api.get<Task>(`/api/tasks/${task.id}`)).body.title).toBe(`changed ${at}`);
+      expect(await titles()).toContain(`changed ${at}`);
+    }
+  });
+
+  it('when tasks are created, deleted and restored', async () => {
+    const before = (await titles()).length;
+    await ada.api.post('/api/tasks/bulk', { tasks: [{ title: 'b1' }, { title: 'b2' }] });
+    expect(await titles()).toHaveLength(before + 2);
+    await ada.api.delete(`/api/tasks/${task.id}`);
+    expect(await titles()).toHaveLength(before + 1);
+    await root.api.post(`/api/tasks/${task.id}/restore`);
+    expect(await titles()).toHaveLength(before + 2);
+  });
+
+  it('of the profile and of the user, whoever changed it', async () => {
+    const names = async (): Promise<unknown[]> => [
+      (await ada.api.get<{ name: string }>('/api/profile')).body.name,
+      (await root.api.get<{ name: string }>(`/api/users/${ada.user.id}`)).body.name,
+    ];
+    await names();
+    await ada.api.patch('/api/profile', { name: 'Ada Lovelace' });
+    expect(await names()).toEqual(['Ada Lovelace', 'Ada Lovelace']);
+    await root.api.patch(`/api/users/${ada.user.id}`, { name: 'Countess' });
+    expect(await names()).toEqual(['Countess', 'Countess']);
+  });
+
+  it('a change that is refused changes nothing that is read', async () => {
+    await ada.api.get(`/api/tasks/${task.id}`);
+    const stale = await ada.api.patch(`/api/tasks/${task.id}`, { title: 'no' }, { headers: { 'if-match': '"7"' } });
+    expect(stale.status).toBe(412);
+    expect((await ada.api.get<Task>(`/api/tasks/${task.id}`)).body.title).toBe('first');
+  });
+});
+
+it("someone else's stays unknown, however well it is remembered", async () => {
+  for (const { api, status } of [
+    { api: ada.api, status: 200 },
+    { api: bob.api, status: 404 },
+    { api: root.api, status: 404 },
+    { api: ada.api, status: 200 },
+    { api: bob.api, status: 404 },
+  ])
+    expect((await api.get(`/api/tasks/${task.id}`)).status).toBe(status);
+  expect((await bob.api.get<Page<Task>>('/api/tasks')).body.items).toEqual([]);
+  expect((await bob.api.get(`/api/users/${ada.user.id}`)).status).toBe(404);
+});
+
+it('a browser may keep answers for one user, and must ask each time', async () => {
+  for (const path of ['/api/profile', `/api/tasks/${task.id}`, '/api/tasks']) {
+    const { headers } = await ada.api.get(path);
+    expect([headers.get('cache-control'), headers.get('vary')]).toEqual(['private, no-cache', 'Authorization']);
+  }
+  expect((await bob.api.get(`/api/tasks/${task.id}`)).headers.get('cache-control')).toBe('no-store');
+});
+
+describe('GET /api/cache-status', () => {
+  it('tells what the source document names, and the layers', async () => {
+    const { status, body, headers } = await root.api.get<Status>('/api/cache-status');
+    expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
+    expect(body).toEqual({
+      hits: expect.any(Number),
+      misses: expect.any(Number),
+      size: expect.any(Number),
+      averageResponseTime: expect.any(Number),
+      hitRatio: expect.stringMatching(/^\d{1,3}\.\d\d%$/),
+      totalRequests: body.hits + body.misses,
+      timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
+      processes: 1,
+      layers: [
+        {
+          name: 'memory',
+          hits: expect.any(Number),
+          misses: expect.any(Number),
+          size: body.size,
+          hitRatio: expect.stringMatching(/^\d{1,3}\.\d\d%$/),
+        },
+      ],
+    });
+    expect(body.hitRatio).toBe(`${((body.hits / body.totalRequests) * 100).toFixed(2)}%`);
+  });
+
+  it('counts a read as a miss, then as a hit', async () => {
+    const counted = async (read: () => Promise<unknown>): Promise<number[]> => {
+      const before = (await root.api.get<Status>('/api/cache-status')).body;
+      await read();
+      const after = (await root.api.get<Status>('/api/cache-status')).body;
+      return [after.hits - before.hits, after.misses - before.misses];
+    };
+    const read = () => ada.api.get(`/api/tasks/${task.id}`);
+    // Ada's principal, and the administrator's of the second question, are hits themselves.
+    expect(await counted(read)).toEqual([2, 1]);
+    expect(await counted(read)).toEqual([3, 0]);
+  });
+});
+
+describe('DELETE /api/cache', () => {
+  it('removes what matches, tells how much, and leaves a line in the audit log', async () => {
+    await ada.api.get(`/api/tasks/${task.id}`);
+    const { body } = await root.api.delete<{ entriesRemoved: number }>(`/api/cache?pattern=task:*:${task.id}`);
+    expect(body).toEqual({
+      message: 'Cache cleared successfully',
+      entriesRemoved: 1,
+      currentSize: expect.any(Number),
+    });
+    expect(await statementsOf(() => ada.api.get(`/api/tasks/${task.id}`))).toBe(1);
+    const log = await root.api.get<Page<Record<string, unknown>>>('/api/audit-logs?action=cache.cleared&limit=1');
+    expect(log.body.items[0]).toMatchObject({
+      actorId: root.user.id,
+      action: 'cache.cleared',
+      details: { pattern: `task:*:${task.id}`, removed: 1 },
+      requestId: expect.any(String),
+    });
+  });
+
+  it('without a pattern removes everything', async () => {
+    await ada.api.get(`/api/tasks/${task.id}`);
+    const { body } = await root.api.delete<{ entriesRemoved: number; currentSize: number }>('/api/cache');
+    expect(body.entriesRemoved).toBeGreaterThanOrEqual(2);
+    expect(body.currentSize).toBe(0);
+    expect((await root.api.get<Status>('/api/cache-status')).body.size).toBe(1); // who asked
+  });
+
+  it('is not for users', async () => {
+    const { status, body } = await ada.api.delete<Problem>('/api/cache');
+    expect([status, body.code]).toEqual([403, 'FORBIDDEN']);
+  });
+});

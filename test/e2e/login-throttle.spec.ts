@@ -1,0 +1,200 @@
+// Guessing passwords: ten wrong ones for an account, from wherever they come, and its owner's devices stay open.
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
+import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { type Answer, cookieOf, type Tokens } from '../support/api.js';
+import { mutations, seeded } from '../support/random.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
+
+jest.setTimeout(60_000);
+
+const ENFORCED = {
+  RATE_LIMIT_MODE: 'enforce',
+  AUTH_RATE_LIMIT_BURST: '9999/10', // addresses are not what this is about
+  AUTH_RATE_LIMIT_SUSTAINED: '9999/60',
+  TRUST_PROXY: '127.0.0.1/32',
+};
+const WRONG = 'a wrong password';
+
+let server: TestServer;
+let guesses = 0;
+
+/** From another address each time. */
+function login(email: string, password: string, cookie = ''): Promise<Answer<Tokens & { code?: string }>> {
+  const headers = { 'x-forwarded-for': `198.51.100.${++guesses % 250}`, ...(cookie && { cookie }) };
+  return server.api.post('/api/auth/login', { email, password }, { headers });
+}
+
+async function guess(times: number, email: string, cookie = ''): Promise<number[]> {
+  const found: number[] = [];
+  for (let at = 0; at < times; at++) found.push((await login(email, WRONG, cookie)).status);
+  return found;
+}
+
+const times = (count: number, status: number): number[] => Array.from({ length: count }, () => status);
+
+/** How often a password was really checked since. */
+function watchVerifications(): () => number {
+  const spy = jest.spyOn(server.app.get(PasswordHasher), 'verify');
+  const before = spy.mock.calls.length;
+  return () => spy.mock.calls.length - before;
+}
+
+function deviceCookieOf(answer: Answer<unknown>): string {
+  return cookieOf(answer)
+    .split('; ')
+    .find((cookie) => cookie.startsWith('device=')) as string;
+}
+
+describe('with 10 in 15 minutes', () => {
+  let ada: Person;
+  let device: string;
+  beforeAll(async () => void (server = await startServer(ENFORCED)));
+  afterAll(() => server.close());
+  beforeEach(async () => {
+    ada = await server.registerUser();
+    device = deviceCookieOf(await login(ada.email, PASSWORD));
+    jest.restoreAllMocks();
+  });
+
+  it('of 500 guesses at once ten are checked; the others are told when to come back', async () => {
+    const verifications = watchVerifications();
+    const answers = await Promise.all(times(500, 0).map(() => login(ada.email, WRONG)));
+    expect(verifications()).toBe(10);
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(10);
+    const refused = answers.filter(({ status }) => status !== 401);
+    expect(new Set(refused.map(({ status, body }) => `${status} ${body.code}`))).toEqual(
+      new Set(['429 AUTH_ACCOUNT_SLOWED']),
+    );
+    for (const { headers } of refused) {
+      expect(Number(headers.get('retry-after'))).toBeGreaterThan(880);
+      expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(915);
+    }
+    expect(verifications()).toBe(10);
+    expect((await login(ada.email, PASSWORD)).status).toBe(429); // the right one, from a stranger
+    expect(verifications()).toBe(10);
+  });
+
+  it('the eleventh is refused however it is written, and other accounts are not', async () => {
+    const bob = await server.registerUser('Bob');
+    expect(await guess(10, ada.email)).toEqual(times(10, 401));
+    expect((await login(` ${ada.email.toUpperCase()} `, PASSWORD)).status).toBe(429);
+    expect((await login(bob.email, PASSWORD)).status).toBe(200);
+  });
+
+  it('a device on which the account logged in before is let in, by its cookie alone', async () => {
+    await guess(11, ada.email);
+    expect((await login(ada.email, PASSWORD, device)).status).toBe(200);
+    expect((await login(ada.email, PASSWORD, `theme=dark; ${device}`)).status).toBe(200);
+    const bob = await server.registerUser('Bob');
+    const bobs = deviceCookieOf(await login(bob.email, PASSWORD));
+    const [, value = ''] = device.split('=');
+    const forged = mutations(value, 60, seeded(1900)).map((text) => `device=${encodeURIComponent(text)}`);
+    for (const cookie of [bobs, ...forged, 'device=', 'device', 'device=x.y', 'device=%E0%A4%A'])
+      expect([cookie, (await login(ada.email, PASSWORD, cookie)).status]).toEqual([cookie, 429]);
+  });
+
+  it('guesses on a known device are counted for it alone', async () => {
+    const another = deviceCookieOf(await login(ada.email, PASSWORD));
+    expect(await guess(11, ada.email, device)).toEqual([...times(10, 401), 429]);
+    expect((await login(ada.email, PASSWORD, device)).status).toBe(429);
+    expect((await login(ada.email, PASSWORD, another)).status).toBe(200);
+    expect((await login(ada.email, PASSWORD)).status).toBe(200);
+  });
+
+  it('a login costs nothing, so that only wrong passwords count', async () => {
+    await guess(9, ada.email);
+    for (let again = 0; again < 5; again++) expect((await login(ada.email, PASSWORD)).status).toBe(200);
+    expect(await guess(2, ada.email)).toEqual([401, 429]);
+  });
+
+  it('nor does a check that did not take place', async () => {
+    const verify = jest.spyOn(server.app.get(PasswordHasher), 'verify');
+    verify.mockImplementation(() => Promise.reject(new SemaphoreFullError('queue is full')));
+    expect(await guess(15, ada.email)).toEqual(times(15, 503));
+    verify.mockRestore();
+    expect((await login(ada.email, PASSWORD)).status).toBe(200);
+  });
+
+  it('after the 15 minutes it is open again', async () => {
+    const [refused] = (await Promise.all(times(12, 0).map(() => login(ada.email, WRONG)))).filter(
+      (a) => a.status === 429,
+    );
+    expect((await login(ada.email, PASSWORD)).status).toBe(429);
+    server.advanceClock(Number(refused?.headers.get('retry-after')) * 1000);
+    expect((await login(ada.email, PASSWORD)).status).toBe(200);
+  });
+
+  it('an account that does not exist is slowed the same', async () => {
+    const shown = async (email: string) => {
+      const { status, headers, body } = await login(email, WRONG);
+      const { code, detail, title } = body as unknown as Record<string, string>;
+      const names = [...headers.keys()].sort();
+      return { status, names, code, detail, title };
+    };
+    for (let at = 0; at < 12; at++) expect(await shown('no.such.account@example.com')).toEqual(await shown(ada.email));
+    expect(await shown('no.such.account@example.com')).toMatchObject({ status: 429 });
+  });
+
+  it('the current password is not guessed by changing it either', async () => {
+    const change = (currentPassword: string, cookie = '') =>
+      ada.api.post(
+        '/api/auth/password',
+        { currentPassword, newPassword: 'a new battery staple' },
+        { headers: { ...(cookie && { cookie }) } },
+      );
+    const verifications = watchVerifications();
+    const answers = await Promise.all(times(30, 0).map(() => change(WRONG)));
+    expect(answers.filter(({ status }) => status === 401)).toHaveLength(10);
+    expect(verifications()).toBe(10);
+    expect(await change(PASSWORD)).toMatchObject({ status: 429, body: { code: 'AUTH_ACCOUNT_SLOWED' } });
+    expect((await login(ada.email, PASSWORD)).status).toBe(429); // one count for the account
+    expect((await change(PASSWORD, device)).status).toBe(204);
+    expect((await login(ada.email, 'a new battery staple', device)).status).toBe(200);
+  });
+
+  it('the cookie is for the API of this site alone, lasts a year, and keeps its device', async () => {
+    const registered = await server.api.post('/api/auth/register', {
+      email: 'cookie@example.com',
+      password: PASSWORD,
+      name: 'Cookie',
+    });
+    const [, set = ''] = registered.headers.getSetCookie();
+    const [pair = '', ...attributes] = set.split('; ');
+    expect(attributes.sort()).toEqual(['HttpOnly', 'Max-Age=31536000', 'Path=/api', 'SameSite=Strict'].sort());
+    expect(pair).toMatch(/^device=[\w-]{22}\.[\w-]{43}$/);
+    expect(deviceCookieOf(await login('cookie@example.com', PASSWORD, pair))).toBe(pair);
+    expect(deviceCookieOf(await login('cookie@example.com', PASSWORD))).not.toBe(pair);
+    expect(deviceCookieOf(await login(ada.email, PASSWORD, pair)).slice(0, 29)).not.toBe(pair.slice(0, 29));
+    expect((await login('cookie@example.com', WRONG)).headers.getSetCookie()).toEqual([]);
+  });
+});
+
+describe('in a dry run', () => {
+  beforeAll(async () => void (server = await startServer({ ...ENFORCED, RATE_LIMIT_MODE: 'dry-run' })));
+  afterAll(() => server.close());
+
+  it('nothing is refused; what would be is logged, without the e-mail', async () => {
+    const { email } = await server.registerUser();
+    expect(await guess(12, email)).toEqual(times(12, 401));
+    expect((await login(email, PASSWORD)).status).toBe(200);
+    const warned = server.log.filter((line) => line.includes('AUTH_ACCOUNT_SLOWED would be the answer'));
+    expect(warned).toHaveLength(3);
+    for (const line of warned) {
+      expect(JSON.parse(line)).toMatchObject({ level: 'warn', caller: expect.stringMatching(/^login:[\w-]{43}$/) });
+      expect(line).not.toContain(email);
+    }
+  });
+});
+
+describe('switched off', () => {
+  beforeAll(async () => void (server = await startServer({ ...ENFORCED, RATE_LIMIT_MODE: 'off' })));
+  afterAll(() => server.close());
+
+  it('every password is checked, and nothing counted', async () => {
+    const { email } = await server.registerUser();
+    expect(await guess(12, email)).toEqual(times(12, 401));
+    expect((await login(email, PASSWORD)).status).toBe(200);
+    expect(server.log.filter((line) => line.includes('AUTH_ACCOUNT_SLOWED'))).toEqual([]);
+  });
+});

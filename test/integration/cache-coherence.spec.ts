@@ -1,0 +1,228 @@
+// What could make a cache lie: a lost connection, a race between a read and a change, a Redis that forgets or remembers too much.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { Coherence } from '../../src/shared/services/cache/coherence.js';
+import { MemoryStore } from '../../src/shared/services/cache/memory.store.js';
+import { RedisStore } from '../../src/shared/services/cache/redis.store.js';
+import { PostgresRelay } from '../../src/shared/services/events/postgres.relay.js';
+import { type OneCache, openCache } from '../support/caches.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { OwnRedis } from '../support/own-redis.js';
+import { seeded } from '../support/random.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+let database: ClonedDatabase;
+beforeAll(async () => {
+  database = await cloneDatabase();
+});
+afterAll(() => database.drop());
+const opened: Pair[] = [];
+afterEach(async () => {
+  jest.restoreAllMocks();
+  for (const pair of opened.splice(0)) await pair.close();
+});
+
+async function sql(text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(text).finally(() => client.end());
+}
+
+const FROM_RELAYS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'holdfast relay'`;
+
+const cutPostgres = (): Promise<void> => sql(`SELECT pg_terminate_backend(pid) ${FROM_RELAYS}`);
+
+interface Pair {
+  one: OneCache;
+  two: OneCache;
+  close(): Promise<void>;
+}
+
+async function openPair(env: Record<string, string>): Promise<Pair> {
+  const own = { ...env, REDIS_PREFIX: `test-${randomUUID()}` };
+  const [one, two] = await Promise.all([openCache(database.url, own), openCache(database.url, own)]);
+  await Promise.all([one.ready(), two.ready()]);
+  const close = async (): Promise<void> => {
+    await one.cache.deletePattern('*');
+    await Promise.all([one.close(), two.close()]);
+  };
+  return { one, two, close };
+}
+
+/** Closed after the test. */
+async function openForTest(env: Record<string, string>): Promise<Pair> {
+  const pair = await openPair(env);
+  opened.push(pair);
+  return pair;
+}
+
+/** Two readers and a writer at one row, each with seeded delays; true when a reader is left with the old value for good. */
+async function race({ one, two }: Pair, random: () => number): Promise<boolean> {
+  const key = randomUUID();
+  const options = { ttl: 60_000, tags: [`tag:${key}`] };
+  let row = 1;
+  const pause = (): Promise<void> => delay(random() * 3);
+  const read = async ({ cache }: OneCache): Promise<unknown> => {
+    await pause();
+    return cache.wrap(key, options, async () => {
+      const seen = row;
+      await pause();
+      return seen;
+    });
+  };
+  const write = async (): Promise<void> => {
+    await pause();
+    await one.cache.changing(options.tags, async () => {
+      await pause();
+      row = 2;
+    });
+  };
+  await Promise.all([read(one), read(two), write()]);
+  const after = await Promise.all([one, two].map(({ cache }) => cache.wrap(key, options, async () => row)));
+  return after.some((value) => value !== 2);
+}
+
+/** Cache-aside as it is mostly written: the value is deleted after the commit, and nothing is known before it. */
+function withoutAnnouncements(): void {
+  jest.spyOn(Coherence.prototype, 'announce').mockResolvedValue(0);
+  jest.spyOn(MemoryStore.prototype, 'beginChange').mockReturnValue();
+  jest.spyOn(RedisStore.prototype, 'beginChange').mockResolvedValue();
+  jest.spyOn(RedisStore.prototype, 'stampsOf').mockImplementation(async (tags) => tags.map(() => 'any'));
+  jest.spyOn(RedisStore.prototype, 'fill').mockImplementation(function (this: RedisStore, key, _token, entry, ttl) {
+    return this.set(key, entry, ttl);
+  });
+  jest.spyOn(RedisStore.prototype, 'endChange').mockImplementation(async function (this: RedisStore, tags) {
+    for (const tag of tags) await this.delete(tag.slice('tag:'.length));
+  });
+  jest.spyOn(MemoryStore.prototype, 'endChange').mockImplementation(function (this: MemoryStore, tags) {
+    this.deleteWhere((key) => tags.includes(`tag:${key}`));
+  });
+}
+
+const layers: Array<[string, boolean, Record<string, string>]> = [
+  ['memory', true, {}],
+  ['redis', redisAnswers, { REDIS_URL }],
+];
+for (const [name, there, env] of layers) {
+  const suite = there ? describe : describe.skip;
+  suite(name, () => {
+    it('1,000 races between reads and a change leave nothing stale; without the announcements they do', async () => {
+      const pair = await openForTest(env);
+      const stale = async (times: number, seed: number): Promise<number> => {
+        const random = seeded(seed);
+        let count = 0;
+        for (let at = 0; at < times; at += 20) {
+          const races = await Promise.all(Array.from({ length: 20 }, () => race(pair, random)));
+          count += races.filter(Boolean).length;
+        }
+        return count;
+      };
+      expect(await stale(1_000, 1)).toBe(0);
+      withoutAnnouncements();
+      expect(await stale(400, 2)).toBeGreaterThan(0);
+    });
+
+    it('who is deaf is still heard, and serves nothing from memory', async () => {
+      const { one, two } = await openForTest(env);
+      const key = randomUUID();
+      const options = { ttl: 60_000, tags: [`tag:${key}`] };
+      let row = 0;
+      const read = ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
+      const change = ({ cache }: OneCache) => cache.changing(options.tags, async () => void row++);
+      const relay = PostgresRelay.prototype as unknown as { subscribe(): Promise<never> };
+      const deaf = jest.spyOn(relay, 'subscribe').mockRejectedValue(new Error('deaf'));
+      await sql(`SELECT pg_terminate_backend(min(pid)) ${FROM_RELAYS}`); // one of the two
+      for (const changer of [one, two, one, two]) {
+        expect([await read(one), await read(two)]).toEqual([row, row]);
+        await change(changer);
+        expect([await read(one), await read(two)]).toEqual([row, row]);
+      }
+      deaf.mockRestore();
+      await Promise.all([one.ready(), two.ready()]);
+    });
+
+    it('who lost the connection to the others serves nothing from memory until it is back', async () => {
+      const { one, two } = await openForTest(env);
+      const key = randomUUID();
+      const options = { ttl: 60_000, tags: [`tag:${key}`] };
+      let row = 0;
+      const read = ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
+      for (let cut = 0; cut < 20; cut++) {
+        await until(async () => {
+          await read(two);
+          return (await two.cache.status()).counts.memory.size > 0;
+        }, 'the reader to hold the value');
+        await cutPostgres();
+        if (one.redis)
+          await one.redis.run((client) => (client as import('ioredis').Redis).client('KILL', 'TYPE', 'pubsub'));
+        await one.cache.changing(options.tags, async () => void row++);
+        expect(await read(two)).toBe(row);
+        expect(await read(one)).toBe(row);
+      }
+    });
+  });
+}
+
+const ownRedis = REDIS_SERVER === undefined ? describe.skip : describe;
+ownRedis('a Redis of its own', () => {
+  let redis: OwnRedis;
+  let pair: Pair;
+  let row = 0;
+  const tag = 'tag:row';
+  const read = ({ cache }: OneCache): unknown => cache.wrap('row', { ttl: 60_000, tags: [tag] }, async () => row);
+  const change = ({ cache }: OneCache): Promise<void> => cache.changing([tag], async () => void row++);
+  const isUp = (up: boolean): Promise<unknown> =>
+    until(() => [pair.one, pair.two].every((cache) => cache.redis?.isUp === up), `Redis to be ${up ? 'back' : 'away'}`);
+
+  beforeAll(async () => {
+    redis = await OwnRedis.start(['--save', '1 1', '--appendonly', 'no']);
+    pair = await openPair({ REDIS_URL: redis.url });
+  });
+  afterAll(async () => {
+    await pair.close();
+    await redis.stop();
+  });
+
+  it('that hangs is away, and what was changed meanwhile is not served when it goes on', async () => {
+    const { one, two } = pair;
+    expect([await read(one), await read(two)]).toEqual([row, row]);
+    redis.signal('SIGSTOP');
+    try {
+      await change(one);
+      expect([await read(two), await read(one)]).toEqual([row, row]);
+      await isUp(false);
+      await change(two);
+      expect([await read(two), await read(one)]).toEqual([row, row]);
+    } finally {
+      redis.signal('SIGCONT');
+    }
+    await isUp(true);
+    expect([await read(one), await read(two)]).toEqual([row, row]);
+  });
+
+  it('that comes back with old data is not believed', async () => {
+    const { one, two } = pair;
+    await until(() => read(one) === row, 'the value to be held'); // so it lies in Redis too
+    await redis.ask((client) => client.save());
+    await change(one);
+    expect(await read(two)).toBe(row);
+    await redis.kill();
+    await redis.up(); // with the value of before the change
+    await isUp(true);
+    await one.cache.deletePattern('nothing');
+    expect([await read(two), await read(one)]).toEqual([row, row]);
+  });
+
+  it('that is emptied is only slow for a moment', async () => {
+    const { one, two } = pair;
+    await redis.ask((client) => client.flushall());
+    expect([await read(one), await read(two)]).toEqual([row, row]);
+    await change(two);
+    expect([await read(one), await read(two)]).toEqual([row, row]);
+  });
+});

@@ -1,0 +1,279 @@
+// The contract of the cache, the same on every store: two processes, one database, no Redis, one Redis, a Redis Cluster.
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { type OneCache, openCache } from '../support/caches.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { OwnRedisCluster } from '../support/own-redis.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+interface Store {
+  env: Record<string, string>;
+  close(): Promise<void>;
+}
+
+const nothing = async (): Promise<void> => undefined;
+
+const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> = [
+  ['memory', true, async () => ({ env: {}, close: nothing })],
+  ['redis', redisAnswers, async () => ({ env: { REDIS_URL }, close: nothing })],
+  [
+    'redis cluster',
+    REDIS_SERVER !== undefined,
+    async () => {
+      const cluster = await OwnRedisCluster.start();
+      return { env: { REDIS_CLUSTER_NODES: cluster.addresses }, close: () => cluster.stop() };
+    },
+  ],
+];
+
+for (const [name, there, openStore] of stores) {
+  const suite = there ? describe : describe.skip;
+  suite(name, () => {
+    let database: ClonedDatabase;
+    let store: Store;
+    let one: OneCache;
+    let two: OneCache;
+    const shares = name !== 'memory';
+
+    beforeAll(async () => {
+      database = await cloneDatabase();
+      store = await openStore();
+      const env = { ...store.env, REDIS_PREFIX: `test-${randomUUID()}` };
+      [one, two] = await Promise.all([openCache(database.url, env), openCache(database.url, env)]);
+      await Promise.all([one.ready(), two.ready()]);
+    });
+    afterAll(async () => {
+      await one.cache.deletePattern('*');
+      await Promise.all([one.close(), two.close()]);
+      await store.close();
+      await database.drop();
+    });
+
+    const fresh = () => `key:${randomUUID()}`;
+    const options = (...tags: string[]) => ({ ttl: 60_000, tags });
+
+    it('loads once and remembers, also that nothing is there', async () => {
+      const key = fresh();
+      const load = jest.fn(async () => ({ title: 'a' }));
+      expect(await one.cache.wrap(key, options(), load)).toEqual({ title: 'a' });
+      expect(await one.cache.wrap(key, options(), load)).toEqual({ title: 'a' });
+      expect(load).toHaveBeenCalledTimes(1);
+      const absent = jest.fn(async () => null);
+      for (let at = 0; at < 2; at++) expect(await one.cache.wrap(`${key}:absent`, options(), absent)).toBeNull();
+      expect(absent).toHaveBeenCalledTimes(1);
+    });
+
+    it('remembers an absence for 5 s at most', async () => {
+      const key = fresh();
+      await one.cache.wrap(key, options(), async () => null);
+      one.clock.time += 5_600;
+      if (!shares) expect(await one.cache.wrap(key, options(), async () => 'created')).toBe('created');
+      else
+        await until(
+          async () => (await one.cache.wrap(key, options(), async () => 'created')) === 'created',
+          'the absence to be forgotten',
+        );
+      one.clock.time -= 5_600;
+    });
+
+    it('what one process loaded, another does not load again, where they share a store', async () => {
+      const key = fresh();
+      await one.cache.wrap(key, options(), async () => 'by one');
+      const load = jest.fn(async () => 'by two');
+      expect(await two.cache.wrap(key, options(), load)).toBe(shares ? 'by one' : 'by two');
+    });
+
+    it('of 200 readers at once in two processes, one loads in the deployment', async () => {
+      const key = fresh();
+      const load = jest.fn(async () => new Promise((resolve) => setTimeout(resolve, 60, 'loaded')));
+      const readers = Array.from({ length: 200 }, (_, at) =>
+        (at % 2 ? one : two).cache.wrap(key, options('stampede'), load),
+      );
+      expect(new Set(await Promise.all(readers))).toEqual(new Set(['loaded']));
+      expect(load).toHaveBeenCalledTimes(shares ? 1 : 2);
+    });
+
+    it('a load that fails is told to all who wait, and not remembered', async () => {
+      const key = fresh();
+      const readers = [0, 1].map(() => one.cache.wrap(key, options(), () => Promise.reject(new Error('no'))));
+      expect(await Promise.allSettled(readers)).toEqual(
+        [0, 1].map(() => expect.objectContaining({ status: 'rejected' })),
+      );
+      expect(await two.cache.wrap(key, options(), async () => 'better')).toBe('better');
+    });
+
+    it('a change is seen by every process at once', async () => {
+      const key = fresh();
+      const tag = `tag:${key}`;
+      let row = 1;
+      const read = ({ cache }: OneCache) => cache.wrap(key, options(tag, 'another'), async () => row);
+      expect([await read(one), await read(two)]).toEqual([1, 1]);
+      await one.cache.changing([tag], async () => void row++);
+      expect([await read(two), await read(one)]).toEqual([2, 2]);
+      await two.transaction.run(async () => {
+        await two.cache.invalidate([tag]);
+        row++;
+      });
+      expect([await read(one), await read(two)]).toEqual([3, 3]);
+    });
+
+    it('a value that a change overtook on its way is not kept', async () => {
+      const key = fresh();
+      const tag = `tag:${key}`;
+      let goOn!: (value: string) => void;
+      const slow = one.cache.wrap(key, options(tag), () => new Promise<string>((resolve) => (goOn = resolve)));
+      await until(() => goOn as unknown, 'the load to begin');
+      await two.cache.changing([tag], nothing);
+      goOn('old');
+      expect(await slow).toBe('old');
+      for (const { cache } of [one, two]) expect(await cache.wrap(key, options(tag), async () => 'new')).toBe('new');
+    });
+
+    it('who reads after a change does not join a load that began before it', async () => {
+      const key = fresh();
+      const tag = `tag:${key}`;
+      let goOn!: (value: string) => void;
+      const slow = one.cache.wrap(key, options(tag), () => new Promise<string>((resolve) => (goOn = resolve)));
+      await until(() => goOn as unknown, 'the load to begin');
+      await one.cache.changing([tag], nothing);
+      expect(await one.cache.wrap(key, options(tag), async () => 'new')).toBe('new');
+      goOn('old');
+      expect(await slow).toBe('old');
+    });
+
+    it('between the announcement of a change and its end nothing is kept; after a rollback it is again', async () => {
+      const key = fresh();
+      const tag = `tag:${key}`;
+      const load = jest.fn(async () => 'value');
+      const rolledBack = one.cache.changing([tag], async () => {
+        for (const { cache } of [one, two, one, two]) await cache.wrap(key, options(tag), load);
+        throw new Error('rolled back');
+      });
+      await expect(rolledBack).rejects.toThrow('rolled back');
+      expect(load).toHaveBeenCalledTimes(4);
+      await until(async () => {
+        load.mockClear();
+        await two.cache.wrap(key, options(tag), load);
+        await two.cache.wrap(key, options(tag), load);
+        return load.mock.calls.length < 2;
+      }, 'the tag to be free again');
+    });
+
+    it('of two changes of one tag, the end of the first does not open it', async () => {
+      const key = fresh();
+      const tag = `tag:${key}`;
+      const load = jest.fn(async () => 'value');
+      await one.cache.changing([tag], async () => {
+        await two.cache.changing([tag], nothing);
+        for (const { cache } of [one, two, one, two]) await cache.wrap(key, options(tag), load);
+      });
+      expect(load).toHaveBeenCalledTimes(4);
+    });
+
+    it('inside a transaction it is always loaded', async () => {
+      const key = fresh();
+      await one.cache.wrap(key, options(), async () => 'committed');
+      const inside = await one.transaction.run(async () => one.cache.wrap(key, options(), async () => 'uncommitted'));
+      expect(inside).toBe('uncommitted');
+      expect(await one.cache.wrap(key, options(), async () => 'other')).toBe('committed');
+    });
+
+    it('gets, sets and deletes', async () => {
+      const key = fresh();
+      expect(await one.cache.get(key)).toBeUndefined();
+      await one.cache.set(key, { n: 1 }, options());
+      expect(await one.cache.get(key)).toEqual({ n: 1 });
+      expect(await two.cache.get(key)).toEqual(shares ? { n: 1 } : undefined);
+      expect(await one.cache.delete(key)).toBe(true);
+      expect(await one.cache.delete(key)).toBe(false);
+      await until(async () => (await two.cache.get(key)) === undefined, 'the other process to forget it');
+      await one.cache.set(key, 'tagged', options(`tag:${key}`));
+      await two.cache.changing([`tag:${key}`], nothing);
+      expect(await one.cache.get(key)).toBeUndefined();
+    });
+
+    it('deletes by pattern, in every layer of every process, and nothing else', async () => {
+      const group = `group[1]:${randomUUID()}`;
+      for (let at = 0; at < 5; at++) await one.cache.set(`${group}:${at}`, at, options());
+      await one.cache.set(`${group}x`, 'stays', options());
+      for (let at = 0; at < 5; at++) await two.cache.wrap(`${group}:${at}`, options(), async () => at);
+      expect(await one.cache.deletePattern(`${group.replace('[1]', '[[]1]')}:*`)).toBe(5);
+      await until(async () => {
+        const values = await Promise.all(Array.from({ length: 5 }, (_, at) => two.cache.get(`${group}:${at}`)));
+        return values.every((value) => value === undefined);
+      }, 'the other process to forget them');
+      expect(await one.cache.get(`${group}x`)).toBe('stays');
+    });
+
+    it('gets many at once and loads the missing ones together', async () => {
+      const keys = Array.from({ length: 6 }, () => fresh());
+      await one.cache.wrap(keys[0] as string, options(), async () => 'known');
+      const load = jest.fn(
+        async (missing: string[]) =>
+          new Map(missing.filter((key) => key !== keys[1]).map((key) => [key, `loaded ${key}`])),
+      );
+      const values = await one.cache.mget([...keys, keys[1] as string], () => options(), load);
+      expect(load.mock.calls.flat(2).sort()).toEqual(keys.slice(1).sort());
+      expect(load.mock.calls.length).toBeLessThanOrEqual(name === 'redis cluster' ? 3 : 1); // one for each node
+      expect(values).toEqual(
+        new Map([[keys[0], 'known'], ...keys.slice(2).map((key) => [key, `loaded ${key}`] as [string, string])]),
+      );
+      expect(await one.cache.mget(keys, () => options(), load)).toEqual(values);
+      expect(load.mock.calls.flat(2)).toHaveLength(5);
+    });
+
+    it('expires, a tenth earlier or later', async () => {
+      const keys = Array.from({ length: 50 }, () => fresh());
+      for (const key of keys) await one.cache.wrap(key, { ttl: 100_000, tags: [] }, async () => 'old');
+      const expired = async (ms: number) => {
+        one.clock.time += ms;
+        const values = await Promise.all(keys.map((key) => one.cache.get(key)));
+        one.clock.time -= ms;
+        return values.filter((value) => value === undefined).length;
+      };
+      if (shares) return; // Redis has a clock of its own
+      expect(await expired(89_000)).toBe(0);
+      const some = await expired(100_000);
+      expect(some).toBeGreaterThan(0);
+      expect(some).toBeLessThan(50);
+      expect(await expired(111_000)).toBe(50);
+    });
+
+    it('is refreshed before it expires, by one, while the old value still serves', async () => {
+      const key = fresh();
+      const slow = (value: string) => new Promise<string>((resolve) => setTimeout(resolve, 200, value));
+      await one.cache.wrap(key, { ttl: 60_000, tags: [] }, () => slow('old'));
+      one.clock.time += 52_000; // it expires after 54 to 66 s
+      const load = jest.fn(() => slow('new'));
+      const seen = new Set<string | null>();
+      await until(async () => {
+        one.clock.time += 30;
+        const value = await one.cache.wrap(key, { ttl: 60_000, tags: [] }, load);
+        seen.add(value);
+        return value === 'new';
+      }, 'the new value');
+      expect(seen).toEqual(new Set(['old', 'new']));
+      expect(load).toHaveBeenCalledTimes(1);
+      one.clock.time = Date.now();
+    });
+
+    it('counts for the whole deployment', async () => {
+      const total = async () => (await one.cache.status()).counts.requests;
+      const before = await until(async () => {
+        const first = await total();
+        return (await total()) === first && first;
+      }, 'quiet');
+      const key = fresh();
+      for (let at = 0; at < 10; at++)
+        for (const { cache } of [one, two]) await cache.wrap(key, options(), async () => 1);
+      await until(async () => (await total()) >= before + 20, 'the other process to report');
+      const { processes, redisSize } = await one.cache.status();
+      expect(processes).toBe(2);
+      if (shares) expect(redisSize).toBeGreaterThan(0);
+      else expect(redisSize).toBeNull();
+    });
+  });
+}

@@ -1,0 +1,169 @@
+// The contract of the relays, the same on PostgreSQL, Redis and a Redis Cluster.
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { pino } from 'pino';
+import { DataSource } from 'typeorm';
+import { Redis } from '../../src/shared/services/cache/redis.js';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import type { EventRelay } from '../../src/shared/services/events/event-relay.js';
+import { PostgresRelay } from '../../src/shared/services/events/postgres.relay.js';
+import { RedisRelay } from '../../src/shared/services/events/redis.relay.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { OwnRedis, OwnRedisCluster } from '../support/own-redis.js';
+import { REDIS_SERVER } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+interface Ground {
+  /** As another process would have it. */
+  relay(): Promise<EventRelay>;
+  /** Cuts every subscription from the server's side. */
+  cut(): Promise<void>;
+  close(): Promise<void>;
+}
+
+async function onPostgres(): Promise<Ground> {
+  const database: ClonedDatabase = await cloneDatabase();
+  const sources: DataSource[] = [];
+  return {
+    async relay() {
+      const source = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+      sources.push(source);
+      return new PostgresRelay(source);
+    },
+    async cut() {
+      const client = new pg.Client({ connectionString: database.url });
+      await client.connect();
+      const relays = `datname = current_database() AND application_name = 'holdfast relay'`;
+      await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${relays}`);
+      await client.end();
+    },
+    async close() {
+      for (const source of sources) await source.destroy();
+      await database.drop();
+    },
+  };
+}
+
+async function onRedis(nodes: OwnRedis[], env: Record<string, string>, stop: () => Promise<void>): Promise<Ground> {
+  const opened: Redis[] = [];
+  const { servers, ...rest } = testConfig('postgres://localhost/none', {
+    ...env,
+    REDIS_PREFIX: `t${randomUUID()}`,
+  }).redis;
+  return {
+    async relay() {
+      if (!servers) throw new Error('no servers');
+      const redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
+      opened.push(redis);
+      await redis.open();
+      return new RedisRelay(redis);
+    },
+    async cut() {
+      for (const node of nodes) await node.ask((client) => client.client('KILL', 'TYPE', 'pubsub'));
+    },
+    async close() {
+      for (const redis of opened) await redis.onApplicationShutdown();
+      await stop();
+    },
+  };
+}
+
+const grounds: Array<[string, boolean, () => Promise<Ground>]> = [
+  ['postgres', true, onPostgres],
+  [
+    'redis',
+    REDIS_SERVER !== undefined,
+    async () => {
+      const redis = await OwnRedis.start();
+      return onRedis([redis], { REDIS_URL: redis.url }, () => redis.stop());
+    },
+  ],
+  [
+    'redis cluster',
+    REDIS_SERVER !== undefined,
+    async () => {
+      const cluster = await OwnRedisCluster.start();
+      return onRedis([...cluster.nodes], { REDIS_CLUSTER_NODES: cluster.addresses }, () => cluster.stop());
+    },
+  ],
+];
+
+for (const [name, there, open] of grounds) {
+  const suite = there ? describe : describe.skip;
+  suite(name, () => {
+    let ground: Ground;
+    const relays: EventRelay[] = [];
+    beforeAll(async () => {
+      ground = await open();
+    });
+    afterEach(async () => {
+      for (const relay of relays.splice(0)) await relay.close();
+    });
+    afterAll(() => ground.close());
+
+    /** A relay, and what it heard. */
+    async function listen(): Promise<{ relay: EventRelay; heard: string[]; losses: () => number }> {
+      const relay = await ground.relay();
+      const heard: string[] = [];
+      let losses = 0;
+      relays.push(relay);
+      relay.open({ message: (text) => heard.push(text), lost: () => losses++ });
+      await hearsItself(relay, heard);
+      return { relay, heard, losses: () => losses };
+    }
+
+    async function hearsItself(relay: EventRelay, heard: string[]): Promise<void> {
+      const word = `hello ${randomUUID()}`;
+      await until(async () => {
+        await relay.publish(word).catch(() => undefined);
+        return heard.includes(word);
+      }, 'the relay to hear itself');
+    }
+
+    it('everybody hears everything, its own too, in one order', async () => {
+      const listeners = await Promise.all([listen(), listen(), listen()]);
+      const words = listeners.flatMap((_, who) => Array.from({ length: 200 }, (__, at) => `word ${who} ${at}`));
+      await Promise.all(
+        listeners.map(({ relay }, who) =>
+          Promise.all(Array.from({ length: 200 }, (_, at) => relay.publish(`word ${who} ${at}`))),
+        ),
+      );
+      const wordsOf = ({ heard }: { heard: string[] }) => heard.filter((text) => text.startsWith('word'));
+      await until(() => listeners.every((one) => wordsOf(one).length >= words.length), 'all words to be heard');
+      const [first, second, third] = listeners.map(wordsOf) as [string[], string[], string[]];
+      expect([...first].sort()).toEqual([...words].sort());
+      expect(second).toEqual(first);
+      expect(third).toEqual(first);
+    });
+
+    it('carries 7,000 bytes of any text', async () => {
+      const { relay, heard } = await listen();
+      const text = `"quoted' \\ ${'ä€😀'.repeat(700)}`.slice(0, 2_300);
+      await relay.publish(text);
+      await until(() => heard.includes(text), 'the long text');
+    });
+
+    it('says when it was cut off, and comes back by itself', async () => {
+      const { relay, heard, losses } = await listen();
+      await ground.cut();
+      await until(() => losses() === 1, 'the loss to be told');
+      await hearsItself(relay, heard);
+      relay.reconnect(); // the same by our own hand
+      await until(() => losses() === 2, 'the second loss to be told');
+      await hearsItself(relay, heard);
+    });
+
+    it('is silent once it is closed', async () => {
+      const [one, two] = await Promise.all([listen(), listen()]);
+      await two.relay.close();
+      await hearsItself(one.relay, one.heard);
+      const before = two.heard.length;
+      await hearsItself(one.relay, one.heard);
+      expect([two.heard.length, two.losses()]).toEqual([before, 0]);
+    });
+  });
+}

@@ -1,0 +1,267 @@
+// The contract of the rate limiter, the same on every store: this process, one Redis, a Redis Cluster.
+import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { createInterface } from 'node:readline';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { SystemClock } from '../../src/shared/libs/clock.js';
+import { MemoryRateLimiter } from '../../src/shared/services/cache/memory.rate-limiter.js';
+import type { RateLimiter, Taking } from '../../src/shared/services/cache/rate-limiter.js';
+import { OwnRedis, OwnRedisCluster } from '../support/own-redis.js';
+import { newCaller, type OpenLimiter, openLimiter, ratesOf } from '../support/rate-limiters.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+const REDIS_PREFIX = `test-${randomUUID()}`;
+
+interface Store {
+  limiter: RateLimiter;
+  /** Of another process, where processes share. */
+  other: RateLimiter;
+  close(): Promise<void>;
+}
+
+/** Two connections, as two processes have. */
+async function openTwo(env: Record<string, string>): Promise<Store> {
+  const [one, two] = await Promise.all([openLimiter(env), openLimiter(env)]);
+  return { limiter: one.limiter, other: two.limiter, close: () => one.close().then(() => two.close()) };
+}
+
+const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> = [
+  [
+    'memory',
+    true,
+    async () => {
+      const limiter = new MemoryRateLimiter(new SystemClock());
+      return { limiter, other: limiter, close: async () => undefined };
+    },
+  ],
+  ['redis', redisAnswers, () => openTwo({ REDIS_URL, REDIS_PREFIX })],
+  [
+    'redis cluster',
+    REDIS_SERVER !== undefined,
+    async () => {
+      const cluster = await OwnRedisCluster.start();
+      const two = await openTwo({ REDIS_CLUSTER_NODES: cluster.addresses, REDIS_PREFIX });
+      return { ...two, close: () => two.close().then(() => cluster.stop()) };
+    },
+  ],
+];
+
+/** Tries one after the other. */
+async function takeTimes(times: number, take: () => Taking | Promise<Taking>): Promise<Taking[]> {
+  const takings: Taking[] = [];
+  for (let at = 0; at < times; at++) takings.push(await take());
+  return takings;
+}
+
+const allowedOf = (takings: Taking[]): number => takings.filter(({ allowed }) => allowed).length;
+
+for (const [name, there, open] of stores) {
+  const suite = there ? describe : describe.skip;
+  suite(name, () => {
+    let store: Store;
+    beforeAll(async () => void (store = await open()));
+    afterAll(() => store.close());
+    const take = (caller: string, burst: string, sustained: string, cost = 1) =>
+      store.limiter.take(caller, ratesOf(burst, sustained), cost);
+
+    it('lets a whole quota through at once, counts down, and then says how long to wait', async () => {
+      const caller = newCaller();
+      const takings = await takeTimes(6, () => take(caller, '5/60', '8/600'));
+      expect(takings.map(({ allowed }) => allowed)).toEqual([true, true, true, true, true, false]);
+      expect(takings.map(({ burst }) => burst.remaining)).toEqual([4, 3, 2, 1, 0, 0]);
+      expect(takings.map(({ sustained }) => sustained.remaining)).toEqual([7, 6, 5, 4, 3, 3]);
+      for (const { burst, sustained } of takings) {
+        expect(burst.resetMs).toBeGreaterThan(59_000);
+        expect(burst.resetMs).toBeLessThanOrEqual(61_000);
+        expect(sustained.resetMs).toBeGreaterThan(599_000);
+        expect(sustained.resetMs).toBeLessThanOrEqual(610_000);
+      }
+      expect(takings[5]).toMatchObject({ burst: { allowed: false }, sustained: { allowed: true } });
+    });
+
+    it('takes nothing from either tier when one of them refuses', async () => {
+      const caller = newCaller();
+      await takeTimes(3, () => take(caller, '3/60', '9/600'));
+      expect(allowedOf(await takeTimes(20, () => take(caller, '3/60', '9/600')))).toBe(0);
+      expect(await take(caller, '9/60', '9/600')).toMatchObject({
+        burst: { remaining: 5 },
+        sustained: { remaining: 5 },
+      });
+      await takeTimes(5, () => take(caller, '99/60', '9/600'));
+      const [refused] = await takeTimes(10, () => take(caller, '99/60', '9/600'));
+      expect(refused).toMatchObject({ allowed: false, burst: { allowed: true }, sustained: { allowed: false } });
+      expect(await take(caller, '99/60', '99/600')).toMatchObject({ burst: { remaining: 89 } });
+    });
+
+    it('takes what a request costs; what costs too much leaves room for what does not', async () => {
+      const caller = newCaller();
+      const tries = [4, 4, 4, 2, 1];
+      const allowed: boolean[] = [];
+      for (const cost of tries) allowed.push((await take(caller, '10/60', '10/600', cost)).allowed);
+      expect(allowed).toEqual([true, true, false, true, false]);
+    });
+
+    it('what costs more than a quota passes when nothing of it is used, and then is all of it', async () => {
+      const caller = newCaller();
+      expect(await take(caller, '5/60', '100/600', 10)).toMatchObject({
+        allowed: true,
+        burst: { remaining: 0 },
+        sustained: { remaining: 90 },
+      });
+      expect((await take(caller, '5/60', '100/600')).allowed).toBe(false);
+    });
+
+    it('in any second a quota at most passes, and all the time nearly a quota', async () => {
+      const caller = newCaller();
+      const passed: Array<{ sent: number; answered: number }> = [];
+      const began = performance.now();
+      while (performance.now() - began < 2_300) {
+        const sent = performance.now();
+        const taking = await take(caller, '20/1', '999/600');
+        if (taking.allowed) passed.push({ sent, answered: performance.now() });
+        else await new Promise((resolve) => setTimeout(resolve, Math.min(5, taking.burst.resetMs)));
+      }
+      const early = passed.filter(({ answered }, at) => at >= 20 && answered - (passed[at - 20]?.sent ?? 0) < 1_000);
+      expect(early).toEqual([]);
+      expect(passed.length).toBeGreaterThanOrEqual(40); // at the start, after one second and after two
+    });
+
+    it('a refusal says when the same attempt can pass: not before, and then', async () => {
+      const caller = newCaller();
+      const began = performance.now();
+      await takeTimes(3, () => take(caller, '5/1', '99/600'));
+      const refused = await take(caller, '5/1', '99/600', 4);
+      expect(refused).toMatchObject({ allowed: false, burst: { remaining: 2 } });
+      await until(async () => (await take(caller, '5/1', '99/600', 4)).allowed, 'the quota to come back');
+      expect(performance.now() - began).toBeGreaterThanOrEqual(refused.burst.resetMs - 20);
+      expect(refused.burst.resetMs).toBeGreaterThan(900);
+      expect(refused.burst.resetMs).toBeLessThanOrEqual(1_017);
+    });
+
+    it('a refund gives back what was taken, and no more', async () => {
+      const caller = newCaller();
+      const rates = ratesOf('5/60', '5/600');
+      const [first, second] = await takeTimes(2, () => store.limiter.take(caller, rates, 2));
+      await store.limiter.refund(caller, rates, 2, first as Taking);
+      expect((await store.limiter.take(caller, rates, 3)).allowed).toBe(true);
+      expect((await store.limiter.take(caller, rates, 1)).allowed).toBe(false);
+      await store.limiter.refund(caller, rates, 2, second as Taking);
+      for (let again = 0; again < 5; again++) await store.limiter.refund(newCaller(), rates, 2, second as Taking);
+      expect(await store.limiter.take(caller, rates, 1)).toMatchObject({ allowed: true, burst: { remaining: 1 } });
+    });
+
+    it('lets exactly a quota of a crowd through, each caller its own', async () => {
+      const [one, two] = [newCaller(), newCaller()];
+      const rates = ratesOf('30/60', '999/600');
+      const crowd = Array.from({ length: 100 }, (_, at) => {
+        const limiter = at % 3 ? store.limiter : store.other;
+        return limiter.take(at % 2 ? one : two, rates, 1);
+      });
+      const takings = await Promise.all(crowd);
+      expect(allowedOf(takings.filter((_, at) => at % 2))).toBe(30);
+      expect(allowedOf(takings)).toBe(60);
+    });
+  });
+}
+
+const withRedis = redisAnswers ? describe : describe.skip;
+withRedis('several at one Redis', () => {
+  const limiters: OpenLimiter[] = [];
+  beforeAll(async () => {
+    for (let at = 0; at < 4; at++) limiters.push(await openLimiter({ REDIS_URL, REDIS_PREFIX }));
+  });
+  afterAll(() => Promise.all(limiters.map((limiter) => limiter.close())));
+
+  it('four instances let exactly a quota through', async () => {
+    const caller = newCaller();
+    let wentAway = 0;
+    for (const { redis } of limiters) redis.onChange(() => wentAway++);
+    const hammer = async ({ limiter }: OpenLimiter): Promise<number> => {
+      let passed = 0;
+      for (let round = 0; round < 50; round++) {
+        const tries = Array.from({ length: 10 }, () => limiter.take(caller, ratesOf('777/600', '999/600'), 1));
+        passed += allowedOf(await Promise.all(tries));
+      }
+      return passed;
+    };
+    const passed = await Promise.all(limiters.map(hammer));
+    expect(wentAway).toBe(0); // else each would have counted for itself meanwhile
+    expect(passed.reduce((sum, count) => sum + count)).toBe(777);
+    expect(Math.min(...passed)).toBeGreaterThan(0);
+  });
+
+  it('four processes let exactly a quota through', async () => {
+    const caller = newCaller();
+    const processes = Array.from({ length: 4 }, () => {
+      const args = ['test/support/limit-hammer.mjs', REDIS_URL, REDIS_PREFIX, caller, '777', '500'];
+      const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+      return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() };
+    });
+    for (const { lines } of processes) expect((await lines.next()).value).toBe('ready');
+    for (const { child } of processes) child.stdin.write('go\n');
+    const answers = await Promise.all(processes.map(async ({ lines }) => String((await lines.next()).value)));
+    const results = answers.map((answer) => JSON.parse(answer) as { passed: number; wentAway: number });
+    expect(results.map(({ wentAway }) => wentAway)).toEqual([0, 0, 0, 0]);
+    expect(results.reduce((sum, { passed }) => sum + passed, 0)).toBe(777);
+  });
+
+  it('what stands there is small and goes by itself: used slots only, for a window', async () => {
+    const caller = newCaller();
+    const [{ redis, limiter }] = limiters as [OpenLimiter];
+    const take = () => limiter.take(caller, ratesOf('500/1', '500/600'), 1);
+    const keys = ['burst', 'sustained'].map((tier) => `${REDIS_PREFIX}:limit:{${caller}}:${tier}`);
+    await takeTimes(3, take);
+    const began = performance.now();
+    await until(async () => (await take()).allowed && performance.now() - began > 1_200, 'a window to pass');
+    const [burst = {}, sustained = {}] = await Promise.all(keys.map((key) => redis.run((node) => node.hgetall(key))));
+    expect(Object.keys(burst).length).toBeGreaterThan(1);
+    expect(Object.keys(burst).length).toBeLessThanOrEqual(61); // the first ones are gone
+    expect(Object.keys(sustained).length).toBeLessThanOrEqual(2);
+    const [first = 0, second = 0] = await Promise.all(keys.map((key) => redis.run((node) => node.pttl(key))));
+    expect(first).toBeGreaterThan(900);
+    expect(first).toBeLessThanOrEqual(1_017);
+    expect(second).toBeGreaterThan(609_000);
+    expect(second).toBeLessThanOrEqual(610_000);
+  });
+});
+
+const withServer = REDIS_SERVER === undefined ? describe.skip : describe;
+withServer('a Redis that goes away', () => {
+  let server: OwnRedis;
+  let open: OpenLimiter;
+  beforeAll(async () => {
+    server = await OwnRedis.start();
+    open = await openLimiter({ REDIS_URL: server.url, REDIS_PREFIX });
+  });
+  afterAll(async () => {
+    await open.close();
+    await server.stop();
+  });
+
+  it('is stood in for by this process: no failure, and a limit all the time', async () => {
+    const caller = newCaller();
+    const rates = ratesOf('10/600', '10/600');
+    const take = () => open.limiter.take(caller, rates, 1);
+    expect(allowedOf(await takeTimes(20, take))).toBe(10);
+    const inFlight = Array.from({ length: 20 }, take);
+    await server.kill();
+    const takings = [...(await Promise.all(inFlight)), ...(await takeTimes(200, take))];
+    expect(allowedOf(takings)).toBe(10); // a second quota at most, not one for each failure
+    expect(open.redis.isUp).toBe(false);
+    expect(take()).not.toBeInstanceOf(Promise);
+  });
+
+  it('is counted in again when it is back, where what the process took is not refunded', async () => {
+    const caller = newCaller();
+    const rates = ratesOf('10/600', '10/600');
+    const local = await open.limiter.take(caller, rates, 5);
+    await server.up();
+    await until(() => open.redis.isUp, 'Redis to be found again');
+    expect(allowedOf(await takeTimes(20, () => open.limiter.take(caller, rates, 1)))).toBe(10);
+    await open.limiter.refund(caller, rates, 5, local);
+    expect((await open.limiter.take(caller, rates, 1)).allowed).toBe(false);
+  });
+});

@@ -1,0 +1,101 @@
+// Redis behind its breaker: nobody waits for one that is away, and it comes back by itself.
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { Redis as Plain } from 'ioredis';
+import { pino } from 'pino';
+import { Redis, RedisAwayError } from '../../src/shared/services/cache/redis.js';
+import { readLuaScripts } from '../../src/shared/services/cache/lua-scripts.js';
+import { OwnRedis } from '../support/own-redis.js';
+import { REDIS_SERVER } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+it('each Lua file says what it is for, its keys and what it returns', () => {
+  const scripts = readLuaScripts();
+  expect(scripts.length).toBeGreaterThan(5);
+  for (const { name, numberOfKeys, lua } of scripts) {
+    expect([name, /^-- \S.*\n/.test(lua), /^-- returns \S/m.test(lua)]).toEqual([name, true, true]);
+    const keys = [...lua.matchAll(/KEYS\[(\d+)\]/g)].map(([, at]) => Number(at));
+    expect([name, Math.max(...keys)]).toEqual([name, numberOfKeys]);
+    const header = lua.split('\n').filter((line) => line.startsWith('-- '));
+    const documented = new Set(header.join(' ').match(/KEYS\[\d+\]/g));
+    expect([name, documented.size]).toEqual([name, numberOfKeys]);
+  }
+});
+
+const suite = REDIS_SERVER === undefined ? describe.skip : describe;
+suite('a Redis of its own', () => {
+  let server: OwnRedis;
+  let redis: Redis;
+  const lines: string[] = [];
+
+  beforeAll(async () => {
+    server = await OwnRedis.start();
+    const logger = pino({}, { write: (line: string) => void lines.push(line) });
+    redis = new Redis({ servers: { url: server.url }, password: undefined, prefix: 'test' }, logger);
+    await redis.open();
+  });
+  afterAll(async () => {
+    await redis.onApplicationShutdown();
+    await server.stop();
+  });
+
+  const ping = (): Promise<string> => redis.run((client) => (client as Plain).ping());
+  const isBack = () => until(() => redis.isUp, 'Redis to be back');
+
+  it('answers; a script that the server forgot is sent again', async () => {
+    expect(await ping()).toBe('PONG');
+    await server.ask((client) => client.script('FLUSH'));
+    expect(await redis.script('delete-if', ['nothing'], ['token'])).toBe(0);
+  });
+
+  it('that hangs is refused within a moment, by then at once; a client of its own would wait for ever', async () => {
+    const plain = new Plain(server.url);
+    await plain.ping();
+    server.signal('SIGSTOP');
+    try {
+      let answered = false;
+      void plain.ping().then(() => (answered = true));
+      const asked = performance.now();
+      await expect(ping()).rejects.toThrow(RedisAwayError);
+      const waited = performance.now() - asked;
+      expect(waited).toBeGreaterThan(90);
+      expect(waited).toBeLessThan(1_000); // 100 ms and what a busy machine adds
+      const before = performance.now();
+      for (let at = 0; at < 1_000; at++) await expect(ping()).rejects.toThrow(RedisAwayError);
+      expect(performance.now() - before).toBeLessThan(1_000);
+      expect([redis.isUp, answered]).toEqual([false, false]);
+    } finally {
+      server.signal('SIGCONT');
+    }
+    await isBack();
+    plain.disconnect();
+    expect(await ping()).toBe('PONG');
+  });
+
+  it('that is killed is away, and back when it is restarted; the log tells both, once', async () => {
+    lines.length = 0;
+    for (let kill = 0; kill < 3; kill++) {
+      await server.kill();
+      await until(() => !redis.isUp, 'the loss to be noticed');
+      await expect(ping()).rejects.toThrow(RedisAwayError);
+      await server.up();
+      await isBack();
+      expect(await ping()).toBe('PONG');
+    }
+    const told = lines.map((line) => (JSON.parse(line) as { msg: string }).msg.slice(0, 13));
+    expect(told).toEqual(Array.from({ length: 3 }, () => ['Redis is away', 'Redis answers']).flat());
+  });
+
+  it('a command that was sent is not sent again', async () => {
+    await redis.run((client) => client.set('count', 0));
+    const sent = redis.run(
+      (client) => client.eval(`redis.call('INCR', 'count') while true do end`, 0) as Promise<unknown>,
+    );
+    await expect(sent).rejects.toThrow(RedisAwayError);
+    await server.kill();
+    await server.up();
+    await isBack();
+    expect(await redis.run((client) => client.get('count'))).toBeNull(); // nothing was kept, and nothing came again
+  });
+});

@@ -1,0 +1,59 @@
+// Cache services as several processes would have them: own memory and connections, one database, one Redis or none.
+import { DataSource } from 'typeorm';
+import { pino } from 'pino';
+import type { AppConfig } from '../../src/shared/config/app-config.js';
+import type { CacheService } from '../../src/shared/services/cache/cache.service.js';
+import { createCache } from '../../src/shared/services/cache/create-cache.js';
+import { Redis } from '../../src/shared/services/cache/redis.js';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { HandClock } from './hand-clock.js';
+import { testConfig } from './config.js';
+import { until } from './until.js';
+
+export interface OneCache {
+  readonly cache: CacheService;
+  readonly redis: Redis | null;
+  readonly transaction: Transaction;
+  readonly clock: HandClock;
+  /** Waits until it may serve from its memory. */
+  ready(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** `env`: REDIS_URL or REDIS_CLUSTER_NODES, REDIS_PREFIX, limits of the cache. */
+export async function openCache(databaseUrl: string, env: Record<string, string> = {}): Promise<OneCache> {
+  const config: AppConfig = testConfig(databaseUrl, env);
+  const { servers, ...rest } = config.redis;
+  const redis = servers ? new Redis({ servers, ...rest }, pino({ enabled: false })) : null;
+  await redis?.open();
+  const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
+  const lanes = new ReadLanes(dataSource);
+  const transaction = new Transaction(dataSource, lanes);
+  const clock = new HandClock();
+  const cache = createCache(config, redis, dataSource, transaction, clock);
+  return {
+    cache,
+    redis,
+    transaction,
+    clock,
+    ready: async () => {
+      let loads = 0;
+      await until(async () => {
+        const before = loads;
+        await cache.wrap('is it ready?', { ttl: 60_000, tags: [] }, async () => ++loads);
+        await cache.wrap('is it ready?', { ttl: 60_000, tags: [] }, async () => ++loads);
+        const { counts, redisSize } = await cache.status();
+        return loads === before && counts.memory.hits > 0 && (redisSize !== null || !redis);
+      }, 'the cache to hold its lease');
+    },
+    close: async () => {
+      await cache.beforeApplicationShutdown();
+      await cache.onApplicationShutdown();
+      await redis?.onApplicationShutdown();
+      await lanes.onApplicationShutdown();
+      await dataSource.destroy();
+    },
+  };
+}

@@ -1,0 +1,100 @@
+// The stores of locks as the suites meet them: services as several processes would have them, and ways to lose a lock.
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import { pino } from 'pino';
+import { DataSource } from 'typeorm';
+import type { Held } from '../../src/shared/services/cache/lock-lease.js';
+import type { LockService } from '../../src/shared/services/cache/lock.service.js';
+import { PostgresLock } from '../../src/shared/services/cache/postgres.lock.js';
+import { RedisLock } from '../../src/shared/services/cache/redis.lock.js';
+import { Redis } from '../../src/shared/services/cache/redis.js';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { testConfig } from './config.js';
+import { until } from './until.js';
+
+/** A lock service with connections of its own, like that of another process. */
+export interface OneLock {
+  readonly locks: LockService;
+  readonly transaction: Transaction;
+  readonly redis: Redis | null;
+  close(): Promise<void>;
+}
+
+/** `env`: REDIS_URL or REDIS_CLUSTER_NODES, and REDIS_PREFIX; without them the locks are PostgreSQL's. */
+export async function openLock(databaseUrl: string, env: Record<string, string> = {}): Promise<OneLock> {
+  const config = testConfig(databaseUrl, env);
+  const { servers, ...rest } = config.redis;
+  const redis = servers ? new Redis({ servers, ...rest }, pino({ enabled: false })) : null;
+  await redis?.open();
+  const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
+  const transaction = new Transaction(dataSource, new ReadLanes(dataSource));
+  const locks = redis ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
+  return {
+    locks,
+    transaction,
+    redis,
+    close: async () => {
+      await redis?.onApplicationShutdown();
+      await dataSource.destroy();
+    },
+  };
+}
+
+/** What an operator could do to a lock from outside. */
+export interface Outside {
+  /** Takes a held lock away from its holder. */
+  steal(key: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function outsidePostgres(databaseUrl: string): Promise<Outside> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  const holder = `SELECT pid FROM pg_locks JOIN pg_database d ON d.oid = database WHERE datname = current_database()
+    AND locktype = 'advisory' AND granted AND (classid::bigint << 32) | objid::bigint = hashtextextended($1, 0)`;
+  return {
+    steal: async (key) => {
+      const { rows } = await client.query<{ pid: number }>(holder, [key]);
+      if (rows.length !== 1) throw new Error(`${rows.length} sessions hold ${key}`);
+      await client.query('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+      await until(async () => (await client.query(holder, [key])).rowCount === 0, 'the session to end');
+    },
+    close: () => client.end(),
+  };
+}
+
+export function outsideRedis({ redis }: OneLock): Outside {
+  return {
+    steal: async (key) => {
+      const deleted = await redis?.run((client) => client.del(redisKeyOf(redis, key)));
+      if (deleted !== 1) throw new Error(`Nobody holds ${key}`);
+    },
+    close: async () => undefined,
+  };
+}
+
+/** A lock that somebody is in, until told to leave. */
+export interface Hold extends Held {
+  /** Settles as `withLock` does. */
+  leave(): Promise<void>;
+}
+
+/** Waits until the lock is held. */
+export async function hold({ locks }: OneLock, key: string, ttl: number): Promise<Hold> {
+  let leave = (): void => undefined;
+  const left = new Promise<void>((resolve) => (leave = resolve));
+  return new Promise((resolve, reject) => {
+    const over = locks.withLock(key, { ttl }, async (held) => {
+      resolve({ ...held, leave: () => (leave(), over) });
+      await left;
+    });
+    over.catch(reject);
+  });
+}
+
+export const redisKeyOf = (redis: Redis, key: string): string => `${redis.prefix}:{lock:${key}}`;
+
+/** A prefix that no other run has. */
+export const newPrefix = (): string => `test-${randomUUID()}`;

@@ -1,0 +1,36 @@
+// Rate limiters as several processes would have them: each with a connection of its own to one Redis or one cluster.
+import { randomUUID } from 'node:crypto';
+import { pino } from 'pino';
+import type { Rates } from '../../src/shared/config/app-config.js';
+import { SystemClock } from '../../src/shared/libs/clock.js';
+import { Redis } from '../../src/shared/services/cache/redis.js';
+import { RedisRateLimiter } from '../../src/shared/services/cache/redis.rate-limiter.js';
+import { testConfig } from './config.js';
+
+export interface OpenLimiter {
+  readonly limiter: RedisRateLimiter;
+  readonly redis: Redis;
+  close(): Promise<void>;
+}
+
+/** `env`: REDIS_URL or REDIS_CLUSTER_NODES, and REDIS_PREFIX. */
+export async function openLimiter(env: Record<string, string>): Promise<OpenLimiter> {
+  const { servers, ...rest } = testConfig('postgres://no.database', env).redis;
+  if (!servers) throw new Error('Name a Redis.');
+  const redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
+  await redis.open();
+  if (!redis.isUp) throw new Error('Redis does not answer.');
+  return { limiter: new RedisRateLimiter(redis, new SystemClock()), redis, close: () => redis.onApplicationShutdown() };
+}
+
+/** Whom nobody else is; of those of one `tag` all keys can be found. */
+export const newCaller = (): string => `test:${randomUUID()}`;
+
+/** `5/10` and `10/60`, as in the environment. */
+export function ratesOf(burst: string, sustained: string): Rates {
+  const rate = (text: string) => {
+    const [quota, window] = text.split('/').map(Number) as [number, number];
+    return { quota, window };
+  };
+  return { burst: rate(burst), sustained: rate(sustained) };
+}

@@ -1,0 +1,167 @@
+// Servers of the built code as processes, a database of their own, and a small HTTP client: for torture runs.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { randomBytes } from 'node:crypto';
+import { Agent, request } from 'node:http';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+
+const children = new Set();
+/** Whatever happens, nothing of ours outlives us. */
+export function killAll() {
+  for (const child of children) child.kill('SIGKILL');
+}
+process.once('exit', killAll);
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+
+export const root = new URL('../..', import.meta.url).pathname;
+const secret = 'a secret of more than 32 characters';
+
+export function start(command, args, options = {}) {
+  const child = spawn(command, args, options);
+  children.add(child);
+  child.ended = once(child, 'exit').then(() => children.delete(child));
+  return child;
+}
+
+/** Throws after `ms` without a truthy answer. */
+export async function until(condition, what, ms = 30_000) {
+  for (const began = performance.now(); ; await delay(20)) {
+    const answer = await condition();
+    if (answer) return answer;
+    if (performance.now() - began > ms) throw new Error(`Waited ${ms} ms in vain for ${what}`);
+  }
+}
+
+/** Of DATABASE_URL's server; without it the machine's. */
+export async function createDatabase() {
+  const url = new URL(process.env.DATABASE_URL ?? 'postgres://postgres@localhost:5432/postgres');
+  const name = `torture_${randomBytes(6).toString('hex')}`;
+  const onServer = async (sql) => {
+    const client = new pg.Client({ connectionString: url.href });
+    await client.connect();
+    await client.query(sql).finally(() => client.end());
+  };
+  await onServer(`CREATE DATABASE ${name}`);
+  const own = new URL(url.href);
+  own.pathname = name;
+  return { url: own.href, drop: () => onServer(`DROP DATABASE ${name} WITH (FORCE)`) };
+}
+
+export async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A redis-server of our own that keeps nothing over a restart. */
+export class OwnRedis {
+  dir = mkdtempSync(join(tmpdir(), 'torture-redis-'));
+
+  async start() {
+    this.port ??= await freePort();
+    const where = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir, '--save', ''];
+    this.child = start('redis-server', where, { stdio: 'ignore' });
+    return this;
+  }
+
+  get url() {
+    return `redis://127.0.0.1:${this.port}`;
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.child.ended;
+  }
+
+  async remove() {
+    await this.kill();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** One server process. `imports`: modules that are loaded before it, as a red twin needs them. */
+export class Server {
+  agent = new Agent({ keepAlive: true, maxSockets: 64 });
+  output = '';
+
+  constructor(env, imports = []) {
+    const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
+    const args = imports.flatMap((path) => ['--import', path]);
+    this.child = start(process.execPath, [...args, join(root, 'dist/src/main.js')], {
+      cwd: tmpdir(),
+      env: {
+        PATH: process.env.PATH,
+        NODE_ENV: 'test',
+        PORT: '0',
+        LOG_LEVEL: 'info',
+        LOG_FORMAT: 'json',
+        ...secrets,
+        ...env,
+      },
+    });
+    for (const stream of [this.child.stdout, this.child.stderr])
+      stream.setEncoding('utf8').on('data', (text) => (this.output = (this.output + text).slice(-20_000)));
+  }
+
+  async ready() {
+    await until(() => {
+      if (this.child.exitCode !== null) throw new Error(this.output);
+      return /serves on http:\/\/[^ ]+/.test(this.output);
+    }, 'a server');
+    this.port = Number(/serves on http:\/\/[^: ]+:(\d+)/.exec(this.output)[1]);
+    return this;
+  }
+
+  /** Resolves with status, body and headers; rejects when there is no answer. */
+  call(method, path, { token, body, headers } = {}) {
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    return new Promise((resolve, reject) => {
+      const call = request(
+        {
+          ...{ host: '127.0.0.1', port: this.port, agent: this.agent, method, path },
+          headers: {
+            ...(token && { authorization: `Bearer ${token}` }),
+            ...(text && { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+            ...headers,
+          },
+        },
+        (response) => {
+          let all = '';
+          response.setEncoding('utf8');
+          response.on('data', (part) => (all += part));
+          response.on('end', () => {
+            const json = /json/.test(response.headers['content-type'] ?? '') && all !== '';
+            resolve({ status: response.statusCode, headers: response.headers, body: json ? JSON.parse(all) : all });
+          });
+        },
+      );
+      call.on('error', reject);
+      call.end(text);
+    });
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    await this.child.ended;
+    this.agent.destroy();
+  }
+}
+
+/** A seeded generator of numbers in [0, 1) (mulberry32). */
+export function randomFrom(seed) {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}

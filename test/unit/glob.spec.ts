@@ -1,0 +1,28 @@
+// Globs as Redis has them: the same keys match in memory as in Redis.
+import { expect, it } from '@jest/globals';
+import { globToRegExp } from '../../src/shared/libs/glob.js';
+
+it.each([
+  ['*', 'anything: at/all\n', true],
+  ['task:*', 'task:1', true],
+  ['task:*', 'my task:1', false],
+  ['task:*:x', 'task:1:2:x', true],
+  ['a?c', 'abc', true],
+  ['a?c', 'ac', false],
+  ['a[bc]d', 'acd', true],
+  ['a[bc]d', 'aed', false],
+  ['a[b-d]e', 'ace', true],
+  ['a[^b-d]e', 'ace', false],
+  ['a[^b-d]e', 'axe', true],
+  ['a\\*b', 'a*b', true],
+  ['a\\*b', 'axb', false],
+  ['a\\[b', 'a[b', true],
+  ['a[\\]]b', 'a]b', true],
+  ['a[b', 'a[b', true],
+  ['a.b', 'axb', false],
+  ['a(b)+{2}|$^', 'a(b)+{2}|$^', true],
+  ['', '', true],
+  ['', 'x', false],
+])('%j of %j: %s', (pattern, text, matches) => {
+  expect(globToRegExp(pattern).test(text)).toBe(matches);
+});

@@ -1,0 +1,130 @@
+// The limiter in memory under a clock moved by hand: what holds for all arrivals, and what a bent clock may do.
+import { describe, expect, it } from '@jest/globals';
+import { MemoryRateLimiter } from '../../src/shared/services/cache/memory.rate-limiter.js';
+import { refusedTier, retryAfterOf } from '../../src/shared/services/cache/rate-limiter.js';
+import { HandClock } from '../support/hand-clock.js';
+import { below, pick, type Random, seeded } from '../support/random.js';
+import { ratesOf } from '../support/rate-limiters.js';
+
+interface Passed {
+  at: number;
+  cost: number;
+}
+
+/** The most that passed in any `ms`, both ends included. */
+function mostWithin(ms: number, passed: readonly Passed[]): number {
+  let [most, sum, first] = [0, 0, 0];
+  for (const { at, cost } of passed) {
+    sum += cost;
+    for (; (passed[first] as Passed).at < at - ms; first++) sum -= (passed[first] as Passed).cost;
+    most = Math.max(most, sum);
+  }
+  return most;
+}
+
+/** More than a quota counts as all of it. */
+const pricedBy = (quota: number, passed: readonly Passed[]): Passed[] =>
+  passed.map(({ at, cost }) => ({ at, cost: Math.min(cost, quota) }));
+
+const sumSince = (since: number, passed: readonly Passed[]): number =>
+  passed.filter(({ at }) => at > since).reduce((sum, { cost }) => sum + cost, 0);
+
+/** Pauses of all sizes: none, within a slot, about a slot, about a window. */
+function pause(random: Random, windowMs: number): number {
+  return below(random, pick(random, [1, 2, windowMs / 120, windowMs / 30, windowMs / 3, windowMs * 1.5]));
+}
+
+it.each(Array.from({ length: 20 }, (_, seed) => seed))('random arrivals, seed %i', (seed) => {
+  const random = seeded(seed);
+  const clock = new HandClock(1_763_700_000_000 + below(random, 1_000_000));
+  const limiter = new MemoryRateLimiter(clock);
+  const burst = { quota: 1 + below(random, 12), window: 1 + below(random, 13) };
+  const sustained = { quota: burst.quota + below(random, 20), window: burst.window + below(random, 100) };
+  const rates = { burst, sustained };
+  const passed: Passed[] = [];
+  for (let step = 0; step < 700; step++) {
+    clock.time += pause(random, pick(random, [burst, sustained]).window * 1000);
+    const cost = pick(random, [1, 1, 1, 2, 3]);
+    const taking = limiter.take('ada', rates, cost);
+    if (taking.allowed) passed.push({ at: clock.time, cost });
+    else {
+      const tier = refusedTier(taking) as 'burst' | 'sustained';
+      const { quota, window } = rates[tier];
+      // Not refused for nothing: within a window and one slot too much was taken.
+      const counted = sumSince(clock.time - window * 1000 * (61 / 60) - 1, pricedBy(quota, passed));
+      expect(counted + Math.min(cost, quota)).toBeGreaterThan(quota);
+      // A quota within this distance is still to come back, and then all of the attempt passes this tier.
+      clock.time += taking[tier].resetMs - 1;
+      expect(limiter.take('ada', rates, cost)[tier].allowed).toBe(false);
+      clock.time += 1;
+      const second = limiter.take('ada', rates, cost);
+      expect(second[tier].allowed).toBe(true);
+      if (second.allowed) passed.push({ at: clock.time, cost });
+    }
+  }
+  expect(passed.length).toBeGreaterThan(100);
+  for (const { quota, window } of [burst, sustained])
+    expect(mostWithin(window * 1000, pricedBy(quota, passed))).toBeLessThanOrEqual(quota);
+});
+
+describe('a clock that steps back', () => {
+  const rates = ratesOf('5/10', '99/60');
+  const taken = (limiter: MemoryRateLimiter, tries: number): number =>
+    Array.from({ length: tries }, () => limiter.take('ada', rates, 1)).filter(({ allowed }) => allowed).length;
+
+  it.each([1, 500, 3_000, 10_000])('by %i ms opens no second quota', (back) => {
+    const clock = new HandClock(1_763_700_012_345);
+    const limiter = new MemoryRateLimiter(clock);
+    expect(taken(limiter, 3)).toBe(3);
+    clock.time -= back;
+    expect(taken(limiter, 9)).toBe(2);
+    clock.time += back;
+    expect(taken(limiter, 9)).toBe(0);
+  });
+
+  it('by an hour locks nobody out for an hour', () => {
+    const clock = new HandClock();
+    const limiter = new MemoryRateLimiter(clock);
+    expect(taken(limiter, 9)).toBe(5);
+    clock.time -= 3_600_000;
+    expect(taken(limiter, 9)).toBe(5);
+  });
+});
+
+it('remembers so many callers and no more; the least recently seen is forgotten', () => {
+  const limiter = new MemoryRateLimiter(new HandClock(), 3);
+  const passes = (caller: string): boolean => limiter.take(caller, ratesOf('1/10', '9/60'), 1).allowed;
+  expect(['ada', 'bob', 'cyd'].map(passes)).toEqual([true, true, true]);
+  expect(passes('ada')).toBe(false);
+  expect(passes('dan')).toBe(true);
+  expect(['ada', 'bob'].map(passes)).toEqual([false, true]);
+});
+
+it('a refund long after finds nothing, and harms nothing', () => {
+  const clock = new HandClock();
+  const limiter = new MemoryRateLimiter(clock);
+  const rates = ratesOf('5/10', '5/20');
+  const taking = limiter.take('ada', rates, 3);
+  clock.time += 60_000;
+  expect(limiter.take('ada', rates, 5).allowed).toBe(true);
+  limiter.refund('ada', rates, 3, taking);
+  expect(limiter.take('ada', rates, 1)).toMatchObject({ allowed: false, burst: { remaining: 0 } });
+});
+
+it('a refusal names the tier that takes longer, and whole seconds from 1', () => {
+  const [fine, short, long] = [
+    { allowed: true, remaining: 1, resetMs: 9_999_999 },
+    { allowed: false, remaining: 0, resetMs: 1 },
+    { allowed: false, remaining: 0, resetMs: 10_001 },
+  ];
+  const of = (burst: typeof fine, sustained: typeof fine) =>
+    refusedTier({ allowed: false, takenAt: 0, burst, sustained });
+  expect([of(fine, fine), of(short, fine), of(fine, short), of(short, long), of(long, short)]).toEqual([
+    null,
+    'burst',
+    'sustained',
+    'sustained',
+    'burst',
+  ]);
+  expect([short, long].map(retryAfterOf)).toEqual(['1', '11']);
+});
