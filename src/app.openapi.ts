@@ -2,7 +2,13 @@
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { REFRESH_COOKIE } from './auth/refresh-cookie.js';
-import { ETAG, problemResponses, RATE_LIMIT, REQUEST_ID, SHARED_HEADERS } from './common/decorators/openapi-responses.js';
+import {
+  ETAG,
+  problemResponses,
+  RATE_LIMIT,
+  REQUEST_ID,
+  SHARED_HEADERS,
+} from './common/decorators/openapi-responses.js';
 import { HttpErrors } from './common/http.errors.js';
 
 const DESCRIPTION = `Accounts and tasks over REST.

@@ -5,6 +5,7 @@ import { Clock } from '../shared/libs/clock.js';
 import { CacheService } from '../shared/services/cache/cache.service.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import { Events } from '../shared/services/events/events.js';
+import type { CacheStatusDto } from './cache.dto.js';
 
 @Injectable()
 export class CacheReport {
@@ -15,7 +16,7 @@ export class CacheReport {
     private readonly clock: Clock,
   ) {}
 
-  async status() {
+  async status(): Promise<CacheStatusDto> {
     const { counts, processes, redisSize } = await this.cache.status();
     const { memory, redis, requests, loads, ms } = counts;
     const hits = requests - loads;

@@ -287,7 +287,10 @@ describe('every operation', () => {
   });
 
   it('that is limited says 429, and what is left on every answer that was counted; probes and problems are not', () => {
-    expect(document.components.headers).toEqual({ RateLimit: expect.anything(), 'RateLimit-Policy': expect.anything() });
+    expect(document.components.headers).toEqual({
+      RateLimit: expect.anything(),
+      'RateLimit-Policy': expect.anything(),
+    });
     const unlimited = faultsOf(({ responses }) => (responses['429'] ? [] : ['not limited']));
     expect(unlimited).toEqual(
       [

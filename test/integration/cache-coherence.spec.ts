@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { Redis } from 'ioredis';
 import pg from 'pg';
 import { Coherence } from '../../src/shared/services/cache/coherence.js';
 import { MemoryStore } from '../../src/shared/services/cache/memory.store.js';
@@ -83,7 +84,7 @@ async function race({ one, two }: Pair, random: () => number): Promise<boolean> 
     });
   };
   await Promise.all([read(one), read(two), write()]);
-  const after = await Promise.all([one, two].map(({ cache }) => cache.wrap(key, options, async () => row)));
+  const after = await Promise.all([one, two].map(async ({ cache }) => cache.wrap(key, options, async () => row)));
   return after.some((value) => value !== 2);
 }
 
@@ -158,8 +159,7 @@ for (const [name, there, env] of layers) {
           return (await two.cache.status()).counts.memory.size > 0;
         }, 'the reader to hold the value');
         await cutPostgres();
-        if (one.redis)
-          await one.redis.run((client) => (client as import('ioredis').Redis).client('KILL', 'TYPE', 'pubsub'));
+        if (one.redis) await one.redis.run((client) => (client as Redis).client('KILL', 'TYPE', 'pubsub'));
         await one.cache.changing(options.tags, async () => void row++);
         expect(await read(two)).toBe(row);
         expect(await read(one)).toBe(row);

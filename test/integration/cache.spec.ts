@@ -89,7 +89,7 @@ for (const [name, there, openStore] of stores) {
     it('of 200 readers at once in two processes, one loads in the deployment', async () => {
       const key = fresh();
       const load = jest.fn(async () => new Promise((resolve) => setTimeout(resolve, 60, 'loaded')));
-      const readers = Array.from({ length: 200 }, (_, at) =>
+      const readers = Array.from({ length: 200 }, async (_, at) =>
         (at % 2 ? one : two).cache.wrap(key, options('stampede'), load),
       );
       expect(new Set(await Promise.all(readers))).toEqual(new Set(['loaded']));
@@ -98,7 +98,7 @@ for (const [name, there, openStore] of stores) {
 
     it('a load that fails is told to all who wait, and not remembered', async () => {
       const key = fresh();
-      const readers = [0, 1].map(() => one.cache.wrap(key, options(), () => Promise.reject(new Error('no'))));
+      const readers = [0, 1].map(async () => one.cache.wrap(key, options(), () => Promise.reject(new Error('no'))));
       expect(await Promise.allSettled(readers)).toEqual(
         [0, 1].map(() => expect.objectContaining({ status: 'rejected' })),
       );

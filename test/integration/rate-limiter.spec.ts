@@ -156,7 +156,7 @@ for (const [name, there, open] of stores) {
     it('lets exactly a quota of a crowd through, each caller its own', async () => {
       const [one, two] = [newCaller(), newCaller()];
       const rates = ratesOf('30/60', '999/600');
-      const crowd = Array.from({ length: 100 }, (_, at) => {
+      const crowd = Array.from({ length: 100 }, async (_, at) => {
         const limiter = at % 3 ? store.limiter : store.other;
         return limiter.take(at % 2 ? one : two, rates, 1);
       });
@@ -182,7 +182,7 @@ withRedis('several at one Redis', () => {
     const hammer = async ({ limiter }: OpenLimiter): Promise<number> => {
       let passed = 0;
       for (let round = 0; round < 50; round++) {
-        const tries = Array.from({ length: 10 }, () => limiter.take(caller, ratesOf('777/600', '999/600'), 1));
+        const tries = Array.from({ length: 10 }, async () => limiter.take(caller, ratesOf('777/600', '999/600'), 1));
         passed += allowedOf(await Promise.all(tries));
       }
       return passed;
@@ -246,7 +246,7 @@ withServer('a Redis that goes away', () => {
     const rates = ratesOf('10/600', '10/600');
     const take = () => open.limiter.take(caller, rates, 1);
     expect(allowedOf(await takeTimes(20, take))).toBe(10);
-    const inFlight = Array.from({ length: 20 }, take);
+    const inFlight = Array.from({ length: 20 }, async () => take());
     await server.kill();
     const takings = [...(await Promise.all(inFlight)), ...(await takeTimes(200, take))];
     expect(allowedOf(takings)).toBe(10); // a second quota at most, not one for each failure

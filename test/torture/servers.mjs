@@ -1,4 +1,5 @@
 // Servers of the built code as processes, a database of their own, and a small HTTP client: for torture runs.
+import { Buffer } from 'node:buffer';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
