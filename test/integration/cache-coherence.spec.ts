@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Redis } from 'ioredis';
+import type { Redis as Plain } from 'ioredis';
 import pg from 'pg';
 import { Coherence } from '../../src/shared/services/cache/coherence.js';
 import { MemoryStore } from '../../src/shared/services/cache/memory.store.js';
+import type { Redis } from '../../src/shared/services/cache/redis.js';
 import { RedisStore } from '../../src/shared/services/cache/redis.store.js';
 import { PostgresRelay } from '../../src/shared/services/events/postgres.relay.js';
 import { type OneCache, openCache } from '../support/caches.js';
@@ -159,7 +160,7 @@ for (const [name, there, env] of layers) {
           return (await two.cache.status()).counts.memory.size > 0;
         }, 'the reader to hold the value');
         await cutPostgres();
-        if (one.redis) await one.redis.run((client) => (client as Redis).client('KILL', 'TYPE', 'pubsub'));
+        if (one.redis) await one.redis.run((client) => (client as Plain).client('KILL', 'TYPE', 'pubsub'));
         await one.cache.changing(options.tags, async () => void row++);
         expect(await read(two)).toBe(row);
         expect(await read(one)).toBe(row);
@@ -173,14 +174,22 @@ ownRedis('a Redis of its own', () => {
   let redis: OwnRedis;
   let pair: Pair;
   let row = 0;
-  const tag = 'tag:row';
-  const read = ({ cache }: OneCache): unknown => cache.wrap('row', { ttl: 60_000, tags: [tag] }, async () => row);
-  const change = ({ cache }: OneCache): Promise<void> => cache.changing([tag], async () => void row++);
+  let key = '';
+  const read = async ({ cache }: OneCache): Promise<unknown> =>
+    cache.wrap(key, { ttl: 60_000, tags: [`tag:${key}`] }, async () => row);
+  const change = ({ cache }: OneCache): Promise<void> => cache.changing([`tag:${key}`], async () => void row++);
+  /** Begins with a value that both have read, and that lies in Redis once: both know the same epoch. */
+  const hold = (): Promise<unknown> =>
+    until(async () => {
+      key = randomUUID();
+      expect([await read(pair.one), await read(pair.two)]).toEqual([row, row]);
+      return (await redis.ask((client) => client.keys(`*:v:*${key}*`))).length === 1;
+    }, 'the value to lie in Redis');
   const isUp = (up: boolean): Promise<unknown> =>
     until(() => [pair.one, pair.two].every((cache) => cache.redis?.isUp === up), `Redis to be ${up ? 'back' : 'away'}`);
 
   beforeAll(async () => {
-    redis = await OwnRedis.start(['--save', '1 1', '--appendonly', 'no']);
+    redis = await OwnRedis.start();
     pair = await openPair({ REDIS_URL: redis.url });
   });
   afterAll(async () => {
@@ -190,7 +199,7 @@ ownRedis('a Redis of its own', () => {
 
   it('that hangs is away, and what was changed meanwhile is not served when it goes on', async () => {
     const { one, two } = pair;
-    expect([await read(one), await read(two)]).toEqual([row, row]);
+    await hold();
     redis.signal('SIGSTOP');
     try {
       await change(one);
@@ -205,21 +214,53 @@ ownRedis('a Redis of its own', () => {
     expect([await read(one), await read(two)]).toEqual([row, row]);
   });
 
+  it('that could not be told of a change is not believed', async () => {
+    const { one, two } = pair;
+    await hold();
+    const store = RedisStore.prototype as unknown as { tell(): Promise<boolean> };
+    const cut = jest.spyOn(store, 'tell').mockImplementation(async () => {
+      const cuts = [one, two].map(async (each) => each.redis?.run(() => Promise.reject(new Error('cut'))));
+      return (await Promise.allSettled(cuts)).length === 0;
+    });
+    await change(one);
+    cut.mockRestore();
+    expect([await read(two), await read(one)]).toEqual([row, row]);
+    await isUp(true);
+    expect([await read(two), await read(one)]).toEqual([row, row]);
+  });
+
+  it('has no stamp for a tag as long as one of its changes is under way, and another one after them', async () => {
+    const store = new RedisStore(pair.one.redis as Redis, 15_000);
+    const before = await store.stampsOf(['tag']);
+    expect(await store.stampsOf(['tag'])).toEqual(before);
+    await store.beginChange(['tag'], 'first');
+    await store.beginChange(['tag'], 'second');
+    expect(await store.stampsOf(['other', 'tag'])).toBeNull();
+    await store.endChange(['tag'], 'first');
+    expect(await store.stampsOf(['tag'])).toBeNull();
+    await store.endChange(['tag'], 'second');
+    expect(await store.stampsOf(['tag'])).not.toEqual(before);
+    const short = new RedisStore(pair.one.redis as Redis, 50);
+    await short.beginChange(['tag'], 'its process dies');
+    expect(await store.stampsOf(['tag'])).toBeNull();
+    await until(async () => (await store.stampsOf(['tag'])) !== null, 'the change to count as dead');
+  });
+
   it('that comes back with old data is not believed', async () => {
     const { one, two } = pair;
-    await until(() => read(one) === row, 'the value to be held'); // so it lies in Redis too
+    await hold();
     await redis.ask((client) => client.save());
     await change(one);
     expect(await read(two)).toBe(row);
     await redis.kill();
     await redis.up(); // with the value of before the change
     await isUp(true);
-    await one.cache.deletePattern('nothing');
     expect([await read(two), await read(one)]).toEqual([row, row]);
   });
 
   it('that is emptied is only slow for a moment', async () => {
     const { one, two } = pair;
+    await hold();
     await redis.ask((client) => client.flushall());
     expect([await read(one), await read(two)]).toEqual([row, row]);
     await change(two);
