@@ -77,17 +77,21 @@ async function run(task, database) {
   const holders = [spawn(), spawn()];
   await Holder.start(...holders);
   const faults = shuffled([...Array(kills).fill('kill'), ...Array(freezes).fill('freeze')]);
-  for (const [at, fault] of faults.entries()) {
-    const due = Math.floor(((at + 0.5) * times) / (faults.length + 1));
-    await until(() => holds(database, 'n >= $1', due), `the counter to come to ${due}`);
+  const goOn = async (by) => {
+    const { n } = (await database.query('SELECT n FROM counter')).rows[0];
+    await until(() => holds(database, 'n >= $1', Number(n) + by), `the counter to go on from ${n}`);
+  };
+  for (const fault of faults) {
+    await goOn(Math.ceil(times / (faults.length + 1)));
     const which = Math.floor(random() * 2);
     const fence = await holders[which].stopAt(pick(POINTS[fault]));
     if (random() < 0.2) await delay(2 * TTL_MS); // alive it keeps the lock, however long it takes
     if (fault === 'kill') {
       await holders[which].kill();
       holders[which] = spawn();
-      void Holder.start(holders[which]).catch(() => undefined); // a failure is found when it is asked to stop or finish
       tally.kills++;
+      await goOn(1); // the other one has taken over
+      await Holder.start(holders[which]);
     } else {
       const otherIsIn = () => until(() => holds(database, 'fence > $1', fence), 'the other one to come in');
       await holders[which].freeze(task.unprotected ? () => delay(TTL_MS) : otherIsIn);
@@ -96,7 +100,7 @@ async function run(task, database) {
       tally.freezes++;
     }
   }
-  await until(() => holds(database, 'n >= $1', times), `the counter to come to ${times}`);
+  await goOn(Math.ceil(times / (faults.length + 1)));
   for (const holder of holders) await holder.finish();
 }
 
@@ -113,7 +117,7 @@ async function judge(store, database) {
   if (skips > 0) violations.push(`${store}: ${skips} writes did not add one to the write before`);
   if (falls > 0) violations.push(`${store}: ${falls} fences were not greater than the one before`);
   // A busy machine freezes somebody now and then; the fences hide it from the counter when a lock lets everybody in.
-  if (lost - freezes > writes / 100)
+  if (lost - freezes > 5 + writes / 1_000)
     violations.push(`${store}: ${lost} locks were lost, and only ${freezes} frozen out`);
   if (silent > 0) violations.push(`${store}: ${silent} holders met another one and heard that all was well`);
 }

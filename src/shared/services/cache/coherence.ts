@@ -1,6 +1,5 @@
 // Why no process ever serves an older value than one that was committed: changes are announced before their commit.
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRelay } from '../events/event-relay.js';
 import { type CoherenceMessage, type Part, partsOf, readMessage } from './coherence-messages.js';
 
@@ -285,17 +284,13 @@ export class Coherence {
 const noop = (): void => undefined;
 
 /** Whether `work` was done within `ms`. */
-async function raced(work: Promise<void>, ms: number): Promise<boolean> {
-  const ending = new AbortController();
-  try {
-    return await Promise.race([
-      work.then(
-        () => true,
-        () => false,
-      ),
-      delay(ms, false, { signal: ending.signal }).catch(() => false),
-    ]);
-  } finally {
-    ending.abort();
-  }
+function raced(work: Promise<void>, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms, false);
+    const end = (done: boolean) => (): void => {
+      clearTimeout(timer);
+      resolve(done);
+    };
+    work.then(end(true), end(false));
+  });
 }
