@@ -2,10 +2,11 @@
 import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
+import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
 import { servingOptions } from '../../src/shared/services/database/database.options.js';
 import { sqlStateOf } from '../../src/shared/services/database/sql-state.js';
 import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { type Outcome, Transaction } from '../../src/shared/services/database/transaction.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 
@@ -33,59 +34,92 @@ async function stored(): Promise<string[]> {
   return (await dataSource.query<Array<{ text: string }>>('SELECT text FROM note ORDER BY id')).map(({ text }) => text);
 }
 
-describe('hooks after the commit', () => {
-  const hook = jest.fn();
-  beforeEach(() => void hook.mockClear());
+const prepare = jest.fn<() => Promise<void>>();
+const finish = jest.fn<(outcome: Outcome) => void>();
+beforeEach(() => {
+  prepare.mockReset().mockResolvedValue();
+  finish.mockReset();
+});
+const key = {};
+const take = () => transaction.participant(key, () => ({ prepare, finish }));
 
-  it('run once the transaction is committed, not before', async () => {
+describe('who takes part in a transaction', () => {
+  it('is asked just before the commit, and told after it', async () => {
+    prepare.mockImplementation(async () => expect(await stored()).toEqual(['one', 'two'])); // of another connection
+    finish.mockImplementation(() => expect(prepare).toHaveBeenCalledTimes(1));
     await transaction.run(async () => {
-      transaction.afterCommit(hook);
+      take();
       await inside(`INSERT INTO note VALUES (3, 'three')`);
-      expect(hook).not.toHaveBeenCalled();
+      expect(prepare).not.toHaveBeenCalled();
     });
-    expect(hook).toHaveBeenCalledTimes(1);
+    expect(finish.mock.calls).toEqual([['committed']]);
     expect(await stored()).toEqual(['one', 'two', 'three']);
   });
 
-  it('do not run when the work fails', async () => {
+  it('is told when the work fails, and not asked', async () => {
     const failing = transaction.run(async () => {
-      transaction.afterCommit(hook);
+      take();
       await inside(`INSERT INTO note VALUES (3, 'three')`);
       throw new Error('changed my mind');
     });
     await expect(failing).rejects.toThrow('changed my mind');
-    expect(hook).not.toHaveBeenCalled();
+    expect([prepare.mock.calls, finish.mock.calls]).toEqual([[], [['rolled back']]]);
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('do not run when the COMMIT itself is refused', async () => {
+  it('may refuse', async () => {
+    prepare.mockRejectedValue(new Error('not now'));
+    const refused = transaction.run(async () => {
+      take();
+      await inside(`INSERT INTO note VALUES (3, 'three')`);
+    });
+    await expect(refused).rejects.toThrow('not now');
+    expect(finish.mock.calls).toEqual([['rolled back']]);
+    expect(await stored()).toEqual(['one', 'two']);
+  });
+
+  it('is told when the COMMIT itself is refused', async () => {
     const failing = transaction.run(async () => {
-      transaction.afterCommit(hook);
+      take();
       await inside(`INSERT INTO note VALUES (3, 'three', 99)`); // its foreign key is looked at in the end
     });
     await expect(failing).rejects.toMatchObject({ driverError: { code: '23503' } });
-    expect(hook).not.toHaveBeenCalled();
+    expect(finish.mock.calls).toEqual([['rolled back']]);
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('run at once where there is no transaction', () => {
-    transaction.afterCommit(hook);
-    expect(hook).toHaveBeenCalledTimes(1);
+  it('is told that nobody knows when the connection breaks during the COMMIT', async () => {
+    prepare.mockImplementation(async () => {
+      const commit = jest.spyOn(PostgresQueryRunner.prototype, 'commitTransaction');
+      commit.mockImplementationOnce(() => Promise.reject(new Error('Connection terminated unexpectedly')));
+    });
+    await expect(transaction.run(async () => void take())).rejects.toThrow('Connection terminated');
+    expect(finish.mock.calls).toEqual([['unknown']]);
+  });
+
+  it('is one for each transaction and key; outside there is none', async () => {
+    expect(take()).toBeUndefined();
+    await transaction.run(async () => {
+      const first = take();
+      expect(first).toBeDefined();
+      expect(take()).toBe(first);
+      expect(transaction.participant({}, () => ({ prepare, finish }))).not.toBe(first);
+    });
+    expect(finish).toHaveBeenCalledTimes(2);
   });
 });
 
 describe('a run inside another', () => {
-  it('joins it: one transaction, one connection, hooks at the end of the outer one', async () => {
-    const hook = jest.fn();
+  it('joins it: one transaction, one connection, one end', async () => {
     await transaction.run(async () => {
       const [outer] = await inside('SELECT pg_current_xact_id() AS id, pg_backend_pid() AS pid');
       await transaction.run(async () => {
-        transaction.afterCommit(hook);
+        take();
         expect(await inside('SELECT pg_current_xact_id() AS id, pg_backend_pid() AS pid')).toEqual([outer]);
       });
-      expect(hook).not.toHaveBeenCalled();
+      expect(finish).not.toHaveBeenCalled();
     });
-    expect(hook).toHaveBeenCalledTimes(1);
+    expect(finish.mock.calls).toEqual([['committed']]);
   });
 
   it('is undone with it', async () => {
@@ -136,19 +170,18 @@ it('two runs side by side each see their own changes only', async () => {
 });
 
 describe('what the database asks to try again', () => {
-  it('is tried again after a serialization failure, and only the attempt that counts is heard of', async () => {
-    const hook = jest.fn();
+  it('is tried again after a serialization failure, and each attempt has an end of its own', async () => {
     let attempts = 0;
     await transaction.run(async () => {
       const attempt = ++attempts;
-      transaction.afterCommit(() => hook(attempt));
+      take();
       await inside('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
       const [row] = await inside('SELECT text FROM note WHERE id = 1');
       if (attempt === 1) await dataSource.query(`UPDATE note SET text = 'changed' WHERE id = 1`); // by somebody else
       await inside(`UPDATE note SET text = '${String(row?.['text'])}!' WHERE id = 1`);
     });
     expect(attempts).toBe(2);
-    expect(hook.mock.calls).toEqual([[2]]);
+    expect(finish.mock.calls).toEqual([['rolled back'], ['committed']]);
     expect(await stored()).toEqual(['changed!', 'two']);
   });
 

@@ -1,4 +1,4 @@
-// The unit of work: one transaction that callers below find without being handed it, and hooks for after its commit.
+// The unit of work: one transaction that callers below find without being handed it, and who has a say in its end.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
@@ -20,7 +20,6 @@ export type Outcome = 'committed' | 'rolled back' | 'unknown';
 interface Scope {
   runner: QueryRunner;
   participants: Map<object, Participant>;
-  afterCommit: Array<() => void>;
 }
 
 /** serialization_failure and deadlock_detected: the database asks us to try the whole transaction again. */
@@ -62,13 +61,6 @@ export class Transaction {
     }
   }
 
-  /** Calls `hook` once the running transaction is committed; at once outside any. Hooks must not throw. */
-  afterCommit(hook: () => void): void {
-    const scope = this.scopes.getStore();
-    if (scope) scope.afterCommit.push(hook);
-    else hook();
-  }
-
   /** The running transaction's participant under `key`, made on first asking; undefined outside any. */
   participant<P extends Participant>(key: object, make: () => P): P | undefined {
     const participants = this.scopes.getStore()?.participants;
@@ -100,7 +92,7 @@ export class Transaction {
   }
 
   private async once<T>(work: () => Promise<T>): Promise<T> {
-    const scope: Scope = { runner: this.dataSource.createQueryRunner(), participants: new Map(), afterCommit: [] };
+    const scope: Scope = { runner: this.dataSource.createQueryRunner(), participants: new Map() };
     let outcome: Outcome = 'rolled back';
     try {
       await scope.runner.startTransaction();
@@ -109,7 +101,6 @@ export class Transaction {
       outcome = 'unknown';
       await scope.runner.commitTransaction();
       outcome = 'committed';
-      for (const hook of scope.afterCommit) hook();
       return result;
     } catch (error) {
       // A commit that PostgreSQL itself refused did not happen; without its word, nobody knows.
