@@ -6,11 +6,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const PATIENCE_MS = 30_000;
 const running = new Set();
+let stopped = false;
 
 /** Asks again until the answer is true. */
 export async function until(condition, what) {
-  for (const began = performance.now(); !(await condition()); await delay(5))
+  for (const began = performance.now(); !(await condition()); await delay(5)) {
+    if (stopped) throw new Error('stopped by a signal');
     if (performance.now() - began > PATIENCE_MS) throw new Error(`waited ${PATIENCE_MS} ms in vain for ${what}`);
+  }
+}
+
+/** Whoever waits gives up, so that what was made is cleared away. */
+export function stop() {
+  stopped = true;
 }
 
 /** Frozen ones too, by their pids. */

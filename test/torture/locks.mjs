@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { Redis } from 'ioredis';
 import pg from 'pg';
 import { CreateLockFences1763700004000 as CreateLockFences } from '../../dist/migrations/1763700004000-create-lock-fences.js';
-import { Holder, killAll, until } from './locks.holder.mjs';
+import { Holder, killAll, stop, until } from './locks.holder.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -29,7 +29,7 @@ const random = randomFrom(seed);
 const counts = {};
 const violations = [];
 process.once('exit', killAll);
-for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop);
 const redis = new Redis(REDIS_URL, { lazyConnect: true, retryStrategy: null });
 redis.on('error', () => undefined);
 const redisAnswers = await redis.connect().then(
