@@ -37,12 +37,10 @@ export class CacheReport {
   }
 
   /** Written into the audit log. */
-  clear({ id: actorId }: Actor, pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
-    return this.transaction.run(async () => {
-      const removed = await this.cache.deletePattern(pattern);
-      await this.events.emit('cache.cleared', { actorId, pattern, removed });
-      return { entriesRemoved: removed, currentSize: (await this.status()).size };
-    });
+  async clear({ id: actorId }: Actor, pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
+    const removed = await this.cache.deletePattern(pattern);
+    await this.transaction.run(() => this.events.emit('cache.cleared', { actorId, pattern, removed }));
+    return { entriesRemoved: removed, currentSize: (await this.status()).size };
   }
 }
 

@@ -72,16 +72,17 @@ export class TasksRepository extends BaseRepository<Task> {
     return found;
   }
 
-  /** The page as it is answered; the first one is remembered, the others are only shared by who asks at the same time. */
+  /** The page as it is answered; the first one of a plain list is remembered, others are shared by who asks at the same time. */
   async renderList(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
     const { limit, sort, status, priority, q, dueBefore, cursor } = query;
-    const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore])}`;
+    const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore, cursor])}`;
+    const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // others are endless
+    const options = this.tools.cached(listTag(actor.id));
     const load = async (): Promise<Rendered> => {
       const { items, nextCursor } = await this.listOwned(actor, query);
       return renderPage({ items: items.map(toTaskDto), nextCursor });
     };
-    if (cursor !== undefined) return load();
-    return (await this.cache.wrap(key, this.tools.cached(listTag(actor.id)), load)) as Rendered;
+    return (await this.cache.wrap(key, isPlain ? options : { ...options, ttl: 0 }, load)) as Rendered;
   }
 
   listOwned(actor: Actor, query: ListTasksQuery): Promise<Page<Task>> {

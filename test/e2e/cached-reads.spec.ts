@@ -68,6 +68,21 @@ describe('the second time', () => {
     expect((second as { body: unknown }).body).toEqual((first as { body: unknown }).body);
   });
 
+  it('a search and a further page are asked again, since there is no end of them', async () => {
+    await ada.api.post('/api/tasks/bulk', { tasks: [{ title: 'milk' }, { title: 'milk' }] });
+    const { nextCursor } = (await ada.api.get<Page<Task>>('/api/tasks?limit=1')).body;
+    for (const query of ['q=milk', 'dueBefore=2030-01-01T00:00:00Z', `limit=1&cursor=${nextCursor}`])
+      for (let at = 0; at < 2; at++) expect(await statementsOf(() => ada.api.get(`/api/tasks?${query}`))).toBe(1);
+  });
+
+  it('a page has an ETag too', async () => {
+    const { headers } = await ada.api.get('/api/tasks?limit=3');
+    const known = { headers: { 'if-none-match': headers.get('etag') as string } };
+    expect((await ada.api.get('/api/tasks?limit=3', known)).status).toBe(304);
+    await ada.api.post('/api/tasks', { title: 'another' });
+    expect((await ada.api.get('/api/tasks?limit=3', known)).status).toBe(200);
+  });
+
   it('304 asks nothing either', async () => {
     const { headers } = await ada.api.get(`/api/tasks/${task.id}`);
     const etag = headers.get('etag') as string;

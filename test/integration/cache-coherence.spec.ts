@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import type { Redis as Plain } from 'ioredis';
 import pg from 'pg';
 import { Coherence } from '../../src/shared/services/cache/coherence.js';
+import { ChangeTooLateError } from '../../src/shared/services/cache/cache-change.js';
 import { MemoryStore } from '../../src/shared/services/cache/memory.store.js';
 import type { Redis } from '../../src/shared/services/cache/redis.js';
 import { RedisStore } from '../../src/shared/services/cache/redis.store.js';
@@ -42,6 +43,7 @@ const cutPostgres = (): Promise<void> => sql(`SELECT pg_terminate_backend(pid) $
 interface Pair {
   one: OneCache;
   two: OneCache;
+  env: Record<string, string>;
   close(): Promise<void>;
 }
 
@@ -53,7 +55,7 @@ async function openPair(env: Record<string, string>): Promise<Pair> {
     await one.cache.deletePattern('*');
     await Promise.all([one.close(), two.close()]);
   };
-  return { one, two, close };
+  return { one, two, env: own, close };
 }
 
 /** Closed after the test. */
@@ -62,6 +64,8 @@ async function openForTest(env: Record<string, string>): Promise<Pair> {
   opened.push(pair);
   return pair;
 }
+
+const nothing = async (): Promise<void> => undefined;
 
 /** Two readers and a writer at one row, each with seeded delays; true when a reader is left with the old value for good. */
 async function race({ one, two }: Pair, random: () => number): Promise<boolean> {
@@ -129,6 +133,49 @@ for (const [name, there, env] of layers) {
       expect(await stale(400, 2)).toBeGreaterThan(0);
     });
 
+    it('who just began waits for those it does not know yet', async () => {
+      const { one, two, env: same } = await openForTest(env);
+      const key = randomUUID();
+      const options = { ttl: 60_000, tags: [`tag:${key}`] };
+      let row = 0;
+      const read = async ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
+      await read(two);
+      await one.cache.beforeApplicationShutdown(); // says so: nobody waits for it
+      // As if it were frozen: it holds a lease, hears nothing, and would serve what it has.
+      const { coherence } = two.cache as unknown as { coherence: { receive(): void } };
+      const frozen = jest.spyOn(coherence, 'receive').mockReturnValue();
+      const fresh = await openCache(database.url, same);
+      await fresh.cache.changing(options.tags, async () => void row++);
+      expect(await read(two)).toBe(1);
+      frozen.mockRestore();
+      await fresh.close();
+    });
+
+    it('40 changes at once, whose relays are cut, are all made', async () => {
+      const { one, two } = await openForTest(env);
+      const change = (at: number) =>
+        (at % 2 ? one : two).transaction.run(() => (at % 2 ? one : two).cache.invalidate([`tag:${at}`]));
+      const changes = Array.from({ length: 40 }, (_, at) => change(at));
+      await cutPostgres();
+      const later = Array.from({ length: 40 }, (_, at) => change(at));
+      const ended = await Promise.allSettled([...changes, ...later]);
+      expect(ended.filter(({ status }) => status === 'rejected')).toEqual([]);
+    });
+
+    it('a change that was frozen after its announcement is not made', async () => {
+      const { one } = await openForTest(env);
+      const now = performance.now.bind(performance);
+      const announce = Object.getOwnPropertyDescriptor(Coherence.prototype, 'announce')?.value as Coherence['announce'];
+      jest.spyOn(Coherence.prototype, 'announce').mockImplementation(async function (this: Coherence, ...args) {
+        const relay = await announce.apply(this, args);
+        jest.spyOn(performance, 'now').mockImplementation(() => now() + 6_000);
+        return relay;
+      });
+      const work = jest.fn(nothing);
+      await expect(one.cache.changing(['tag'], work)).rejects.toThrow(ChangeTooLateError);
+      expect(work).not.toHaveBeenCalled();
+    });
+
     it('who is deaf is still heard, and serves nothing from memory', async () => {
       const { one, two } = await openForTest(env);
       const key = randomUUID();
@@ -154,7 +201,7 @@ for (const [name, there, env] of layers) {
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
       let row = 0;
       const read = ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
-      for (let cut = 0; cut < 20; cut++) {
+      for (let cut = 0; cut < 6; cut++) {
         await until(async () => {
           await read(two);
           return (await two.cache.status()).counts.memory.size > 0;
@@ -212,6 +259,62 @@ ownRedis('a Redis of its own', () => {
     }
     await isUp(true);
     expect([await read(one), await read(two)]).toEqual([row, row]);
+  });
+
+  it('that hangs holds nobody up twice', async () => {
+    await hold();
+    redis.signal('SIGSTOP');
+    try {
+      await read(pair.one); // finds out
+      await read(pair.two);
+      const began = performance.now();
+      for (let at = 0; at < 20; at++) await read(at % 2 ? pair.one : pair.two);
+      expect(performance.now() - began).toBeLessThan(1_000); // in vain for 100 ms each they would take 2 s
+    } finally {
+      redis.signal('SIGCONT');
+    }
+    await isUp(true);
+    await Promise.all([pair.one.ready(), pair.two.ready()]);
+  });
+
+  it('is not asked by who does not hear those that can not tell it', async () => {
+    const { one, two } = pair;
+    await hold();
+    const relay = PostgresRelay.prototype as unknown as { subscribe(): Promise<never> };
+    const deaf = jest.spyOn(relay, 'subscribe').mockRejectedValue(new Error('deaf'));
+    await cutPostgres();
+    await until(
+      async () => (await one.cache.wrap(key, { ttl: 60_000, tags: [`tag:${key}`] }, async () => 'loaded')) === 'loaded',
+      'a load',
+    );
+    deaf.mockRestore();
+    await Promise.all([one.ready(), two.ready()]);
+  });
+
+  it('that is full, or a replica, stays away until it is not', async () => {
+    const { redis: client } = pair.one;
+    for (const [broken, mended] of [
+      [
+        ['CONFIG', 'SET', 'maxmemory', '1'],
+        ['CONFIG', 'SET', 'maxmemory', '0'],
+      ],
+      [
+        ['REPLICAOF', '127.0.0.1', '1'],
+        ['REPLICAOF', 'NO', 'ONE'],
+      ],
+    ] as const) {
+      await isUp(true);
+      let changes = 0;
+      client?.onChange(() => changes++);
+      await redis.ask((one) => one.call(broken[0], ...broken.slice(1)));
+      await isUp(false);
+      const began = performance.now();
+      await until(() => performance.now() - began > 1_500, 'some probes');
+      expect([client?.isUp, changes]).toEqual([false, 1]);
+      await redis.ask((one) => one.call(mended[0], ...mended.slice(1)));
+      await isUp(true);
+    }
+    await Promise.all([pair.one.ready(), pair.two.ready()]);
   });
 
   it('that could not be told of a change is not believed', async () => {

@@ -7,6 +7,7 @@ import { DataSource } from 'typeorm';
 import { Redis } from '../../src/shared/services/cache/redis.js';
 import { servingOptions } from '../../src/shared/services/database/database.options.js';
 import type { EventRelay } from '../../src/shared/services/events/event-relay.js';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
 import { PostgresRelay } from '../../src/shared/services/events/postgres.relay.js';
 import { RedisRelay } from '../../src/shared/services/events/redis.relay.js';
 import { testConfig } from '../support/config.js';
@@ -32,7 +33,7 @@ async function onPostgres(): Promise<Ground> {
     async relay() {
       const source = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
       sources.push(source);
-      return new PostgresRelay(source);
+      return new PostgresRelay(source, new ReadLanes(source));
     },
     async cut() {
       const client = new pg.Client({ connectionString: database.url });

@@ -87,6 +87,16 @@ suite('a Redis of its own', () => {
     expect(told).toEqual(Array.from({ length: 3 }, () => ['Redis is away', 'Redis answers']).flat());
   });
 
+  it('that was never there is told too, with the reason', async () => {
+    const told: string[] = [];
+    const logger = pino({}, { write: (line: string) => void told.push((JSON.parse(line) as { msg: string }).msg) });
+    const absent = new Redis({ servers: { url: 'redis://127.0.0.1:1' }, password: undefined, prefix: 'test' }, logger);
+    await absent.open();
+    expect(absent.isUp).toBe(false);
+    expect(told).toEqual([expect.stringMatching(/^Redis is away \(connect ECONNREFUSED 127.0.0.1:1\)/)]);
+    await absent.onApplicationShutdown();
+  });
+
   it('a command that was sent is not sent again', async () => {
     await redis.run((client) => client.set('count', 0));
     const sent = redis.run((client) => client.eval(`redis.call('INCR', 'count') while true do end`, 0));

@@ -32,7 +32,7 @@ export async function openCache(databaseUrl: string, env: Record<string, string>
   const lanes = new ReadLanes(dataSource);
   const transaction = new Transaction(dataSource, lanes);
   const clock = new HandClock();
-  const cache = createCache(config, redis, dataSource, transaction, clock);
+  const cache = createCache(config, redis, dataSource, lanes, transaction, clock);
   return {
     cache,
     redis,

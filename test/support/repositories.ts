@@ -69,7 +69,7 @@ export async function openRepositories(url: string): Promise<Repositories> {
   }).initialize();
   const lanes = new ReadLanes(dataSource);
   const transaction = new RecordingTransaction(dataSource, lanes);
-  const cache = createCache(config, null, dataSource, transaction, new SystemClock());
+  const cache = createCache(config, null, dataSource, lanes, transaction, new SystemClock());
   const tools = new RepositoryTools(transaction, new SnowflakeIds(dataSource, new SystemClock()), cache, config);
   return {
     dataSource,

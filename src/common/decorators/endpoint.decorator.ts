@@ -72,7 +72,7 @@ function success(status: number, options: EndpointOptions): ApiResponseOptions {
   const headers = {
     ...REQUEST_ID,
     ...limitOf(options),
-    ...(versioned && ETAG),
+    ...((versioned || paged) && ETAG),
     ...(versioned && status === 201 && LOCATION),
     ...(paged && LINK),
   };

@@ -10,7 +10,7 @@ const text = (description: string, example?: string) => ({
 });
 
 export const REQUEST_ID = { 'X-Request-Id': text("The caller's, or a new one") };
-export const ETAG = { ETag: text('The version in double quotes', '"3"') };
+export const ETAG = { ETag: text('The version in double quotes; of a page a hash', '"3"') };
 export const LOCATION = { Location: text('Where the new object is') };
 export const LINK = { Link: text('`<…>; rel="next"` while there is a next page') };
 

@@ -16,10 +16,13 @@ export abstract class PageQuery {
   @TextField({ max: 500, optional: true, description: '`nextCursor` of the page before' })
   cursor?: string;
 
+  abstract sort: string;
+}
+
+/** Of what can be deleted and restored. */
+export abstract class RestorablePageQuery extends PageQuery {
   @BooleanQuery({ description: 'Administrators: the deleted objects of all owners instead of the living' })
   deleted?: boolean;
-
-  abstract sort: string;
 }
 
 /** Fields a list may be ordered by, each also descending with a minus before it; the first is the default. */

@@ -3,6 +3,7 @@ import { HttpException } from '@nestjs/common';
 import { AppError } from '../../shared/libs/app-error.js';
 import { SemaphoreFullError } from '../../shared/libs/semaphore.js';
 import { StrictJsonError } from '../../shared/libs/strict-json.js';
+import { ChangeTooLateError } from '../../shared/services/cache/cache-change.js';
 import { isConnectionFailure, sqlStateOf } from '../../shared/services/database/sql-state.js';
 import { HttpErrors } from '../http.errors.js';
 
@@ -12,7 +13,8 @@ export function toAppError(error: unknown): AppError {
   if (error instanceof StrictJsonError) return HttpErrors.INVALID_JSON(error.message);
   const state = sqlStateOf(error);
   if (state !== undefined) return fromSqlState(state) ?? HttpErrors.INTERNAL_ERROR();
-  if (isConnectionFailure(error) || error instanceof SemaphoreFullError) return unavailable();
+  if (isConnectionFailure(error) || error instanceof SemaphoreFullError || error instanceof ChangeTooLateError)
+    return unavailable();
   const status = error instanceof HttpException ? error.getStatus() : statusOf(error);
   return fromStatus(status, error);
 }

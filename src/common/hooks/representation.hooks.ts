@@ -1,4 +1,5 @@
 // Headers that follow from the body: ETag and 304 for versioned resources, Location for created ones, Link for pages.
+import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 interface Versioned {
@@ -43,6 +44,8 @@ export function addRepresentationHooks(fastify: FastifyInstance): void {
     if (versioned && (route.method === 'GET' || route.method === 'HEAD'))
       route.onSend = [route.onSend ?? [], answerUnmodified].flat();
     if (paged) route.preSerialization = linkNextPage;
+    if (paged && (route.method === 'GET' || route.method === 'HEAD'))
+      route.onSend = [route.onSend ?? [], tagPage, answerUnmodified].flat();
   });
 }
 
@@ -54,6 +57,13 @@ function describeResource(request: FastifyRequest, reply: FastifyReply, body: un
     reply.header('etag', `"${version}"`);
     if (reply.statusCode === 201) reply.header('location', `${pathOf(request.url)}/${id}`);
   }
+  done(null, body);
+}
+
+/** A page has no version: its tag is a hash of it. */
+function tagPage(_request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
+  if (reply.statusCode === 200 && typeof body === 'string')
+    reply.header('etag', `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`);
   done(null, body);
 }
 

@@ -3,7 +3,7 @@ import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import { Type } from 'class-transformer';
 import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateNested } from 'class-validator';
 import { EnumField, IntField, IntQuery, TextField, TimeField } from '../../common/decorators/fields.decorator.js';
-import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
+import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
 import { type Task, TASK_STATUSES, type TaskStatus } from '../task.entity.js';
 
 const MOST_IN_BULK = 500;
@@ -39,7 +39,7 @@ export class CreateTasksDto {
   tasks!: CreateTaskDto[];
 }
 
-export class ListTasksQuery extends PageQuery {
+export class ListTasksQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', '-priority', 'priority', '-dueAt', 'dueAt'])
   sort = '-createdAt';
 

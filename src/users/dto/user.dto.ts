@@ -8,7 +8,7 @@ import {
   TextField,
   TextListField,
 } from '../../common/decorators/fields.decorator.js';
-import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
+import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
 import { ROLES, type Role } from '../../common/permissions.js';
 import type { User } from '../user.entity.js';
 
@@ -41,7 +41,7 @@ export class ChangeUserDto extends PartialType(CreateUserDto, { skipNullProperti
 /** What users may change of themselves. */
 export class ChangeProfileDto extends PickType(ChangeUserDto, ['name', 'username', 'age', 'hobbies'] as const) {}
 
-export class ListUsersQuery extends PageQuery {
+export class ListUsersQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt'])
   sort = '-createdAt';
 

@@ -3,6 +3,7 @@ import { Global, Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { AppConfig } from '../../config/app-config.js';
 import { Clock } from '../../libs/clock.js';
+import { ReadLanes } from '../database/read-lanes.js';
 import { Transaction } from '../database/transaction.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { CacheService } from './cache.service.js';
@@ -31,7 +32,7 @@ import { Redis } from './redis.js';
     },
     {
       provide: CacheService,
-      inject: [AppConfig, Redis, DataSource, Transaction, Clock],
+      inject: [AppConfig, Redis, DataSource, ReadLanes, Transaction, Clock],
       useFactory: createCache,
     },
     {

@@ -16,7 +16,10 @@ import type { RedisStore, Stored } from './redis.store.js';
 import { RedisAwayError } from './redis.js';
 
 export interface CacheOptions {
-  /** Milliseconds; give or take a tenth, so that what was filled together does not expire together. */
+  /**
+   * Milliseconds; give or take a tenth, so that what was filled together does not expire together. 0: not kept, only
+   * shared by those who ask while it is being loaded.
+   */
   ttl: number;
   /** What the value is made of: a change of any of them forgets it. */
   tags: readonly string[];
@@ -31,6 +34,8 @@ const EAGERNESS = 1;
 /** How often, and how long at most, we ask whether another process has loaded what we need. */
 const POLL_MS = 15;
 const LONGEST_POLLING_MS = 3_000;
+/** Larger values are not for Redis, which everybody shares. */
+const MOST_SHARED_BYTES = 262_144;
 
 interface Flight {
   readonly loading: Loading;
@@ -54,6 +59,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
       ...{ requests: 0, loads: 0, ms: 0, memory: { hits: 0, misses: 0, size: 0, bytes: 0 } },
       redis: shared && { hits: 0, misses: 0 },
     };
+    shared?.onNewEpoch(() => memory.clear());
     const last = relays.length - 1;
     this.coherence = new Coherence(relays, {
       // Over the last relay come the changes of those who can't reach Redis: whoever can tells it in their place.
@@ -65,8 +71,11 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
         memory.endChange(tags, id);
         if (relay === last) void shared?.endChange(tags, id);
       },
-      mistrust: () => memory.clear(),
-      drop: (pattern) => void this.dropFromMemory(pattern),
+      mistrust: (again, isLast) => {
+        memory.clear();
+        if (again && isLast) shared?.mistrust(); // who can't reach Redis may have told us of changes in vain
+      },
+      drop: (pattern) => this.dropFromMemory(pattern),
       report: () => this.counts(),
     });
   }
@@ -80,7 +89,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     if (this.transaction.isRunning) return load();
     const began = performance.now();
     const now = this.clock.now();
-    const entry = this.coherence.holdsLease ? this.memory.get(key, now) : undefined;
+    const entry = options.ttl > 0 && this.coherence.holdsLease ? this.memory.get(key, now) : undefined;
     if (entry) {
       if (isDueEarly(entry, now)) void this.refresh(key, options, load, entry);
       this.count('memory', true, began);
@@ -110,7 +119,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
    * notices.
    */
   async set(key: string, value: unknown, options: CacheOptions): Promise<void> {
-    this.dropElsewhere(key);
+    await this.dropElsewhere(key);
     const loading = this.memory.open(key, options.tags);
     try {
       const entry = this.entryOf(value, options, 0);
@@ -126,15 +135,19 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   async delete(key: string): Promise<boolean> {
     const here = this.memory.deleteWhere((candidate) => candidate === key) > 0;
-    this.dropElsewhere(key);
-    return (await this.ask((shared) => shared.delete(key), false)) || here;
+    const elsewhere = (await this.dropElsewhere(key)) > 0;
+    return (await this.ask((shared) => shared.delete(key), false)) || here || elsewhere;
   }
 
-  /** Glob as Redis has it; `*` is everything. In every layer of every process. Returns how many values went. */
+  /**
+   * Glob as Redis has it; `*` is everything. In every layer of every process, once it resolves. Returns how many values
+   * went: of Redis where there is one, since the processes hold the same ones.
+   */
   async deletePattern(pattern: string): Promise<number> {
+    const inRedis = await this.ask((shared) => shared.deleteWhere(pattern), 0);
     const here = this.dropFromMemory(pattern);
-    this.coherence.drop(pattern);
-    return Math.max(here, await this.ask((shared) => shared.deleteWhere(pattern), 0));
+    const elsewhere = await this.coherence.drop(pattern);
+    return this.shared ? Math.max(inRedis, here, elsewhere) : here + elsewhere;
   }
 
   /** Several values at once; the missing ones are loaded together. Absent from the answer: not there. */
@@ -207,7 +220,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   /** Joins whoever is loading the same, unless a change has overtaken them or we could not know. */
   private async join<T>(key: string, options: CacheOptions, load: Load<T>): Promise<T | null> {
     if (!this.coherence.holdsLease && (await this.coherence.renew())) {
-      const entry = this.memory.get(key, this.clock.now());
+      const entry = options.ttl > 0 ? this.memory.get(key, this.clock.now()) : undefined;
       if (entry) return entry.value as T | null;
     }
     const current = this.flights.get(key);
@@ -240,7 +253,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   /** From Redis, or loaded by the one process that may; `old`: a value that is to be refreshed. */
   private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null) {
     const { shared } = this;
-    if (!shared?.isUp || loading.overtaken) return this.loadHere(loading, options, load);
+    if (options.ttl === 0 || loading.overtaken || !shared?.isUp || !this.coherence.listens)
+      return this.loadHere(loading, options, load);
     try {
       for (const began = performance.now(); performance.now() - began < LONGEST_POLLING_MS;) {
         const { found, stamps, head } = await shared.read(loading.key, options.tags);
@@ -273,7 +287,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     try {
       const entry = await this.loadEntry(loading, options, load);
       const ttl = entry.expiresAt - this.clock.now();
-      void this.ask((shared) => shared.fill(key, token, storedOf(entry, stamps), ttl), undefined);
+      if (entry.size > MOST_SHARED_BYTES) void this.ask((shared) => shared.release(key, token), undefined);
+      else void this.ask((shared) => shared.fill(key, token, storedOf(entry, stamps), ttl), undefined);
       return entry.value;
     } catch (error) {
       void this.ask((shared) => shared.release(key, token), undefined);
@@ -290,7 +305,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     if (this.own.redis) this.own.redis.misses++;
     const began = performance.now();
     const entry = this.entryOf(await load(), options, performance.now() - began);
-    this.memory.fill(loading, entry);
+    if (options.ttl > 0) this.memory.fill(loading, entry);
     return entry;
   }
 
@@ -304,8 +319,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.memory.deleteWhere((key) => expression.test(key));
   }
 
-  private dropElsewhere(key: string): void {
-    this.coherence.drop(key.replace(/[\\*?[\]]/g, '\\$&'));
+  private dropElsewhere(key: string): Promise<number> {
+    return this.coherence.drop(key.replace(/[\\*?[\]]/g, '\\$&'));
   }
 
   /** `otherwise` without Redis. */

@@ -7,9 +7,9 @@ export type CoherenceMessage =
   | { is: 'here'; from: string; sent: number; report: unknown }
   | { is: 'gone'; from: string }
   | { is: 'changing'; from: string; id: string; tags: string[] }
-  | { is: 'heard'; from: string; to: string; id: string }
+  | { is: 'heard'; from: string; to: string; id: string; removed: number; report: unknown }
   | { is: 'changed'; from: string; id: string; tags: string[] }
-  | { is: 'drop'; from: string; pattern: string };
+  | { is: 'drop'; from: string; id: string; pattern: string };
 
 const KINDS = new Set<unknown>(['here', 'gone', 'changing', 'heard', 'changed', 'drop'] satisfies Array<
   CoherenceMessage['is']

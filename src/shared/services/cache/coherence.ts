@@ -1,7 +1,8 @@
 // Why no process ever serves an older value than one that was committed: changes are announced before their commit.
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRelay } from '../events/event-relay.js';
-import { type CoherenceMessage, type Part, partsOf, readMessage } from './coherence-messages.js';
+import { type CoherenceMessage, partsOf, readMessage } from './coherence-messages.js';
 
 /** How often each process says that it is there. */
 const HEARTBEAT_MS = 300;
@@ -10,7 +11,7 @@ export const LEASE_MS = 1_200;
 /** How long an announcement waits on a relay before it tries the next one. */
 const PATIENCE_MS = 100;
 /** How long a reader waits for a lease that ended because the process was busy. */
-const RENEWAL_MS = 200;
+const RENEWAL_MS = 100;
 /** Without hearing itself for so long, a process tries a new connection. */
 const SILENCE_MS = 3_000;
 
@@ -19,10 +20,10 @@ export interface CoherenceListener {
   /** Others are about to change these tags, announced over the relay with this index. */
   beginChange(tags: readonly string[], id: string, relay: number): Promise<void> | void;
   endChange(tags: readonly string[], id: string, relay: number): void;
-  /** Messages may have been missed: what is kept may be old. */
-  mistrust(): void;
-  /** An administrator emptied the cache: `pattern` as in DELETE /api/cache. */
-  drop(pattern: string): void;
+  /** We begin to hear, or again: what is kept from before may be old. `isLast`: also what others could tell us only here. */
+  mistrust(again: boolean, isLast: boolean): void;
+  /** Forgets what matches the glob; returns how many values that were. */
+  drop(pattern: string): number;
   /** What the other processes should know of this one. */
   report(): unknown;
 }
@@ -38,6 +39,8 @@ interface Announcement {
   missing: Set<string> | undefined;
   echoed(): void;
   heard(): void;
+  /** How many values the others dropped. */
+  counted: { removed: number };
 }
 
 /** One relay: who is there, and until when we are surely heard of. Times are those of performance.now(). */
@@ -46,9 +49,12 @@ class Line {
   readonly announcements = new Map<string, Announcement>();
   leaseUntil = 0;
   echoedAt = performance.now();
+  /** Who published before we listened may hold a lease that we do not know of. */
+  listeningSince = Infinity;
   /** Set when the connection is new: which one it is, and whether we know of every change that is under way. */
   joining: object | undefined;
   joined = false;
+  wasJoined = false;
 
   constructor(
     readonly index: number,
@@ -64,7 +70,8 @@ class Line {
  *    announcement that was published before that heartbeat.
  * 2. Whoever changes something announces its tags before the commit and waits until all others have acknowledged that
  *    they dropped them, or until LEASE_MS after their last heartbeat. When its own announcement comes back it has heard
- *    every heartbeat that was published before it; a later one comes back to its sender after the announcement.
+ *    every heartbeat that was published before it; a later one comes back to its sender after the announcement. Who has
+ *    listened for less than LEASE_MS does not know everybody, and waits until it has.
  * 3. Between the announcement and the end of the change nobody keeps anything of these tags. Who joins, or was cut off,
  *    first announces itself: the others repeat what they have under way before they acknowledge it.
  *
@@ -80,6 +87,7 @@ export class Coherence {
   private left = false;
   private renewing: Promise<boolean> | undefined;
   private renewed = noop;
+  private isDeaf = false;
 
   /** `relays`: the fastest first; the last one is there whenever a change can be committed. */
   constructor(
@@ -90,7 +98,7 @@ export class Coherence {
     for (const line of this.lines)
       line.relay.open({
         message: (text) => this.receive(line, text),
-        lost: () => Object.assign(line, { leaseUntil: 0, joined: false, joining: undefined }),
+        lost: () => Object.assign(line, { leaseUntil: 0, listeningSince: Infinity, joined: false, joining: undefined }),
       });
     this.timer = setInterval(() => this.beat(), HEARTBEAT_MS).unref();
     this.beat();
@@ -109,6 +117,7 @@ export class Coherence {
    * then. False: it was cut off, or no relay answers.
    */
   renew(): Promise<boolean> {
+    if (this.isDeaf) return Promise.resolve(false); // somebody has waited in vain since we last heard ourselves
     return (this.renewing ??= this.hearOurselves().finally(() => (this.renewing = undefined)));
   }
 
@@ -146,10 +155,12 @@ export class Coherence {
       for (const part of partsOf(tags, id)) this.publish(line, { is: 'changed', from: this.id, ...part });
   }
 
-  /** Tells every process to drop what matches. */
-  drop(pattern: string): void {
+  /** Has every other process drop what matches. Returns how many values that were; rejects when it can't be told. */
+  async drop(pattern: string): Promise<number> {
+    const counted = { removed: 0 };
     const line = this.lines.at(-1) as Line;
-    this.publish(line, { is: 'drop', from: this.id, pattern });
+    await this.announcePart(line, { is: 'drop', from: this.id, id: randomUUID(), pattern }, null, counted);
+    return counted.removed;
   }
 
   /** From here on nothing is served from memory, and nobody waits for us; our own changes are still announced. */
@@ -168,7 +179,9 @@ export class Coherence {
     if (this.left || !this.lines.every(({ joined }) => joined)) return false;
     const renewed = new Promise<void>((resolve) => (this.renewed = resolve));
     this.beat();
-    return raced(renewed, RENEWAL_MS);
+    const heard = await raced(renewed, RENEWAL_MS);
+    this.isDeaf = !heard;
+    return heard;
   }
 
   private beat(): void {
@@ -188,16 +201,22 @@ export class Coherence {
 
   /** False when the relay did not carry it in time. Without `patience` it waits as long as it takes, or rejects. */
   private async announceOn(line: Line, tags: readonly string[], id: string, patience: number | null): Promise<boolean> {
-    const done = await Promise.all(partsOf(tags, id).map((part) => this.announcePart(line, part, patience)));
+    const messages = partsOf(tags, id).map((part) => ({ is: 'changing' as const, from: this.id, ...part }));
+    const done = await Promise.all(messages.map((message) => this.announcePart(line, message, patience)));
     return done.every(Boolean);
   }
 
-  private async announcePart(line: Line, { tags, id }: Part, patience: number | null): Promise<boolean> {
-    const mine: Announcement = { missing: undefined, echoed: noop, heard: noop };
+  private async announcePart(
+    line: Line,
+    message: CoherenceMessage & { is: 'changing' | 'drop' },
+    patience: number | null,
+    counted = { removed: 0 },
+  ): Promise<boolean> {
+    const { id } = message;
+    const mine: Announcement = { missing: undefined, echoed: noop, heard: noop, counted };
     const echoed = new Promise<void>((resolve) => (mine.echoed = resolve));
     line.announcements.set(id, mine);
     try {
-      const message = { is: 'changing', from: this.id, id, tags } satisfies CoherenceMessage;
       const published = line.relay.publish(JSON.stringify(message));
       if (patience === null) await published;
       const carried = await raced(
@@ -205,9 +224,13 @@ export class Coherence {
         patience ?? LEASE_MS,
       );
       if (!carried || !mine.missing) return patience === null;
-      if (mine.missing.size === 0) return true;
+      const stranger = line.listeningSince + LEASE_MS - performance.now();
+      if (stranger > 0 && patience !== null) return false;
       const all = new Promise<void>((resolve) => (mine.heard = resolve));
-      return (await raced(all, patience ?? this.leaseOfLast(line, mine.missing))) || patience === null;
+      if (mine.missing.size === 0) mine.heard();
+      const heard = raced(all, patience ?? this.leaseOfLast(line, mine.missing));
+      if (stranger > 0) await delay(stranger);
+      return (await heard) || patience === null;
     } finally {
       line.announcements.delete(id);
     }
@@ -229,14 +252,13 @@ export class Coherence {
     const message = readMessage(text);
     if (!message) return;
     if (message.is === 'here') return this.hear(line, message);
-    if (message.is === 'heard') return this.count(line, message.to === this.id ? message.id : null, message.from);
+    if (message.is === 'heard') return this.acknowledged(line, message);
     if (message.is === 'gone') {
       line.members.delete(message.from);
       for (const id of line.announcements.keys()) this.count(line, id, message.from);
       return;
     }
     if (message.from === this.id) return this.echo(line, message);
-    if (message.is === 'drop') return this.listener.drop(message.pattern);
     if (message.is === 'changed') return this.listener.endChange(message.tags, message.id, line.index);
     void this.acknowledge(line, message);
   }
@@ -248,6 +270,8 @@ export class Coherence {
     if (from !== this.id) return;
     line.leaseUntil = sent + LEASE_MS;
     line.echoedAt = now;
+    line.listeningSince = Math.min(line.listeningSince, now);
+    this.isDeaf = false;
     if (this.holdsLease) this.renewed();
     if (!line.joined && !line.joining) void this.join(line, (line.joining = {}));
   }
@@ -255,29 +279,40 @@ export class Coherence {
   private async join(line: Line, connection: object): Promise<void> {
     const known = await this.announceOn(line, [], randomUUID(), null).catch(() => false);
     if (line.joining !== connection) return; // lost again meanwhile
-    Object.assign(line, { joined: known, joining: undefined });
-    this.listener.mistrust();
+    this.listener.mistrust(line.wasJoined, line.index === this.lines.length - 1);
+    Object.assign(line, { joined: known, wasJoined: true, joining: undefined });
   }
 
-  private echo(line: Line, message: CoherenceMessage): void {
-    if (message.is !== 'changing') return;
+  private echo(line: Line, message: CoherenceMessage & { id: string }): void {
     const announcement = line.announcements.get(message.id);
     if (!announcement) return;
     announcement.missing = this.holders(line);
     announcement.echoed();
   }
 
-  private count(line: Line, id: string | null, from: string): void {
-    const announcement = id === null ? undefined : line.announcements.get(id);
+  private acknowledged(line: Line, { from, to, id, removed, report }: CoherenceMessage & { is: 'heard' }): void {
+    const member = line.members.get(from);
+    if (member) member.report = report;
+    const announcement = to === this.id ? line.announcements.get(id) : undefined;
+    if (!announcement) return;
+    announcement.counted.removed += removed;
+    this.count(line, id, from);
+  }
+
+  private count(line: Line, id: string, from: string): void {
+    const announcement = line.announcements.get(id);
     if (announcement?.missing?.delete(from) && announcement.missing.size === 0) announcement.heard();
   }
 
-  private async acknowledge(line: Line, { from, id, tags }: CoherenceMessage & { is: 'changing' }): Promise<void> {
-    if (tags.length > 0) await this.listener.beginChange(tags, id, line.index);
+  private async acknowledge(line: Line, message: CoherenceMessage & { is: 'changing' | 'drop' }): Promise<void> {
+    let removed = 0;
+    if (message.is === 'drop') removed = this.listener.drop(message.pattern);
+    else if (message.tags.length > 0) await this.listener.beginChange(message.tags, message.id, line.index);
     else
       for (const [change, changing] of this.underWay)
         for (const part of partsOf(changing, change)) this.publish(line, { is: 'changing', from: this.id, ...part });
-    this.publish(line, { is: 'heard', from: this.id, to: from, id });
+    const { from: to, id } = message;
+    this.publish(line, { is: 'heard', from: this.id, to, id, removed, report: this.listener.report() });
   }
 }
 

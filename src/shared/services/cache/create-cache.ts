@@ -2,6 +2,7 @@
 import type { DataSource } from 'typeorm';
 import type { AppConfig } from '../../config/app-config.js';
 import type { Clock } from '../../libs/clock.js';
+import type { ReadLanes } from '../database/read-lanes.js';
 import type { Transaction } from '../database/transaction.js';
 import { PostgresRelay } from '../events/postgres.relay.js';
 import { RedisRelay } from '../events/redis.relay.js';
@@ -14,11 +15,12 @@ export function createCache(
   { cache }: AppConfig,
   redis: Redis | null,
   dataSource: DataSource,
+  lanes: ReadLanes,
   transaction: Transaction,
   clock: Clock,
 ): CacheService {
   const memory = new MemoryStore(cache.capacity, cache.maxBytes);
-  const postgres = new PostgresRelay(dataSource);
+  const postgres = new PostgresRelay(dataSource, lanes);
   if (!redis) return new CacheService(memory, null, [postgres], transaction, clock);
   const shared = new RedisStore(redis, LONGEST_CHANGE_MS);
   return new CacheService(memory, shared, [new RedisRelay(redis), postgres], transaction, clock);

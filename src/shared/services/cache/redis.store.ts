@@ -40,6 +40,7 @@ export class RedisStore {
   private epoch = '';
   /** A change could not be told to Redis: what lies there may be old. Also before it was reached for the first time. */
   private missed: boolean;
+  private newEpoch = (): void => undefined;
 
   /** `longestChangeMs`: after that the process behind a change counts as dead. */
   constructor(
@@ -48,6 +49,18 @@ export class RedisStore {
   ) {
     this.missed = !redis.isUp;
     redis.whenReachable((identity, script) => this.synchronize(identity, script));
+  }
+
+  /** `listener` is called when values of before are not looked at any more. */
+  onNewEpoch(listener: () => void): void {
+    this.newEpoch = listener;
+  }
+
+  /** Forgets everything, for all processes, before anything is read again. */
+  mistrust(): void {
+    this.missed = true;
+    this.epoch = '';
+    this.redis.probeSoon();
   }
 
   get isUp(): boolean {
@@ -105,12 +118,9 @@ export class RedisStore {
 
   /** Every matching key (glob), on every master; SCAN does not stop the others as KEYS does. Throws RedisAwayError. */
   async deleteWhere(pattern: string): Promise<number> {
-    let removed = 0;
-    for await (const keys of this.redis.scan(this.valueKey(pattern))) {
-      const unlinked = await Promise.all(keys.map((key) => this.redis.run((client) => client.unlink(key))));
-      for (const count of unlinked) removed += count;
-    }
-    return removed;
+    const [values, claims] = this.pair(pattern) as [string, string];
+    await this.unlinkAll(claims); // who is loading a value may not store it any more
+    return this.unlinkAll(values);
   }
 
   /** How many values there are. Throws RedisAwayError. */
@@ -139,6 +149,15 @@ export class RedisStore {
     return stamps.includes(null) ? null : (stamps as string[]);
   }
 
+  private async unlinkAll(match: string): Promise<number> {
+    let removed = 0;
+    for await (const keys of this.redis.scan(match)) {
+      const unlinked = await Promise.all(keys.map((key) => this.redis.run((client) => client.unlink(key))));
+      for (const count of unlinked) removed += count;
+    }
+    return removed;
+  }
+
   private async tell(script: string, tags: readonly string[], args: Array<string | number>): Promise<boolean> {
     try {
       await Promise.all(tags.map((tag) => this.redis.script(script, this.tagKeys(tag), args)));
@@ -155,7 +174,9 @@ export class RedisStore {
     this.missed = false; // what is missed from here on counts again
     try {
       const args = [identity, randomBytes(6).toString('base64url'), missed ? 1 : 0];
-      this.epoch = await script('cache-epoch', [`${this.redis.prefix}:epoch`], args);
+      const epoch = await script<string>('cache-epoch', [`${this.redis.prefix}:epoch`], args);
+      if (epoch !== this.epoch) this.newEpoch();
+      this.epoch = epoch;
     } catch (error) {
       this.missed ||= missed;
       throw error;

@@ -55,6 +55,8 @@ export class Redis implements OnApplicationShutdown {
   private readonly changes: Array<(up: boolean) => void> = [];
   private up = false;
   private closed = false;
+  private isTold = false;
+  private lastError: Error | undefined;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -63,7 +65,7 @@ export class Redis implements OnApplicationShutdown {
   ) {
     this.prefix = config.prefix;
     this.client = this.createClient();
-    this.client.on('error', () => undefined); // commands and probes tell it, once
+    this.client.on('error', (error: Error) => (this.lastError = error)); // the next probe tells it, once
     // Whoever was cut off must look whether it is still the same server before it believes what lies there.
     const cutOff = (): void => this.fail(new Error('The connection was lost.'));
     this.client.on('close', cutOff);
@@ -79,6 +81,11 @@ export class Redis implements OnApplicationShutdown {
   /** `listener` is called on every answered probe, the first one at once. */
   whenReachable(listener: Reachable): void {
     this.listeners.push(listener);
+    this.probeSoon();
+  }
+
+  /** Does not wait for the next probe's time. */
+  probeSoon(): void {
     this.schedule(0);
   }
 
@@ -147,8 +154,12 @@ export class Redis implements OnApplicationShutdown {
   }
 
   private fail(error: unknown): void {
+    if (!this.isTold) {
+      this.isTold = true;
+      const reason = (this.lastError ?? (error as Error)).message;
+      this.logger.warn(`Redis is away (${reason}): cached reads come from the database, limits count per process`);
+    }
     if (!this.up) return;
-    this.logger.warn({ err: error }, 'Redis is away: cached reads come from the database, limits count per process');
     this.turn(false);
     this.schedule(PROBE_WHEN_AWAY_MS);
   }
@@ -170,6 +181,8 @@ export class Redis implements OnApplicationShutdown {
       for (const listener of this.listeners) await listener(identity, script);
       if (!this.up && !this.closed) {
         this.logger.info('Redis answers');
+        this.isTold = false;
+        this.lastError = undefined;
         this.turn(true);
       }
     } catch (error) {

@@ -28,7 +28,7 @@ export class DatabaseModule {
         }),
       ],
       providers: [Transaction, ReadLanes, SnowflakeIds, MigrationStatus, { provide: Clock, useClass: SystemClock }],
-      exports: [Transaction, SnowflakeIds, MigrationStatus, Clock],
+      exports: [ReadLanes, Transaction, SnowflakeIds, MigrationStatus, Clock],
     };
   }
 }

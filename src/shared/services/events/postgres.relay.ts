@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
+import type { ReadLanes } from '../database/read-lanes.js';
 import { EventRelay, type Subscription } from './event-relay.js';
 
 /** One for all processes on this database. */
@@ -15,7 +16,11 @@ const END_MS = 500;
 export class PostgresRelay extends EventRelay {
   private client: pg.Client | undefined;
 
-  constructor(private readonly dataSource: DataSource) {
+  /** `lanes`: connections beside the pool, whose own are held by those who wait for us. */
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly lanes: ReadLanes,
+  ) {
     super();
   }
 
@@ -23,12 +28,12 @@ export class PostgresRelay extends EventRelay {
   async publish(text: string): Promise<void> {
     const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [CHANNEL, text] };
     const heard = await this.client?.query(notify).catch(() => undefined);
-    if (!heard) await this.pool.query(notify);
+    if (!heard) await this.lanes.query(notify);
   }
 
   protected async subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription> {
     const client = new pg.Client({
-      ...this.pool.options,
+      ...(this.dataSource.driver as unknown as { master: pg.Pool }).master.options,
       application_name: 'holdfast relay',
       connectionTimeoutMillis: 2_000,
       pipeline: true, // publishes do not wait for each other
@@ -43,10 +48,6 @@ export class PostgresRelay extends EventRelay {
     await client.query(`LISTEN ${CHANNEL}`);
     this.client = client;
     return { end: () => endClient(client) };
-  }
-
-  private get pool(): pg.Pool {
-    return (this.dataSource.driver as unknown as { master: pg.Pool }).master;
   }
 }
 

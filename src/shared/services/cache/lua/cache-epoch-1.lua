@@ -5,9 +5,8 @@
 -- ARGV[3] '1' to begin a new epoch in any case, '0' only after a restart
 -- returns the epoch
 local epoch = redis.call('GET', KEYS[1])
-if epoch and ARGV[3] == '0' and string.sub(epoch, 1, #ARGV[1] + 1) == ARGV[1] .. ':' then
-  return epoch
+if not epoch or ARGV[3] == '1' or string.sub(epoch, 1, #ARGV[1] + 1) ~= ARGV[1] .. ':' then
+  epoch = ARGV[1] .. ':' .. ARGV[2]
 end
-epoch = ARGV[1] .. ':' .. ARGV[2]
-redis.call('SET', KEYS[1], epoch)
+redis.call('SET', KEYS[1], epoch) -- in any case: a server that is full or read-only must not look well
 return epoch
