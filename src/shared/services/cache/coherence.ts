@@ -286,6 +286,7 @@ export class Coherence {
   private echo(line: Line, message: CoherenceMessage & { id: string }): void {
     const announcement = line.announcements.get(message.id);
     if (!announcement) return;
+    line.listeningSince = Math.min(line.listeningSince, performance.now());
     announcement.missing = this.holders(line);
     announcement.echoed();
   }
