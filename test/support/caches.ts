@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import type { AppConfig } from '../../src/shared/config/app-config.js';
 import type { CacheService } from '../../src/shared/services/cache/cache.service.js';
 import { createCache } from '../../src/shared/services/cache/create-cache.js';
-import { Redis } from '../../src/shared/services/cache/redis.js';
+import { Redis, RedisAwayError } from '../../src/shared/services/cache/redis.js';
 import { servingOptions } from '../../src/shared/services/database/database.options.js';
 import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
 import { Transaction } from '../../src/shared/services/database/transaction.js';
@@ -51,9 +51,20 @@ export async function openCache(databaseUrl: string, env: Record<string, string>
     close: async () => {
       await cache.beforeApplicationShutdown();
       await cache.onApplicationShutdown();
+      if (redis) await forget(redis);
       await redis?.onApplicationShutdown();
       await lanes.onApplicationShutdown();
       await dataSource.destroy();
     },
   };
+}
+
+/** The machine's Redis is not ours to fill. */
+async function forget(redis: Redis): Promise<void> {
+  try {
+    for await (const keys of redis.scan(`${redis.prefix}:*`))
+      for (const key of keys) await redis.run((client) => client.unlink(key));
+  } catch (error) {
+    if (!(error instanceof RedisAwayError)) throw error; // a server of the test's own, which it has killed
+  }
 }

@@ -14,24 +14,22 @@ interface Paged {
 /** An answer as finished JSON, as the cache has it, with what its headers are made of. */
 export interface Rendered {
   json: string;
-  version?: number;
+  etag: string;
   nextCursor?: string | null;
 }
 
-export const renderResource = <T extends Versioned>(resource: T): Rendered => ({
-  json: JSON.stringify(resource),
-  version: resource.version,
-});
+export function renderResource<T extends Versioned>(resource: T): Rendered {
+  return { json: JSON.stringify(resource), etag: `"${resource.version}"` };
+}
 
-export const renderPage = <T extends Paged>(page: T): Rendered => ({
-  json: JSON.stringify(page),
-  nextCursor: page.nextCursor,
-});
+export function renderPage<T extends Paged>(page: T): Rendered {
+  const json = JSON.stringify(page);
+  return { json, etag: tagOf(json), nextCursor: page.nextCursor };
+}
 
 /** For a route to return: the body, whose headers are set here, since hooks do not look into text. */
-export function answerRendered(reply: FastifyReply, { json, version, nextCursor }: Rendered): string {
-  void reply.header('content-type', 'application/json; charset=utf-8');
-  if (version !== undefined) void reply.header('etag', `"${version}"`);
+export function answerRendered(reply: FastifyReply, { json, etag, nextCursor }: Rendered): string {
+  void reply.headers({ 'content-type': 'application/json; charset=utf-8', etag });
   if (nextCursor != null) linkTo(reply.request, reply, nextCursor);
   return json;
 }
@@ -61,9 +59,13 @@ function describeResource(request: FastifyRequest, reply: FastifyReply, body: un
 }
 
 /** A page has no version: its tag is a hash of it. */
+function tagOf(json: string): string {
+  return `"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;
+}
+
 function tagPage(_request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
-  if (reply.statusCode === 200 && typeof body === 'string')
-    reply.header('etag', `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"`);
+  if (reply.statusCode === 200 && typeof body === 'string' && !reply.hasHeader('etag'))
+    reply.header('etag', tagOf(body));
   done(null, body);
 }
 
