@@ -217,7 +217,7 @@ for (const [name, there, openStore] of stores) {
     });
 
     it('gets many at once and loads the missing ones together', async () => {
-      const keys = Array.from({ length: 6 }, () => fresh());
+      const keys = Array.from({ length: 41 }, () => fresh());
       await one.cache.wrap(keys[0] as string, options(), async () => 'known');
       const load = jest.fn(
         async (missing: string[]) =>
@@ -225,12 +225,12 @@ for (const [name, there, openStore] of stores) {
       );
       const values = await one.cache.mget([...keys, keys[1] as string], () => options(), load);
       expect(load.mock.calls.flat(2).sort()).toEqual(keys.slice(1).sort());
-      expect(load.mock.calls.length).toBeLessThanOrEqual(shares ? 3 : 1); // as Redis's answers come together
+      expect(load.mock.calls.length).toBeLessThanOrEqual(shares ? 20 : 1); // as Redis's answers come together
       expect(values).toEqual(
         new Map([[keys[0], 'known'], ...keys.slice(2).map((key) => [key, `loaded ${key}`] as [string, string])]),
       );
       expect(await one.cache.mget(keys, () => options(), load)).toEqual(values);
-      expect(load.mock.calls.flat(2)).toHaveLength(5);
+      expect(load.mock.calls.flat(2)).toHaveLength(40);
     });
 
     it('expires, a tenth earlier or later', async () => {

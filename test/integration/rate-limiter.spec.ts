@@ -175,11 +175,18 @@ withRedis('several at one Redis', () => {
   });
   afterAll(() => Promise.all(limiters.map((limiter) => limiter.close())));
 
-  it('four instances let exactly a quota through', async () => {
-    const caller = newCaller();
-    let wentAway = 0;
-    for (const { redis } of limiters) redis.onChange(() => wentAway++);
-    const hammer = async ({ limiter }: OpenLimiter): Promise<number> => {
+  /** Again, where Redis was too slow for one of them on a busy machine: it counted for itself meanwhile, as it should. */
+  async function undisturbed<T extends { wentAway: number }>(hammering: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const result = await hammering();
+      if (result.wentAway === 0 || attempt === 5) return result;
+    }
+  }
+
+  it('four instances let exactly a quota through; four that share nothing, four', async () => {
+    let changes = 0;
+    for (const { redis } of limiters) redis.onChange(() => changes++);
+    const hammer = async (caller: string, limiter: RateLimiter): Promise<number> => {
       let passed = 0;
       for (let round = 0; round < 50; round++) {
         const tries = Array.from({ length: 10 }, async () => limiter.take(caller, ratesOf('777/600', '999/600'), 1));
@@ -187,13 +194,26 @@ withRedis('several at one Redis', () => {
       }
       return passed;
     };
-    const passed = await Promise.all(limiters.map(hammer));
-    expect(wentAway).toBe(0); // else each would have counted for itself meanwhile
+    const { wentAway, passed } = await undisturbed(async () => {
+      const caller = newCaller();
+      const before = changes;
+      const passed = await Promise.all(limiters.map(({ limiter }) => hammer(caller, limiter)));
+      return { wentAway: changes - before, passed };
+    });
+    expect(wentAway).toBe(0);
     expect(passed.reduce((sum, count) => sum + count)).toBe(777);
     expect(Math.min(...passed)).toBeGreaterThan(0);
+    const alone = await Promise.all(limiters.map(() => hammer('caller', new MemoryRateLimiter(new SystemClock()))));
+    expect(alone).toEqual([500, 500, 500, 500]); // each all that it was asked
   });
 
   it('four processes let exactly a quota through', async () => {
+    const { results } = await undisturbed(hammerFromProcesses);
+    expect(results.map(({ wentAway }) => wentAway)).toEqual([0, 0, 0, 0]);
+    expect(results.reduce((sum, { passed }) => sum + passed, 0)).toBe(777);
+  });
+
+  async function hammerFromProcesses() {
     const caller = newCaller();
     const processes = Array.from({ length: 4 }, () => {
       const args = ['test/support/limit-hammer.mjs', REDIS_URL, REDIS_PREFIX, caller, '777', '500'];
@@ -204,9 +224,8 @@ withRedis('several at one Redis', () => {
     for (const { child } of processes) child.stdin.write('go\n');
     const answers = await Promise.all(processes.map(async ({ lines }) => String((await lines.next()).value)));
     const results = answers.map((answer) => JSON.parse(answer) as { passed: number; wentAway: number });
-    expect(results.map(({ wentAway }) => wentAway)).toEqual([0, 0, 0, 0]);
-    expect(results.reduce((sum, { passed }) => sum + passed, 0)).toBe(777);
-  });
+    return { results, wentAway: results.reduce((sum, { wentAway }) => sum + wentAway, 0) };
+  }
 
   it('what stands there is small and goes by itself: used slots only, for a window', async () => {
     const caller = newCaller();
