@@ -7,7 +7,7 @@ import { type CoherenceMessage, partsOf, readMessage } from './coherence-message
 /** How often each process says that it is there. */
 const HEARTBEAT_MS = 300;
 /** How long after saying so it may serve from its memory, if it heard itself. */
-export const LEASE_MS = 1_200;
+const LEASE_MS = 1_200;
 /** How long an announcement waits on a relay before it tries the next one. */
 const PATIENCE_MS = 100;
 /** How long a reader waits for a lease that ended because the process was busy. */
