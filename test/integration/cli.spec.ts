@@ -14,7 +14,7 @@ jest.setTimeout(60_000); // each command is a process of its own
 
 const CLI = resolve('dist/src/cli.js');
 const SECRET = 'a secret of more than 32 characters';
-const PRODUCTION = { NODE_ENV: 'production', REDIS_HOST: 'redis.invalid' };
+const PRODUCTION = { NODE_ENV: 'production', REDIS_HOST: 'redis.invalid', RABBITMQ_URL: 'amqp://rabbit.invalid' };
 
 let database: ClonedDatabase;
 let folder: string;

@@ -15,7 +15,7 @@ afterAll(() => rmSync(base, { recursive: true }));
 const long = 'a secret of more than 32 characters';
 const secrets = { JWT_SECRET: long, SESSION_SECRET: long, COOKIE_SECRET: long };
 const homeless = { NODE_ENV: 'production', ...secrets };
-const services = { DATABASE_HOST: 'db', REDIS_HOST: 'redis' };
+const services = { DATABASE_HOST: 'db', REDIS_HOST: 'redis', RABBITMQ_URL: 'amqp://rabbit' };
 const production = { ...homeless, ...services };
 
 function faultsOf(env: Record<string, string>): string[] {
@@ -61,19 +61,20 @@ describe('faults', () => {
     expect(faultsOf({ ...production, ...secrets })).toEqual([]);
   });
 
-  it('in production: no database and no Redis, unless the embedded ones are asked for', () => {
+  it('in production: no database, no Redis and no RabbitMQ, unless the embedded ones are asked for', () => {
     const rest = 'is required in production (or say EMBEDDED=true to run on the embedded engines)';
     const database = `DATABASE_URL or DATABASE_HOST ${rest}`;
     const redis = `REDIS_URL or REDIS_HOST or REDIS_CLUSTER_NODES ${rest}`;
-    expect(faultsOf(homeless)).toEqual([database, redis]);
-    expect(faultsOf({ ...homeless, EMBEDDED: 'false' })).toEqual([database, redis]);
+    const rabbit = `RABBITMQ_URL ${rest}`;
+    expect(faultsOf(homeless)).toEqual([database, redis, rabbit]);
+    expect(faultsOf({ ...homeless, EMBEDDED: 'false' })).toEqual([database, redis, rabbit]);
     expect(faultsOf({ ...homeless, EMBEDDED: 'true' })).toEqual([]);
-    const url = { DATABASE_URL: 'postgres://db/holdfast' };
-    expect(faultsOf({ ...homeless, ...url })).toEqual([redis]);
+    const urls = { DATABASE_URL: 'postgres://db/holdfast', RABBITMQ_URL: 'amqp://rabbit' };
+    expect(faultsOf({ ...homeless, ...urls })).toEqual([redis]);
     const ways = { REDIS_URL: 'redis://r', REDIS_HOST: 'r', REDIS_CLUSTER_NODES: 'r:6379' };
     for (const [name, value] of Object.entries(ways))
-      expect(faultsOf({ ...homeless, ...url, [name]: value })).toEqual([]);
-    expect(faultsOf({ ...homeless, REDIS_HOST: 'redis' })).toEqual([database]);
+      expect(faultsOf({ ...homeless, ...urls, [name]: value })).toEqual([]);
+    expect(faultsOf({ ...homeless, REDIS_HOST: 'redis' })).toEqual([database, rabbit]);
   });
 
   it('a database or a Redis named twice', () => {

@@ -36,6 +36,7 @@ export interface Rates {
 /** Settings of one process. The class is its own injection token. All times in milliseconds unless the name says otherwise. */
 export abstract class AppConfig {
   abstract readonly environment: Env['NODE_ENV'];
+  abstract readonly role: Env['APP_ROLE'];
   abstract readonly version: string;
   abstract readonly dataDir: string;
   abstract readonly http: {
@@ -53,6 +54,23 @@ export abstract class AppConfig {
   abstract readonly database: Readonly<DatabaseConfig>;
   abstract readonly redis: Readonly<RedisConfig>;
   abstract readonly cache: { readonly ttl: number; readonly capacity: number; readonly maxBytes: number };
+  abstract readonly rabbitmq: {
+    /** Undefined: no broker. */
+    readonly url: string | undefined;
+    readonly prefix: string;
+  };
+  abstract readonly jobs: {
+    readonly lease: number;
+    readonly concurrency: number;
+    readonly retentionDays: number;
+  };
+  abstract readonly threads: {
+    /** Threads of each pool. */
+    readonly render: number;
+    readonly data: number;
+    readonly memoryMib: number;
+  };
+  abstract readonly files: { readonly maxBytes: number };
   abstract readonly rateLimits: {
     readonly mode: Env['RATE_LIMIT_MODE'];
     readonly standard: Readonly<Rates>;
@@ -117,6 +135,7 @@ export function toAppConfig(env: Env): AppConfig {
   const made = complete ? undefined : secretsIn(dataDir);
   return deepFreeze({
     environment: env.NODE_ENV,
+    role: env.APP_ROLE,
     version: manifest.version,
     dataDir,
     http: {
@@ -140,6 +159,10 @@ export function toAppConfig(env: Env): AppConfig {
     },
     redis: { servers: redisServers(env), password: env.REDIS_PASSWORD, prefix: env.REDIS_PREFIX },
     cache: { ttl: env.CACHE_TTL * 1000, capacity: env.CACHE_CAPACITY, maxBytes: env.CACHE_MAX_BYTES },
+    rabbitmq: { url: env.RABBITMQ_URL, prefix: env.RABBITMQ_QUEUE },
+    jobs: { lease: env.JOB_LEASE, concurrency: env.JOB_CONCURRENCY, retentionDays: env.JOB_RETENTION },
+    threads: { render: env.THREADS_RENDER, data: env.THREADS_DATA, memoryMib: env.THREAD_MEMORY },
+    files: { maxBytes: env.FILE_MAX_SIZE },
     rateLimits: {
       mode: env.RATE_LIMIT_MODE,
       standard: { burst: rateOf(env.RATE_LIMIT_BURST), sustained: rateOf(env.RATE_LIMIT_SUSTAINED) },

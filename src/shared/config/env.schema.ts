@@ -49,6 +49,10 @@ export const envSchema = Joi.object({
     .valid('development', 'test', 'production')
     .default('development')
     .description('development, test or production'),
+  APP_ROLE: Joi.string()
+    .valid('all', 'api', 'worker')
+    .default('all')
+    .description('all, api (requests only) or worker (background jobs, and the probes)'),
   HOST: Joi.string().hostname().description('Address to listen on. Default: 127.0.0.1, in production 0.0.0.0'),
   PORT: Joi.number().port().default(3000).description('Port to listen on; 0 picks a free one'),
   TZ: Joi.string()
@@ -135,6 +139,49 @@ export const envSchema = Joi.object({
     .default(67_108_864)
     .description('Most memory that they take, bytes; the least recently used leave first'),
 
+  RABBITMQ_URL: Joi.string()
+    .uri({ scheme: ['amqp', 'amqps'] })
+    .description('RabbitMQ (amqp:// or amqps://); without it jobs are handed out by PostgreSQL alone'),
+  RABBITMQ_QUEUE: Joi.string()
+    .pattern(/^[\w.-]{1,100}$/)
+    .default('holdfast')
+    .messages({ 'string.pattern.base': '{{#label}} must be 1 to 100 of A-Z a-z 0-9 _ . -' })
+    .description('First part of the names of exchanges and queues, so that deployments may share a broker'),
+  JOB_LEASE: Joi.number()
+    .integer()
+    .min(500)
+    .max(600_000)
+    .default(10_000)
+    .description('After so long without a sign of life a worker is taken for dead and its jobs are run again, milliseconds'),
+  JOB_CONCURRENCY: Joi.number()
+    .integer()
+    .min(1)
+    .max(1_000)
+    .default(10)
+    .description('Jobs of one queue that a process runs at once, where the job itself does not say'),
+  JOB_RETENTION: Joi.number()
+    .integer()
+    .min(1)
+    .default(7)
+    .description('Finished jobs are deleted after so many days; dead letters stay until they are replayed or discarded'),
+  THREADS_RENDER: Joi.number().integer().min(1).max(64).default(1).description('Threads that draw documents, per process'),
+  THREADS_DATA: Joi.number()
+    .integer()
+    .min(1)
+    .max(64)
+    .default(1)
+    .description('Threads that read, write and count tables of data, per process'),
+  THREAD_MEMORY: Joi.number()
+    .integer()
+    .min(32)
+    .default(512)
+    .description('Heap of one thread, MiB; who needs more fails its job, not the process'),
+  FILE_MAX_SIZE: Joi.number()
+    .integer()
+    .min(1)
+    .default(104_857_600)
+    .description('Largest file that may be uploaded, bytes (100 MiB)'),
+
   RATE_LIMIT_MODE: Joi.string()
     .valid('enforce', 'dry-run', 'off')
     .default('enforce')
@@ -173,7 +220,10 @@ export const envSchema = Joi.object({
     .description('Requests in flight may finish within, milliseconds; then the process exits'),
 })
   .when(Joi.object({ NODE_ENV: Joi.valid('production').required(), EMBEDDED: flag().valid(false) }).unknown(), {
-    then: Joi.object().or('DATABASE_URL', 'DATABASE_HOST').or('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES'),
+    then: Joi.object()
+      .or('DATABASE_URL', 'DATABASE_HOST')
+      .or('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES')
+      .or('RABBITMQ_URL'),
   })
   .oxor('DATABASE_URL', 'DATABASE_HOST')
   .oxor('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES');
@@ -181,6 +231,7 @@ export const envSchema = Joi.object({
 /** The variables after defaults; absent ones without a default are undefined. */
 export interface Env {
   NODE_ENV: 'development' | 'test' | 'production';
+  APP_ROLE: 'all' | 'api' | 'worker';
   HOST?: string;
   PORT: number;
   TZ: string;
@@ -213,6 +264,15 @@ export interface Env {
   CACHE_TTL: number;
   CACHE_CAPACITY: number;
   CACHE_MAX_BYTES: number;
+  RABBITMQ_URL?: string;
+  RABBITMQ_QUEUE: string;
+  JOB_LEASE: number;
+  JOB_CONCURRENCY: number;
+  JOB_RETENTION: number;
+  THREADS_RENDER: number;
+  THREADS_DATA: number;
+  THREAD_MEMORY: number;
+  FILE_MAX_SIZE: number;
   RATE_LIMIT_MODE: 'enforce' | 'dry-run' | 'off';
   RATE_LIMIT_BURST: string;
   RATE_LIMIT_SUSTAINED: string;
