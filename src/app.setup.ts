@@ -14,15 +14,17 @@ import { addBodyHooks } from './common/hooks/body.hooks.js';
 import { addDeadlineHooks } from './common/hooks/deadline.hooks.js';
 import { addRepresentationHooks } from './common/hooks/representation.hooks.js';
 import { addRequestHooks, requestIdOf } from './common/hooks/request.hooks.js';
+import { addProbesOnlyHook } from './common/hooks/role.hooks.js';
 import { addSecurityHooks } from './common/hooks/security.hooks.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import { Clock } from './shared/libs/clock.js';
 import { type Logger, NestLogger } from './shared/services/logging/logger.js';
+import { QueueDriver } from './workers/drivers/queue.driver.js';
 
 /** Routes outside of /api. */
 const UNPREFIXED = ['health', 'health/live', 'health/ready', 'health/startup', 'ping', 'problems', 'problems/:code'];
 
-/** Builds the application, ready to listen. */
+/** Builds the application, ready to listen, and to run jobs (`startAllMicroservices`) where its role says so. */
 export async function createApp(
   config: AppConfig,
   databaseUrl: string,
@@ -42,9 +44,10 @@ export async function createApp(
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response)); // Node's own 417 is no problem+json
   addRequestHooks(fastify, logger, app.get(Clock));
   addSecurityHooks(fastify, '/docs');
+  if (config.role === 'worker') addProbesOnlyHook(fastify);
   if (config.http.corsOrigins.length > 0) await app.register(cors, corsOptions(config));
   addDeadlineHooks(fastify, config.http.requestTimeout);
-  addBodyHooks(fastify, config.http.bodyTimeout);
+  await addBodyHooks(fastify, config.http.bodyTimeout);
   addRepresentationHooks(fastify);
   app.setGlobalPrefix('api', { exclude: UNPREFIXED.map((path) => ({ path, method: RequestMethod.ALL })) });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: [VERSION_NEUTRAL, '1'] });
@@ -55,6 +58,7 @@ export async function createApp(
     customSiteTitle: 'Holdfast API',
     swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
   });
+  if (config.role !== 'api') app.connectMicroservice({ strategy: app.get(QueueDriver) });
   return app;
 }
 

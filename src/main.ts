@@ -42,6 +42,7 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
   const app = (opened.app = await timed('Application built', () => createApp(config, url, logger)));
   opened.connections = new Connections(app.getHttpServer());
   await listen(app, config);
+  await app.startAllMicroservices();
   const demo =
     config.environment === 'development'
       ? await timed('Demo accounts checked', () => seedDemoAccounts(app, { newPasswords: false }))

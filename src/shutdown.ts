@@ -7,6 +7,7 @@ import type { AppConfig } from './shared/config/app-config.js';
 import type { Database } from './shared/services/database/database-url.js';
 import { Lifecycle } from './shared/services/lifecycle.js';
 import { flush, type Logger } from './shared/services/logging/logger.js';
+import { JobRunner } from './workers/job-runner.js';
 
 /** Filled as the start goes on; a signal may come at any moment of it. */
 export interface Opened {
@@ -56,6 +57,7 @@ export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened):
 async function stop(config: AppConfig, { app, connections, database }: Opened): Promise<void> {
   if (app) {
     app.get(Lifecycle).drain();
+    void app.get(JobRunner).stop(); // no new work; closing the application waits for it
     await delay(config.http.shutdownDelay); // Kubernetes needs a while to see the probe and send traffic elsewhere
     const idle = setInterval(() => connections?.closeIdle(), IDLE_CHECK_MS);
     await app.close().finally(() => clearInterval(idle));

@@ -20,6 +20,18 @@ export const HttpErrors = defineErrors('', {
     message: (detail: string) => detail,
     cure: 'Send valid JSON (RFC 8259) in UTF-8, nested at most 32 levels, without NUL characters and lone surrogates.',
   },
+  BATCH_NOT_JSON: {
+    status: 400,
+    level: 'debug',
+    message: (type: string) => `The answer is ${type}; a batch holds JSON only.`,
+    cure: 'Send this request by itself. It was run, but nobody has read its answer.',
+  },
+  BATCH_IN_BATCH: {
+    status: 400,
+    level: 'debug',
+    message: () => 'A batch in a batch is not run.',
+    cure: 'Put all requests into one list, or send several batches.',
+  },
   INVALID_CURSOR: {
     status: 400,
     level: 'debug',
@@ -50,6 +62,12 @@ export const HttpErrors = defineErrors('', {
     message: (method: string, path: string) => `There is no ${method} ${path}.`,
     cure: 'Look the route up in Swagger UI at /docs; paths are case-sensitive and have no trailing slash.',
   },
+  REQUEST_NOT_FOUND: {
+    status: 404,
+    level: 'debug',
+    message: (id: string) => `No request ${id} of yours is in flight.`,
+    cure: 'It has been answered, or never came. Name the `X-Request-Id` that it was sent with.',
+  },
   REQUEST_TIMEOUT: {
     status: 408,
     level: 'info',
@@ -76,6 +94,12 @@ export const HttpErrors = defineErrors('', {
     level: 'info',
     message: () => 'The body is larger than this route takes.',
     cure: 'Send less at once.',
+  },
+  BATCH_TOO_LARGE: {
+    status: 413,
+    level: 'info',
+    message: (detail: string) => detail,
+    cure: 'The answers of a batch are 5 MiB together at most. Send this request in another batch, or ask it for less; `detail` says whether it was run.',
   },
   URI_TOO_LONG: {
     status: 414,
@@ -107,6 +131,12 @@ export const HttpErrors = defineErrors('', {
     level: 'debug',
     message: () => 'The request headers are larger than 16 KiB.',
     cure: 'Send fewer or shorter headers and cookies.',
+  },
+  REQUEST_CANCELLED: {
+    status: 499,
+    level: 'debug',
+    message: () => 'The request was cancelled before it was answered.',
+    cure: 'Its caller cancelled it (DELETE /api/requests/:id) or hung up. Read what it was to change before you send it again: a change that was just being committed was made.',
   },
   INTERNAL_ERROR: {
     status: 500,

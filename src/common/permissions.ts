@@ -12,6 +12,11 @@ export const PERMISSIONS = [
   'cache:read',
   'cache:clear',
   'audit:read',
+  'jobs:read',
+  'jobs:replay',
+  'jobs:discard',
+  'schedules:read',
+  'schedules:run',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 

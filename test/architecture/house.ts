@@ -28,6 +28,7 @@ const EDGES = new Set([
   'shared/services → shared/entities',
   'auth → users',
   'tasks → files',
+  'users → files',
 ]);
 
 /** Words that only some files may say, and why. */

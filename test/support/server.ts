@@ -95,6 +95,7 @@ export async function startServer(env: Record<string, string> = {}): Promise<Tes
   const logger = createLogger(config, { write: (line: string) => void log.push(line) });
   const app = await createApp(config, database.url, logger);
   await app.listen(0, '127.0.0.1');
+  await app.startAllMicroservices();
   app.get(Lifecycle).serve();
   return new TestServer(app, database.url, log, () => database.drop());
 }

@@ -73,7 +73,7 @@ function success(status: number, options: EndpointOptions): ApiResponseOptions {
     ...REQUEST_ID,
     ...limitOf(options),
     ...((versioned || paged) && ETAG),
-    ...(versioned && status === 201 && LOCATION),
+    ...(versioned && (status === 201 || status === 202) && LOCATION),
     ...(paged && LINK),
   };
   return { status, description: STATUS_CODES[status] ?? '', headers, ...(returns && { type: returns }) };

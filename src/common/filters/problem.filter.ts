@@ -4,11 +4,15 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppError } from '../../shared/libs/app-error.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { runningRequest } from '../../shared/services/logging/request-context.js';
 import type { ProblemDto } from '../dto/problem.dto.js';
 import { HttpErrors } from '../http.errors.js';
 import { toAppError } from './to-problem.js';
 
 export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
+
+/** Of 499, which no RFC has: as nginx calls it, and with it most who read logs. */
+const CANCELLED = 'Client Closed Request';
 
 /** Every 401 says how to do better (RFC 9110, 15.5.2). */
 const CHALLENGE = { 'www-authenticate': 'Bearer' };
@@ -24,6 +28,8 @@ export class ProblemFilter implements ExceptionFilter {
 
   /** Also for what Fastify refuses before Nest is asked. */
   answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    // A cancelled request is answered at once: that its handler then fails is what was wanted.
+    if (reply.sent && runningRequest()?.cancelled) return;
     const notFound = request.is404 && (thrown as { status?: unknown }).status === 404;
     const error = notFound ? HttpErrors.ROUTE_NOT_FOUND(request.method, pathOf(request.url)) : toAppError(thrown);
     const where = `${error.code} on ${request.method} ${pathOf(request.url)}`;
@@ -45,7 +51,7 @@ export function toProblem(
 ): ProblemDto {
   return {
     type: `/problems/${error.code}`,
-    title: STATUS_CODES[error.status] ?? 'Error',
+    title: error.status === 499 ? CANCELLED : (STATUS_CODES[error.status] ?? 'Error'),
     status: error.status,
     detail: error.message,
     code: error.code,

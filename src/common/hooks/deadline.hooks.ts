@@ -1,6 +1,5 @@
 // Every request is answered within a limit, whatever its handler waits for.
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { unavailable } from '../filters/to-problem.js';
+import type { FastifyInstance } from 'fastify';
 
 const CHECK_MS = 1_000;
 
@@ -9,20 +8,11 @@ const CHECK_MS = 1_000;
  * AbortController for each request were a sixth of what a small answer cost. So an answer may come a second late.
  */
 export function addDeadlineHooks(fastify: FastifyInstance, limitMs: number): void {
-  const inFlight = new Set<FastifyReply>(); // oldest first
-  fastify.addHook('onRequest', (_request, reply, done) => {
-    inFlight.add(reply);
-    done();
-  });
-  fastify.addHook('onResponse', (_request, reply, done) => {
-    inFlight.delete(reply);
-    done();
-  });
   const check = setInterval(() => {
-    for (const reply of inFlight) {
-      if (reply.elapsedTime < limitMs) break;
-      inFlight.delete(reply);
-      if (!reply.sent) reply.send(unavailable());
+    for (const request of fastify.inFlight) {
+      if (request.elapsedMs < limitMs) break;
+      if (!request.isAnswering && !request.isUpload) request.cancel('too slow');
+      if (request.isOrphan) fastify.inFlight.delete(request);
     }
   }, CHECK_MS).unref();
   fastify.addHook('onClose', (_instance, done) => {

@@ -53,7 +53,7 @@ function describeResource(request: FastifyRequest, reply: FastifyReply, body: un
   if (reply.statusCode < 300) {
     const { id, version } = body as Versioned;
     reply.header('etag', `"${version}"`);
-    if (reply.statusCode === 201) reply.header('location', `${pathOf(request.url)}/${id}`);
+    if (reply.statusCode === 201 || reply.statusCode === 202) reply.header('location', `${pathOf(request.url)}/${id}`);
   }
   done(null, body);
 }

@@ -1,12 +1,13 @@
-// What every request needs, as Fastify hooks: an id, a context for log lines below, one line when it is answered.
+// What every request needs, as Fastify hooks: an id, a context for whoever works below, one line when it is answered.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/libs/clock.js';
 import type { Logger } from '../../shared/services/logging/logger.js';
 import { HttpErrors } from '../http.errors.js';
 import { RequestLog } from '../../shared/services/logging/request-log.js';
 import { requestContext } from '../../shared/services/logging/request-context.js';
+import { enterFlight, type RequestInFlight } from '../requests/request-in-flight.js';
 
 const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -17,26 +18,32 @@ export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
 }
 
 export function addRequestHooks(fastify: FastifyInstance, logger: Logger, clock: Clock): void {
+  const log = new RequestLog(logger, clock);
+  fastify.decorate('inFlight', new Set<RequestInFlight>());
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     // RFC 9112, 3.2. Node would refuse it too, but with an empty answer.
     if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
       return done(HttpErrors.BAD_REQUEST('HTTP/1.1 needs a Host header.'));
-    requestContext.run({ requestId: request.id }, done);
+    const hungUp = (): void => writeLine(log, request, reply); // nothing is finished then, and no onResponse follows
+    requestContext.run(enterFlight(fastify, reply, hungUp), done);
   });
-  const log = new RequestLog(logger, clock);
   fastify.addHook('onResponse', (request, reply, done) => {
-    const level = request.url.startsWith('/health') || request.url === '/ping' ? 'debug' : 'info';
-    if (!log.writes(level)) return done();
-    log.write(level, {
-      requestId: request.id,
-      method: request.method,
-      route: request.routeOptions.url ?? '(none)',
-      status: reply.statusCode,
-      ms: Math.round(reply.elapsedTime * 10) / 10,
-      ip: request.ip,
-      user: request.user?.id,
-    });
+    writeLine(log, request, reply);
     done();
+  });
+}
+
+function writeLine(log: RequestLog, request: FastifyRequest, reply: FastifyReply): void {
+  const level = request.url.startsWith('/health') || request.url === '/ping' ? 'debug' : 'info';
+  if (!log.writes(level)) return;
+  log.write(level, {
+    requestId: request.id,
+    method: request.method,
+    route: request.routeOptions.url ?? '(none)',
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+    ip: request.ip,
+    user: request.user?.id,
   });
 }

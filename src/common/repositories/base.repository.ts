@@ -16,7 +16,7 @@ import { toEntity } from './to-entity.js';
 /** A column that a list may be ordered by: its SQL (indexed together with `id`), its type, its value in a row. */
 export interface SortColumn<E> {
   sql: string;
-  type: 'timestamptz' | 'integer' | 'text';
+  type: 'timestamptz' | 'integer' | 'bigint' | 'text';
   value(row: E): Date | number | string;
 }
 

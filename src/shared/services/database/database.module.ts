@@ -1,8 +1,9 @@
-// PostgreSQL for the whole house: connection, unit of work, ids.
+// PostgreSQL for the whole house: connection, unit of work, ids, signals between processes.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppConfig } from '../../config/app-config.js';
 import { Clock, SystemClock } from '../../libs/clock.js';
+import { Signals } from '../events/signals.js';
 import { servingOptions } from './database.options.js';
 import { MigrationStatus } from './migration-status.js';
 import { ReadLanes } from './read-lanes.js';
@@ -27,8 +28,15 @@ export class DatabaseModule {
           }),
         }),
       ],
-      providers: [Transaction, ReadLanes, SnowflakeIds, MigrationStatus, { provide: Clock, useClass: SystemClock }],
-      exports: [ReadLanes, Transaction, SnowflakeIds, MigrationStatus, Clock],
+      providers: [
+        Transaction,
+        ReadLanes,
+        Signals,
+        SnowflakeIds,
+        MigrationStatus,
+        { provide: Clock, useClass: SystemClock },
+      ],
+      exports: [ReadLanes, Signals, Transaction, SnowflakeIds, MigrationStatus, Clock],
     };
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { DataSourceOptions } from 'typeorm';
 import type { AppConfig } from '../../config/app-config.js';
+import { CancellableClient } from './cancellable-client.js';
 
 /** The folder that holds src/ and migrations/: the checkout, or dist/ of a build. */
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../../..');
@@ -32,6 +33,7 @@ export function servingOptions(config: AppConfig, url: string): DataSourceOption
     ...connection(config, url),
     poolSize: config.database.poolSize,
     extra: {
+      Client: CancellableClient, // what the pool makes its connections with
       statement_timeout: 5_000,
       lock_timeout: 2_000,
       idle_in_transaction_session_timeout: 10_000,

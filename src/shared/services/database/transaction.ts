@@ -25,6 +25,8 @@ interface Scope {
 /** serialization_failure and deadlock_detected: the database asks us to try the whole transaction again. */
 const RETRIED = new Set(['40001', '40P01']);
 const MOST_TRIES = 3;
+/** query_canceled */
+const CANCELED = '57014';
 
 @Injectable()
 export class Transaction {
@@ -74,13 +76,31 @@ export class Transaction {
 
   /** One named prepared statement on the running transaction's connection, else on any of the pool. */
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
-    return (await ((await this.client()) ?? this.pool).query<R>(statement)).rows;
+    const client = await this.client();
+    return client ? (await client.query<R>(statement)).rows : this.queryPool<R>(statement);
   }
 
-  /** The same for the hottest reads, which outside of a transaction go down a pipelined lane. */
+  /** The same for the hottest reads, which outside of a transaction go down a pipelined lane: many callers' at once, so no cancel stops them. */
   async read<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const client = await this.client();
     return client ? (await client.query<R>(statement)).rows : this.lanes.query<R>(statement);
+  }
+
+  /** Not the pool's own `query`: it sends the statement in the context of whoever gave the connection back, not in ours. */
+  private async queryPool<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
+    const client = await this.pool.connect();
+    let failure: Error | undefined;
+    const fail = (error: unknown): void => void (failure = error as Error);
+    client.on('error', fail);
+    try {
+      return (await client.query<R>(statement)).rows;
+    } catch (error) {
+      if (sqlStateOf(error) !== CANCELED) fail(error); // a new connection has forgotten what may be wrong with this one
+      throw error;
+    } finally {
+      client.off('error', fail);
+      client.release(failure);
+    }
   }
 
   private client(): Promise<pg.PoolClient> | undefined {

@@ -5,6 +5,14 @@ export interface EventMap {
   'user.locked-out': { userId: string };
   /** An administrator emptied the cache, or what matched a pattern. */
   'cache.cleared': { actorId: string; pattern: string; removed: number };
+  /** A running job says how far it is, 0-100. `ownerId` null: nobody's. */
+  'job.progress': { jobId: string; ownerId: string | null; type: string; progress: number };
+  /** A job has come to its end. */
+  'job.done': { jobId: string; ownerId: string | null; type: string; status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' };
+  /** Dead letters go round again, or away; an administrator asked for it. */
+  'job.replayed': { actorId: string; jobIds: string[] };
+  'job.discarded': { actorId: string; jobIds: string[] };
+  'schedule.run': { actorId: string; schedule: string; jobId: string };
 }
 
 export type EventName = keyof EventMap;

@@ -5,8 +5,6 @@ import type { DataSource } from 'typeorm';
 import type { ReadLanes } from '../database/read-lanes.js';
 import { EventRelay, type Subscription } from './event-relay.js';
 
-/** One for all processes on this database. */
-const CHANNEL = 'holdfast';
 const END_MS = 500;
 
 /**
@@ -16,17 +14,22 @@ const END_MS = 500;
 export class PostgresRelay extends EventRelay {
   private client: pg.Client | undefined;
 
-  /** `lanes`: connections beside the pool, whose own are held by those who wait for us. */
+  /**
+   * `lanes`: connections beside the pool, whose own are held by those who wait for us. `channel`: a plain SQL name, the
+   * same for all processes on this database. `listening`: told each time the connection is made.
+   */
   constructor(
     private readonly dataSource: DataSource,
     private readonly lanes: ReadLanes,
+    private readonly channel = 'holdfast',
+    private readonly listening: () => void = () => undefined,
   ) {
     super();
   }
 
   /** Over any connection, while our own is being made again: whoever can commit can be heard. */
   async publish(text: string): Promise<void> {
-    const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [CHANNEL, text] };
+    const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [this.channel, text] };
     const heard = await this.client?.query(notify).catch(() => undefined);
     if (!heard) await this.lanes.query(notify);
   }
@@ -45,8 +48,9 @@ export class PostgresRelay extends EventRelay {
       gone();
     });
     await client.connect();
-    await client.query(`LISTEN ${CHANNEL}`);
+    await client.query(`LISTEN ${this.channel}`);
     this.client = client;
+    this.listening();
     return { end: () => endClient(client) };
   }
 }

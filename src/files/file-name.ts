@@ -1,0 +1,24 @@
+// Names and media types as people send them: data, of which only what is harmless is kept.
+
+const MOST_CHARACTERS = 255;
+const LONGEST_TYPE = 100;
+const UNKNOWN_TYPE = 'application/octet-stream';
+
+/** Controls break headers and logs; those of direction and line make a name look like another one. */
+const INVISIBLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
+
+/** RFC 6838, 4.2, without parameters. */
+const PLAIN_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
+
+/** The last part of a path, without what cannot be seen; `file` where nothing is left. At most 255 code points. */
+export function cleanFileName(given: string | undefined): string {
+  const visible = (given ?? '').toWellFormed().normalize('NFC').replace(INVISIBLE, '');
+  const name = visible.split(/[\\/]/).at(-1)?.trim() ?? '';
+  return /^\.*$/.test(name) ? 'file' : [...name].slice(0, MOST_CHARACTERS).join('').trimEnd();
+}
+
+/** A plain `type/subtype`, else application/octet-stream. */
+export function plainMediaType(given: string): string {
+  const type = given.trim().toLowerCase();
+  return type.length <= LONGEST_TYPE && PLAIN_TYPE.test(type) ? type : UNKNOWN_TYPE;
+}

@@ -1,0 +1,48 @@
+// A file, which belongs to one user: what is known of it. Its bytes stand in the storage.
+import { Column, Entity, ForeignKey, Index } from 'typeorm';
+import { BaseEntityCustom } from '../shared/entities/base.entity.js';
+
+/** Whose a file is: the public UUID and the internal snowflake of a user. */
+export interface FileOwner {
+  readonly id: string;
+  readonly key: string;
+}
+
+/** Exact up to 2^53, far beyond any file. */
+const AS_NUMBER = { to: (value: number) => value, from: (value: string) => Number(value) };
+
+@Entity('files')
+@Index('files_created', ['ownerId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
+export class FileEntity extends BaseEntityCustom {
+  /** `users.id`, by the table's name: rooms do not import each other. */
+  @ForeignKey('User', 'id', { name: 'files_owner' })
+  @Column('bigint', { name: 'owner_id' })
+  ownerId!: string;
+
+  /** `users.uuid` of the owner, copied: it never changes, and spares every answer a join. */
+  @Column('uuid', { name: 'owner_uuid' })
+  ownerUuid!: string;
+
+  /** As people named it; never part of a path. */
+  @Column('varchar', { length: 255 })
+  name!: string;
+
+  /** As the client said; a download names only some of them. */
+  @Column('varchar', { name: 'mime_type', length: 100 })
+  mimeType!: string;
+
+  /** Bytes. */
+  @Column('bigint', { transformer: AS_NUMBER })
+  size!: number;
+
+  /** Of the bytes, in hexadecimal. */
+  @Column('char', { length: 64 })
+  sha256!: string;
+
+  @Column('varchar', { length: 50, default: 'default' })
+  bucket!: string;
+
+  /** Finds the bytes in the storage. */
+  @Column('uuid', { name: 'storage_key' })
+  storageKey!: string;
+}

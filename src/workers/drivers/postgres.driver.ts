@@ -1,0 +1,64 @@
+// The queue without a broker: news of work over LISTEN and NOTIFY, and a scan for whatever was missed or becomes due.
+import { randomUUID } from 'node:crypto';
+import { createGather } from '../../shared/libs/gather.js';
+import type { Signals } from '../../shared/services/events/signals.js';
+import { type Consumer, type DeadNews, type Leave, QueueDriver } from './queue.driver.js';
+
+const TOPIC = 'jobs';
+
+export class PostgresDriver extends QueueDriver {
+  readonly announces = false;
+  readonly broker = null;
+  private readonly self = randomUUID();
+  private consumer: Consumer | undefined;
+  /** Queues that may have due work: until a claim comes back with less than it asked for. */
+  private readonly awake = new Set<string>();
+  /** One notification at a time; what is enqueued meanwhile goes with the next. */
+  private readonly tell = createGather<string, void>(async (queues) => {
+    await this.signals.send(TOPIC, [this.self, ...new Set(queues)].join(' ')).catch(() => undefined);
+    return [];
+  });
+
+  constructor(private readonly signals: Signals) {
+    super();
+    signals.on(TOPIC, (body) => {
+      const [sender, ...queues] = body.split(' ');
+      if (sender !== this.self) queues.forEach((queue) => this.found(queue));
+    });
+  }
+
+  announce(queues: Iterable<string>): void {
+    for (const queue of queues) {
+      this.found(queue);
+      void this.tell(queue);
+    }
+  }
+
+  bury(_dead: readonly DeadNews[]): void {
+    // Nobody to tell: the row is the dead letter.
+  }
+
+  leave(queue: string, free: number): Leave | null {
+    if (!this.awake.delete(queue)) return null;
+    return {
+      most: free,
+      claimed: (count) => {
+        if (count >= free) this.awake.add(queue);
+      },
+      failed: () => void this.awake.add(queue),
+    };
+  }
+
+  found(queue: string): void {
+    this.awake.add(queue);
+    this.consumer?.wake(queue);
+  }
+
+  protected async open(consumer: Consumer): Promise<void> {
+    this.consumer = consumer;
+  }
+
+  protected async shut(): Promise<void> {
+    this.consumer = undefined;
+  }
+}

@@ -1,0 +1,119 @@
+// Enqueueing: a job is a row in the caller's transaction, and is told of after the commit.
+import { Injectable } from '@nestjs/common';
+import { v7 as uuidV7 } from 'uuid';
+import { createGather } from '../shared/libs/gather.js';
+import { SnowflakeIds } from '../shared/services/database/snowflake-ids.js';
+import { type Outcome, type Participant, Transaction } from '../shared/services/database/transaction.js';
+import { requestContext } from '../shared/services/logging/request-context.js';
+import { QueueDriver } from './drivers/queue.driver.js';
+import { JobLedger, type NewJob } from './job-ledger.js';
+import { checkPayload } from './job-payload.js';
+import type { JobDefinition, JobOwner, JobPriority } from './job.js';
+import { JobsRepository } from './jobs.repository.js';
+
+export interface EnqueueOptions {
+  /** Default: now. */
+  runAt?: Date;
+  priority?: JobPriority;
+  /** Who may see and cancel it. */
+  owner?: JobOwner;
+}
+
+export interface Enqueued {
+  /** UUID. */
+  id: string;
+  /** False: a job with the same unique key was there already, and this is its id. */
+  isNew: boolean;
+}
+
+/** Rows of one statement. */
+const MOST = 1_000;
+/** A job that holds the key may finish just when it is looked up. */
+const MOST_TRIES = 5;
+
+@Injectable()
+export class JobQueue {
+  /** Of concurrent callers outside of transactions: one statement and one commit for all. */
+  private readonly together = createGather<NewJob, boolean>((jobs) => this.insert(jobs), { most: MOST, lines: 2 });
+
+  constructor(
+    private readonly ledger: JobLedger,
+    private readonly jobs: JobsRepository,
+    private readonly driver: QueueDriver,
+    private readonly transaction: Transaction,
+    private readonly ids: SnowflakeIds,
+  ) {}
+
+  /**
+   * In the caller's transaction where there is one: no job of what was rolled back, no commit without its job. Else the
+   * job is on disk when this resolves. Throws VALIDATION_FAILED.
+   */
+  async enqueue<P extends object>(job: JobDefinition<P>, payload: P, options: EnqueueOptions = {}): Promise<Enqueued> {
+    const row = await this.toRow(job, payload, options);
+    for (let attempt = 1; ; attempt++) {
+      const isNew = this.transaction.isRunning ? (await this.insertInside([row]))[0] : await this.together(row);
+      if (isNew) return { id: row.uuid, isNew };
+      const holder = await this.jobs.findUnfinished(row.type, row.uniqueKey as string);
+      if (holder !== null) return { id: holder, isNew: false };
+      if (attempt === MOST_TRIES) throw new Error(`Unique key of ${row.type} was taken and free ${MOST_TRIES} times.`);
+    }
+  }
+
+  /** All or none, in one statement, for jobs without unique keys. Gives their UUIDs in order. Throws VALIDATION_FAILED. */
+  async enqueueAll<P extends object>(
+    job: JobDefinition<P>,
+    payloads: readonly P[],
+    options: EnqueueOptions = {},
+  ): Promise<string[]> {
+    if (job.uniqueKey) throw new Error(`Job ${job.name} has unique keys: enqueue one by one.`);
+    const rows: NewJob[] = [];
+    for (const payload of payloads) rows.push(await this.toRow(job, payload, options));
+    if (rows.length > 0) await (this.transaction.isRunning ? this.insertInside(rows) : this.insert(rows));
+    return rows.map(({ uuid }) => uuid);
+  }
+
+  private async toRow<P extends object>(job: JobDefinition<P>, payload: P, options: EnqueueOptions): Promise<NewJob> {
+    const checked = await checkPayload(job, payload);
+    return {
+      id: await this.ids.next(),
+      uuid: uuidV7(),
+      type: job.name,
+      queue: job.queue,
+      payload: JSON.stringify(checked),
+      priority: options.priority ?? job.priority,
+      runAt: options.runAt ?? null,
+      maxAttempts: job.attempts,
+      uniqueKey: job.uniqueKey?.(checked) ?? null,
+      owner: options.owner ?? null,
+      requestId: requestContext.getStore()?.requestId ?? null,
+    };
+  }
+
+  private async insert(rows: readonly NewJob[]): Promise<boolean[]> {
+    const fresh = await this.ledger.enqueue(rows);
+    this.driver.announce(new Set(rows.map(({ queue }) => queue)));
+    return rows.map(({ id }) => fresh.has(id));
+  }
+
+  private async insertInside(rows: readonly NewJob[]): Promise<boolean[]> {
+    const fresh = await this.ledger.enqueue(rows);
+    const news = this.transaction.participant(this, () => new NewsAfterCommit(this.driver));
+    for (const { queue } of rows) news?.queues.add(queue);
+    return rows.map(({ id }) => fresh.has(id));
+  }
+}
+
+class NewsAfterCommit implements Participant {
+  readonly queues = new Set<string>();
+
+  constructor(private readonly driver: QueueDriver) {}
+
+  prepare(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Also when nobody knows how it ended: who looks in vain loses nothing. */
+  finish(outcome: Outcome): void {
+    if (outcome !== 'rolled back') this.driver.announce(this.queues);
+  }
+}

@@ -1,0 +1,59 @@
+// What the jobs refuse, and how attempts fail.
+import { defineErrors } from '../shared/libs/app-error.js';
+
+export const JobErrors = defineErrors('JOB', {
+  NOT_FOUND: {
+    status: 404,
+    level: 'debug',
+    message: (id: string) => `No job ${id}.`,
+    cure: "Check the id. Someone else's job is not found either, and finished ones are deleted after a while.",
+  },
+  TYPE_UNKNOWN: {
+    status: 400,
+    level: 'debug',
+    message: (type: string) => `There is no job of type ${type} that you may ask for.`,
+    cure: 'The types stand in the description of POST /api/jobs.',
+  },
+  FINISHED: {
+    status: 409,
+    level: 'debug',
+    message: (status: string) => `The job is ${status} already.`,
+    cure: 'Only jobs that wait or run can be cancelled.',
+  },
+  NOT_DEAD: {
+    status: 404,
+    level: 'debug',
+    message: (id: string) => `No dead letter ${id}.`,
+    cure: 'Check the id: only failed jobs are dead letters, and somebody may have replayed or discarded it.',
+  },
+  PAYLOAD_INVALID: {
+    status: 422,
+    level: 'warn',
+    message: (detail: string) => `The payload is not valid any more: ${detail}`,
+    cure: 'The rules for payloads of this type have changed since it was enqueued: discard it, and enqueue a new one.',
+  },
+  TIMED_OUT: {
+    status: 504,
+    level: 'warn',
+    message: (ms: number) => `Not done within ${ms} ms.`,
+    cure: 'Replay it when less is going on, or give the job more time in its definition.',
+  },
+  WORKER_LOST: {
+    status: 500,
+    level: 'error',
+    message: () => 'The worker that ran it died or froze.',
+    cure: 'When it happens to one job again and again, that job is the cause: look at its payload before replaying it.',
+  },
+  HANDLER_FAILED: {
+    status: 500,
+    level: 'error',
+    message: () => 'The job failed on our side.',
+    cure: "Administrators see every attempt's error among the dead letters.",
+  },
+  TYPE_UNHANDLED: {
+    status: 501,
+    level: 'error',
+    message: (type: string) => `No worker here knows jobs of type ${type}.`,
+    cure: 'Start a worker of the version that enqueued it, then replay it; or discard it.',
+  },
+});

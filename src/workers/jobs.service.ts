@@ -1,0 +1,93 @@
+// Who may ask for which jobs, see them and cancel them.
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpErrors } from '../common/http.errors.js';
+import { type Actor, can } from '../common/permissions.js';
+import type { Page } from '../common/dto/page.dto.js';
+import { AppError } from '../shared/libs/app-error.js';
+import { Events } from '../shared/services/events/events.js';
+import { Signals } from '../shared/services/events/signals.js';
+import { LOGGER, type Logger } from '../shared/services/logging/logger.js';
+import type { CreateJobDto, ListJobsQuery } from './dto/job.dto.js';
+import type { Job } from './job.entity.js';
+import { type JobDefinition, jobDefinitions, type JobOwner, type JobPriority } from './job.js';
+import { JobQueue } from './job-queue.js';
+import { JobErrors } from './jobs.errors.js';
+import { JobsRepository } from './jobs.repository.js';
+
+/** Of the signal that reaches the process which runs a cancelled job; its body is the job's UUID. */
+export const CANCEL_TOPIC = 'job-cancel';
+
+@Injectable()
+export class JobsService {
+  constructor(
+    private readonly queue: JobQueue,
+    private readonly jobs: JobsRepository,
+    private readonly signals: Signals,
+    private readonly events: Events,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /** Throws TYPE_UNKNOWN, FORBIDDEN, VALIDATION_FAILED with the payload's fields. */
+  async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
+    const job = requestable(actor, type);
+    const { id } = await this.queue
+      .enqueue(job, payload ?? {}, {
+        owner: actor,
+        ...(runAt && { runAt }),
+        ...(priority !== undefined && { priority: priority as JobPriority }),
+      })
+      .catch((error: unknown) => {
+        throw inPayload(error);
+      });
+    return this.get(actor, id);
+  }
+
+  /** Throws NOT_FOUND. */
+  async get(actor: Actor, id: string): Promise<Job> {
+    const job = await this.jobs.find(id, scopeOf(actor));
+    if (!job) throw JobErrors.NOT_FOUND(id);
+    return job;
+  }
+
+  /** The caller's own; with `all` everybody's. Throws FORBIDDEN. */
+  list(actor: Actor, query: ListJobsQuery): Promise<Page<Job>> {
+    if (query.all && !can(actor, 'jobs:read')) throw HttpErrors.FORBIDDEN('jobs:read');
+    return this.jobs.list(query, query.all ? null : actor);
+  }
+
+  /**
+   * Once this resolves no effect of the job happens any more; the process that runs it is told to stop, and notices by
+   * itself at its next sign of life. Throws NOT_FOUND, FINISHED.
+   */
+  async cancel(actor: Actor, id: string): Promise<void> {
+    const job = await this.get(actor, id);
+    if (!(await this.jobs.cancel(id, scopeOf(actor)))) throw JobErrors.FINISHED((await this.get(actor, id)).status);
+    await this.signals
+      .send(CANCEL_TOPIC, id)
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'Nobody was told of a cancelled job'));
+    await this.events.emit('job.done', { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
+  }
+}
+
+/** Administrators see and cancel everybody's. */
+function scopeOf(actor: Actor): JobOwner | null {
+  return can(actor, 'jobs:read') ? null : actor;
+}
+
+function requestable(actor: Actor, type: string): JobDefinition {
+  const job = jobDefinitions().get(type);
+  if (!job?.requestable) throw JobErrors.TYPE_UNKNOWN(type);
+  if (job.requestable !== 'anyone' && !can(actor, job.requestable)) throw HttpErrors.FORBIDDEN(job.requestable);
+  return job;
+}
+
+/** A fault in `fileId` of the payload is one in `payload.fileId` of the body. */
+function inPayload(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== HttpErrors.VALIDATION_FAILED.code) return error;
+  const fields = error.errors.map((one) => ({
+    ...one,
+    field: `payload.${one.field}`,
+    message: `payload.${one.message}`,
+  }));
+  return HttpErrors.VALIDATION_FAILED(fields.map(({ message }) => message).join('; ')).withFields(fields);
+}

@@ -1,0 +1,12 @@
+-- An attempt failed: again after a while, or a dead letter when it was the last one or trying again is no use.
+-- $1 id, $2 attempt, $3 wait in ms, $4 final, $5 the failure, $6 whether a broker is to be told
+UPDATE jobs SET
+  status = (CASE WHEN $4::boolean OR attempt >= max_attempts THEN 'FAILED' ELSE 'RETRYING' END)::job_status,
+  run_at = now() + $3::integer * interval '1 ms',
+  announce_at = CASE WHEN $6::boolean THEN now() + $3::integer * interval '1 ms' END,
+  finished_at = CASE WHEN $4 OR attempt >= max_attempts THEN now() END,
+  reason = CASE WHEN $4 OR attempt >= max_attempts THEN $5::jsonb ->> 'code' END,
+  errors = CASE WHEN jsonb_array_length(errors) < 50 THEN errors ELSE errors - 0 END || $5::jsonb,
+  lease_until = NULL, version = version + 1, updated_at = now()
+WHERE id = $1 AND attempt = $2 AND status = 'RUNNING'
+RETURNING status

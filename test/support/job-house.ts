@@ -1,0 +1,65 @@
+// A process of the house with jobs of the test's own: what the job suites enqueue into and let work.
+import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from '../../src/app.module.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { createLogger, NestLogger } from '../../src/shared/services/logging/logger.js';
+import { QueueDriver } from '../../src/workers/drivers/queue.driver.js';
+import { JobQueue } from '../../src/workers/job-queue.js';
+import { JobRunner } from '../../src/workers/job-runner.js';
+import { testConfig } from './config.js';
+
+export class JobHouse {
+  readonly queue: JobQueue;
+  readonly driver: QueueDriver;
+  readonly transaction: Transaction;
+  readonly runner: JobRunner;
+
+  constructor(
+    private readonly context: INestApplicationContext,
+    readonly log: readonly string[],
+  ) {
+    this.queue = context.get(JobQueue);
+    this.driver = context.get(QueueDriver);
+    this.transaction = context.get(Transaction);
+    this.runner = context.get(JobRunner);
+  }
+
+  get<T>(token: Type<T> | (abstract new (...args: never[]) => T)): T {
+    return this.context.get(token as Type<T>);
+  }
+
+  /** From now on it takes work. */
+  async work(): Promise<this> {
+    await this.driver.listen((error) => {
+      if (error) throw error as Error;
+    });
+    return this;
+  }
+
+  /** As a process that stops: what runs may finish. */
+  async close(): Promise<void> {
+    await this.driver.close();
+    await this.context.close();
+  }
+}
+
+/** `handlers`: providers marked with `@Handles`. `env`: variables as text. */
+export async function openJobHouse(
+  databaseUrl: string,
+  handlers: Type[],
+  env: Record<string, string> = {},
+): Promise<JobHouse> {
+  const config = testConfig(databaseUrl, { JOB_LEASE: '2000', LOG_FORMAT: 'json', LOG_LEVEL: 'debug', ...env });
+  const log: string[] = [];
+  const logger = createLogger(config, { write: (line: string) => void log.push(line) });
+
+  @Module({ imports: [AppModule.for(config, databaseUrl, logger)], providers: handlers })
+  class TestHouse {}
+
+  const context = await NestFactory.createApplicationContext(TestHouse, {
+    logger: new NestLogger(logger),
+    abortOnError: false,
+  });
+  return new JobHouse(context, log);
+}
