@@ -1,5 +1,9 @@
 // Errors that any route may answer with: the manners of HTTP, before a room is reached and after it failed.
+import { STATUS_CODES } from 'node:http';
 import { defineErrors } from '../shared/libs/app-error.js';
+
+/** No RFC has it; nginx does, and with it most who read logs. Node knows the name from here on, as all who ask it. */
+STATUS_CODES[499] = 'Client Closed Request';
 
 export const HttpErrors = defineErrors('', {
   VALIDATION_FAILED: {

@@ -24,7 +24,7 @@ export interface StoreOptions {
   mimeType: string;
   /** Default: FILE_MAX_SIZE. */
   maxBytes?: number;
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 @Injectable()

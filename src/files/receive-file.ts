@@ -4,6 +4,7 @@ import type { Multipart } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { HttpErrors } from '../common/http.errors.js';
 import { AppError } from '../shared/libs/app-error.js';
+import { runningRequest } from '../shared/services/logging/request-context.js';
 import { FileErrors } from './files.errors.js';
 import type { FilesService, StoredBlob } from './files.service.js';
 
@@ -36,7 +37,8 @@ async function storeOnly(parts: AsyncIterator<Multipart>, files: FilesService): 
   if (part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
   part.file.once('limit', () => part.file.destroy(FileErrors.TOO_LARGE(files.maxBytes)));
   const source = Readable.from(told(part.file), { objectMode: false });
-  const blob = await files.store(source, { name: part.filename, mimeType: part.mimetype });
+  const signal = runningRequest()?.signal;
+  const blob = await files.store(source, { name: part.filename, mimeType: part.mimetype, signal });
   try {
     if (await nextOf(parts)) throw notOneFile();
   } catch (error) {

@@ -25,8 +25,8 @@ export class JobHouse {
     this.runner = context.get(JobRunner);
   }
 
-  get<T>(token: Type<T> | (abstract new (...args: never[]) => T)): T {
-    return this.context.get(token as Type<T>);
+  get<T>(token: Type<T>): T {
+    return this.context.get<T>(token);
   }
 
   /** From now on it takes work. */

@@ -21,3 +21,7 @@ function answers(url: string): Promise<boolean> {
 }
 
 export const redisAnswers = await answers(REDIS_URL);
+
+/** RabbitMQ of the machine, or RABBITMQ_URL's. */
+export const RABBITMQ_URL = process.env['RABBITMQ_URL'] ?? 'amqp://guest:guest@localhost:5672';
+export const rabbitAnswers = await answers(RABBITMQ_URL);

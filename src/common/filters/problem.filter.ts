@@ -11,9 +11,6 @@ import { toAppError } from './to-problem.js';
 
 export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
-/** Of 499, which no RFC has: as nginx calls it, and with it most who read logs. */
-const CANCELLED = 'Client Closed Request';
-
 /** Every 401 says how to do better (RFC 9110, 15.5.2). */
 const CHALLENGE = { 'www-authenticate': 'Bearer' };
 
@@ -51,7 +48,7 @@ export function toProblem(
 ): ProblemDto {
   return {
     type: `/problems/${error.code}`,
-    title: error.status === 499 ? CANCELLED : (STATUS_CODES[error.status] ?? 'Error'),
+    title: STATUS_CODES[error.status] ?? 'Error',
     status: error.status,
     detail: error.message,
     code: error.code,

@@ -3,8 +3,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 
 interface Waiting<T, R> {
   item: T;
-  resolve(answer: R): void;
-  reject(error: unknown): void;
+  resolve: (answer: R) => void;
+  reject: (error: unknown) => void;
 }
 
 /**

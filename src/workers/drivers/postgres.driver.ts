@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { createGather } from '../../shared/libs/gather.js';
 import type { Signals } from '../../shared/services/events/signals.js';
-import { type Consumer, type DeadNews, type Leave, QueueDriver } from './queue.driver.js';
+import { type Consumer, type Leave, QueueDriver } from './queue.driver.js';
 
 const TOPIC = 'jobs';
 
@@ -34,7 +34,7 @@ export class PostgresDriver extends QueueDriver {
     }
   }
 
-  bury(_dead: readonly DeadNews[]): void {
+  bury(): void {
     // Nobody to tell: the row is the dead letter.
   }
 

@@ -1,0 +1,37 @@
+// Dates in a report: English and in UTC, so that two people who look at it read the same.
+
+const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
+
+/** What stands under a column, and below that what it has in common with its neighbours. */
+export interface AxisLabel {
+  mark: string;
+  span: string;
+}
+
+const two = (value: number): string => String(value).padStart(2, '0');
+
+const monthOf = (at: Date): string => MONTHS[at.getUTCMonth()] as string;
+
+/** `07 Mar 2026` */
+export function dayLabel(time: number): string {
+  const at = new Date(time);
+  return `${two(at.getUTCDate())} ${monthOf(at)} ${at.getUTCFullYear()}`;
+}
+
+/** `07 Mar 2026, 09:05 UTC` */
+export function momentLabel(time: number): string {
+  const at = new Date(time);
+  return `${dayLabel(time)}, ${two(at.getUTCHours())}:${two(at.getUTCMinutes())} UTC`;
+}
+
+/** `7` over `Mar` */
+export function weekLabel(time: number): AxisLabel {
+  const at = new Date(time);
+  return { mark: String(at.getUTCDate()), span: monthOf(at) };
+}
+
+/** `Mar` over `2026` */
+export function monthLabel(time: number): AxisLabel {
+  const at = new Date(time);
+  return { mark: monthOf(at), span: String(at.getUTCFullYear()) };
+}

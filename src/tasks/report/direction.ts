@@ -1,0 +1,75 @@
+// Which way text runs: cuts a line into pieces of one direction and puts them in the order in which they stand on paper.
+import bidiFactory from 'bidi-js';
+
+/** A piece to be drawn from left to right as it comes: its letters are turned where a font will not turn them itself. */
+export interface Piece {
+  text: string;
+  rightToLeft: boolean;
+}
+
+// Its types take the CommonJS file for an ES module.
+const bidi = (bidiFactory as unknown as typeof bidiFactory.default)();
+
+/** Letters of right-to-left scripts, and the controls that turn text around. Without any there is nothing to reorder. */
+const RIGHT_TO_LEFT =
+  /[\u0591-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]|\p{Bidi_Control}/u;
+const CONTROLS = /\p{Bidi_Control}/gu;
+
+export interface Direction {
+  rightToLeft: boolean;
+  levels: Uint8Array | undefined;
+}
+
+/** Asked for the whole text, since a line of it takes its direction from what stands before. */
+export function directionOf(text: string): Direction {
+  if (!RIGHT_TO_LEFT.test(text)) return { rightToLeft: false, levels: undefined };
+  const { levels, paragraphs } = bidi.getEmbeddingLevels(text);
+  return { rightToLeft: (paragraphs[0]?.level ?? 0) % 2 === 1, levels };
+}
+
+/** The pieces of `text` from `start` to `end`, from left to right. */
+export function visualPieces(text: string, { levels }: Direction, start = 0, end = text.length): Piece[] {
+  if (!levels) return [{ text: text.slice(start, end), rightToLeft: false }];
+  const pieces: { from: number; to: number; level: number }[] = [];
+  for (let at = start; at < end; at++) {
+    const last = pieces.at(-1);
+    const level = levels[at] as number;
+    if (last?.level === level) last.to = at + 1;
+    else pieces.push({ from: at, to: at + 1, level });
+  }
+  reorder(pieces);
+  return pieces.map(({ from, to, level }) => {
+    const logical = text.slice(from, to);
+    return level % 2 === 0
+      ? { text: logical.replace(CONTROLS, ''), rightToLeft: false }
+      : { text: mirror(logical), rightToLeft: true };
+  });
+}
+
+/** Rule L2 of the bidi algorithm: from the highest level down to the lowest odd one, what stands on it or above is reversed. */
+function reorder(pieces: { level: number }[]): void {
+  for (let level = Math.max(0, ...pieces.map((piece) => piece.level)); level > 0; level--) {
+    for (let from = 0; from < pieces.length; from++) {
+      let to = from;
+      while (to < pieces.length && (pieces[to] as { level: number }).level >= level) to++;
+      if (to > from) pieces.splice(from, to - from, ...pieces.slice(from, to).reverse());
+      from = to;
+    }
+  }
+}
+
+/** Brackets look the other way; the controls have done their work. */
+function mirror(text: string): string {
+  const mirrored = Array.from(text, (char) => bidi.getMirroredCharacter(char) ?? char).join('');
+  return mirrored.replace(CONTROLS, '');
+}
+
+/** Whether a font lays the text out from right to left by itself: it does when there is a letter that is written so. */
+export function isTurnedByFont(text: string): boolean {
+  for (const char of text) {
+    const type = bidi.getBidiCharTypeName(char);
+    if (type === 'R' || type === 'AL') return true;
+    if (type === 'L') return false;
+  }
+  return false;
+}

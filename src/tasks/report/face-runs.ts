@@ -1,0 +1,57 @@
+// Cuts text into runs that one font can draw; what no font has becomes a box.
+import { type Piece, isTurnedByFont } from './direction.js';
+import { type Face, findFace, type Weight } from './faces.js';
+
+export interface Run {
+  text: string;
+  face: Face;
+}
+
+const BOX = '□';
+/** They belong to the character before: marks, joiners, skin tones. */
+const ATTACHED = /^(?:\p{M}|\p{Join_Control}|\p{Emoji_Modifier})$/u;
+/** Nothing to see, though a font without them would show a box. Joiners change the letters beside them. */
+const INVISIBLE = /(?!\p{Join_Control})\p{Default_Ignorable_Code_Point}/gu;
+const ENDS_IN_LETTER = /[\p{L}\p{M}]$/u;
+const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
+
+/** The runs of a piece, from left to right. */
+export function runsOf(piece: Piece, weight: Weight): Run[] {
+  const runs = splitByFace(piece.text.replace(INVISIBLE, ''), weight);
+  if (!piece.rightToLeft) return runs;
+  return runs.reverse().map(({ text, face }) => ({ text: isTurnedByFont(text) ? text : backwards(text), face }));
+}
+
+function splitByFace(text: string, weight: Weight): Run[] {
+  const runs: Run[] = [];
+  for (const char of text) {
+    const codePoint = char.codePointAt(0) as number;
+    const last = runs.at(-1);
+    const attached = ATTACHED.test(char);
+    if (last && (attached || isWordSpace(char, last)) && last.face.font.hasGlyphForCodePoint(codePoint)) {
+      last.text += char;
+      continue;
+    }
+    const face = findFace(codePoint, weight);
+    if (!face && attached) continue;
+    const run = face ? { text: char, face } : { text: BOX, face: faceOfBox(weight) };
+    if (last?.face === run.face) last.text += run.text;
+    else runs.push(run);
+  }
+  return runs;
+}
+
+/** It stays with the words around it. After a picture it would be as wide as a picture. */
+function isWordSpace(char: string, before: Run): boolean {
+  return char === ' ' && ENDS_IN_LETTER.test(before.text);
+}
+
+function faceOfBox(weight: Weight): Face {
+  return findFace(BOX.charCodeAt(0), weight) as Face;
+}
+
+function backwards(text: string): string {
+  return Array.from(graphemes.segment(text), ({ segment }) => segment)
+    .reverse()
+    .join('');
+}

@@ -1,0 +1,92 @@
+// The fonts of a report: found by the character, opened when the first one needs them.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { create, type Font } from 'fontkit';
+import { GlyphSubset } from './glyph-subset.js';
+import { rememberLayout } from './layout-memory.js';
+import { unpackFont } from './woff.js';
+
+export type Weight = 400 | 700;
+
+/** A font at one weight; its name is unique, which pdfkit relies on. */
+export interface Face {
+  name: string;
+  font: Font;
+  /** Of a text at size 1. */
+  widthOf: (text: string) => number;
+}
+
+interface Source {
+  file: (weight: Weight) => string;
+  covers: (codePoint: number) => boolean;
+}
+
+const require = createRequire(import.meta.url);
+
+/** In the order in which they are asked. The last one looks coarse, but knows nearly every script. */
+const SOURCES: Source[] = [
+  ...webFamily('@fontsource-variable/noto-sans-sc', (subset) => `noto-sans-sc-${subset}-wght-normal.woff2`),
+  wholeFile('dejavu-fonts-ttf', (weight) => `ttf/DejaVuSans${weight === 700 ? '-Bold' : ''}.ttf`),
+  wholeFile('@fontsource/unifont', () => 'files/unifont-latin-400-normal.woff'),
+];
+
+/** A font in many files; its `unicode.json` says which of them has which characters: `{ "latin": "U+0000-00FF,U+0131" }`. */
+function webFamily(name: string, fileOf: (subset: string) => string): Source[] {
+  const folder = folderOf(name);
+  const subsets = JSON.parse(readFileSync(join(folder, 'unicode.json'), 'utf8')) as Record<string, string>;
+  return Object.entries(subsets).map(([subset, ranges]) => {
+    const bounds = ranges.split(',').map((range) => {
+      const [first, last = first] = range.slice(2).split('-') as [string, string?];
+      return [parseInt(first, 16), parseInt(last, 16)] as const;
+    });
+    return {
+      file: () => join(folder, 'files', fileOf(subset.replace(/[[\]]/g, ''))),
+      covers: (codePoint) => bounds.some(([first, last]) => codePoint >= first && codePoint <= last),
+    };
+  });
+}
+
+function wholeFile(name: string, fileOf: (weight: Weight) => string): Source {
+  const folder = folderOf(name);
+  return { file: (weight) => join(folder, fileOf(weight)), covers: () => true };
+}
+
+function folderOf(name: string): string {
+  return dirname(require.resolve(`${name}/package.json`));
+}
+
+const opened = new Map<string, Face>();
+const byCharacter = new Map<number, Face | undefined>();
+
+/** Undefined: no font has the character. */
+export function findFace(codePoint: number, weight: Weight): Face | undefined {
+  const key = codePoint * 1000 + weight;
+  if (!byCharacter.has(key)) byCharacter.set(key, lookFor(codePoint, weight));
+  return byCharacter.get(key);
+}
+
+function lookFor(codePoint: number, weight: Weight): Face | undefined {
+  for (const source of SOURCES) {
+    if (!source.covers(codePoint)) continue;
+    const face = open(source.file(weight), weight);
+    if (face.font.hasGlyphForCodePoint(codePoint)) return face;
+  }
+  return undefined;
+}
+
+function open(file: string, weight: Weight): Face {
+  const name = `${file} ${weight}`;
+  const known = opened.get(name);
+  if (known) return known;
+  const plain = create(unpackFont(readFileSync(file)));
+  const font = 'wght' in plain.variationAxes ? plain.getVariation({ wght: weight }) : plain;
+  // pdfkit takes two fonts of one name for one; all weights and files of a family share theirs.
+  Object.defineProperty(font, 'postscriptName', { value: `${font.postscriptName}-${weight}-${opened.size}` });
+  font.createSubset = () => new GlyphSubset(font);
+  const { advance, layout } = rememberLayout(font);
+  font.layout = layout;
+  const face = { name, font, widthOf: (text: string) => advance(text) / font.unitsPerEm };
+  opened.set(name, face);
+  return face;
+}

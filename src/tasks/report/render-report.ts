@@ -1,0 +1,47 @@
+// Has a report drawn in a thread: hands it the tasks page by page, and passes on how far it is and how it ends.
+import { MessageChannel } from 'node:worker_threads';
+import { type ThreadPools, threadFile } from '../../workers/threads/thread-pools.js';
+import type { FromThread, RenderedReport, ReportInput, ReportSubject, ReportTask, ToThread } from './report-task.js';
+
+export interface ReportOrder extends ReportSubject {
+  /**
+   * Asked for the next page only when the thread wants it; some 500 tasks each. To copy a page to the thread holds up
+   * the event loop for about a millisecond.
+   */
+  pages: AsyncIterable<ReportTask[]>;
+  /** Ends the drawing, wherever it is. */
+  signal: AbortSignal;
+  /** How much of the document is drawn. It stays at 0 while the tasks are read. */
+  onProgress: (percent: number) => void;
+}
+
+/**
+ * Rejects with what `pages` or the thread threw, with an AbortError after `signal`, and when the thread died. A failure
+ * may leave a part of the file.
+ */
+export async function renderReport(pools: ThreadPools, order: ReportOrder): Promise<RenderedReport> {
+  const { path, owner, generatedAt, pages, signal, onProgress } = order;
+  const { port1, port2 } = new MessageChannel();
+  const tasks = pages[Symbol.asyncIterator]();
+  const broken = new AbortController();
+  const answer = async (message: FromThread): Promise<void> => {
+    if (message.kind === 'progress') return onProgress(message.percent);
+    const page = await tasks.next();
+    port1.postMessage((page.done ? { end: true } : { rows: page.value }) satisfies ToThread);
+  };
+  port1.on('message', (message: FromThread) => void answer(message).catch((error: unknown) => broken.abort(error)));
+  try {
+    const input: ReportInput = { path, owner, generatedAt, port: port2 };
+    return await pools.run('render', threadFile(import.meta.url, './report.thread'), input, {
+      signal: AbortSignal.any([signal, broken.signal]),
+      transfer: [port2],
+    });
+  } catch (error) {
+    broken.signal.throwIfAborted(); // the cause, not the AbortError that came of it
+    throw error;
+  } finally {
+    port1.close();
+    // Not awaited: a page that is still being read may never come. Its failure would say nothing new.
+    void tasks.return?.().catch(() => undefined);
+  }
+}

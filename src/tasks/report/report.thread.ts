@@ -1,0 +1,26 @@
+// The thread that draws a report: collects the tasks, since the totals stand before the table, then writes the PDF.
+import { once } from 'node:events';
+import type { MessagePort } from 'node:worker_threads';
+import { drawReport } from './report-document.js';
+import { type Row, toRow } from './report-row.js';
+import type { FromThread, RenderedReport, ReportInput, ReportTask, ToThread } from './report-task.js';
+
+export default async function report({ port, path, owner, generatedAt }: ReportInput): Promise<RenderedReport> {
+  const say = (message: FromThread): void => port.postMessage(message);
+  const rows: Row[] = [];
+  for await (const page of pagesFrom(port, say)) rows.push(...page.map(toRow));
+  const onProgress = (percent: number): void => say({ kind: 'progress', percent });
+  const document = await drawReport({ path, owner, now: Date.parse(generatedAt), rows, onProgress });
+  port.close();
+  return { ...document, tasks: rows.length };
+}
+
+async function* pagesFrom(port: MessagePort, say: (message: FromThread) => void): AsyncGenerator<ReportTask[]> {
+  for (;;) {
+    const answer = once(port, 'message');
+    say({ kind: 'next' });
+    const [message] = (await answer) as [ToThread];
+    if ('end' in message) return;
+    yield message.rows;
+  }
+}

@@ -1,0 +1,44 @@
+// How the tasks fall on pages: each title's lines are known before the first page is drawn, and so is the number of pages.
+import type { Broken } from './line-break.js';
+import { COLUMNS, PAPER, STYLES } from './look.js';
+import type { Row } from './report-row.js';
+import type { Typesetter } from './typesetter.js';
+
+export const HEAD_HEIGHT = 20;
+export const LEADING = 11.5;
+const PADDING = 8.5;
+
+export interface TableRow {
+  row: Row;
+  title: Broken;
+  height: number;
+}
+
+export interface TablePage {
+  /** Where the head of the table begins. */
+  top: number;
+  rows: TableRow[];
+}
+
+/** The first page has the space below `top`; the others have it all. An empty table has one page without rows. */
+export function layOutTable(typesetter: Typesetter, rows: readonly Row[], top: number): TablePage[] {
+  let page: TablePage = { top, rows: [] };
+  let room = roomBelow(top);
+  const pages = [page];
+  for (const row of rows) {
+    const title = typesetter.break(row.title, COLUMNS.title.width, 2, STYLES.cell);
+    const height = title.lines.length * LEADING + PADDING;
+    if (height > room) {
+      page = { top: PAPER.top, rows: [] };
+      room = roomBelow(page.top);
+      pages.push(page);
+    }
+    page.rows.push({ row, title, height });
+    room -= height;
+  }
+  return pages;
+}
+
+function roomBelow(top: number): number {
+  return PAPER.height - PAPER.bottom - top - HEAD_HEIGHT;
+}

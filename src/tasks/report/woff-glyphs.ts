@@ -1,0 +1,148 @@
+// The glyphs of a WOFF 2, which lie in seven streams, back in TrueType's tables glyf and loca (W3C WOFF 2.0, 5.1 and 5.2).
+
+/** Reads one stream from its beginning. */
+class Reader {
+  private at = 0;
+
+  constructor(private readonly data: Buffer) {}
+
+  byte(): number {
+    return this.data.readUInt8(this.at++);
+  }
+
+  take(length: number): Buffer {
+    return this.data.subarray(this.at, (this.at += length));
+  }
+
+  int16(): number {
+    return this.take(2).readInt16BE();
+  }
+
+  /** "255UInt16": one byte for small numbers. */
+  short(): number {
+    const code = this.byte();
+    if (code === 253) return this.take(2).readUInt16BE();
+    if (code === 254) return this.byte() + 506;
+    return code === 255 ? this.byte() + 253 : code;
+  }
+}
+
+interface Streams {
+  contours: Reader;
+  points: Reader;
+  flags: Reader;
+  coordinates: Reader;
+  composites: Reader;
+  boxes: Reader;
+  instructions: Reader;
+}
+
+const COMPOSITE = { words: 1, scale: 8, more: 32, twoScales: 64, matrix: 128, instructions: 256 };
+
+export function restoreGlyphs(data: Buffer): { glyf: Buffer; loca: Buffer } {
+  const count = data.readUInt16BE(4);
+  let at = 36;
+  const [contours, points, flags, coordinates, composites, boxes, instructions] = [8, 12, 16, 20, 24, 28, 32].map(
+    (size) => new Reader(data.subarray(at, (at += data.readUInt32BE(size)))),
+  ) as [Reader, Reader, Reader, Reader, Reader, Reader, Reader];
+  const hasBox = boxes.take(((count + 31) >> 5) << 2);
+  const streams = { contours, points, flags, coordinates, composites, boxes, instructions };
+  const loca = Buffer.alloc((count + 1) * 4);
+  const parts: Buffer[] = [];
+  let offset = 0;
+  for (let glyph = 0; glyph <= count; glyph++) {
+    loca.writeUInt32BE(offset, glyph * 4);
+    if (glyph === count) break;
+    const part = readGlyph(streams, (hasBox.readUInt8(glyph >> 3) & (128 >> (glyph & 7))) !== 0);
+    parts.push(part);
+    offset += part.length;
+  }
+  return { glyf: Buffer.concat(parts), loca };
+}
+
+function readGlyph(streams: Streams, hasBox: boolean): Buffer {
+  const contours = streams.contours.int16();
+  if (contours === 0) return Buffer.alloc(0);
+  const body = contours > 0 ? readOutline(streams, contours) : readComposite(streams);
+  const header = Buffer.alloc(10);
+  header.writeInt16BE(contours, 0);
+  (hasBox ? streams.boxes.take(8) : body.box).copy(header, 2);
+  const length = header.length + body.data.length;
+  return Buffer.concat([header, body.data, Buffer.alloc(-length & 3)]);
+}
+
+interface Body {
+  data: Buffer;
+  box: Buffer;
+}
+
+function readOutline(streams: Streams, contours: number): Body {
+  const ends = Buffer.alloc(contours * 2 + 2);
+  let count = 0;
+  for (let contour = 0; contour < contours; contour++)
+    ends.writeUInt16BE((count += streams.points.short()) - 1, contour * 2);
+  const [flags, xs, ys] = [Buffer.alloc(count), Buffer.alloc(count * 2), Buffer.alloc(count * 2)];
+  const [low, high, at] = [
+    [32767, 32767],
+    [-32768, -32768],
+    [0, 0],
+  ] as [number[], number[], [number, number]];
+  for (let point = 0; point < count; point++) {
+    const flag = streams.flags.byte();
+    const moved = readMove(flag & 127, streams.coordinates);
+    flags.writeUInt8(flag >> 7 ? 0 : 1, point);
+    [xs, ys].forEach((axis, index) => axis.writeInt16BE(moved[index] as number, point * 2));
+    for (const axis of [0, 1] as const) {
+      at[axis] += moved[axis];
+      low[axis] = Math.min(low[axis] as number, at[axis]);
+      high[axis] = Math.max(high[axis] as number, at[axis]);
+    }
+  }
+  const box = Buffer.alloc(8);
+  [...low, ...high].forEach((value, index) => box.writeInt16BE(value, index * 2));
+  const hints = streams.instructions.take(streams.coordinates.short());
+  ends.writeUInt16BE(hints.length, contours * 2);
+  return { data: Buffer.concat([ends, hints, flags, xs, ys]), box };
+}
+
+/** The way to the next point: its size in bytes and its signs are in the flag. */
+function readMove(flag: number, stream: Reader): [number, number] {
+  const sign = (bit: number, value: number): number => (bit & 1 ? value : -value);
+  if (flag < 10) return [0, sign(flag, ((flag & 14) << 7) + stream.byte())];
+  if (flag < 20) return [sign(flag, (((flag - 10) & 14) << 7) + stream.byte()), 0];
+  if (flag < 84) {
+    const [base, byte] = [flag - 20, stream.byte()];
+    return [sign(flag, 1 + (base & 48) + (byte >> 4)), sign(flag >> 1, 1 + ((base & 12) << 2) + (byte & 15))];
+  }
+  if (flag < 120) {
+    const base = flag - 84;
+    const x = sign(flag, 1 + (Math.floor(base / 12) << 8) + stream.byte());
+    return [x, sign(flag >> 1, 1 + (((base % 12) >> 2) << 8) + stream.byte())];
+  }
+  if (flag < 124) {
+    const [first, middle, last] = stream.take(3) as unknown as [number, number, number];
+    return [sign(flag, (first << 4) + (middle >> 4)), sign(flag >> 1, ((middle & 15) << 8) + last)];
+  }
+  const x = sign(flag, stream.take(2).readUInt16BE());
+  return [x, sign(flag >> 1, stream.take(2).readUInt16BE())];
+}
+
+function readComposite(streams: Streams): Body {
+  const parts: Buffer[] = [];
+  let flags = COMPOSITE.more;
+  let hinted = false;
+  while (flags & COMPOSITE.more) {
+    const head = streams.composites.take(2);
+    flags = head.readUInt16BE();
+    hinted ||= (flags & COMPOSITE.instructions) !== 0;
+    const scale = flags & COMPOSITE.scale ? 2 : flags & COMPOSITE.twoScales ? 4 : flags & COMPOSITE.matrix ? 8 : 0;
+    parts.push(head, streams.composites.take(2 + (flags & COMPOSITE.words ? 4 : 2) + scale));
+  }
+  if (hinted) {
+    const hints = streams.instructions.take(streams.coordinates.short());
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(hints.length);
+    parts.push(length, hints);
+  }
+  return { data: Buffer.concat(parts), box: Buffer.alloc(8) };
+}

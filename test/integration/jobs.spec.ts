@@ -1,0 +1,437 @@
+// The contract of jobs: the same over every driver.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { EnumField, TextField } from '../../src/common/decorators/fields.decorator.js';
+import { HttpErrors } from '../../src/common/http.errors.js';
+import { exponential } from '../../src/shared/libs/backoff.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import type { JobFailure, JobStatus } from '../../src/workers/job.entity.js';
+import {
+  defineJob,
+  Handles,
+  jobDefinitions,
+  type JobContext,
+  type JobHandler,
+  UnrecoverableError,
+} from '../../src/workers/job.js';
+import { JobsRepository } from '../../src/workers/jobs.repository.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { rabbitPlace } from '../support/rabbit.js';
+import { rabbitAnswers } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+const BEHAVIOURS = ['do', 'fail', 'fail once', 'refuse', 'wait', 'wait deaf', 'write and fail'] as const;
+
+class NotePayload {
+  @TextField({ max: 100 })
+  text!: string;
+
+  @EnumField({ values: BEHAVIOURS, optional: true })
+  behave?: (typeof BEHAVIOURS)[number];
+}
+
+const common = { payload: NotePayload, attempts: 3, timeoutMs: 20_000 };
+const Note = defineJob({ ...common, name: 'test.note', queue: 'notes', backoff: exponential(20, 50) });
+const Slow = defineJob({ ...common, name: 'test.slow', queue: 'slow', backoff: () => 700, timeoutMs: 300 });
+const Single = defineJob({ ...common, name: 'test.single', queue: 'single', backoff: exponential(20), concurrency: 1 });
+const Unique = defineJob({
+  ...common,
+  name: 'test.unique',
+  queue: 'notes',
+  backoff: () => 0,
+  uniqueKey: ({ text }) => text,
+});
+const Once = defineJob({ ...common, name: 'test.once', queue: 'notes', backoff: () => 0, attempts: 1 });
+
+interface Run {
+  text: string;
+  attempt: number;
+  at: number;
+  context: JobContext;
+  /** Lets a waiting one go on. */
+  release: () => void;
+}
+const runs: Run[] = [];
+const runsOf = (text: string) => runs.filter((run) => run.text === text);
+
+class Behaving implements JobHandler<NotePayload> {
+  constructor(private readonly transaction: Transaction) {}
+
+  async run({ text, behave }: NotePayload, context: JobContext) {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    const { attempt } = context;
+    runs.push({ text, attempt, at: Date.now(), context, release });
+    if (behave === 'fail' || (behave === 'fail once' && attempt === 1))
+      throw new Error(`${text} fails, password: hunter2`);
+    if (behave === 'refuse') throw new UnrecoverableError(HttpErrors.CONFLICT());
+    if (behave === 'wait')
+      await Promise.race([released, once(context.signal, 'abort').then(() => context.signal.throwIfAborted())]);
+    if (behave === 'wait deaf') await released;
+    return context.finish(async () => {
+      await this.transaction.query({
+        text: 'INSERT INTO effects (text, attempt) VALUES ($1, $2)',
+        values: [text, attempt],
+      });
+      if (behave === 'write and fail' && attempt < 3) throw new Error('after the effect');
+      return { text };
+    });
+  }
+}
+@Handles(Note)
+class NoteHandler extends Behaving {
+  constructor(transaction: Transaction) {
+    super(transaction);
+  }
+}
+@Handles(Slow)
+class SlowHandler extends Behaving {
+  constructor(transaction: Transaction) {
+    super(transaction);
+  }
+}
+@Handles(Single)
+class SingleHandler extends Behaving {
+  constructor(transaction: Transaction) {
+    super(transaction);
+  }
+}
+@Handles(Unique)
+class UniqueHandler extends Behaving {
+  constructor(transaction: Transaction) {
+    super(transaction);
+  }
+}
+/** Without an effect of its own: completes by returning. */
+@Handles(Once)
+class OnceHandler implements JobHandler<NotePayload> {
+  async run({ text, behave }: NotePayload, context: JobContext) {
+    runs.push({ text, attempt: context.attempt, at: Date.now(), context, release: () => undefined });
+    if (behave === 'fail') throw new Error('no');
+    return { text };
+  }
+}
+const HANDLERS = [NoteHandler, SlowHandler, SingleHandler, UniqueHandler, OnceHandler];
+
+interface Row {
+  status: JobStatus;
+  attempt: number;
+  max_attempts: number;
+  progress: number;
+  result: unknown;
+  errors: JobFailure[];
+  reason: string | null;
+  crashes: number;
+}
+
+const place = rabbitPlace();
+const DRIVERS: Array<[string, Record<string, string>]> = [
+  ['postgres', {}],
+  ...(rabbitAnswers ? [['rabbitmq', place.env] as [string, Record<string, string>]] : []),
+];
+if (!rabbitAnswers) describe.skip('jobs over rabbitmq', () => it('needs a RabbitMQ', () => undefined));
+afterAll(() => place.forget(new Set(['torture', ...[...jobDefinitions().values()].map(({ queue }) => queue)])));
+
+describe.each(DRIVERS)('jobs over %s', (_name, env) => {
+  let database: ClonedDatabase;
+  let house: JobHouse;
+  const houses: JobHouse[] = [];
+
+  beforeAll(async () => {
+    database = await cloneDatabase();
+    house = await open();
+    await house.transaction.query({ text: 'CREATE TABLE effects (text text, attempt integer)' });
+    await house.work();
+  });
+  afterAll(async () => {
+    for (const run of runs) run.release();
+    for (const one of houses) await one.close();
+    await database.drop();
+  });
+  beforeEach(() => void runs.splice(0));
+
+  async function open(more: Record<string, string> = {}): Promise<JobHouse> {
+    const opened = await openJobHouse(database.url, HANDLERS, { ...env, ...more });
+    houses.push(opened);
+    return opened;
+  }
+  async function rowOf(id: string): Promise<Row> {
+    const [row] = await house.transaction.query<Row & Record<string, unknown>>({
+      text: 'SELECT * FROM jobs WHERE uuid = $1',
+      values: [id],
+    });
+    return row as Row;
+  }
+  const ends = (id: string, status: JobStatus) =>
+    until(async () => ((await rowOf(id)).status === status ? rowOf(id) : null), `job ${id} to be ${status}`);
+  const begun = (text: string, times = 1) => until(() => runsOf(text)[times - 1], `${text} to begin ${times} times`);
+  const effectsOf = async (text: string) =>
+    (
+      await house.transaction.query<{ attempt: number }>({
+        text: 'SELECT attempt FROM effects WHERE text = $1 ORDER BY 1',
+        values: [text],
+      })
+    ).map(({ attempt }) => attempt);
+
+  it('does what is enqueued, once, and keeps what came of it', async () => {
+    const { id, isNew } = await house.queue.enqueue(Note, { text: 'plain' });
+    const row = await ends(id, 'SUCCEEDED');
+    expect(isNew).toBe(true);
+    expect(row).toMatchObject({ attempt: 1, progress: 100, result: { text: 'plain' }, errors: [] });
+    expect(await effectsOf('plain')).toEqual([1]);
+    const { id: returned } = await house.queue.enqueue(Once, { text: 'returned' });
+    expect((await ends(returned, 'SUCCEEDED')).result).toEqual({ text: 'returned' });
+  });
+
+  it('refuses a payload that breaks its rules', async () => {
+    await expect(house.queue.enqueue(Note, { text: 'x'.repeat(101) })).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+    });
+    await expect(house.queue.enqueue(Note, { text: 'x', more: 1 } as never)).rejects.toMatchObject({
+      code: 'VALIDATION_FAILED',
+    });
+  });
+
+  it('waits for runAt, and not much longer', async () => {
+    const runAt = new Date(Date.now() + 1_500);
+    const { id } = await house.queue.enqueue(Note, { text: 'later' }, { runAt });
+    await ends(id, 'SUCCEEDED');
+    const late = (runsOf('later')[0] as Run).at - runAt.getTime();
+    expect(late).toBeGreaterThanOrEqual(0);
+    expect(late).toBeLessThan(5_000); // a busy machine; the torture measures it
+  });
+
+  it('tries again what failed, after its backoff, and says what went wrong each time', async () => {
+    const { id } = await house.queue.enqueue(Note, { text: 'second time lucky', behave: 'fail once' });
+    const row = await ends(id, 'SUCCEEDED');
+    expect(runsOf('second time lucky').map(({ attempt }) => attempt)).toEqual([1, 2]);
+    expect(row.errors).toMatchObject([
+      { attempt: 1, code: 'JOB_HANDLER_FAILED', message: expect.stringContaining('fails') },
+    ]);
+    expect(JSON.stringify(row.errors)).not.toContain('hunter2');
+    const { id: slow } = await house.queue.enqueue(Slow, { text: 'patient', behave: 'fail once' });
+    await ends(slow, 'SUCCEEDED');
+    const [first, second] = runsOf('patient') as [Run, Run];
+    expect(second.at - first.at).toBeGreaterThanOrEqual(699); // the backoff is 700 ms; one clock counts whole ones
+  });
+
+  it('makes a dead letter of what fails to the end, with every error; a refusal is one at once', async () => {
+    const { id } = await house.queue.enqueue(Note, { text: 'hopeless', behave: 'fail' });
+    const row = await ends(id, 'FAILED');
+    expect(row).toMatchObject({ attempt: 3, reason: 'JOB_HANDLER_FAILED' });
+    expect(row.errors.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
+    const { id: refused } = await house.queue.enqueue(Note, { text: 'refused', behave: 'refuse' });
+    expect(await ends(refused, 'FAILED')).toMatchObject({ attempt: 1, reason: 'CONFLICT' });
+  });
+
+  it('makes a dead letter of a payload that is not valid any more, without running it', async () => {
+    const { id } = await house.queue.enqueue(
+      Single,
+      { text: 'was valid' },
+      { runAt: new Date(Date.now() + 3_600_000) },
+    );
+    await house.transaction.query({
+      text: `UPDATE jobs SET payload = '{"text": 5}', run_at = now(), announce_at = CASE WHEN announce_at IS NOT NULL THEN now() END WHERE uuid = $1`,
+      values: [id],
+    });
+    const row = await ends(id, 'FAILED');
+    expect(row).toMatchObject({ attempt: 1, reason: 'JOB_PAYLOAD_INVALID' });
+    expect(row.errors[0]?.message).toContain('text must be');
+    expect(runsOf('was valid')).toEqual([]);
+  });
+
+  it('rolls the effect back with the completion: what failed after its effect leaves one in the end', async () => {
+    const { id } = await house.queue.enqueue(Note, { text: 'halfway', behave: 'write and fail' });
+    await ends(id, 'SUCCEEDED');
+    expect(await effectsOf('halfway')).toEqual([3]);
+  });
+
+  it('knows no job of what was rolled back, and the job of what was committed', async () => {
+    const enqueue = async (text: string) => (await house.queue.enqueue(Note, { text })).id;
+    let lost = '';
+    await expect(
+      house.transaction.run(async () => {
+        lost = await enqueue('rolled back');
+        throw new Error('roll back');
+      }),
+    ).rejects.toThrow('roll back');
+    const kept = await house.transaction.run(async () => {
+      const id = await enqueue('committed');
+      await new Promise((resolve) => setTimeout(resolve, 700)); // a scan comes by: it must not see the job before the commit
+      expect(runsOf('committed')).toEqual([]);
+      return id;
+    });
+    await ends(kept, 'SUCCEEDED');
+    expect(await rowOf(lost)).toBeUndefined();
+    expect(runsOf('rolled back')).toEqual([]);
+  });
+
+  it('takes the urgent first, of equals the one that is longer due', async () => {
+    const { id: first } = await house.queue.enqueue(Single, { text: 'holds the place', behave: 'wait' });
+    const holder = await begun('holds the place');
+    const ids: string[] = [];
+    for (const [text, priority] of [
+      ['c', 3],
+      ['e', 1],
+      ['a', 5],
+      ['d', 3],
+      ['b', 4],
+    ] as const)
+      ids.push((await house.queue.enqueue(Single, { text }, { priority })).id);
+    holder.release();
+    for (const id of [first, ...ids]) await ends(id, 'SUCCEEDED');
+    expect(runs.map(({ text }) => text).slice(1)).toEqual(['a', 'b', 'c', 'd', 'e']);
+  });
+
+  it('does not starve the least urgent', async () => {
+    const { id: first } = await house.queue.enqueue(Single, { text: 'holds', behave: 'wait' });
+    const holder = await begun('holds');
+    const { id: old } = await house.queue.enqueue(Single, { text: 'old' }, { priority: 1 });
+    await house.transaction.query({
+      text: `UPDATE jobs SET run_at = now() - interval '1 min' WHERE uuid = $1`,
+      values: [old],
+    });
+    const urgent = await house.queue.enqueueAll(
+      Single,
+      Array.from({ length: 20 }, (_, n) => ({ text: `urgent ${n}` })),
+      { priority: 5 },
+    );
+    holder.release();
+    for (const id of [first, old, ...urgent]) await ends(id, 'SUCCEEDED');
+    const place = runs.findIndex(({ text }) => text === 'old');
+    expect(place).toBeGreaterThan(0);
+    expect(place).toBeLessThanOrEqual(6);
+  });
+
+  it('gives the job that is there for a unique key, until it is finished', async () => {
+    const wanted = { text: 'only one', behave: 'wait' } as const;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => house.queue.enqueue(Unique, wanted)));
+    expect(answers.filter(({ isNew }) => isNew)).toHaveLength(1);
+    expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
+    const [{ id }] = answers as [{ id: string }];
+    const inside = await house.transaction.run(() => house.queue.enqueue(Unique, wanted));
+    expect(inside).toEqual({ id, isNew: false });
+    (await begun('only one')).release();
+    await ends(id, 'SUCCEEDED');
+    const next = await house.queue.enqueue(Unique, { text: 'only one' });
+    expect(next.isNew).toBe(true);
+    await ends(next.id, 'SUCCEEDED');
+  });
+
+  it('cancels what waits and what runs, on whichever process, and no effect happens after it', async () => {
+    const { id: waiting } = await house.queue.enqueue(Note, { text: 'never' }, { runAt: new Date(Date.now() + 1_000) });
+    const { id: running } = await house.queue.enqueue(Note, { text: 'stop me', behave: 'wait' });
+    const { id: deaf } = await house.queue.enqueue(Note, { text: 'deaf', behave: 'wait deaf' });
+    const { context } = await begun('stop me');
+    const deafRun = await begun('deaf');
+    const repository = (await open()).get(JobsRepository); // a process that does not run them
+    for (const id of [waiting, running, deaf]) expect(await repository.cancel(id, null)).toBe(true);
+    await until(() => context.signal.aborted, 'the handler to be told'); // by its next sign of life
+    deafRun.release();
+    await until(
+      () => house.log.some((line) => line.includes('job.fenced') && line.includes(deaf)),
+      'the deaf one to be fenced',
+    );
+    for (const id of [waiting, running, deaf]) expect((await rowOf(id)).status).toBe('CANCELLED');
+    expect([...(await effectsOf('never')), ...(await effectsOf('stop me')), ...(await effectsOf('deaf'))]).toEqual([]);
+    expect(await repository.cancel(running, null)).toBe(false);
+  });
+
+  it('aborts what takes too long, and counts it as a failure', async () => {
+    const { id } = await house.queue.enqueue(Slow, { text: 'dawdles', behave: 'wait' });
+    const row = await ends(id, 'FAILED');
+    expect(row).toMatchObject({ attempt: 3, reason: 'JOB_TIMED_OUT' });
+    expect(runsOf('dawdles').every(({ context }) => context.signal.aborted)).toBe(true);
+  });
+
+  it('writes progress down, and tells of it', async () => {
+    const { id } = await house.queue.enqueue(Note, { text: 'on my way', behave: 'wait' });
+    const run = await begun('on my way');
+    run.context.progress(42.4);
+    await until(async () => (await rowOf(id)).progress === 42, 'the progress to be written');
+    run.release();
+    expect((await ends(id, 'SUCCEEDED')).progress).toBe(100);
+  });
+
+  it('does it once however often the news of it comes', async () => {
+    const { id } = await house.queue.enqueue(Note, { text: 'often told', behave: 'wait' });
+    const run = await begun('often told');
+    for (let n = 0; n < 30; n++) house.driver.announce(['notes']);
+    run.release();
+    await ends(id, 'SUCCEEDED');
+    for (let n = 0; n < 30; n++) house.driver.announce(['notes']);
+    const { id: after } = await house.queue.enqueue(Note, { text: 'after' });
+    await ends(after, 'SUCCEEDED');
+    expect(runsOf('often told')).toHaveLength(1);
+    expect(await effectsOf('often told')).toEqual([1]);
+  });
+
+  it('finishes what runs when it is asked to stop, and gives back what does not end in time', async () => {
+    const other = await open({ SHUTDOWN_GRACE: '5000' }); // 5 s less 4 for the rest
+    await house.runner.stop();
+    await other.work();
+    const { id: quick } = await house.queue.enqueue(Note, { text: 'quick', behave: 'wait' });
+    const { id: endless } = await house.queue.enqueue(Note, { text: 'endless', behave: 'wait' });
+    const quickRun = await begun('quick');
+    await begun('endless');
+    const stopped = other.runner.stop();
+    quickRun.release();
+    await stopped;
+    expect((await rowOf(quick)).status).toBe('SUCCEEDED');
+    expect(await rowOf(endless)).toMatchObject({ status: 'RETRYING', attempt: 1, max_attempts: 4, errors: [] });
+    house = await open();
+    await house.work();
+    (await begun('endless', 2)).release();
+    await ends(endless, 'SUCCEEDED');
+    expect(await effectsOf('endless')).toEqual([2]);
+  });
+
+  it('takes up again what a killed process ran, and its effect happens once', async () => {
+    const url = new URL(database.url);
+    await house.transaction.query({ text: 'CREATE TABLE torture_effects (key text, attempt integer)' });
+    const worker = () =>
+      fork('test/torture/jobs.worker.mjs', {
+        env: {
+          PATH: process.env['PATH'],
+          NODE_ENV: 'test',
+          DATABASE_URL: url.href,
+          JOB_LEASE: '1000',
+          LOG_LEVEL: 'error',
+          JWT_SECRET: 'x'.repeat(32),
+          SESSION_SECRET: 'x'.repeat(32),
+          COOKIE_SECRET: 'x'.repeat(32),
+          ...env,
+        },
+        execArgv: [],
+      });
+    const insert = `INSERT INTO jobs (id, uuid, type, queue, payload, max_attempts, announce_at)
+      VALUES ($1, gen_random_uuid(), 'torture.effect', 'torture', $2, 3, CASE WHEN $3 THEN now() END) RETURNING uuid`;
+    const add = async (id: number, payload: object) => {
+      const [row] = await house.transaction.query<{ uuid: string }>({
+        text: insert,
+        values: [id, payload, house.driver.announces],
+      });
+      return (row as { uuid: string }).uuid;
+    };
+    const id = await add(1, { key: 'killed', work: 60_000, kind: 'usual' });
+    const first = worker();
+    await ends(id, 'RUNNING');
+    first.kill('SIGKILL');
+    await house.transaction.query({
+      text: `UPDATE jobs SET payload = jsonb_set(payload, '{work}', '0') WHERE uuid = $1`,
+      values: [id],
+    });
+    const second = worker();
+    const row = await ends(id, 'SUCCEEDED');
+    expect(row).toMatchObject({ attempt: 2, errors: [{ code: 'JOB_WORKER_LOST' }] });
+    expect(await house.transaction.query({ text: 'SELECT * FROM torture_effects' })).toEqual([
+      { key: 'killed', attempt: 2 },
+    ]);
+    second.kill('SIGTERM');
+    await once(second, 'exit');
+  });
+});
