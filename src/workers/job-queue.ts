@@ -3,13 +3,14 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
 import { createGather } from '../shared/libs/gather.js';
 import { SnowflakeIds } from '../shared/services/database/snowflake-ids.js';
-import { type Outcome, type Participant, Transaction } from '../shared/services/database/transaction.js';
+import { Transaction } from '../shared/services/database/transaction.js';
 import { requestContext } from '../shared/services/logging/request-context.js';
 import { QueueDriver } from './drivers/queue.driver.js';
 import { JobLedger, type NewJob } from './job-ledger.js';
 import { checkPayload } from './job-payload.js';
 import type { JobDefinition, JobOwner, JobPriority } from './job.js';
 import { JobsRepository } from './jobs.repository.js';
+import { announceAfterCommit } from './news-after-commit.js';
 
 export interface EnqueueOptions {
   /** Default: now. */
@@ -97,23 +98,11 @@ export class JobQueue {
 
   private async insertInside(rows: readonly NewJob[]): Promise<boolean[]> {
     const fresh = await this.ledger.enqueue(rows);
-    const news = this.transaction.participant(this, () => new NewsAfterCommit(this.driver));
-    for (const { queue } of rows) news?.queues.add(queue);
+    announceAfterCommit(
+      this.transaction,
+      this.driver,
+      rows.map(({ queue }) => queue),
+    );
     return rows.map(({ id }) => fresh.has(id));
-  }
-}
-
-class NewsAfterCommit implements Participant {
-  readonly queues = new Set<string>();
-
-  constructor(private readonly driver: QueueDriver) {}
-
-  prepare(): Promise<void> {
-    return Promise.resolve();
-  }
-
-  /** Also when nobody knows how it ended: who looks in vain loses nothing. */
-  finish(outcome: Outcome): void {
-    if (outcome !== 'rolled back') this.driver.announce(this.queues);
   }
 }

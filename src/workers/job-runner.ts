@@ -20,6 +20,8 @@ import { CANCEL_TOPIC } from './jobs.service.js';
 const SCAN_MS = 500;
 /** One claim in so many is for those that wait longest. */
 const STARVING_TURN = 5;
+/** Of those that a process claimed, so many for each place may wait for their end to be written down. */
+const UNWRITTEN = 10;
 const FAILED_CLAIM_WAIT_MS = 500;
 /** Left for closing connections after the jobs, out of SHUTDOWN_GRACE. */
 const CLOSING_MS = 3_000;
@@ -30,7 +32,10 @@ const ABORTED_MS = 1_000;
 interface Lane {
   readonly name: string;
   readonly concurrency: number;
+  /** Handlers that have not returned. */
   running: number;
+  /** Attempts whose end is not written down. */
+  unwritten: number;
   isClaiming: boolean;
   turn: number;
 }
@@ -67,7 +72,8 @@ export class JobRunner implements Consumer, OnModuleInit {
 
   onModuleInit(): void {
     this.queues.push(...this.registry.queues);
-    for (const queue of this.queues) this.lanes.set(queue.name, { ...queue, running: 0, isClaiming: false, turn: 0 });
+    for (const queue of this.queues)
+      this.lanes.set(queue.name, { ...queue, running: 0, unwritten: 0, isClaiming: false, turn: 0 });
     this.driver.serve(this);
   }
 
@@ -118,7 +124,7 @@ export class JobRunner implements Consumer, OnModuleInit {
   /** One claim at a time for each queue: the places that become free meanwhile are filled by the next. */
   private async take(lane: Lane): Promise<void> {
     if (lane.isClaiming || !this.isTaking || this.isQuarantined) return;
-    const free = lane.concurrency - lane.running;
+    const free = Math.min(lane.concurrency - lane.running, lane.concurrency * UNWRITTEN - lane.unwritten);
     const leave = free > 0 ? this.driver.leave(lane.name, free) : null;
     if (!leave) return;
     lane.isClaiming = true;
@@ -146,8 +152,13 @@ export class JobRunner implements Consumer, OnModuleInit {
 
   private async run(lane: Lane, claim: Claim, aliveUntil: number): Promise<void> {
     lane.running++;
-    await this.track(this.attempts.run(claim, aliveUntil));
-    lane.running--;
+    lane.unwritten++;
+    const free = (): void => {
+      lane.running--;
+      void this.take(lane);
+    };
+    await this.track(this.attempts.run(claim, aliveUntil, free));
+    lane.unwritten--;
     void this.take(lane);
   }
 

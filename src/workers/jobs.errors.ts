@@ -26,6 +26,12 @@ export const JobErrors = defineErrors('JOB', {
     message: (id: string) => `No dead letter ${id}.`,
     cure: 'Check the id: only failed jobs are dead letters, and somebody may have replayed or discarded it.',
   },
+  KEY_TAKEN: {
+    status: 409,
+    level: 'info',
+    message: () => 'Another job with the same unique key waits or runs.',
+    cure: 'That job does the same work: wait until it is done, then replay this one or discard it.',
+  },
   PAYLOAD_INVALID: {
     status: 422,
     level: 'warn',

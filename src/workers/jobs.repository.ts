@@ -3,11 +3,18 @@ import { Injectable } from '@nestjs/common';
 import type { Page } from '../common/dto/page.dto.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
 import { sqlFiles } from '../shared/services/database/sql-file.js';
+import type { ListDeadLettersQuery, ReplayDeadLettersDto } from './dto/dead-letter.dto.js';
 import type { ListJobsQuery } from './dto/job.dto.js';
 import { Job } from './job.entity.js';
-import type { JobOwner } from './job.js';
+import { jobDefinitions, type JobOwner } from './job.js';
+import { JobErrors } from './jobs.errors.js';
 
 const statement = sqlFiles(import.meta.url, 'jobs');
+
+/** What a list of dead letters shows: payloads may be large. */
+const LISTED = (
+  ['id', 'uuid', 'type', 'queue', 'reason', 'errors', 'attempt', 'ownerUuid', 'createdAt', 'finishedAt', 'version'] as const
+).map((member) => `row.${member}`);
 
 @Injectable()
 export class JobsRepository extends BaseRepository<Job> {
@@ -15,6 +22,7 @@ export class JobsRepository extends BaseRepository<Job> {
   /** Keys grow with time: an index on the time of creation would cost every job three writes more. */
   protected readonly sorts: Record<string, SortColumn<Job>> = {
     createdAt: { sql: 'row.id', type: 'bigint', value: (row) => row.id },
+    finishedAt: { sql: 'row.finished_at', type: 'timestamptz', value: (row) => row.finishedAt as Date },
   };
 
   /** The UUID of the job that holds the unique key; null when it has finished meanwhile. */
@@ -47,5 +55,56 @@ export class JobsRepository extends BaseRepository<Job> {
   async cancel(uuid: string, owner: JobOwner | null): Promise<boolean> {
     const rows = await this.transaction.query(statement('cancel', [uuid, owner?.key ?? null]));
     return rows.length > 0;
+  }
+
+  /** The status is written out: the index of the dead is a partial one. */
+  listDead({ queue, type, reason, ...request }: ListDeadLettersQuery): Promise<Page<Job>> {
+    const rows = this.rows().select(LISTED).where(`row.status = 'FAILED'`);
+    if (queue) rows.andWhere('row.queue = :queue', { queue });
+    if (type) rows.andWhere('row.type = :type', { type });
+    if (reason) rows.andWhere('row.reason = :reason', { reason });
+    return this.page(rows, request);
+  }
+
+  findDead(uuid: string): Promise<Job | null> {
+    return this.rows().where({ uuid, status: 'FAILED' }).getOne();
+  }
+
+  /** The UUIDs of dead letters to replay, locked, the oldest first; `found` counts those of equal unique keys, too. */
+  async claimDead(filter: ReplayDeadLettersDto): Promise<{ ids: string[]; found: number }> {
+    const { queue = null, type = null, reason = null, limit } = filter;
+    const rows = await this.transaction.query<{ uuid: string; found: number }>(
+      statement('claim-dead', [queue, type, reason, limit]),
+    );
+    return { ids: rows.map(({ uuid }) => uuid), found: rows[0]?.found ?? 0 };
+  }
+
+  /** Gives those that were dead. Violates `jobs_unique` when a unique key is taken. */
+  replay(uuids: readonly string[], announces: boolean): Promise<Array<{ uuid: string; queue: string }>> {
+    const known = [...jobDefinitions().values()];
+    const types = known.map(({ name }) => name);
+    const attempts = known.map((job) => job.attempts);
+    return this.transaction.query(statement('replay', [uuids, types, attempts, announces]));
+  }
+
+  /** Throws NOT_DEAD. */
+  async discard(uuid: string): Promise<void> {
+    await this.remove({ where: { uuid, status: 'FAILED' }, missing: () => JobErrors.NOT_DEAD(uuid) });
+  }
+
+  /** Deletes what is over for `days`; looks at `most` rows between the two keys, and gives the last of them. */
+  async sweep(after: string, below: string, days: number, most: number): Promise<{ last: string | null; deleted: number }> {
+    const [row] = await this.transaction.query<{ last: string | null; deleted: number }>(
+      statement('sweep', [after, below, days, most]),
+    );
+    return row as { last: string | null; deleted: number };
+  }
+
+  /** The rates look back an hour. */
+  async deleteOldCounts(): Promise<void> {
+    await this.transaction.query({
+      name: 'jobs-delete-counts',
+      text: `DELETE FROM job_counts WHERE minute < now() - interval '1 day'`,
+    });
   }
 }
