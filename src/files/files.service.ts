@@ -54,17 +54,27 @@ export class FilesService {
     return this.files.create(owner, blob);
   }
 
-  /** `add` alone, in a transaction of its own; the bytes go when it fails. */
-  async keep(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
+  /** `add` alone, in a transaction of its own. */
+  keep(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
+    return this.keepWith(owner, blob, (add) => this.transaction.run(add));
+  }
+
+  /** `work` adds the row in a transaction of its making; the bytes go unless that was committed, or may have been. */
+  async keepWith<T>(
+    owner: FileOwner,
+    blob: StoredBlob,
+    work: (add: () => Promise<FileEntity>) => Promise<T>,
+  ): Promise<T> {
     let outcome: Outcome = 'rolled back';
     const noteOutcome = { prepare: () => Promise.resolve(), finish: (end: Outcome) => void (outcome = end) };
+    const add = (): Promise<FileEntity> => {
+      this.transaction.participant(noteOutcome, () => noteOutcome);
+      return this.add(owner, blob);
+    };
     try {
-      return await this.transaction.run(() => {
-        this.transaction.participant(noteOutcome, () => noteOutcome);
-        return this.add(owner, blob);
-      });
+      return await work(add);
     } catch (error) {
-      if (outcome === 'rolled back') await this.discard(blob); // else the row may be there
+      if (outcome === 'rolled back') await this.discard(blob);
       throw error;
     }
   }

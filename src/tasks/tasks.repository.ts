@@ -9,6 +9,7 @@ import { columnsOf } from '../common/repositories/to-entity.js';
 import { type Rendered, renderPage, renderResource } from '../common/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
+import type { ReportTask } from './report/report-task.js';
 import { Task } from './task.entity.js';
 import { TaskErrors } from './tasks.errors.js';
 
@@ -18,6 +19,17 @@ const listTag = (ownerUuid: string): string => `tasks-of:${ownerUuid}`;
 
 /** No due time is later than any; as the indexes have it. */
 const DUE = "coalesce(row.due_at, 'infinity')";
+
+const REPORT_PAGE = 500;
+
+interface ReportRow extends Pick<Task, 'id' | 'title' | 'status' | 'priority'> {
+  due_at: Date | null;
+  created_at: Date;
+}
+
+function toReportTask({ title, status, priority, due_at: due, created_at: created }: ReportRow): ReportTask {
+  return { title, status, priority, dueAt: due?.toISOString() ?? null, createdAt: created.toISOString() };
+}
 
 @Injectable()
 export class TasksRepository extends BaseRepository<Task> {
@@ -116,6 +128,33 @@ export class TasksRepository extends BaseRepository<Task> {
       await this.cache.invalidate([taskTag(uuid), listTag(task.ownerUuid)]);
       return task;
     });
+  }
+
+  /** All living tasks of the owner, oldest first. Pages of plain rows: ten thousand entities would hold up the process. */
+  async *pagesForReport(ownerKey: string): AsyncGenerator<ReportTask[]> {
+    let last: { at: Date | string; id: string } = { at: '-infinity', id: '0' };
+    for (;;) {
+      const rows = await this.transaction.query<ReportRow>({
+        name: 'tasks-for-report',
+        text: `SELECT id, title, status, priority, due_at, created_at FROM tasks
+          WHERE owner_id = $1 AND deleted_at IS NULL AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4`,
+        values: [ownerKey, last.at, last.id, REPORT_PAGE],
+      });
+      const end = rows.at(-1);
+      if (!end) return;
+      yield rows.map(toReportTask);
+      last = { at: end.created_at, id: end.id };
+    }
+  }
+
+  /** Of the users' table, as the foreign key: rooms do not import each other. */
+  async findOwnerName(ownerKey: string): Promise<string | null> {
+    const [row] = await this.transaction.query<{ name: string | null }>({
+      name: 'tasks-owner-name',
+      text: 'SELECT coalesce(name, username, email) AS name FROM users WHERE id = $1',
+      values: [ownerKey],
+    });
+    return row?.name ?? null;
   }
 
   private list(query: ListTasksQuery, scope: string, values: Record<string, string>): Promise<Page<Task>> {

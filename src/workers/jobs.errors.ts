@@ -56,6 +56,12 @@ export const JobErrors = defineErrors('JOB', {
     message: () => 'The job failed on our side.',
     cure: "Administrators see every attempt's error among the dead letters.",
   },
+  OWNERLESS: {
+    status: 422,
+    level: 'warn',
+    message: () => 'A job of this type works for somebody, and this one has no owner.',
+    cure: 'Ask for it through POST /api/jobs, or give it an owner where it is enqueued.',
+  },
   TYPE_UNHANDLED: {
     status: 501,
     level: 'error',

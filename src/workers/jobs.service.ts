@@ -84,10 +84,9 @@ function requestable(actor: Actor, type: string): JobDefinition {
 /** A fault in `fileId` of the payload is one in `payload.fileId` of the body. */
 function inPayload(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== HttpErrors.VALIDATION_FAILED.code) return error;
-  const fields = error.errors.map((one) => ({
-    ...one,
-    field: `payload.${one.field}`,
-    message: `payload.${one.message}`,
-  }));
+  const fields = error.errors.map(({ field, rule, message }) => {
+    const path = `payload.${field}`;
+    return { field: path, rule, message: message.replace(field, path) };
+  });
   return HttpErrors.VALIDATION_FAILED(fields.map(({ message }) => message).join('; ')).withFields(fields);
 }

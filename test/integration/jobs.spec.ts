@@ -312,7 +312,7 @@ describe.each(DRIVERS)('jobs over %s', (_name, env) => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => house.queue.enqueue(Unique, wanted)));
     expect(answers.filter(({ isNew }) => isNew)).toHaveLength(1);
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
-    const [{ id }] = answers as [{ id: string }];
+    const id = answers[0]?.id as string;
     const inside = await house.transaction.run(() => house.queue.enqueue(Unique, wanted));
     expect(inside).toEqual({ id, isNew: false });
     (await begun('only one')).release();

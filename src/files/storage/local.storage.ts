@@ -54,11 +54,13 @@ async function receive(
 ): Promise<WrittenBytes> {
   const meter = new Meter(maxBytes);
   const handle = await open(aside, NEW_FILE, FILE_MODE);
+  const sink = handle.createWriteStream({ autoClose: false });
   try {
     try {
-      await pipeline(source, meter, handle.createWriteStream({ autoClose: false }), { signal });
+      await pipeline(source, meter, sink, { signal });
       await handle.sync();
     } finally {
+      sink.destroy(); // it holds the handle, which waits for it
       await handle.close();
     }
     await show(aside, target);

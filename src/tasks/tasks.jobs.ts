@@ -1,0 +1,16 @@
+// The tasks' jobs in words; who does them stands in handlers/.
+import { exponential } from '../shared/libs/backoff.js';
+import { defineJob } from '../workers/job.js';
+import { NoPayload } from '../workers/no-payload.js';
+
+/** The caller's tasks as a PDF, kept as a file. */
+export const RenderTaskReport = defineJob({
+  name: 'report.pdf',
+  queue: 'reports',
+  payload: NoPayload,
+  attempts: 3,
+  backoff: exponential(2_000),
+  timeoutMs: 120_000,
+  concurrency: 4,
+  requestable: 'anyone',
+});

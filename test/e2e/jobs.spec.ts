@@ -1,0 +1,164 @@
+// Jobs over REST: asked for, watched, cancelled; whose they are; what the roles of a process do.
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { JobDto } from '../../src/workers/dto/job.dto.js';
+import { killAll, DataDir, ServerProcess } from '../support/server-process.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
+import type { Tokens } from '../support/api.js';
+import { cloneDatabase } from '../support/database.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+let server: TestServer;
+let ada: Person;
+let eve: Person;
+let root: Person;
+
+beforeAll(async () => {
+  server = await startServer();
+  [ada, eve, root] = [await server.registerUser('Ada'), await server.registerUser('Eve'), await server.makeAdmin()];
+});
+afterAll(async () => {
+  await server.close();
+});
+
+type Asker = Pick<Person, 'api'>;
+const ask = ({ api }: Asker, body: object) =>
+  api.post<JobDto & { code?: string; errors?: object[] }>('/api/jobs', body);
+
+function ends(person: Asker, id: string): Promise<JobDto> {
+  return until(async () => {
+    const { body } = await person.api.get<JobDto>(`/api/jobs/${id}`);
+    return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(body.status) ? body : null;
+  }, `job ${id} to end`);
+}
+const far = (): string => new Date(Date.now() + 3_600_000).toISOString();
+
+describe('report.pdf', () => {
+  it('is asked for, runs, and leaves a PDF of its own in the files', async () => {
+    for (const title of ['Buy milk', 'Купить молоко', '牛乳を買う'])
+      await ada.api.post('/api/tasks', { title, dueAt: far() });
+    const { status, body, headers } = await ask(ada, { type: 'report.pdf', payload: {} });
+    expect(status).toBe(202);
+    expect(headers.get('location')).toBe(`/api/jobs/${body.id}`);
+    expect(body).toMatchObject({ type: 'report.pdf', queue: 'reports', ownerId: ada.user.id, error: null });
+    const job = await ends(ada, body.id);
+    expect(job).toMatchObject({ status: 'SUCCEEDED', progress: 100, attempts: 1, result: { tasks: 3, pages: 1 } });
+    const { fileId } = job.result as { fileId: string };
+    const answer = await fetch(`${server.url}/api/files/${fileId}/content`, {
+      headers: { authorization: `Bearer ${ada.accessToken}` },
+    });
+    expect(answer.headers.get('content-type')).toBe('application/pdf');
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    expect(bytes.subarray(0, 5).toString()).toBe('%PDF-');
+    expect(bytes.length).toBeGreaterThan(5_000);
+    expect((await eve.api.get(`/api/files/${fileId}`)).status).toBe(404);
+  });
+
+  it('is drawn of 3,000 tasks, while the server goes on answering', async () => {
+    await server.sql(
+      `INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, status, due_at)
+       SELECT n, gen_random_uuid(), u.id, u.uuid, 'Task ' || n, 'TODO', now() + n * interval '1 h' FROM users u, generate_series(1, 3000) n
+       WHERE u.uuid = $1`,
+      eve.user.id,
+    );
+    const { body } = await ask(eve, { type: 'report.pdf' });
+    expect(await ends(eve, body.id)).toMatchObject({ status: 'SUCCEEDED', result: { tasks: 3_000 } });
+  });
+});
+
+describe('asking', () => {
+  it.each([
+    ['a type that nobody knows', { type: 'no.such' }, 400, 'JOB_TYPE_UNKNOWN'],
+    ['a type that nobody may ask for', { type: 'jobs.cleanup' }, 400, 'JOB_TYPE_UNKNOWN'],
+    ['no type', { payload: {} }, 400, 'VALIDATION_FAILED'],
+    ['a payload that is a list', { type: 'report.pdf', payload: [] }, 400, 'VALIDATION_FAILED'],
+    ['a payload with what the type does not know', { type: 'report.pdf', payload: { a: 1 } }, 400, 'VALIDATION_FAILED'],
+    ['a priority beyond the scale', { type: 'report.pdf', priority: 6 }, 400, 'VALIDATION_FAILED'],
+    ['a time without zone', { type: 'report.pdf', runAt: '2030-01-01T00:00:00' }, 400, 'VALIDATION_FAILED'],
+    ["an administrator's type", { type: 'users.export' }, 403, 'FORBIDDEN'],
+  ])('for %s is refused', async (_what, body, status, code) => {
+    const answer = await ask(ada, body);
+    expect([answer.status, answer.body.code]).toEqual([status, code]);
+  });
+
+  it('names the member of the payload that was refused', async () => {
+    const { body } = await ask(ada, { type: 'report.pdf', payload: { a: 1 } });
+    expect(body.errors).toEqual([
+      { field: 'payload.a', rule: 'unknownMember', message: 'property payload.a should not exist' },
+    ]);
+  });
+});
+
+describe('a job', () => {
+  it("is its owner's and the administrators'; for others it does not exist", async () => {
+    const { body } = await ask(ada, { type: 'report.pdf', runAt: far() });
+    expect(body.status).toBe('QUEUED');
+    for (const verb of ['get', 'delete'] as const) {
+      const answer = await eve.api[verb](`/api/jobs/${body.id}`);
+      expect(answer).toMatchObject({ status: 404, body: { code: 'JOB_NOT_FOUND' } });
+    }
+    expect((await root.api.get(`/api/jobs/${body.id}`)).status).toBe(200);
+    expect((await ada.api.get('/api/jobs?all=true')).status).toBe(403);
+    const mine = await ada.api.get<{ items: JobDto[] }>('/api/jobs?status=QUEUED');
+    expect(mine.body.items.map(({ id }) => id)).toEqual([body.id]);
+    const all = await root.api.get<{ items: JobDto[] }>('/api/jobs?all=true&type=report.pdf&limit=1');
+    expect(all.body.items.map(({ id }) => id)).toEqual([body.id]);
+    expect((await root.api.get<{ items: JobDto[] }>('/api/jobs')).body.items).toEqual([]);
+  });
+
+  it('that waits is cancelled, once', async () => {
+    const { body } = await ask(ada, { type: 'report.pdf', runAt: far() });
+    expect((await ada.api.delete(`/api/jobs/${body.id}`)).status).toBe(204);
+    expect((await ada.api.get<JobDto>(`/api/jobs/${body.id}`)).body.status).toBe('CANCELLED');
+    expect(await ada.api.delete(`/api/jobs/${body.id}`)).toMatchObject({ status: 409, body: { code: 'JOB_FINISHED' } });
+  });
+
+  it('is listed page by page, newest first', async () => {
+    const before = await root.api.get<{ items: JobDto[] }>('/api/jobs?limit=100');
+    const ids: string[] = [];
+    for (let n = 0; n < 5; n++) ids.push((await ask(root, { type: 'report.pdf', runAt: far() })).body.id);
+    const seen: string[] = [];
+    for (let cursor = ''; ;) {
+      const { body } = await root.api.get<{ items: JobDto[]; nextCursor: string | null }>(`/api/jobs?limit=2${cursor}`);
+      seen.push(...body.items.map(({ id }) => id));
+      if (body.nextCursor === null) break;
+      cursor = `&cursor=${encodeURIComponent(body.nextCursor)}`;
+    }
+    expect(seen).toEqual([...ids.reverse(), ...before.body.items.map(({ id }) => id)]);
+  });
+});
+
+describe('roles', () => {
+  afterAll(() => killAll());
+
+  it('an api process takes orders, a worker does them and answers probes only', async () => {
+    const database = await cloneDatabase();
+    const [apiDir, workerDir] = [new DataDir(), new DataDir()];
+    const env = {
+      ...{ DATABASE_URL: database.url, RATE_LIMIT_MODE: 'off', LOG_FORMAT: 'json' },
+      ...{ JWT_SECRET: PASSWORD.repeat(2), SESSION_SECRET: PASSWORD.repeat(2), COOKIE_SECRET: PASSWORD.repeat(2) },
+    };
+    const api = new ServerProcess(apiDir, { ...env, APP_ROLE: 'api' });
+    const served = await api.ready();
+    const name = { email: 'ada@example.com', password: PASSWORD, name: 'Ada' };
+    const { body: tokens } = await served.post<Tokens>('/api/auth/register', name);
+    const me = { api: served.as(tokens.accessToken) };
+    const { body: job } = await ask(me, { type: 'report.pdf' });
+    const worker = new ServerProcess(workerDir, { ...env, APP_ROLE: 'worker' });
+    const probes = await worker.ready();
+    expect((await ends(me, job.id)).status).toBe('SUCCEEDED');
+    expect((await probes.get('/health/ready')).status).toBe(200);
+    expect((await probes.get('/ping')).status).toBe(200);
+    for (const path of ['/api/jobs', '/api/auth/login', '/docs', '/healthy'])
+      expect(await probes.get(path)).toMatchObject({ status: 404, body: { code: 'ROUTE_NOT_FOUND' } });
+    expect(await worker.stop()).toBe(0);
+    const { body: next } = await ask(me, { type: 'report.pdf' });
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a scan
+    expect((await me.api.get<JobDto>(`/api/jobs/${next.id}`)).body.status).toBe('QUEUED');
+    expect(await api.stop()).toBe(0);
+    for (const one of [api, worker]) expect(one.complaints).toEqual([]);
+    await database.drop();
+    for (const dir of [apiDir, workerDir]) dir.remove();
+  });
+});
