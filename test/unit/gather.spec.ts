@@ -1,0 +1,74 @@
+// Things that come one by one, sent together.
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { expect, it } from '@jest/globals';
+import { createGather } from '../../src/shared/libs/gather.js';
+
+/** A `send` whose answers are given by hand. */
+function byHand() {
+  const sent: Array<{ items: number[]; answer: () => void; fail: (error: Error) => void }> = [];
+  const send = (items: number[]) =>
+    new Promise<number[]>((resolve, reject) =>
+      sent.push({ items, answer: () => resolve(items.map((item) => item * 10)), fail: reject }),
+    );
+  return { sent, send };
+}
+const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+
+it('sends at once, and what arrives meanwhile together with the next', async () => {
+  const { sent, send } = byHand();
+  const gather = createGather(send);
+  const first = [gather(1), gather(2)];
+  await turn();
+  expect(sent.map(({ items }) => items)).toEqual([[1, 2]]);
+  const second = [gather(3), gather(4), gather(5)];
+  await turn();
+  expect(sent).toHaveLength(1);
+  sent[0]?.answer();
+  expect(await Promise.all(first)).toEqual([10, 20]);
+  await turn();
+  expect(sent[1]?.items).toEqual([3, 4, 5]);
+  sent[1]?.answer();
+  expect(await Promise.all(second)).toEqual([30, 40, 50]);
+});
+
+it('takes no more at once than it may, on as many lines as it may', async () => {
+  const { sent, send } = byHand();
+  const gather = createGather(send, { most: 2, lines: 2 });
+  const all = [1, 2, 3, 4, 5].map(gather);
+  await turn();
+  expect(sent.map(({ items }) => items)).toEqual([
+    [1, 2],
+    [3, 4],
+  ]);
+  sent[1]?.answer();
+  await turn();
+  expect(sent[2]?.items).toEqual([5]);
+  sent.forEach(({ answer }) => answer());
+  expect(await Promise.all(all)).toEqual([10, 20, 30, 40, 50]);
+});
+
+it('fails those of a sending that failed, and nobody else', async () => {
+  const { sent, send } = byHand();
+  const gather = createGather(send);
+  const lost = gather(1);
+  await turn();
+  const kept = gather(2);
+  sent[0]?.fail(new Error('gone'));
+  await expect(lost).rejects.toThrow('gone');
+  await turn();
+  sent[1]?.answer();
+  expect(await kept).toBe(20);
+});
+
+it('sends in the context it was made in, not in that of whoever asked first', async () => {
+  const context = new AsyncLocalStorage<string>();
+  const seen: Array<string | undefined> = [];
+  const gather = context.run('maker', () =>
+    createGather<number, number>(async (items) => {
+      seen.push(context.getStore());
+      return items;
+    }),
+  );
+  await Promise.all([context.run('one', () => gather(1)), context.run('other', () => gather(2))]);
+  expect(seen).toEqual(['maker']);
+});

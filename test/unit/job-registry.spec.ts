@@ -1,0 +1,81 @@
+// The start refuses half a job, and says what to write.
+import { describe, expect, it } from '@jest/globals';
+import type { Type } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { Test } from '@nestjs/testing';
+import { AppConfig } from '../../src/shared/config/app-config.js';
+import { JobRegistry } from '../../src/workers/job-registry.js';
+import { NoPayload } from '../../src/workers/no-payload.js';
+import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
+import { testConfig } from '../support/config.js';
+
+const common = { payload: NoPayload, attempts: 1, backoff: () => 0, timeoutMs: 1_000 };
+const PackBags = defineJob({ ...common, name: 'trip.pack-bags', queue: 'trips', concurrency: 2 });
+
+class Packs implements JobHandler<NoPayload> {
+  run(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+@Handles(PackBags)
+class PackBagsHandler extends Packs {}
+@Handles(PackBags)
+class SecondHandler extends Packs {}
+
+/** As the workers' room has it, without a database. */
+async function start(handlers: Type[]): Promise<void> {
+  const config = { provide: AppConfig, useValue: testConfig('postgres://nowhere') };
+  const house = await Test.createTestingModule({
+    imports: [DiscoveryModule],
+    providers: [JobRegistry, config, ...handlers],
+  }).compile();
+  await house.init();
+}
+
+it('a house starts with one handler for each job', async () => {
+  await expect(start([PackBagsHandler])).resolves.toBeUndefined();
+});
+
+describe('a house does not start', () => {
+  it('with a job that nobody does', async () => {
+    await expect(start([])).rejects.toThrow(
+      /^Job trip\.pack-bags has no handler\. Write one[^]*@Handles\(TripPackBags\)\n\s+export class TripPackBagsHandler implements JobHandler/,
+    );
+  });
+
+  it('with a job that two do', async () => {
+    await expect(start([PackBagsHandler, SecondHandler])).rejects.toThrow(
+      'Job trip.pack-bags has two handlers, PackBagsHandler and SecondHandler: take @Handles off one of them.',
+    );
+  });
+
+  it('with jobs of one queue that disagree on its places', async () => {
+    const Unpack = defineJob({ ...common, name: 'trip.unpack', queue: 'trips', concurrency: 3 });
+    @Handles(Unpack)
+    class UnpackHandler extends Packs {}
+    await expect(start([PackBagsHandler, UnpackHandler])).rejects.toThrow(
+      /share the queue trips: give them the same concurrency, or queues of their own/,
+    );
+  });
+});
+
+describe('a definition is refused', () => {
+  it.each([
+    ['with a name that is taken', { name: 'trip.pack-bags' }, 'is defined twice'],
+    ['with a name that is none', { name: 'Trip!' }, 'names are like report.pdf'],
+    ['that is never tried', { name: 'trip.a', attempts: 0 }, 'whole numbers from 1 on, not 0'],
+    ['that may take no time', { name: 'trip.b', timeoutMs: 0.5 }, 'whole numbers from 1 on, not 0.5'],
+    [
+      'with a schedule that cannot be read',
+      { name: 'trip.c', schedule: { cron: 'never', timeZone: 'UTC', payload: {} } },
+      'the schedule "never" in UTC cannot be read',
+    ],
+    [
+      'with a time zone that is none',
+      { name: 'trip.d', schedule: { cron: '0 3 * * *', timeZone: 'Mars/Olympus', payload: {} } },
+      'the schedule "0 3 * * *" in Mars/Olympus cannot be read',
+    ],
+  ])('%s', (_how, options, message) => {
+    expect(() => defineJob({ ...common, queue: 'trips', ...options })).toThrow(message);
+  });
+});
