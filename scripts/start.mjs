@@ -1,11 +1,12 @@
 // `npm start`: dependencies, build, then the server in this very process, so that Ctrl-C reaches it.
-// With the argument `production`: the server as it was built, nothing else.
+// With the argument `production`: the server as it was built, nothing else. With `worker`: background jobs only.
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled } from './install.mjs';
 
-if (process.argv[2] === 'production') {
-  process.env.NODE_ENV = 'production';
-} else {
+const [, , how] = process.argv;
+if (how === 'production') process.env.NODE_ENV = 'production';
+if (how === 'worker') process.env.APP_ROLE = 'worker';
+if (how === undefined || process.env.NODE_ENV !== 'production') {
   await ensureInstalled();
   await ensureBuilt();
 }

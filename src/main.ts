@@ -43,13 +43,16 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
   opened.connections = new Connections(app.getHttpServer());
   await listen(app, config);
   await app.startAllMicroservices();
+  const hasVisitors = config.role !== 'worker';
   const demo =
-    config.environment === 'development'
+    config.environment === 'development' && hasVisitors
       ? await timed('Demo accounts checked', () => seedDemoAccounts(app, { newPasswords: false }))
       : [];
   app.get(Lifecycle).serve();
   const origin = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
-  logger.info(`Holdfast ${config.version} serves on ${origin} after ${process.uptime().toFixed(1)} s`);
+  const role = config.role === 'all' ? '' : ` (${config.role})`;
+  logger.info(`Holdfast ${config.version}${role} serves on ${origin} after ${process.uptime().toFixed(1)} s`);
+  if (!hasVisitors) return;
   if (config.log.format === 'pretty' || demo.length > 0)
     process.stdout.write(welcome(origin, demo.length > 0 ? describeAccounts(demo) : null, config));
 }
