@@ -23,7 +23,6 @@ export function TakesFile(): MethodDecorator {
 export function AnswersFile(): MethodDecorator {
   return ApiResponse({
     status: 200,
-    description: 'OK',
     headers: {
       ...REQUEST_ID,
       ...RATE_LIMIT,

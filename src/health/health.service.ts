@@ -10,6 +10,7 @@ import {
 import { Redis } from '../shared/services/cache/redis.js';
 import { MigrationStatus } from '../shared/services/database/migration-status.js';
 import { Lifecycle } from '../shared/services/lifecycle.js';
+import { QueueDriver } from '../workers/drivers/queue.driver.js';
 import { HealthErrors } from './health.errors.js';
 
 /** Short: a probe that waits longer than its own timeout tells nothing. */
@@ -29,6 +30,7 @@ export class HealthService {
     private readonly database: TypeOrmHealthIndicator,
     private readonly migrations: MigrationStatus,
     private readonly lifecycle: Lifecycle,
+    private readonly driver: QueueDriver,
     @Inject(Redis) private readonly redis: Redis | null,
   ) {}
 
@@ -39,11 +41,10 @@ export class HealthService {
       () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
       () => this.checkMigrations(),
     ]);
-    const degraded = this.redis?.isUp === false;
-    const cache = degraded
-      ? { status: 'degraded', message: 'Redis is away: reads come from the database, limits count per process.' }
-      : { status: 'up', store: this.redis ? 'redis' : 'memory' };
-    return { status: degraded ? 'degraded' : 'ok', details: { ...details, cache } };
+    const cache = this.checkCache();
+    const broker = this.checkBroker();
+    const isDegraded = [cache, broker].some(({ status }) => status === 'degraded');
+    return { status: isDegraded ? 'degraded' : 'ok', details: { ...details, cache, broker } };
   }
 
   /** Throws NOT_READY until the process has started and the migrations are there. */
@@ -62,6 +63,20 @@ export class HealthService {
         .withExtension('details', (error.getResponse() as { details: unknown }).details);
     });
     return { status: 'ok', details: result.details };
+  }
+
+  private checkCache(): { status: 'up' | 'degraded' } & Record<string, string> {
+    return this.redis?.isUp === false
+      ? { status: 'degraded', message: 'Redis is away: reads come from the database, limits count per process.' }
+      : { status: 'up', store: this.redis ? 'redis' : 'memory' };
+  }
+
+  /** Why it is away stands in the log: addresses are nobody's business here. */
+  private checkBroker(): { status: 'up' | 'degraded' } & Record<string, string> {
+    const kind = this.driver.broker ? 'rabbitmq' : 'postgres';
+    return this.driver.broker?.isUp === false
+      ? { status: 'degraded', kind, message: 'RabbitMQ is away: jobs are handed out by PostgreSQL alone.' }
+      : { status: 'up', kind };
   }
 
   private checkLifecycle(): HealthIndicatorResult {

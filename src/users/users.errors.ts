@@ -38,4 +38,22 @@ export const UserErrors = defineErrors('USER', {
     message: () => 'The password is longer than 72 bytes.',
     cure: 'This server hashes with bcrypt, which reads 72 bytes (UTF-8): choose a shorter password.',
   },
+  IMPORT_NOT_UTF8: {
+    status: 422,
+    level: 'info',
+    message: () => 'The file is not UTF-8. Nobody was added.',
+    cure: 'Save it as CSV in UTF-8, with a byte order mark or without one.',
+  },
+  IMPORT_HEADER: {
+    status: 422,
+    level: 'info',
+    message: (fault: string) => `The header cannot be used: ${fault}. Nobody was added.`,
+    cure: 'The first line names the columns: email, username, name, age, hobbies, in any order, with commas or semicolons.',
+  },
+  IMPORT_TOO_LONG: {
+    status: 422,
+    level: 'info',
+    message: (most: number) => `The file has more than ${most} rows. Nobody was added.`,
+    cure: 'Divide it into several files, each with the header, and import one after the other.',
+  },
 });

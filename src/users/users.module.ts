@@ -1,16 +1,21 @@
 // The users' room.
 import { Module } from '@nestjs/common';
-import { SecurityModule } from '../shared/services/security/security.module.js';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { FilesModule } from '../files/files.module.js';
+import { SecurityModule } from '../shared/services/security/security.module.js';
+import { ExportHandler } from './handlers/export.handler.js';
+import { ImportHandler } from './handlers/import.handler.js';
+import { StatisticsHandler } from './handlers/statistics.handler.js';
 import { User } from './user.entity.js';
+import { UsersBulkRepository } from './users-bulk.repository.js';
 import { UsersController } from './users.controller.js';
 import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([User]), SecurityModule],
+  imports: [TypeOrmModule.forFeature([User]), SecurityModule, FilesModule],
   controllers: [UsersController],
-  providers: [UsersRepository, UsersService],
+  providers: [UsersRepository, UsersBulkRepository, UsersService, ExportHandler, ImportHandler, StatisticsHandler],
   exports: [UsersRepository, UsersService],
 })
 export class UsersModule {}

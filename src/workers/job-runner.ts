@@ -15,6 +15,7 @@ import { type Claim, JobLedger } from './job-ledger.js';
 import { JobRegistry } from './job-registry.js';
 import { JobErrors } from './jobs.errors.js';
 import { CANCEL_TOPIC } from './jobs.service.js';
+import { Scheduler } from './scheduler.js';
 
 /** How late a retry or a delayed job may be, and news that got lost. */
 const SCAN_MS = 500;
@@ -62,6 +63,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     private readonly attempts: AttemptRunner,
     private readonly heartbeats: Heartbeats,
     private readonly counts: JobCounts,
+    private readonly scheduler: Scheduler,
     private readonly events: Events,
     private readonly config: AppConfig,
     signals: Signals,
@@ -81,6 +83,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     this.isTaking = true;
     this.heartbeats.start();
     this.counts.start();
+    this.scheduler.start();
     this.every(SCAN_MS, () => this.scan());
     this.every(Math.min(1_000, this.config.jobs.lease / 4), () => this.reap());
     for (const name of this.lanes.keys()) this.driver.found(name);
@@ -103,6 +106,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     if (!this.isTaking) return;
     this.isTaking = false;
     for (const timer of this.timers.splice(0)) clearTimeout(timer);
+    void this.track(this.scheduler.stop());
     const { shutdownDelay, shutdownGrace } = this.config.http;
     await this.idle(Math.max(0, shutdownDelay + shutdownGrace - CLOSING_MS - ABORTED_MS));
     for (const attempt of this.heartbeats.all()) attempt.abort('STOPPING');

@@ -13,7 +13,19 @@ const statement = sqlFiles(import.meta.url, 'jobs');
 
 /** What a list of dead letters shows: payloads may be large. */
 const LISTED = (
-  ['id', 'uuid', 'type', 'queue', 'reason', 'errors', 'attempt', 'ownerUuid', 'createdAt', 'finishedAt', 'version'] as const
+  [
+    'id',
+    'uuid',
+    'type',
+    'queue',
+    'reason',
+    'errors',
+    'attempt',
+    'ownerUuid',
+    'createdAt',
+    'finishedAt',
+    'version',
+  ] as const
 ).map((member) => `row.${member}`);
 
 @Injectable()
@@ -93,7 +105,12 @@ export class JobsRepository extends BaseRepository<Job> {
   }
 
   /** Deletes what is over for `days`; looks at `most` rows between the two keys, and gives the last of them. */
-  async sweep(after: string, below: string, days: number, most: number): Promise<{ last: string | null; deleted: number }> {
+  async sweep(
+    after: string,
+    below: string,
+    days: number,
+    most: number,
+  ): Promise<{ last: string | null; deleted: number }> {
     const [row] = await this.transaction.query<{ last: string | null; deleted: number }>(
       statement('sweep', [after, below, days, most]),
     );

@@ -22,11 +22,19 @@ const PUBLIC = [
 /** What an ordinary user may not do at all. */
 const FOR_ADMINISTRATORS = [
   'DELETE /api/cache',
+  'DELETE /api/dead-letters/{id}',
   'DELETE /api/users/{id}',
   'GET /api/audit-logs',
   'GET /api/cache-status',
+  'GET /api/dead-letters',
+  'GET /api/dead-letters/{id}',
+  'GET /api/jobs/stats',
+  'GET /api/schedules',
   'GET /api/users',
   'PATCH /api/users/{id}',
+  'POST /api/dead-letters/replay',
+  'POST /api/dead-letters/{id}/replay',
+  'POST /api/schedules/{name}/run',
   'POST /api/tasks/{id}/restore',
   'POST /api/users',
   'POST /api/users/{id}/restore',
@@ -56,7 +64,11 @@ const nameOf = ({ method, path }: Operation): string => `${method} ${path}`;
 async function call({ method, path, body }: Operation, token?: string, prefix = '/api') {
   const answer = await send(server.port, {
     method,
-    path: path.replace('{id}', ID).replace('{code}', 'CONFLICT').replace('/api', prefix),
+    path: path
+      .replace('{id}', ID)
+      .replace('{code}', 'CONFLICT')
+      .replace('{name}', 'jobs.cleanup')
+      .replace('/api', prefix),
     headers: {
       ...(token && { authorization: `Bearer ${token}` }),
       ...(body && { 'content-type': 'application/json' }),

@@ -1,18 +1,276 @@
-// Several requests in one: what each does alone it does in a batch, and the batch adds nothing of its own.
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+// Several requests in one: each does what it does alone, and the batch adds nothing of its own.
+import { randomUUID } from 'node:crypto';
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import type { Answer, Page, Problem, Task } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
 
-interface Answered {
-  responses: Array<{ id: string; status: number; headers: Record<string, string>; body: any }>;
+jest.setTimeout(60_000);
+
+interface Answered<T = unknown> {
+  id: string;
+  status: number;
+  headers: Record<string, string>;
+  body: T;
 }
+interface Asked {
+  id: string;
+  method: string;
+  path: string;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+
 let server: TestServer;
 let ada: Person;
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ DATABASE_POOL_SIZE: '4' });
   ada = await server.registerUser();
 });
 afterAll(() => server.close());
-it('x', async () => {
-  const a = await ada.api.post<Answered>('/api/batch', { requests: [{ id: 'mine', method: 'GET', path: '/api/tasks?limit=5' },{ id: 'p', method: 'POST', path: '/api/tasks', body: {title:'x'} }] });
-  console.log(JSON.stringify(a.body), server.log.filter(l => !l.includes('debug')));
+
+/** What each was answered; throws unless the batch was 207. */
+async function run(requests: Asked[], api = ada.api, headers = {}): Promise<Answered[]> {
+  const { status, body } = await api.post<{ responses: Answered[] }>('/api/batch', { requests }, { headers });
+  if (status !== 207) throw new Error(`${status}: ${JSON.stringify(body)}`);
+  return body.responses;
+}
+
+const get = (path: string, id = path): Asked => ({ id, method: 'GET', path });
+const create = (title: string, id = title): Asked => ({ id, method: 'POST', path: '/api/tasks', body: { title } });
+const statusesOf = (answers: Answered[]): number[] => answers.map(({ status }) => status);
+
+describe('each request', () => {
+  it('is run after the one before it, and answered as it would be alone', async () => {
+    const [created, listed] = (await run([create('First'), get('/api/tasks?limit=1'), get('/api/v1/profile')])) as [
+      Answered<Task>,
+      Answered<Page<Task>>,
+    ];
+    expect(created).toMatchObject({ id: 'First', status: 201, body: { title: 'First', version: 1 } });
+    expect(created.headers).toMatchObject({
+      'content-type': 'application/json; charset=utf-8',
+      etag: '"1"',
+      location: `/api/tasks/${created.body.id}`,
+    });
+    expect(listed.body.items.map(({ title }) => title)).toEqual(['First']);
+    const alone = await ada.api.get<Page<Task>>('/api/tasks?limit=1');
+    expect(listed.body).toEqual(alone.body);
+    expect(listed.headers['etag']).toBe(alone.headers.get('etag'));
+  });
+
+  it('takes its own conditions, and only those headers come back that concern its content and its limits', async () => {
+    const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Conditional' });
+    const path = `/api/tasks/${task.id}`;
+    const answers = await run([
+      { id: 'a', method: 'GET', path, headers: { 'If-None-Match': '"1"' } },
+      { id: 'b', method: 'PATCH', path, body: { title: 'New' }, headers: { 'if-match': '"7"' } },
+      { id: 'c', method: 'PUT', path, body: { title: 'New' }, headers: { 'if-match': '"1"' } },
+      { id: 'd', method: 'DELETE', path, headers: { 'if-match': '"2"' } },
+      { id: 'e', method: 'GET', path },
+    ]);
+    expect(statusesOf(answers)).toEqual([304, 412, 200, 204, 404]);
+    expect([answers[0]?.body, answers[3]?.body]).toEqual([null, null]);
+    const names = new Set(answers.flatMap(({ headers }) => Object.keys(headers)));
+    expect([...names].sort()).toEqual(['content-type', 'etag', 'x-request-id']);
+  });
+
+  it('that fails does not stop the others, whatever it is', async () => {
+    const answers = (await run([
+      get('/api/nowhere'),
+      { id: 'bad', method: 'POST', path: '/api/tasks', body: { title: 7, constructor: undefined } },
+      { id: 'null', method: 'POST', path: '/api/tasks', body: null },
+      get('/api/users'),
+      create('After all'),
+    ])) as Array<Answered<Problem>>;
+    expect(statusesOf(answers)).toEqual([404, 400, 400, 403, 201]);
+    expect(answers.slice(0, 4).map(({ body }) => body.code)).toEqual([
+      'ROUTE_NOT_FOUND',
+      'VALIDATION_FAILED',
+      'VALIDATION_FAILED',
+      'FORBIDDEN',
+    ]);
+    expect(answers[0]?.headers['content-type']).toBe('application/problem+json; charset=utf-8');
+  });
+
+  it("has the batch's id with its number, the caller's address, and a line in the log", async () => {
+    const id = 'x'.repeat(64);
+    const answers = await run([get('/api/profile', 'a'), get('/api/nowhere', 'b')], ada.api, { 'x-request-id': id });
+    expect(answers.map(({ headers }) => headers['x-request-id'])).toEqual([`${id.slice(2)}.1`, `${id.slice(2)}.2`]);
+    const lines = server.log.filter((line) => line.includes(`${id.slice(2)}.1`) && line.includes('"msg":"request"'));
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] as string)).toMatchObject({ status: 200, ip: '127.0.0.1', user: ada.user.id });
+    expect((answers[1] as Answered<Problem>).body).toMatchObject({
+      requestId: `${id.slice(2)}.2`,
+      additionalInfo: { ip: '127.0.0.1' },
+    });
+  });
+
+  it('that is a batch again by another spelling is refused by itself', async () => {
+    const inner = { requests: [create('Nested')] };
+    const answers = (await run([
+      { id: 'a', method: 'POST', path: '/api/%62atch', body: inner },
+      { id: 'b', method: 'POST', path: '/api/v1/batc%68?x=1', body: inner },
+      get('/api/tasks?limit=1', 'c'),
+    ])) as Array<Answered<Problem>>;
+    expect(statusesOf(answers)).toEqual([400, 400, 200]);
+    expect(answers.slice(0, 2).map(({ body }) => body.code)).toEqual(['BATCH_IN_BATCH', 'BATCH_IN_BATCH']);
+    expect(JSON.stringify(answers[2])).not.toContain('Nested');
+  });
+
+  it('that is answered with something else than JSON says so instead', async () => {
+    const form = new FormData();
+    form.set('file', new Blob(['a,b\n1,2\n'], { type: 'text/csv' }), 'table.csv');
+    const headers = { authorization: `Bearer ${ada.accessToken}` };
+    const upload = await fetch(new URL('/api/files', server.url), { method: 'POST', headers, body: form });
+    const { id } = (await upload.json()) as { id: string };
+    const [content, about] = (await run([get(`/api/files/${id}/content`), get(`/api/files/${id}`)])) as [
+      Answered<Problem>,
+      Answered,
+    ];
+    expect(content).toMatchObject({ status: 400, body: { code: 'BATCH_NOT_JSON' } });
+    expect(about).toMatchObject({ status: 200, body: { name: 'table.csv' } });
+  });
+});
+
+describe('the batch', () => {
+  const refusals: Array<[string, unknown, string]> = [
+    ['no list', {}, 'requests'],
+    ['an empty list', { requests: [] }, 'requests'],
+    ['21', { requests: Array.from({ length: 21 }, (_, at) => get('/api/tasks', `${at}`)) }, 'requests'],
+    ['two with one id', { requests: [get('/api/tasks', 'a'), get('/api/profile', 'a')] }, 'requests'],
+    ['a member that is no object', { requests: [get('/api/tasks'), null] }, 'requests'],
+    ['an id of 65', { requests: [get('/api/tasks', 'x'.repeat(65))] }, 'requests.0.id'],
+    ['a method of its own', { requests: [{ ...get('/api/tasks'), method: 'TRACE' }] }, 'requests.0.method'],
+    ['a batch in it', { requests: [create('a'), { ...create('b'), path: '/api/batch' }] }, 'requests.1.path'],
+    ['a batch of version 1', { requests: [{ ...create('b'), path: '/api/v1/batch?x' }] }, 'requests.0.path'],
+    ['a longer path', { requests: [get(`/api/tasks?q=${'x'.repeat(2_000)}`, 'a')] }, 'requests.0.path'],
+    ...['/health', '//evil.example/api/', 'http://evil.example/api/', '/api/../health', '/api/./tasks', '/api/ä', '/api/tasks#a', '/api\\tasks', '/api/x y'].map(
+      (path): [string, unknown, string] => [path, { requests: [get(path)] }, 'requests.0.path'],
+    ),
+    ...['Authorization', 'X-Forwarded-For', 'X-Request-Id', 'Cookie', 'Host', 'Content-Length'].map(
+      (name): [string, unknown, string] => [name, { requests: [{ ...get('/api/tasks'), headers: { [name]: '1' } }] }, 'requests.0.headers'],
+    ),
+    ['a header of two lines', { requests: [{ ...get('/api/tasks'), headers: { accept: 'a\r\nb: c' } }] }, 'requests.0.headers'],
+    ['a list as headers', { requests: [{ ...get('/api/tasks'), headers: ['accept'] }] }, 'requests.0.headers'],
+    ['an unknown member', { requests: [{ ...get('/api/tasks'), token: 'x' }] }, 'requests.0.token'],
+  ]; // prettier-ignore
+  it.each(refusals)('is refused as a whole with %s', async (_, body, field) => {
+    const before = await server.sql('SELECT FROM tasks');
+    const answer = await ada.api.post<Problem>('/api/batch', body);
+    expect([answer.status, answer.body.code, answer.body.errors?.[0]?.field]).toEqual([
+      400,
+      'VALIDATION_FAILED',
+      field,
+    ]);
+    expect(await server.sql('SELECT FROM tasks')).toHaveLength(before.length);
+  });
+
+  it('needs a caller, whose identity is that of all in it', async () => {
+    const requests = [get('/api/profile')];
+    expect((await server.api.post('/api/batch', { requests })).status).toBe(401);
+    const bob = await server.registerUser('Bob');
+    const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Of Ada' });
+    expect(statusesOf(await run([get(`/api/tasks/${task.id}`)], bob.api))).toEqual([404]);
+  });
+
+  it('holds 5 MiB of answers: what has no room left says so, and what comes after it is not run', async () => {
+    const cy = await server.registerUser('Cy');
+    const tasks = Array.from({ length: 90 }, () => ({ title: 'Long', description: 'x'.repeat(10_000) }));
+    expect((await cy.api.post('/api/tasks/bulk', { tasks })).status).toBe(201);
+    const lists = Array.from({ length: 7 }, (_, at) => get('/api/tasks?limit=100', `${at}`));
+    const answers = (await run([...lists, create('Too late')], cy.api)) as Array<Answered<Problem>>;
+    expect(statusesOf(answers)).toEqual([200, 200, 200, 200, 200, 413, 413, 413]);
+    expect(answers[5]?.body).toMatchObject({
+      code: 'BATCH_TOO_LARGE',
+      detail: expect.stringContaining('answered 200'),
+    });
+    expect(answers[7]?.body).toMatchObject({ code: 'BATCH_TOO_LARGE', detail: expect.stringContaining('Not run') });
+    expect((await cy.api.get<Page<Task>>('/api/tasks?q=late')).body.items).toEqual([]);
+  });
+});
+
+describe('cancelled', () => {
+  /** A batch whose second request waits for a row that is held. */
+  async function stuckBatch(send: (body: string, id: string) => unknown) {
+    const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Held' });
+    const holder = new pg.Client({ connectionString: server.databaseUrl });
+    await holder.connect();
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM tasks WHERE uuid = $1 FOR UPDATE', [task.id]);
+    const id = randomUUID();
+    const titles = [randomUUID(), randomUUID()] as [string, string];
+    const stuck = { id: 'b', method: 'PATCH', path: `/api/tasks/${task.id}`, body: { title: 'Mine' } };
+    const sent = send(JSON.stringify({ requests: [create(titles[0]), stuck, create(titles[1])] }), id);
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE "tasks"%'`;
+    const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length; // a transaction would see them once and for all
+    await until(async () => (await waiters()) > 0, 'the second request to wait');
+    /** The statement ends within a second, and what came before it is all that was done. */
+    const isOver = async (): Promise<void> => {
+      await until(async () => (await waiters()) === 0, 'the statement to be over', 1_000);
+      await holder.end();
+      const { inFlight } = server.app.getHttpAdapter().getInstance();
+      await until(() => inFlight.size === 0, 'nothing to be in flight');
+      const made = await server.sql('SELECT title FROM tasks WHERE title = ANY($1)', titles);
+      expect(made).toEqual([{ title: titles[0] }]);
+      expect(server.log.filter((line) => line.includes(`${id}.3`))).toEqual([]);
+      expect(server.log.filter((line) => line.includes(id) && /"level":"(warn|error)"/.test(line))).toEqual([]);
+    };
+    return { id, sent, isOver, letGo: () => holder.end() };
+  }
+
+  it('by its id: the request under way is stopped, and the rest is not begun', async () => {
+    const { id, sent, isOver } = await stuckBatch((body, id) =>
+      ada.api.request('POST', '/api/batch', body, { headers: { 'x-request-id': id } }),
+    );
+    expect((await ada.api.delete(`/api/requests/${id}`)).status).toBe(204);
+    expect(await (sent as Promise<Answer<Problem>>)).toMatchObject({
+      status: 499,
+      body: { code: 'REQUEST_CANCELLED' },
+    });
+    await isOver();
+  });
+
+  it('by a client that hangs up', async () => {
+    const socket = connect(server.port, '127.0.0.1');
+    const { isOver } = await stuckBatch((body, id) =>
+      socket.write(
+        `POST /api/batch HTTP/1.1\r\nHost: x\r\nX-Request-Id: ${id}\r\nAuthorization: Bearer ${ada.accessToken}\r\n` +
+          `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+      ),
+    );
+    socket.destroy();
+    await isOver();
+  });
+
+  it('in one of its requests: the others go on', async () => {
+    const { id, sent, letGo } = await stuckBatch((body, id) =>
+      ada.api.request('POST', '/api/batch', body, { headers: { 'x-request-id': id } }),
+    );
+    expect((await ada.api.delete(`/api/requests/${id}.2`)).status).toBe(204);
+    const { body } = await (sent as Promise<Answer<{ responses: Answered[] }>>);
+    expect(statusesOf(body.responses)).toEqual([201, 499, 201]);
+    await letGo();
+  });
+});
+
+describe('limited', () => {
+  let limited: TestServer;
+  beforeAll(async () => {
+    const doors = { AUTH_RATE_LIMIT_BURST: '999/10', AUTH_RATE_LIMIT_SUSTAINED: '999/60' };
+    const env = { RATE_LIMIT_MODE: 'enforce', RATE_LIMIT_BURST: '5/60', RATE_LIMIT_SUSTAINED: '50/60' };
+    limited = await startServer({ ...env, ...doors });
+  });
+  afterAll(() => limited.close());
+
+  it('every request counts by itself, and the batch as one', async () => {
+    const { api } = await limited.registerUser();
+    const requests = Array.from({ length: 6 }, (_, at) => get('/api/profile', `${at}`));
+    const answers = await run(requests, api);
+    expect(statusesOf(answers)).toEqual([200, 200, 200, 200, 429, 429]);
+    expect(answers[0]?.headers['ratelimit']).toMatch(/^"burst";r=3;/);
+    expect(answers[4]?.headers['retry-after']).toMatch(/^\d+$/);
+    expect((await api.post('/api/batch', { requests })).status).toBe(429);
+  });
 });

@@ -105,6 +105,7 @@ describe('in one process', () => {
     expect(dataSource.entityMetadatas.map(({ tableName }) => tableName).sort()).toEqual([
       'audit_log',
       'files',
+      'jobs',
       'sessions',
       'tasks',
       'users',

@@ -10,7 +10,7 @@ export async function readCatalogue(api: Api): Promise<Catalogue> {
   return new Map(body.items.map(({ code, status }) => [code, status]));
 }
 
-const SUCCESS = new Set([200, 201, 204, 304]);
+const SUCCESS = new Set([200, 201, 202, 204, 207, 304]);
 
 /** What is wrong with an answer; nothing when all is well. A HEAD has no body to look at. */
 export function faultsOf({ status, headers, text }: RawAnswer, catalogue: Catalogue, method = 'GET'): string[] {

@@ -11,6 +11,11 @@ export const REDIS_SERVER = (process.env['PATH'] ?? '')
   .map((folder) => `${folder}/redis-server`)
   .find((path) => existsSync(path));
 
+/** Folder of RabbitMQ's own scripts, not of those that Debian puts before them; undefined where it is not installed. */
+export const RABBITMQ_BIN = ['/usr/lib/rabbitmq/bin', ...(process.env['PATH'] ?? '').split(':')].find((folder) =>
+  existsSync(`${folder}/rabbitmq-server`),
+);
+
 function answers(url: string): Promise<boolean> {
   const { hostname, port } = new URL(url);
   return new Promise((resolve) => {

@@ -1,20 +1,27 @@
-// The job that the tortures run: it waits, and leaves one line behind.
+// The jobs that the tortures run: they wait, and leave one line behind.
 import 'reflect-metadata';
 import { EnumField, IntField, TextField } from '../../dist/src/common/decorators/fields.decorator.js';
 import { exponential } from '../../dist/src/shared/libs/backoff.js';
 import { defineJob } from '../../dist/src/workers/job.js';
 
+/** `deaf` does not heed its signal, `failing` fails its first attempts, `poison` kills its worker. */
+const KINDS = ['usual', 'deaf', 'failing', 'poison'];
+
 class EffectPayload {}
 TextField({ max: 50 })(EffectPayload.prototype, 'key');
 IntField({ min: 0, max: 60_000 })(EffectPayload.prototype, 'work');
-EnumField({ values: ['usual', 'poison', 'failing'] })(EffectPayload.prototype, 'kind');
+EnumField({ values: KINDS })(EffectPayload.prototype, 'kind');
+IntField({ min: 0, max: 20, optional: true })(EffectPayload.prototype, 'fails');
 
-export const Effect = defineJob({
-  name: 'torture.effect',
+const common = {
   queue: 'torture',
   payload: EffectPayload,
-  attempts: Number(process.env.TORTURE_ATTEMPTS ?? 8),
+  attempts: 8,
   backoff: exponential(50, 500),
   timeoutMs: 60_000,
   concurrency: Number(process.env.TORTURE_CONCURRENCY ?? 20),
-});
+};
+export const Effect = defineJob({ ...common, name: 'torture.effect' });
+export const Unique = defineJob({ ...common, name: 'torture.unique', uniqueKey: ({ key }) => key });
+/** As few attempts as poison can be told from its neighbours with. */
+export const Brittle = defineJob({ ...common, name: 'torture.brittle', attempts: 3 });

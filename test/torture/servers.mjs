@@ -1,14 +1,15 @@
 // Servers of the built code as processes, a database of their own, and a small HTTP client: for torture runs.
 import { Buffer } from 'node:buffer';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from 'amqplib';
 import pg from 'pg';
 
 const children = new Set();
@@ -16,7 +17,12 @@ const children = new Set();
 export function killAll() {
   for (const child of children) child.kill('SIGKILL');
 }
-process.once('exit', killAll);
+/** What clears away what is left when we are stopped in the midst of it. */
+const leftovers = new Set();
+process.once('exit', () => {
+  killAll();
+  for (const clear of leftovers) clear();
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 export const root = new URL('../..', import.meta.url).pathname;
@@ -29,6 +35,18 @@ export function start(command, args, options = {}) {
   return child;
 }
 
+/** A folder for this run. */
+export function makeFolder(name) {
+  const path = mkdtempSync(join(tmpdir(), `torture-${name}-`));
+  leftovers.add(() => removeFolder(path));
+  return path;
+}
+
+/** Those who wrote to it may be on their way out still. */
+export function removeFolder(path) {
+  rmSync(path, { recursive: true, force: true, maxRetries: 10 });
+}
+
 /** Throws after `ms` without a truthy answer. */
 export async function until(condition, what, ms = 30_000) {
   for (const began = performance.now(); ; await delay(20)) {
@@ -37,6 +55,11 @@ export async function until(condition, what, ms = 30_000) {
     if (performance.now() - began > ms) throw new Error(`Waited ${ms} ms in vain for ${what}`);
   }
 }
+
+/** For a process that is ending: somebody else waits for the answer. */
+const DROP = `const [, url, name] = process.argv;
+  const client = new (require('pg').Client)(url);
+  client.connect().then(() => client.query('DROP DATABASE ' + name + ' WITH (FORCE)')).finally(() => client.end())`;
 
 /** Of DATABASE_URL's server; without it the machine's. */
 export async function createDatabase() {
@@ -50,7 +73,10 @@ export async function createDatabase() {
   await onServer(`CREATE DATABASE ${name}`);
   const own = new URL(url.href);
   own.pathname = name;
-  return { url: own.href, drop: () => onServer(`DROP DATABASE ${name} WITH (FORCE)`) };
+  const dropNow = () => spawnSync(process.execPath, ['-e', DROP, url.href, name], { cwd: root, timeout: 10_000 });
+  leftovers.add(dropNow);
+  const drop = () => onServer(`DROP DATABASE ${name} WITH (FORCE)`).finally(() => leftovers.delete(dropNow));
+  return { url: own.href, drop };
 }
 
 export async function freePort() {
@@ -64,7 +90,7 @@ export async function freePort() {
 
 /** A redis-server of our own that keeps nothing over a restart. */
 export class OwnRedis {
-  dir = mkdtempSync(join(tmpdir(), 'torture-redis-'));
+  dir = makeFolder('redis');
 
   async start() {
     this.port ??= await freePort();
@@ -84,7 +110,76 @@ export class OwnRedis {
 
   async remove() {
     await this.kill();
-    rmSync(this.dir, { recursive: true, force: true });
+    removeFolder(this.dir);
+  }
+}
+
+const RABBITMQ_BIN = ['/usr/lib/rabbitmq/bin', ...process.env.PATH.split(':')].find((folder) =>
+  existsSync(join(folder, 'rabbitmq-server')),
+);
+
+/** A RabbitMQ of our own, as any user, with a name server of its own: nothing of it is the machine's. */
+export class OwnRabbit {
+  dir = makeFolder('rabbit');
+
+  /** Starts it (again); `ready()` waits until it answers. */
+  async start() {
+    if (RABBITMQ_BIN === undefined) throw new Error('rabbitmq-server is not installed.');
+    this.ports ??= { amqp: await freePort(), distribution: await freePort(), names: await freePort() };
+    this.names ??= start('epmd', ['-port', String(this.ports.names), '-address', '127.0.0.1'], { stdio: 'ignore' });
+    mkdirSync(join(this.dir, 'data'), { recursive: true });
+    writeFileSync(join(this.dir, 'plugins'), '[].');
+    // With RABBITMQ_ALLOW_INPUT the script becomes the server, so that a signal to it is one to the server.
+    const env = {
+      PATH: process.env.PATH,
+      HOME: this.dir, // Erlang's cookie is there
+      ERL_EPMD_PORT: String(this.ports.names),
+      ERL_EPMD_ADDRESS: '127.0.0.1',
+      RABBITMQ_ALLOW_INPUT: '1',
+      RABBITMQ_NODENAME: `torture-${this.ports.amqp}@localhost`,
+      RABBITMQ_NODE_IP_ADDRESS: '127.0.0.1',
+      RABBITMQ_NODE_PORT: String(this.ports.amqp),
+      RABBITMQ_DIST_PORT: String(this.ports.distribution),
+      RABBITMQ_CONF_ENV_FILE: '/dev/null',
+      RABBITMQ_CONFIG_FILE: join(this.dir, 'rabbitmq'),
+      RABBITMQ_ADVANCED_CONFIG_FILE: join(this.dir, 'advanced'),
+      RABBITMQ_ENABLED_PLUGINS_FILE: join(this.dir, 'plugins'),
+      RABBITMQ_GENERATED_CONFIG_DIR: join(this.dir, 'data', 'config'),
+      RABBITMQ_MNESIA_BASE: join(this.dir, 'data'),
+      RABBITMQ_LOG_BASE: join(this.dir, 'log'),
+    };
+    this.child = start(join(RABBITMQ_BIN, 'rabbitmq-server'), ['-noinput'], { env, stdio: 'ignore' });
+    return this;
+  }
+
+  get url() {
+    return `amqp://guest:guest@127.0.0.1:${this.ports.amqp}`;
+  }
+
+  async ready() {
+    const answers = async () => {
+      const connection = await connect(this.url, { timeout: 1_000 }).catch(() => null);
+      await connection?.close();
+      return connection !== null;
+    };
+    await until(answers, 'RabbitMQ', 60_000);
+    return this;
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.child.ended;
+  }
+
+  /** Of a killed one: it comes up as if it had never been there before. */
+  wipe() {
+    rmSync(join(this.dir, 'data'), { recursive: true, force: true });
+  }
+
+  async remove() {
+    await this.kill();
+    this.names.kill('SIGKILL');
+    removeFolder(this.dir);
   }
 }
 

@@ -8,7 +8,20 @@ const actor = (role: Actor['role']): Actor => ({ id: 'me', key: '1', role, sessi
 it.each([
   [
     'ADMIN',
-    ['users:read', 'users:write', 'deleted:read', 'deleted:restore', 'cache:read', 'cache:clear', 'audit:read'],
+    [
+      'users:read',
+      'users:write',
+      'deleted:read',
+      'deleted:restore',
+      'cache:read',
+      'cache:clear',
+      'audit:read',
+      'jobs:read',
+      'jobs:replay',
+      'jobs:discard',
+      'schedules:read',
+      'schedules:run',
+    ],
   ],
   ['USER', []],
 ] as const)('%s has exactly %j', (role, permissions) => {

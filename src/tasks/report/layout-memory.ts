@@ -1,5 +1,5 @@
 // What fontkit found out about a word, kept for the next time: titles repeat their words, and each is measured, then drawn.
-import type { Font, GlyphRun, Position } from 'fontkit';
+import type { Font, Glyph, GlyphRun, Position } from 'fontkit';
 import { LRUCache } from 'lru-cache';
 
 export interface RememberedLayout {
@@ -32,16 +32,17 @@ export function rememberLayout(font: Font): RememberedLayout {
   return { advance, layout: (text) => join(recallWords(text)) };
 }
 
-/** With positions of its own, since pdfkit scales them in place. */
+/**
+ * With positions of its own, since pdfkit scales them in place; they have the member that pdfkit adds, since objects that
+ * change their shape are slow.
+ */
 function join(runs: GlyphRun[]): GlyphRun {
-  return {
-    glyphs: runs.flatMap(({ glyphs }) => glyphs),
-    positions: runs.flatMap(({ positions }) => positions.map(copy)),
-    advanceWidth: runs.reduce((sum, { advanceWidth }) => sum + advanceWidth, 0),
-  };
-}
-
-/** With the member that pdfkit adds: objects that change their shape make it ten times slower. */
-function copy({ xAdvance, yAdvance, xOffset, yOffset }: Position): Position & { advanceWidth: number } {
-  return { xAdvance, yAdvance, xOffset, yOffset, advanceWidth: 0 };
+  const joined = { glyphs: [] as Glyph[], positions: [] as Position[], advanceWidth: 0 };
+  for (const { glyphs, positions, advanceWidth } of runs) {
+    for (const glyph of glyphs) joined.glyphs.push(glyph);
+    for (const { xAdvance, yAdvance, xOffset, yOffset } of positions)
+      joined.positions.push({ xAdvance, yAdvance, xOffset, yOffset, advanceWidth: 0 } as Position);
+    joined.advanceWidth += advanceWidth;
+  }
+  return joined;
 }

@@ -34,7 +34,7 @@ export interface Consumer {
  * stops it with itself. One that only enqueues uses it for its words alone.
  */
 export abstract class QueueDriver extends Server implements CustomTransportStrategy {
-  private known: Consumer | undefined;
+  protected known: Consumer | undefined;
 
   /** Whether rows remember when their news is due (`announce_at`), for a broker that may lose it. */
   abstract readonly announces: boolean;

@@ -57,7 +57,12 @@ export class DeadLetterDto {
   @ApiProperty({ type: String, nullable: true, example: 'JOB_TIMED_OUT', description: 'Code of the last failure' })
   reason!: string | null;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Of the last failure', example: 'Not done within 60000 ms.' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Of the last failure',
+    example: 'Not done within 60000 ms.',
+  })
   message!: string | null;
 
   @ApiProperty({ type: 'integer', description: 'How often it was begun' })
@@ -99,7 +104,11 @@ export class DeadLetterDetailsDto extends DeadLetterDto {
   @ApiProperty({ type: [JobFailureDto], description: 'Of every failed attempt, the last 50, oldest first' })
   errors!: JobFailureDto[];
 
-  @ApiProperty({ type: String, nullable: true, description: 'Finds the log lines of who enqueued it, and of its attempts' })
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Finds the log lines of who enqueued it, and of its attempts',
+  })
   requestId!: string | null;
 }
 

@@ -1,22 +1,10 @@
 // Threads for work that burns CPU: one bounded pool for each kind of it. What happens in a thread cannot block or end the process.
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { Piscina } from 'piscina';
 import { AppConfig } from '../../shared/config/app-config.js';
+import { ThreadPool, type ThreadOptions } from './thread-pool.js';
 
 /** `render`: draws documents. `data`: reads, writes and counts tables. Each has its size in the environment. */
 export type ThreadKind = 'render' | 'data';
-
-export interface ThreadOptions {
-  /** Ends the thread, whatever it is doing; the task rejects with an AbortError. */
-  signal: AbortSignal;
-  /** Objects to hand over instead of copying, such as a MessagePort that brings the thread its input. */
-  transfer?: ReadonlyArray<MessagePort | ArrayBuffer>;
-}
-
-type MessagePort = import('node:worker_threads').MessagePort;
-
-/** An unused thread ends after it. */
-const IDLE_MS = 30_000;
 
 /**
  * The address of a thread's file beside the one that asks: `threadFile(import.meta.url, './report.thread')`. Its default
@@ -28,36 +16,28 @@ export function threadFile(askedFrom: string, path: string): string {
 
 @Injectable()
 export class ThreadPools implements OnApplicationShutdown {
-  private readonly pools = new Map<ThreadKind, Piscina>();
+  private readonly pools = new Map<ThreadKind, ThreadPool>();
 
   constructor(private readonly config: AppConfig) {}
 
   /**
    * Runs the default export of `file` with `task` (structured clone) in a thread of the pool, and gives its answer. Waits
-   * for a free thread. Rejects with what the thread threw, with an AbortError after `signal`, and when the thread crashed
-   * (out of memory, process.exit).
+   * for a free thread. Rejects with what the thread threw (a clone: its class is lost), with the signal's reason, and
+   * when the thread died (out of memory, process.exit).
    */
-  run<T>(kind: ThreadKind, file: string, task: unknown, { signal, transfer = [] }: ThreadOptions): Promise<T> {
-    signal.throwIfAborted();
-    return this.pool(kind).run(task, { filename: file, signal, transferList: [...transfer] as never }) as Promise<T>;
+  async run<T>(kind: ThreadKind, file: string, task: unknown, options: ThreadOptions): Promise<T> {
+    return (await this.pool(kind).run(file, task, options)) as T;
   }
 
   async onApplicationShutdown(): Promise<void> {
-    await Promise.all([...this.pools.values()].map((pool) => pool.destroy()));
+    await Promise.all([...this.pools.values()].map((pool) => pool.close()));
   }
 
-  private pool(kind: ThreadKind): Piscina {
+  private pool(kind: ThreadKind): ThreadPool {
     const known = this.pools.get(kind);
     if (known) return known;
     const { memoryMib, [kind]: threads } = this.config.threads;
-    const made = new Piscina({
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout: IDLE_MS,
-      resourceLimits: { maxOldGenerationSizeMb: memoryMib },
-      // The sources, not the build, in development and tests.
-      execArgv: import.meta.url.endsWith('.ts') ? ['--import', '@swc-node/register/esm-register', '--no-warnings'] : [],
-    });
+    const made = new ThreadPool(threads, memoryMib);
     this.pools.set(kind, made);
     return made;
   }

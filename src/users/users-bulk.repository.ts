@@ -1,0 +1,129 @@
+// The users' table by the thousand: pages of plain rows, and the batches of an import. No entities: they would hold up the process.
+import { Injectable } from '@nestjs/common';
+import type { Role } from '../common/permissions.js';
+import { SnowflakeIds } from '../shared/services/database/snowflake-ids.js';
+import { Transaction } from '../shared/services/database/transaction.js';
+import type { ImportedUser } from './handlers/import-row.js';
+import type { UserTraits } from './handlers/user-count.js';
+
+/** Rows of a page: copying one to a thread, or writing it as CSV, takes the process some milliseconds. */
+const COUNTED_PAGE = 1_000;
+const EXPORTED_PAGE = 500;
+/** Who holds a name may go between two statements; not again and again. */
+const MOST_TRIES = 5;
+
+export interface ExportedUser {
+  uuid: string;
+  email: string | null;
+  username: string | null;
+  name: string | null;
+  age: number | null;
+  hobbies: string[];
+  role: Role;
+  createdAt: Date;
+  updatedAt: Date;
+}
+
+/** Why a row of an import was not added. */
+export type Taken = 'EMAIL_TAKEN' | 'USERNAME_TAKEN';
+
+interface Holders {
+  uuid: string;
+  isOwn: boolean;
+  hasEmail: boolean;
+  hasUsername: boolean;
+}
+
+@Injectable()
+export class UsersBulkRepository {
+  constructor(
+    private readonly transaction: Transaction,
+    private readonly ids: SnowflakeIds,
+  ) {}
+
+  /** The living. */
+  async count(): Promise<number> {
+    const text = 'SELECT count(*)::integer AS users FROM users WHERE deleted_at IS NULL';
+    const [row] = await this.transaction.query<{ users: number }>({ name: 'users-count', text });
+    return row?.users ?? 0;
+  }
+
+  /** What is counted of each living user. */
+  pagesToCount(): AsyncGenerator<UserTraits[]> {
+    const columns = `to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, role, age, hobbies,
+      password_hash IS NOT NULL AS "hasPassword", email IS NOT NULL AS "hasEmail"`;
+    return this.pages<UserTraits>('users-to-count', columns, COUNTED_PAGE);
+  }
+
+  pagesToExport(): AsyncGenerator<ExportedUser[]> {
+    const columns = `uuid, email, username, name, age, hobbies, role, created_at AS "createdAt", updated_at AS "updatedAt"`;
+    return this.pages<ExportedUser>('users-to-export', columns, EXPORTED_PAGE);
+  }
+
+  /**
+   * Adds users in their order, but those whose UUID, e-mail or username is there already: so the same rows may be added
+   * again, by a second attempt or by two at once. Gives the taken ones by UUID; all others are in the table now.
+   */
+  async addAll(users: readonly ImportedUser[]): Promise<Map<string, Taken>> {
+    const taken = new Map<string, Taken>();
+    let left = users;
+    for (let attempt = 1; left.length > 0; attempt++) {
+      if (attempt > MOST_TRIES) throw new Error(`Names of an import were taken and free ${MOST_TRIES} times.`);
+      const added = await this.insert(left);
+      left = left.filter(({ uuid }) => !added.has(uuid));
+      const gone = left.length > 0 ? await this.sort(left, taken) : new Set();
+      left = left.filter(({ uuid }) => gone.has(uuid));
+    }
+    return taken;
+  }
+
+  /** By id, so that the first of two equal names in a batch is the one that counts. */
+  private async insert(users: readonly ImportedUser[]): Promise<Set<string>> {
+    const rows: Array<ImportedUser & { id: string }> = [];
+    for (const user of users) rows.push({ ...user, id: await this.ids.next() });
+    const statement = {
+      name: 'users-add-all',
+      text: `INSERT INTO users (id, uuid, email, username, name, age, hobbies)
+        SELECT id, uuid, email, username, name, age, hobbies FROM jsonb_to_recordset($1)
+          AS new (id bigint, uuid uuid, email varchar, username varchar, name varchar, age smallint, hobbies text[])
+        ORDER BY id ON CONFLICT DO NOTHING RETURNING uuid`,
+      values: [JSON.stringify(rows)],
+    };
+    // In a transaction for its second try: two imports of the same names in another order may deadlock.
+    const added = await this.transaction.run(() => this.transaction.query<{ uuid: string }>(statement));
+    return new Set(added.map(({ uuid }) => uuid));
+  }
+
+  /** Who stands in the way of each; gives those whom nobody hinders any more. A statement of its own sees what the insert waited for. */
+  private async sort(users: readonly ImportedUser[], taken: Map<string, Taken>): Promise<Set<string>> {
+    const rows = await this.transaction.query<Holders & Record<string, unknown>>({
+      name: 'users-who-holds',
+      text: `SELECT uuid, EXISTS (SELECT FROM users WHERE users.uuid = new.uuid) AS "isOwn",
+          EXISTS (SELECT FROM users WHERE users.email = new.email AND deleted_at IS NULL) AS "hasEmail",
+          EXISTS (SELECT FROM users WHERE lower(users.username) = lower(new.username) AND deleted_at IS NULL) AS "hasUsername"
+        FROM unnest($1::uuid[], $2::varchar[], $3::varchar[]) AS new (uuid, email, username)`,
+      values: [users.map(({ uuid }) => uuid), users.map(({ email }) => email), users.map(({ username }) => username)],
+    });
+    const gone = new Set<string>();
+    for (const { uuid, isOwn, hasEmail, hasUsername } of rows) {
+      if (isOwn) continue; // an earlier attempt added it
+      if (hasEmail || hasUsername) taken.set(uuid, hasEmail ? 'EMAIL_TAKEN' : 'USERNAME_TAKEN');
+      else gone.add(uuid);
+    }
+    return gone;
+  }
+
+  private async *pages<R extends object>(name: string, columns: string, limit: number): AsyncGenerator<R[]> {
+    for (let last = '0'; ;) {
+      const rows = await this.transaction.query<R & { id: string }>({
+        name,
+        text: `SELECT id, ${columns} FROM users WHERE id > $1 AND deleted_at IS NULL ORDER BY id LIMIT $2`,
+        values: [last, limit],
+      });
+      const end = rows.at(-1);
+      if (!end) return;
+      yield rows;
+      last = end.id;
+    }
+  }
+}

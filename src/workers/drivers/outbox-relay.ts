@@ -1,0 +1,100 @@
+// Tells the broker of due jobs: each once, and again those whose wake-up got lost.
+import type { Logger } from '../../shared/services/logging/logger.js';
+import type { DueJob, JobOutbox } from '../job-outbox.js';
+import type { RabbitConnection } from './rabbitmq.connection.js';
+import type { RabbitSession } from './rabbitmq.session.js';
+import type { RabbitTopology } from './rabbitmq.topology.js';
+
+/** How late a retry or a delayed job may be told of. What is enqueued here is told of at once. */
+const POLL_MS = 500;
+const MOST = 500;
+/** A wake-up that is out for so long without a claim may be lost. */
+const LOST_MS = 3_000;
+/** With MOST, how many a second are told of again at most: a broker that has lost everything is not drowned. */
+const AGAIN_MS = 1_000;
+
+export class OutboxRelay {
+  private loop: Promise<void> | undefined;
+  private isStopping = false;
+  private isPoked = false;
+  private wake: () => void = () => undefined;
+  private againAt = 0;
+
+  constructor(
+    private readonly outbox: JobOutbox,
+    private readonly connection: RabbitConnection,
+    private readonly topology: RabbitTopology,
+    private readonly queues: readonly string[],
+    private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.loop = this.run();
+  }
+
+  /** There are new jobs. */
+  poke(): void {
+    this.isPoked = true;
+    this.wake();
+  }
+
+  /** After what is under way. */
+  async stop(): Promise<void> {
+    this.isStopping = true;
+    this.wake();
+    await this.loop;
+  }
+
+  private async run(): Promise<void> {
+    while (!this.isStopping) {
+      this.isPoked = false;
+      const { session } = this.connection;
+      if (session)
+        await this.tellAll(session).catch((error: unknown) =>
+          this.logger.warn({ err: error }, 'RabbitMQ could not be told of jobs'),
+        );
+      if (!this.isPoked) await this.pause(POLL_MS * (0.8 + 0.4 * Math.random()));
+    }
+  }
+
+  private async tellAll(session: RabbitSession): Promise<void> {
+    for (let isMore = true; isMore && !this.isStopping;) {
+      const jobs = await this.outbox.take(this.queues, MOST);
+      isMore = (await this.tell(session, jobs)) && jobs.length === MOST;
+    }
+    if (performance.now() < this.againAt) return;
+    this.againAt = performance.now() + AGAIN_MS;
+    const quiet = await this.findQuiet(session);
+    if (quiet.length > 0) await this.tell(session, await this.outbox.takeOverdue(quiet, MOST, LOST_MS));
+  }
+
+  /** Queues with overdue jobs and no wake-up: where some wait, these come first, and any of them serves any job. */
+  private async findQuiet(session: RabbitSession): Promise<string[]> {
+    const quiet: string[] = [];
+    for (const queue of await this.outbox.findOverdue(this.queues, LOST_MS)) {
+      const { messageCount } = await session.ask((channel) => channel.checkQueue(this.topology.queueOf(queue)));
+      if (messageCount === 0) quiet.push(queue);
+    }
+    return quiet;
+  }
+
+  /** Gives whether the broker has taken all of them. */
+  private async tell(session: RabbitSession, jobs: readonly DueJob[]): Promise<boolean> {
+    const letters = jobs.map(({ uuid: jobId, queue, id }) => {
+      return { exchange: this.topology.jobs, key: queue, id: jobId, content: { jobId }, row: id };
+    });
+    const untaken = await session.publish(letters);
+    if (untaken.length > 0) await this.outbox.putBack(untaken.map(({ row }) => row));
+    return untaken.length === 0;
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}

@@ -1,0 +1,94 @@
+// Stays connected to RabbitMQ: one session after the other, each with everything declared, and says when there is none.
+import { exponential } from '../../shared/libs/backoff.js';
+import type { Logger } from '../../shared/services/logging/logger.js';
+import { RabbitSession } from './rabbitmq.session.js';
+import { expectVersion, RabbitMisfit } from './rabbitmq.topology.js';
+
+/** Whom the sessions are for. */
+export interface SessionUser {
+  /** Before it counts as up. Rejects when the session is no good. */
+  prepare(session: RabbitSession): Promise<void>;
+  begin(session: RabbitSession): void;
+  /** From now on, until the next one begins or this one takes messages again. */
+  away(): void;
+}
+
+/** The next try comes at any moment within: a broker that is back has us back in 4 s, and not all at once. */
+const wait = exponential(100, 3_000);
+/** Who lived so long did not end because of what we did first. */
+const STEADY_MS = 10_000;
+const WITHOUT = 'jobs are handed out by PostgreSQL alone';
+
+export class RabbitConnection {
+  private current: RabbitSession | null = null;
+  private failure: string | null = 'not connected yet';
+  private attempts = 0;
+  /** The last thing that the log was told. */
+  private told = '';
+  private timer: NodeJS.Timeout | undefined;
+  private isClosed = false;
+
+  constructor(
+    private readonly url: string,
+    private readonly user: SessionUser,
+    private readonly logger: Logger,
+  ) {}
+
+  /** Null: there is none that takes anything at the moment. */
+  get session(): RabbitSession | null {
+    return this.current?.blockedBecause === null ? this.current : null;
+  }
+
+  /** Why there is none; null when there is one. */
+  get reason(): string | null {
+    return this.failure ?? this.current?.blockedBecause ?? null;
+  }
+
+  /** Tries once, and goes on in the background. Never rejects. */
+  async open(): Promise<void> {
+    let session: RabbitSession | undefined;
+    try {
+      session = await RabbitSession.open(this.url, () => this.announce());
+      expectVersion(session.version);
+      await this.user.prepare(session);
+    } catch (error) {
+      session?.fail(error as Error);
+      return this.lost(error as Error, 0);
+    }
+    if (this.isClosed) return session.close();
+    const began = performance.now();
+    this.current = session;
+    this.failure = null;
+    this.announce();
+    void session.gone.then((error) => this.lost(error, performance.now() - began));
+    this.user.begin(session);
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    clearTimeout(this.timer);
+    await this.current?.close();
+  }
+
+  private lost(error: Error, lived: number): void {
+    this.current = null;
+    this.failure = error.message;
+    if (this.isClosed) return;
+    if (lived > STEADY_MS) this.attempts = 0;
+    this.timer = setTimeout(() => void this.open(), wait(++this.attempts));
+    this.logger.debug(`RabbitMQ, try ${this.attempts}: ${error.message}`);
+    this.announce(error);
+  }
+
+  /** Each change once, however often it is tried; what only a human can mend, in its own words. */
+  private announce(error?: Error): void {
+    const { reason } = this;
+    const news = reason === null ? 'up' : error instanceof RabbitMisfit ? reason : 'away';
+    if (this.told === news) return;
+    this.told = news;
+    if (news === 'up') this.logger.info('RabbitMQ answers');
+    else if (news === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${WITHOUT}`);
+    else this.logger.error(`${news}. Until then ${WITHOUT}`);
+    if (news !== 'up') this.user.away();
+  }
+}

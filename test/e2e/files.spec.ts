@@ -1,0 +1,481 @@
+// Files over HTTP: the same bytes out as in, nothing left of what failed, and nothing that a name or a type could do.
+import { createHash, randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
+import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { FileDto } from '../../src/files/dto/file.dto.js';
+import { FilesService } from '../../src/files/files.service.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import type { Answer, Page, Wire } from '../support/api.js';
+import { type Person, startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+type File = Wire<FileDto>;
+
+const MIB = 1_048_576;
+const MOST = 16 * MIB;
+const BOUNDARY = 'a-boundary';
+const FORM_TYPE = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` };
+const END = `\r\n--${BOUNDARY}--\r\n`;
+
+let dataDir: string;
+let server: TestServer;
+let ada: Person;
+let eve: Person;
+
+async function start(env: Record<string, string>): Promise<void> {
+  dataDir = await mkdtemp(join(tmpdir(), 'holdfast-files-'));
+  server = await startServer({ DATA_DIR: dataDir, ...env });
+  ada = await server.registerUser('Ada');
+  eve = await server.registerUser('Eve');
+}
+
+async function stop(): Promise<void> {
+  await server.close();
+  await rm(dataDir, { recursive: true, force: true });
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The head of a part, as a client may write it. */
+const partHead = (disposition: string, type = 'text/plain'): string =>
+  `--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\nContent-Type: ${type}\r\n\r\n`;
+const FILE_HEAD = partHead('name="file"; filename="a.txt"');
+
+function post(body: string | Uint8Array, api = ada.api): Promise<Answer<File>> {
+  return api.request<File>('POST', '/api/files', body, { headers: FORM_TYPE });
+}
+
+async function upload(bytes: Uint8Array, disposition = 'filename="a.txt"', type?: string): Promise<File> {
+  const head = Buffer.from(partHead(`name="file"; ${disposition}`, type));
+  const { status, body } = await post(Buffer.concat([head, bytes, Buffer.from(END)]));
+  expect([status, body]).toEqual([201, expect.anything()]);
+  return body;
+}
+
+const download = (id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
+  fetch(`${server.url}/api/files/${id}/content`, {
+    method,
+    headers: { authorization: `Bearer ${ada.accessToken}`, ...headers },
+  });
+
+/** What stands in the storage, finished or not. */
+async function bytesLeft(): Promise<string[]> {
+  const entries = await readdir(join(dataDir, 'files'), { recursive: true, withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
+}
+
+/** Files of the storage that this process holds open; none where the system does not tell. */
+async function openFiles(): Promise<string[]> {
+  const descriptors = await readdir('/proc/self/fd').catch(() => []);
+  const paths = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
+  return paths.filter((path) => path.startsWith(dataDir));
+}
+
+const rows = async (): Promise<number> => (await server.sql<{ n: number }>('SELECT count(*)::int n FROM files'))[0]!.n;
+
+/** Runs something that is to fail, and looks that it left neither bytes nor rows nor descriptors, nor a word of alarm. */
+async function leavesNothing(work: () => Promise<void>): Promise<void> {
+  const before = [(await bytesLeft()).sort(), await rows()];
+  await work();
+  await until(async () => (await openFiles()).length === 0, 'files to be closed');
+  expect([(await bytesLeft()).sort(), await rows()]).toEqual(before);
+  expect(server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
+}
+
+/** The first part of an upload on a socket of its own, which promises more. */
+async function beginUpload(): Promise<ReturnType<typeof connect>> {
+  const before = (await bytesLeft()).length;
+  const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
+  socket.write(
+    `POST /api/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ada.accessToken}\r\n` +
+      `X-Request-Id: begun\r\nContent-Type: ${FORM_TYPE['content-type']}\r\nContent-Length: 900000\r\n\r\n${FILE_HEAD}`,
+  );
+  socket.write(randomBytes(300_000));
+  await until(async () => (await bytesLeft()).length > before, 'the first bytes to be written');
+  return socket;
+}
+
+describe('with a limit of 16 MiB', () => {
+  beforeAll(() => start({ FILE_MAX_SIZE: String(MOST), REQUEST_TIMEOUT: '1000', BODY_TIMEOUT: '500' }));
+  afterAll(stop);
+
+  describe('up and down', () => {
+    it('the bytes come back as they were, with what is known of them', async () => {
+      const bytes = randomBytes(3_000_001);
+      const form = new FormData();
+      form.append('file', new Blob([bytes], { type: 'application/pdf' }), 'Übersicht 2030.pdf');
+      const response = await fetch(`${server.url}/api/files`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${ada.accessToken}` },
+        body: form,
+      });
+      const file = (await response.json()) as File;
+      expect([response.status, file]).toEqual([
+        201,
+        {
+          id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+          name: 'Übersicht 2030.pdf',
+          mimeType: 'application/pdf',
+          size: 3_000_001,
+          sha256: sha256(bytes),
+          bucket: 'default',
+          createdAt: expect.stringMatching(/^\d{4}-.*Z$/),
+          version: 1,
+        },
+      ]);
+      expect(response.headers.get('etag')).toBe('"1"');
+      expect(response.headers.get('location')).toBe(`/api/files/${file.id}`);
+      expect(await ada.api.get(`/api/files/${file.id}`)).toMatchObject({ status: 200, body: file });
+
+      const down = await download(file.id);
+      expect(Buffer.compare(Buffer.from(await down.arrayBuffer()), bytes)).toBe(0);
+      expect([down.status, Object.fromEntries(down.headers)]).toMatchObject([
+        200,
+        {
+          'content-type': 'application/pdf',
+          'content-length': '3000001',
+          'content-disposition': `attachment; filename="Ubersicht 2030.pdf"; filename*=UTF-8''%C3%9Cbersicht%202030.pdf`,
+          'content-security-policy': "sandbox; default-src 'none'",
+          'x-content-type-options': 'nosniff',
+          'cache-control': 'private, no-store',
+          etag: `"${sha256(bytes)}"`,
+          'x-request-id': expect.anything(),
+        },
+      ]);
+    });
+
+    it('a file may be empty, and as large as is allowed', async () => {
+      for (const size of [0, 1, MOST]) {
+        const file = await upload(Buffer.alloc(size, 'x'));
+        expect(file.size).toBe(size);
+        const body = Buffer.from(await (await download(file.id)).arrayBuffer());
+        expect([body.length, sha256(body)]).toEqual([size, file.sha256]);
+      }
+    });
+
+    it('HEAD says the same as GET, and a known ETag is 304; neither holds the file open', async () => {
+      const bytes = randomBytes(1_000_000);
+      const { id, sha256: hash } = await upload(bytes);
+      const [get, head] = [await download(id), await download(id, {}, 'HEAD')];
+      await get.arrayBuffer();
+      const without = ({ headers }: Response) =>
+        Object.fromEntries([...headers].filter(([name]) => !/^(date|x-request-id|connection|keep-alive)$/.test(name)));
+      expect([head.status, without(head)]).toEqual([200, without(get)]);
+      for (const known of [`"${hash}"`, `W/"x", "${hash}"`, '*'])
+        for (const method of ['GET', 'HEAD']) {
+          const answer = await download(id, { 'if-none-match': known }, method);
+          expect([answer.status, await answer.text(), answer.headers.get('etag')]).toEqual([304, '', `"${hash}"`]);
+        }
+      expect((await download(id, { 'if-none-match': '"1"' })).status).toBe(200);
+      const known = await ada.api.get(`/api/files/${id}`, { headers: { 'if-none-match': '"1"' } });
+      expect(known.status).toBe(304);
+      await until(async () => (await openFiles()).length === 0, 'files to be closed');
+    });
+
+    it('who hangs up in the middle of a download holds no file open', async () => {
+      const { id } = await upload(randomBytes(MOST));
+      const outgoing = httpRequest(`${server.url}/api/files/${id}/content`, {
+        headers: { authorization: `Bearer ${ada.accessToken}` },
+      }).end();
+      const [incoming] = (await once(outgoing, 'response')) as [Readable];
+      await once(incoming, 'readable'); // and reads nothing more: the server's pipe is full
+      if (process.platform === 'linux')
+        await until(async () => (await openFiles()).length === 1, 'the file to be open');
+      outgoing.destroy();
+      await until(async () => (await openFiles()).length === 0, 'the file to be closed');
+    });
+  });
+
+  it.each([
+    ['text/csv', 'text/csv', 'text/csv; charset=utf-8'],
+    ['text/csv; charset=latin1', 'text/csv', 'text/csv; charset=utf-8'],
+    ['IMAGE/PNG', 'image/png', 'image/png'],
+    ['text/html', 'text/html', 'application/octet-stream'],
+    ['image/svg+xml', 'image/svg+xml', 'application/octet-stream'],
+    ['application/javascript', 'application/javascript', 'application/octet-stream'],
+    ['text/plain, text/html', 'application/octet-stream', 'application/octet-stream'],
+    ['<script>/x', 'application/octet-stream', 'application/octet-stream'],
+    [`a/${'x'.repeat(99)}`, 'application/octet-stream', 'application/octet-stream'],
+  ])('what is sent as %s is kept as %s and comes back as %s', async (sent, kept, answered) => {
+    const file = await upload(Buffer.from('<script>alert(1)</script>'), 'filename="a"', sent);
+    expect(file.mimeType).toBe(kept);
+    expect((await download(file.id)).headers.get('content-type')).toBe(answered);
+  });
+
+  it.each([
+    ['../../../no-such-folder/name.txt', 'name.txt', 'name.txt'], // a folder that is nowhere: who joined it would write nothing
+    ['..\\..\\boot.ini', 'boot.ini', 'boot.ini'],
+    ['C:\\Users\\ada\\cv.pdf', 'cv.pdf', 'cv.pdf'],
+    ['/', 'file', 'file'],
+    ['..', 'file', 'file'],
+    ['a/..', 'file', 'file'],
+    ['', 'file', 'file'],
+    ['  spaces .txt  ', 'spaces .txt', 'spaces%20.txt'],
+    ['a\0b.txt', 'ab.txt', 'ab.txt'],
+    ['tab\tescape\x1b[2J.txt', 'tabescape[2J.txt', 'tabescape%5B2J.txt'],
+    ['invoice\u202Egnp.exe', 'invoicegnp.exe', 'invoicegnp.exe'],
+    ['two\u2028lines', 'twolines', 'twolines'],
+    ['%2e%2e%2fx%0d%0aSet-Cookie: a=b', '%2e%2e%2fx%0d%0aSet-Cookie: a=b', '%252e%252e%252fx%250d%250aSet-Cookie%3A%20a%3Db'],
+    [`it's (a) "file"*;.txt`, `it's (a) "file"*;.txt`, 'it%27s%20%28a%29%20%22file%22%2A%3B.txt'],
+    ['e\u0301té.txt', 'été.txt', '%C3%A9t%C3%A9.txt'],
+    ['報告書👩‍💻.pdf', '報告書👩‍💻.pdf', encodeURIComponent('報告書👩‍💻.pdf')],
+    ['\u05D0\u05D1.txt', '\u05D0\u05D1.txt', '%D7%90%D7%91.txt'],
+    ['__proto__', '__proto__', '__proto__'],
+    [`${'😀'.repeat(300)}.txt`, '😀'.repeat(255), encodeURIComponent('😀'.repeat(255))],
+  ])('the name %j is kept as %j', async (sent, kept, encoded) => {
+    const quoted = sent.replace(/[\\"]/g, '\\$&');
+    const file = await upload(Buffer.from('x'), `filename="${quoted}"`);
+    expect(file.name).toBe(kept);
+    const disposition = (await download(file.id)).headers.get('content-disposition');
+    expect(disposition).toMatch(/^attachment; filename="[ !#$&-[\]-~]*"; filename\*=UTF-8''[\w!#$&+.^`|~%-]*$/);
+    expect(disposition?.split("UTF-8''")[1]).toBe(encoded);
+  }); // prettier-ignore
+
+  it('a name broken by CRLF ends there, and makes no header', async () => {
+    const file = await upload(Buffer.from('x'), 'filename="a\r\nSet-Cookie: b=c"');
+    expect(file.name).toBe('a');
+    const { headers } = await download(file.id);
+    expect([headers.get('set-cookie'), headers.get('content-disposition')]).toEqual([null, expect.any(String)]);
+  });
+
+  describe('what is no upload', () => {
+    const invalid = { code: 'VALIDATION_FAILED', errors: [{ field: 'file', rule: 'isFile' }] };
+    const broken = { code: 'BAD_REQUEST' };
+    it.each<[string, string, object]>([
+      ['an empty body', '', invalid],
+      ['an empty form', `--${BOUNDARY}--\r\n`, invalid],
+      ['a text field', `${partHead('name="file"').replace(/Content-Type.*\r\n/, '')}x${END}`, invalid],
+      ['another field', `${partHead('name="photo"; filename="a"')}x${END}`, invalid],
+      ['two files', `${FILE_HEAD}x\r\n${FILE_HEAD}y${END}`, invalid],
+      ['a file and a field', `${FILE_HEAD}x\r\n${partHead('name="note"')}y${END}`, invalid],
+      ['a field and a file', `${partHead('name="note"')}y\r\n${FILE_HEAD}x${END}`, invalid],
+      ['a field named __proto__', `${partHead('name="__proto__"; filename="a"')}x${END}`, broken],
+      ['no end', `${FILE_HEAD}xyz`, broken],
+      ['no boundary', 'nonsense', broken],
+    ])('%s is 400, and leaves nothing', (_what, body, problem) =>
+      leavesNothing(async () => expect(await post(body)).toMatchObject({ status: 400, body: problem })),
+    );
+
+    it('a form without a boundary is 400, another media type 415, here and elsewhere', async () => {
+      const send = async (path: string, type: string | null, body: string) => {
+        const headers: Record<string, string> = type === null ? {} : { 'content-type': type };
+        const answer = await fetch(server.url + path, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${ada.accessToken}`, ...headers },
+          body: type === null ? null : body,
+        });
+        return `${answer.status} ${((await answer.json()) as { code: string }).code}`;
+      };
+      expect(await send('/api/files', 'multipart/form-data', 'x')).toBe('400 BAD_REQUEST');
+      expect(await send('/api/files', null, '')).toBe('415 UNSUPPORTED_MEDIA_TYPE');
+      for (const type of ['application/json', 'text/plain', 'application/octet-stream', 'multipart/mixed; boundary=x'])
+        expect([type, await send('/api/files', type, '{}')]).toEqual([type, '415 UNSUPPORTED_MEDIA_TYPE']);
+      expect(await send('/api/tasks', FORM_TYPE['content-type'], `${FILE_HEAD}x${END}`)).toBe(
+        '415 UNSUPPORTED_MEDIA_TYPE',
+      );
+    });
+
+    it('too large is 413, whether the client says so or not', () =>
+      leavesNothing(async () => {
+        const bytes = Buffer.concat([Buffer.from(FILE_HEAD), Buffer.alloc(MOST + 1), Buffer.from(END)]);
+        expect(await post(bytes)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
+        expect(await post(Buffer.alloc(MOST + MIB))).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
+        const pieces = function* () {
+          yield Buffer.from(FILE_HEAD);
+          for (let piece = 0; piece < 24; piece++) yield Buffer.alloc(MIB);
+          yield Buffer.from(END);
+        };
+        const chunked = await fetch(`${server.url}/api/files`, {
+          method: 'POST',
+          headers: { authorization: `Bearer ${ada.accessToken}`, ...FORM_TYPE },
+          body: Readable.from(pieces()),
+          duplex: 'half',
+        } as unknown as RequestInit);
+        expect([chunked.status, await chunked.json()]).toMatchObject([413, { code: 'FILE_TOO_LARGE' }]);
+      }));
+
+    it('without a token it is 401, and no byte is written', () =>
+      leavesNothing(async () =>
+        expect((await post(`${FILE_HEAD}x${END}`, server.api)).body).toMatchObject({ code: 'UNAUTHENTICATED' }),
+      ));
+  });
+
+  describe('an upload that does not come to its end leaves nothing', () => {
+    it('when the client hangs up', () =>
+      leavesNothing(async () => {
+        const before = (await bytesLeft()).length;
+        (await beginUpload()).destroy();
+        await until(async () => (await bytesLeft()).length === before, 'the bytes to be gone');
+      }));
+
+    it('when the client falls silent, which is 408', () =>
+      leavesNothing(async () => {
+        const before = (await bytesLeft()).length;
+        const socket = await beginUpload();
+        const [answer] = (await once(socket, 'data')) as [Buffer];
+        expect(answer.toString()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"REQUEST_TIMEOUT"/);
+        await once(socket.resume(), 'close');
+        await until(async () => (await bytesLeft()).length === before, 'the bytes to be gone');
+      }));
+
+    it('when the row is refused', () =>
+      leavesNothing(async () => {
+        await server.sql(`ALTER TABLE files ADD CONSTRAINT no_poison CHECK (name <> 'poison.txt')`);
+        const { status } = await post(`${partHead('name="file"; filename="poison.txt"')}x${END}`);
+        expect(status).toBe(422);
+      }));
+  });
+
+  it('an upload may take longer than any other request, as long as it goes on', async () => {
+    const socket = await beginUpload();
+    const length = 900_000 - FILE_HEAD.length - END.length;
+    const began = performance.now();
+    let left = length - 300_000;
+    for (; left > 40_000; left -= 20_000) {
+      socket.write(Buffer.alloc(20_000));
+      await sleep(100); // 2.9 s together: beyond REQUEST_TIMEOUT and BODY_TIMEOUT, at a rate that goes on
+    }
+    socket.write(Buffer.alloc(left));
+    socket.write(END);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 201 /);
+    expect(answer.toString()).toContain(`"size":${length}`);
+    expect(performance.now() - began).toBeGreaterThan(2_500);
+    socket.destroy();
+  });
+
+  it("someone else's file is not found, whatever one asks of it", async () => {
+    const file = await upload(Buffer.from('a secret of Ada'));
+    const { status } = await fetch(`${server.url}/api/files/${file.id}/content`, {
+      headers: { authorization: `Bearer ${eve.accessToken}` },
+    });
+    expect(status).toBe(404);
+    for (const [method, path] of [['GET', ''], ['GET', '/content'], ['DELETE', '']] as const) {
+      const answer = await eve.api.request(method, `/api/files/${file.id}${path}`);
+      expect(answer).toMatchObject({ status: 404, body: { code: 'FILE_NOT_FOUND' } });
+    }
+    expect((await eve.api.get<Page<File>>('/api/files')).body).toEqual({ items: [], nextCursor: null });
+    expect(await (await download(file.id)).text()).toBe('a secret of Ada');
+  }); // prettier-ignore
+
+  it("the list goes through the caller's files in both orders", async () => {
+    const grace = await server.registerUser('Grace');
+    const names: string[] = [];
+    for (const name of ['one', 'two', 'three', 'four', 'five']) {
+      const { body } = await post(`${partHead(`name="file"; filename="${name}"`)}x${END}`, grace.api);
+      names.push(body.name);
+    }
+    const walk = async (sort: string): Promise<string[]> => {
+      const seen: string[] = [];
+      for (let path: string | undefined = `/api/files?limit=2&sort=${sort}`; path !== undefined;) {
+        const { body, headers }: Answer<Page<File>> = await grace.api.get(path);
+        seen.push(...body.items.map(({ name }) => name));
+        path = /<(.*)>/.exec(headers.get('link') ?? '')?.[1];
+      }
+      return seen;
+    };
+    expect(await walk('createdAt')).toEqual(names);
+    expect(await walk('-createdAt')).toEqual(names.toReversed());
+    expect((await grace.api.get('/api/files?sort=size')).status).toBe(400);
+    expect((await grace.api.get('/api/files?cursor=x')).body.code).toBe('INVALID_CURSOR');
+  });
+
+  it('a deleted file is gone, unless the client knew another version', async () => {
+    const { id } = await upload(Buffer.from('x'));
+    const remove = (headers: Record<string, string>) => ada.api.delete(`/api/files/${id}`, { headers });
+    expect(await remove({ 'if-match': '"7"' })).toMatchObject({ status: 412, body: { code: 'VERSION_STALE' } });
+    expect((await remove({ 'if-match': '"1"' })).status).toBe(204);
+    for (const path of [`/api/files/${id}`, `/api/files/${id}/content`])
+      expect(await ada.api.get(path)).toMatchObject({ status: 404, body: { code: 'FILE_NOT_FOUND' } });
+    expect((await remove({})).status).toBe(404);
+    const { body } = await ada.api.get<Page<File>>('/api/files?limit=100');
+    expect(body.items.map((file) => file.id)).not.toContain(id);
+  });
+
+  describe('for other rooms', () => {
+    const store = (text: string) =>
+      server.app.get(FilesService).store(Readable.from([text]), { name: '../r.csv', mimeType: 'text/csv' });
+    const owner = async () => {
+      const [row] = await server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
+      return { id: ada.user.id, key: row!.id };
+    };
+
+    it('a result appears with the commit of what it is a result of', async () => {
+      const files = server.app.get(FilesService);
+      const blob = await store('a;b');
+      const before = await rows();
+      const file = await server.app.get(Transaction).run(async () => {
+        const added = await files.add(await owner(), blob);
+        expect(await rows()).toBe(before);
+        return added;
+      });
+      expect(await (await download(file.uuid)).text()).toBe('a;b');
+      const { stream } = await files.open(await owner(), file.uuid);
+      expect(await stream.toArray()).toEqual([Buffer.from('a;b')]);
+      await expect(files.open({ ...(await owner()), key: '1' }, file.uuid)).rejects.toMatchObject({
+        code: 'FILE_NOT_FOUND',
+      });
+    });
+
+    it('or not at all', () =>
+      leavesNothing(async () => {
+        const files = server.app.get(FilesService);
+        const blob = await store('never seen');
+        const failing = server.app.get(Transaction).run(async () => {
+          await files.add(await owner(), blob);
+          throw new Error('the job failed');
+        });
+        await expect(failing).rejects.toThrow('the job failed');
+        await files.discard(blob);
+      }));
+
+    it('within the limit that the caller sets', () =>
+      leavesNothing(async () => {
+        const options = { name: 'a', mimeType: 'text/plain', maxBytes: 3 };
+        const storing = server.app.get(FilesService).store(Readable.from(['1234']), options);
+        await expect(storing).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
+      }));
+  });
+});
+
+describe('with a limit of 256 MiB', () => {
+  beforeAll(() => start({ FILE_MAX_SIZE: String(256 * MIB) }));
+  afterAll(stop);
+
+  it('200 MiB up and down take no 100 MiB of memory', async () => {
+    const piece = randomBytes(MIB);
+    const hash = createHash('sha256');
+    let peak = 0;
+    const look = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
+    const before = process.memoryUsage.rss();
+    const pieces = function* () {
+      yield Buffer.from(FILE_HEAD);
+      for (let sent = 0; sent < 200; sent++) {
+        hash.update(piece);
+        yield piece;
+      }
+      yield Buffer.from(END);
+    };
+    const answer = await fetch(`${server.url}/api/files`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${ada.accessToken}`, ...FORM_TYPE },
+      body: Readable.from(pieces()),
+      duplex: 'half',
+    } as unknown as RequestInit);
+    const file = (await answer.json()) as File;
+    const expected = hash.digest('hex');
+    expect([answer.status, file.size, file.sha256]).toEqual([201, 200 * MIB, expected]);
+    const received = createHash('sha256');
+    for await (const chunk of (await download(file.id)).body!) received.update(chunk as Uint8Array);
+    clearInterval(look);
+    expect(received.digest('hex')).toBe(expected);
+    expect((peak - before) / MIB).toBeLessThan(100);
+  }, 120_000);
+});

@@ -1,0 +1,36 @@
+// The torture of the jobs in short, with its red twin: worker processes that are really killed and frozen.
+import { execFile } from 'node:child_process';
+import { expect, it, jest } from '@jest/globals';
+
+jest.setTimeout(120_000);
+
+interface Verdict {
+  counts: Record<string, number>;
+  violations: string[];
+}
+
+/** The verdict is the last line; the code says whether there are violations. */
+function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
+  const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
+  return new Promise((resolve, reject) => {
+    const options = { env, timeout: 110_000 }; // then SIGTERM, upon which it ends its workers and drops its database
+    const child = execFile(process.execPath, ['test/torture/jobs.mjs', ...args], options, (_error, out, complaints) => {
+      if (!out.startsWith('{')) return reject(new Error(`No verdict: ${out}${complaints}`));
+      resolve({ code: child.exitCode ?? -1, verdict: JSON.parse(out) as Verdict });
+    });
+  });
+}
+
+it('loses no job and does none twice, whoever is killed or frozen while running it', async () => {
+  const { code, verdict } = await torture('--jobs=300', '--kills=2', '--freezes=2', '--processes=3');
+  expect(verdict.violations).toEqual([]);
+  expect(code).toBe(0);
+  expect(verdict.counts).toMatchObject({ jobs: 300, kills: 2, freezes: 2, lost: 0, doubled: 0, stuck: 0, dead: 0 });
+  expect(verdict.counts['fenced']).toBeGreaterThanOrEqual(2);
+});
+
+it('without the fence effects are doubled, and the torture says so', async () => {
+  const { code, verdict } = await torture('--jobs=200', '--kills=0', '--freezes=2', '--processes=2', '--unprotected');
+  expect(code).toBe(1);
+  expect(verdict.violations.join()).toMatch(/doubled: \d+/);
+});

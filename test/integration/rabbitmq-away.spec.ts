@@ -1,0 +1,148 @@
+// RabbitMQ that dies, freezes, is full or was never there: the jobs go on, and the driver comes back by itself.
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { IntField } from '../../src/common/decorators/fields.decorator.js';
+import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { Line } from '../support/line.js';
+import { OwnRabbit } from '../support/own-rabbit.js';
+import { RABBITMQ_BIN } from '../support/services.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+class NumberPayload {
+  @IntField({ min: 0, max: 1_000_000 })
+  number!: number;
+}
+const Count = defineJob({
+  ...{ name: 'test.count', queue: 'count', payload: NumberPayload },
+  ...{ attempts: 1, backoff: () => 0, timeoutMs: 20_000 },
+});
+const counted: number[] = [];
+
+@Handles(Count)
+class CountHandler implements JobHandler<NumberPayload> {
+  async run({ number }: NumberPayload) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    counted.push(number);
+  }
+}
+
+const suite = RABBITMQ_BIN === undefined ? describe.skip : describe;
+suite('a RabbitMQ of its own', () => {
+  let rabbit: OwnRabbit;
+  let database: ClonedDatabase;
+  let next = 0;
+  const houses: JobHouse[] = [];
+
+  beforeAll(async () => {
+    [rabbit, database] = await Promise.all([OwnRabbit.start(), cloneDatabase()]);
+  });
+  afterEach(async () => {
+    for (const house of houses.splice(0)) await house.close();
+  });
+  afterAll(async () => {
+    await rabbit.stop();
+    await database.drop();
+  });
+
+  async function open(url = rabbit.url): Promise<JobHouse> {
+    const house = await openJobHouse(database.url, [CountHandler], { RABBITMQ_URL: url });
+    houses.push(house);
+    return house;
+  }
+  const enqueue = async (house: JobHouse, count: number) => {
+    const numbers = Array.from({ length: count }, () => next++);
+    await house.queue.enqueueAll(
+      Count,
+      numbers.map((number) => ({ number })),
+    );
+    return numbers;
+  };
+  const areCounted = (numbers: readonly number[], withinMs = 30_000) =>
+    until(() => numbers.every((number) => counted.includes(number)), `${numbers.length} jobs`, withinMs);
+  const becomes0 = (house: JobHouse, isUp: boolean, withinMs: number) =>
+    until(() => house.driver.broker?.isUp === isUp, `the broker to be ${isUp ? 'up' : 'away'}`, withinMs);
+  const becomes = async (house: JobHouse, isUp: boolean, ms: number) => { const b = Date.now(); process.stderr.write('wait from ' + b + '\n'); try { await becomes0(house, isUp, ms * 6); } finally { process.stderr.write(house.log.filter((l) => l.includes('Rabbit')).join('') + (Date.now() - b) + '\n'); } };
+  const lines = (house: JobHouse, text: string) => house.log.filter((line) => line.includes(text));
+
+  it.each(['killed', 'killed and wiped'])(
+    '%s: jobs go on, each is done once, and it is told of jobs again',
+    async (how) => {
+      const house = await (await open()).work();
+      const before = await enqueue(house, 200);
+      await areCounted(before.slice(0, 20));
+      await rabbit.kill();
+      if (how !== 'killed') rabbit.wipe();
+      const during = await enqueue(house, 100);
+      await areCounted([...before, ...during]); // while it is away
+      expect(house.driver.broker?.isUp).toBe(false);
+      await rabbit.up();
+      await becomes(house, true, 10_000);
+      const began = performance.now();
+      for (let turn = 0; turn < 10; turn++) await areCounted(await enqueue(house, 1));
+      expect(performance.now() - began).toBeLessThan(5_000); // news, not scans
+      expect(new Set(counted).size).toBe(counted.length);
+      expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
+      expect(lines(house, 'RabbitMQ answers')).toHaveLength(2);
+    },
+  );
+
+  it('silent: noticed within 15 s, and jobs go on', async () => {
+    const line = await Line.to(rabbit.url);
+    const house = await (await open(line.url)).work();
+    await areCounted(await enqueue(house, 5));
+    line.silence();
+    await becomes(house, false, 16_000);
+    const began = performance.now();
+    await areCounted(await enqueue(house, 5));
+    expect(performance.now() - began).toBeLessThan(5_000);
+    await line.cut();
+  });
+
+  it('silent while it is told of jobs: these are done within seconds all the same', async () => {
+    const line = await Line.to(rabbit.url);
+    const house = await (await open(line.url)).work();
+    await areCounted(await enqueue(house, 5));
+    line.silence();
+    await areCounted(await enqueue(house, 20), 5_000);
+    await becomes(house, false, 7_000);
+    await line.cut();
+  });
+
+  it('full: it takes nothing, jobs go on, and it is used again when it does', async () => {
+    const house = await (await open()).work();
+    await areCounted(await enqueue(house, 5));
+    await rabbit.control('set_vm_memory_high_watermark', '0.000001');
+    try {
+      await areCounted(await enqueue(house, 20), 10_000);
+      await becomes(house, false, 10_000);
+      await areCounted(await enqueue(house, 20), 10_000);
+    } finally {
+      await rabbit.control('set_vm_memory_high_watermark', '0.4');
+    }
+    await becomes(house, true, 10_000);
+    await areCounted(await enqueue(house, 5));
+    expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
+  });
+
+  it('not there at the start: the house starts, says so once, and finds it later', async () => {
+    await rabbit.kill();
+    const house = await (await open()).work();
+    expect(house.driver.broker?.isUp).toBe(false);
+    await areCounted(await enqueue(house, 20));
+    await rabbit.up();
+    await becomes(house, true, 10_000);
+    expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
+  });
+
+  it('left: no connection remains, and what was received is given back at once', async () => {
+    const house = await (await open()).work();
+    await areCounted(await enqueue(house, 50));
+    expect(await rabbit.control('list_connections', 'pid')).toMatch(/\S/);
+    await house.close();
+    houses.pop();
+    await until(async () => (await rabbit.control('list_connections', 'pid')).trim() === '', 'no connection');
+  });
+});

@@ -1,0 +1,130 @@
+// Words between processes: heard by all, on their topic only, and again after the connection was lost.
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { pino } from 'pino';
+import { DataSource } from 'typeorm';
+import { servingOptions } from '../../src/shared/services/database/database.options.js';
+import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import { PostgresRelay } from '../../src/shared/services/events/postgres.relay.js';
+import { Signals } from '../../src/shared/services/events/signals.js';
+import { testConfig } from '../support/config.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { until } from '../support/until.js';
+
+let database: ClonedDatabase;
+let source: DataSource;
+let lanes: ReadLanes;
+const opened: Signals[] = [];
+let log: string[] = [];
+beforeAll(async () => {
+  database = await cloneDatabase();
+  source = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+  lanes = new ReadLanes(source);
+});
+afterEach(async () => {
+  for (const signals of opened.splice(0)) await signals.onApplicationShutdown();
+  log = [];
+});
+afterAll(async () => {
+  await lanes.onApplicationShutdown();
+  await source.destroy();
+  await database.drop();
+});
+
+/** As a process would have them. */
+async function open(): Promise<Signals> {
+  const signals = new Signals(source, lanes, pino({}, { write: (line) => void log.push(line) }));
+  opened.push(signals);
+  await signals.onModuleInit();
+  return signals;
+}
+
+function listen(signals: Signals, topic: string): string[] {
+  const heard: string[] = [];
+  signals.on(topic, (body) => heard.push(body));
+  return heard;
+}
+
+/** From the server's side. */
+async function cut(): Promise<void> {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'holdfast relay'`,
+  );
+  await client.end();
+}
+
+it('every process hears what is sent from its start on, the sender too, in one order', async () => {
+  const [one, two] = [await open(), await open()];
+  const heard = [listen(one, 'word'), listen(two, 'word')];
+  const words = Array.from({ length: 200 }, (_, at) => `${at}`);
+  await Promise.all(words.map((word, at) => (at % 2 ? one : two).send('word', word)));
+  await until(() => heard.every((list) => list.length === words.length), 'all words');
+  expect([...(heard[0] as string[])].sort()).toEqual([...words].sort());
+  expect(heard[1]).toEqual(heard[0]);
+});
+
+it('a body arrives as it was sent, to all listeners of its topic and to no others', async () => {
+  const signals = await open();
+  const [first, second, other] = [listen(signals, 'a'), listen(signals, 'a'), listen(signals, 'b')];
+  const bodies = ['', 'two\nlines\n', '{"id":"ä€😀"}', 'x'.repeat(6_900)];
+  for (const body of bodies) await signals.send('a', body);
+  await signals.send('b', 'last');
+  await until(() => other.length === 1, 'the last one');
+  expect([first, second, other]).toEqual([bodies, bodies, ['last']]);
+});
+
+it('what cannot be published is rejected', async () => {
+  const signals = await open();
+  await expect(signals.send('a', 'x'.repeat(7_000))).rejects.toThrow(RangeError);
+  await expect(signals.send('a', '€'.repeat(2_400))).rejects.toThrow(RangeError); // counted in bytes
+  await expect(signals.send('a', 'a \0 in it')).rejects.toThrow();
+});
+
+it('a listener that fails is logged, and the others hear all the same', async () => {
+  const signals = await open();
+  signals.on('a', () => {
+    throw new Error('my own fault');
+  });
+  const heard = listen(signals, 'a');
+  await signals.send('a', 'one');
+  await signals.send('a', 'two');
+  await until(() => heard.length === 2, 'both');
+  expect(log.filter((line) => line.includes('my own fault'))).toHaveLength(2);
+});
+
+it('a lost connection is made again, and said: words may be missing', async () => {
+  const signals = await open();
+  const heard = listen(signals, 'a');
+  let reconnected = 0;
+  signals.onReconnect(() => reconnected++);
+  await signals.send('a', 'before');
+  await until(() => heard.length === 1, 'the first word');
+  expect(reconnected).toBe(0);
+  await cut();
+  await until(() => reconnected === 1, 'the new connection');
+  await signals.send('a', 'after');
+  await until(() => heard.includes('after'), 'the word after it');
+  await cut();
+  await until(() => reconnected === 2, 'the third connection');
+});
+
+it("the cache's relay hears nothing of it, nor the other way round", async () => {
+  const signals = await open();
+  const heard = listen(signals, 'a');
+  const relay = new PostgresRelay(source, lanes);
+  const overheard: string[] = [];
+  relay.open({ message: (text) => overheard.push(text), lost: () => undefined });
+  await until(async () => {
+    await relay.publish('a\nfrom the cache');
+    return overheard.length > 0;
+  }, 'the relay to listen');
+  await signals.send('a', 'mine');
+  await until(() => heard.length > 0, 'my word');
+  await relay.publish('a\nthe last');
+  await until(() => overheard.includes('a\nthe last'), 'its last word');
+  expect(heard).toEqual(['mine']);
+  expect(overheard.every((text) => text.startsWith('a\n'))).toBe(true);
+  await relay.close();
+});

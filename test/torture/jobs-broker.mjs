@@ -1,0 +1,105 @@
+// Torture of the jobs: RabbitMQ is killed and wiped under them. `npm run build && node test/torture/jobs-broker.mjs`
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { JobQueue } from '../../dist/src/workers/job-queue.js';
+import { BrokerNemesis } from './jobs.broker.mjs';
+import { Effect } from './jobs.definitions.mjs';
+import { Field } from './jobs.field.mjs';
+import { Nemesis } from './jobs.nemesis.mjs';
+import { judge, latenesses, load, percentiles } from './jobs.oracle.mjs';
+import { randomFrom, until } from './servers.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    full: { type: 'boolean', default: false }, //        200,000 jobs, 50 kills, 5 wipes
+    jobs: { type: 'string' },
+    kills: { type: 'string' }, //                        SIGKILL of the broker while there is work
+    wipes: { type: 'string' }, //                        of those kills, so many lose the broker's disk, too
+    workers: { type: 'string', default: '10' }, //       SIGKILL of a worker that has work; it also tells of jobs
+    processes: { type: 'string', default: '4' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    unprotected: { type: 'boolean', default: false }, // the red twin: what the broker has confirmed is trusted to arrive
+  },
+});
+const usual = options.full ? { jobs: 200_000, kills: 50, wipes: 5 } : { jobs: 20_000, kills: 20, wipes: 1 };
+const number = (name) => Number(options[name] ?? usual[name]);
+const [jobs, kills, wipes, workers, seed] = ['jobs', 'kills', 'wipes', 'workers', 'seed'].map(number);
+const random = randomFrom(seed);
+const BATCH = 20;
+const BACKLOG = 500;
+/** RabbitMQ writes down what it was told to declare some seconds later: a kill in between measures that, not us. */
+const DECLARED_MS = 5_000;
+const RESUME_MS = 10_000;
+
+const field = new Field();
+const broker = new BrokerNemesis(field);
+const nemesis = new Nemesis(field, random);
+const counts = { jobs: 0 };
+let times = {};
+let admitted = 0;
+try {
+  const imports = options.unprotected ? [fileURLToPath(new URL('jobs.trusting.mjs', import.meta.url))] : [];
+  await field.open({ driver: 'rabbitmq', imports, processes: number('processes') });
+  await broker.used();
+  await delay(DECLARED_MS);
+  await Promise.all([enqueue(), faults()]);
+  await field.quiesce();
+  const lines = field.acknowledged();
+  await load(field, new Map(lines.map(({ key }) => [key, 1])), lines);
+  Object.assign(counts, broker.counts, nemesis.counts, await judge(field));
+  counts.unasked = field.crew.deaths - nemesis.deaths;
+  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
+  times = { resume: percentiles(broker.resumed), late: await latenesses(field) };
+  if (times.resume.max > RESUME_MS) field.violate(`in use again only ${times.resume.max} ms after the broker was up`);
+} catch (error) {
+  field.violate(error.stack);
+} finally {
+  await field.close();
+}
+const { p50, p99 } = times.resume ?? {};
+process.exit(field.verdict({ id: 'jobs-broker', seed, counts, p50, p99, ...times }));
+
+/** Goes on while the broker is away. */
+async function enqueue() {
+  const queue = field.get(JobQueue);
+  for (let at = 0; at < jobs; at += BATCH) {
+    await until(async () => at < admitted && (await field.unfinished()) < BACKLOG, 'the backlog to shrink', 120_000);
+    const payloads = Array.from({ length: Math.min(BATCH, jobs - at) }, (_, n) => toPayload(`${at + n}`));
+    const answers = await Promise.all(payloads.map((payload) => queue.enqueue(Effect, payload)));
+    field.acknowledge(payloads.map(({ key }, n) => ({ key, id: answers[n].id })));
+    counts.jobs += payloads.length;
+  }
+}
+
+function toPayload(key) {
+  const isFailing = random() < 0.1;
+  return { key, work: 5 + Math.floor(random() * 45), kind: isFailing ? 'failing' : 'usual', fails: isFailing ? 1 : 0 };
+}
+
+async function faults() {
+  const all = [...Array(kills).fill('broker'), ...Array(workers).fill('worker')];
+  const plan = all.map((fault) => [random(), fault]).sort(([a], [b]) => a - b);
+  const wiped = new Set(Array.from({ length: wipes }, (_, n) => Math.floor(((n + random()) * kills) / wipes)));
+  for (const [at, [, fault]] of plan.entries()) {
+    admitted = Math.max(admitted, (jobs * (at + 1)) / (plan.length + 1));
+    await delay(random() * 300);
+    const more = () => admitted++;
+    if (fault === 'worker') {
+      await nemesis.kill(more);
+      continue;
+    }
+    while ((await field.unfinished()) === 0) await delay(5, more());
+    const wipe = wiped.has(broker.counts.brokerKills);
+    await broker.kill({ wipe, downMs: random() * 3_000, pause: (ms) => keepUp(ms) });
+  }
+  admitted = jobs;
+}
+
+/** Jobs come all the while that the broker is away. */
+async function keepUp(ms) {
+  for (let gone = 0; gone < ms; gone += 100) {
+    admitted += 10;
+    await delay(100);
+  }
+}

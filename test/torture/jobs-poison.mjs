@@ -1,0 +1,73 @@
+// Torture of the jobs: some of them kill their workers, with innocent ones beside them. `npm run build && node test/torture/jobs-poison.mjs`
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { JobQueue } from '../../dist/src/workers/job-queue.js';
+import { Brittle } from './jobs.definitions.mjs';
+import { Field } from './jobs.field.mjs';
+import { judge, load } from './jobs.oracle.mjs';
+import { randomFrom } from './servers.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    driver: { type: 'string', default: 'postgres' },
+    full: { type: 'boolean', default: false }, //        100 poison, 10,000 innocent
+    poison: { type: 'string' },
+    others: { type: 'string', default: '100' }, //       innocent ones for each of them
+    concurrency: { type: 'string', default: '50' },
+    processes: { type: 'string', default: '4' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    unprotected: { type: 'boolean', default: false }, // the red twin: whoever ran beside it is blamed, too
+  },
+});
+const poison = Number(options.poison ?? (options.full ? 100 : 10));
+const [others, seed] = [Number(options.others), Number(options.seed)];
+const random = randomFrom(seed);
+const BATCH = 500;
+
+const field = new Field();
+const counts = { jobs: 0, poison, deaths: 0 };
+try {
+  const imports = options.unprotected ? [fileURLToPath(new URL('jobs.blaming.mjs', import.meta.url))] : [];
+  const env = { TORTURE_CONCURRENCY: options.concurrency };
+  await field.open({ driver: options.driver, env, imports, processes: Number(options.processes) });
+  await enqueue();
+  await field.quiesce();
+  const lines = field.acknowledged();
+  await load(field, new Map(lines.map(({ key }) => [key, key.startsWith('poison') ? 0 : 1])), lines);
+  Object.assign(counts, await judge(field, { dead: poison }), { deaths: field.crew.deaths });
+  await judgeKills();
+} catch (error) {
+  field.violate(error.stack);
+} finally {
+  await field.close();
+}
+process.exit(field.verdict({ id: 'jobs-poison', driver: options.driver, seed, counts }));
+
+async function enqueue() {
+  const all = Array.from({ length: poison * (others + 1) }, (_, n) => {
+    const kind = n < poison ? 'poison' : random() < 0.3 ? 'deaf' : 'usual';
+    return [random(), { key: `${kind} ${n}`, work: 5 + Math.floor(random() * 45), kind }];
+  });
+  const payloads = all.sort(([a], [b]) => a - b).map(([, payload]) => payload);
+  for (let at = 0; at < payloads.length; at += BATCH) {
+    const batch = payloads.slice(at, at + BATCH);
+    const ids = await field.get(JobQueue).enqueueAll(Brittle, batch);
+    field.acknowledge(batch.map(({ key }, n) => ({ key, id: ids[n] })));
+    counts.jobs += batch.length;
+  }
+}
+
+/** The guilty wrote their names down before they killed. */
+async function judgeKills() {
+  const kills = new Map();
+  const names = existsSync(field.deathsFile) ? readFileSync(field.deathsFile, 'utf8').trim().split('\n') : [];
+  for (const name of names) kills.set(name, (kills.get(name) ?? 0) + 1);
+  counts.mostKills = Math.max(0, ...kills.values());
+  if (kills.size !== poison) field.violate(`${kills.size} of ${poison} poison jobs were tried`);
+  if (counts.mostKills > Brittle.attempts) field.violate(`one job killed ${counts.mostKills} workers`);
+  if (names.length !== counts.deaths) field.violate(`${counts.deaths} workers died, ${names.length} of them of poison`);
+  const innocent = `SELECT payload ->> 'key' AS key, attempt FROM jobs WHERE status = 'FAILED' AND payload ->> 'kind' <> 'poison'`;
+  counts.innocent = (await field.sql(innocent)).length;
+  if (counts.innocent > 0) field.violate(`${counts.innocent} innocent dead letters`);
+}

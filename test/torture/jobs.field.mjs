@@ -1,0 +1,141 @@
+// The field of the job tortures: a migrated database, the log of what was acknowledged, an enqueuing process of the house, workers.
+import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import pg from 'pg';
+import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
+import { readEnv } from '../../dist/src/shared/config/env.schema.js';
+import { migrate } from '../../dist/src/shared/services/database/migrate.js';
+import { Crew } from './jobs.crew.mjs';
+import { openHouse } from './jobs.house.mjs';
+import { createDatabase, makeFolder, OwnRabbit, removeFolder, until } from './servers.mjs';
+
+export const LEASE_MS = 2_000;
+/** So long nothing may happen while something is left to do. */
+const PATIENCE_MS = 60_000;
+const secret = 'a secret of more than 32 characters';
+
+/** `torture_claims` is kept by the database itself: whoever claims, and when, against when it was due. */
+const TABLES = `
+  CREATE TABLE torture_effects (key text NOT NULL, attempt integer NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
+  CREATE TABLE torture_claims (job uuid NOT NULL, attempt integer NOT NULL, worker uuid, due timestamptz NOT NULL, at timestamptz NOT NULL);
+  CREATE INDEX ON torture_claims (job, attempt);
+  CREATE TABLE torture_victims (job uuid NOT NULL, attempt integer NOT NULL, at timestamptz NOT NULL);
+  CREATE TABLE torture_outages (since timestamptz NOT NULL, till timestamptz NOT NULL);
+  CREATE TABLE torture_acks (key text NOT NULL, job uuid);
+  CREATE TABLE torture_expected (key text PRIMARY KEY, effects integer NOT NULL);
+  CREATE FUNCTION torture_note_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO torture_claims VALUES (NEW.uuid, NEW.attempt, NEW.worker, OLD.run_at, clock_timestamp());
+    RETURN NULL;
+  END $$;
+  CREATE TRIGGER torture_note_claim AFTER UPDATE OF attempt ON jobs FOR EACH ROW
+    WHEN (NEW.attempt > OLD.attempt) EXECUTE FUNCTION torture_note_claim()`;
+
+export class Field {
+  violations = [];
+  began = performance.now();
+  #folder = makeFolder('jobs');
+  #log = openSync(join(this.#folder, 'acknowledged'), 'a');
+
+  /**
+   * `driver`: postgres or rabbitmq, then with a broker of our own. `database`: one with `url` and `drop()`, else a new one of the machine's PostgreSQL. `env`: of all processes.
+   * `imports`: modules that are loaded before the house, as a red twin needs them.
+   */
+  async open({ driver, database, env = {}, imports = [], processes = 4, unprotected = false }) {
+    if (!['postgres', 'rabbitmq'].includes(driver)) throw new Error(`There is no driver ${driver}`);
+    this.database = database ?? (await createDatabase());
+    if (driver === 'rabbitmq') this.rabbit = await (await new OwnRabbit().start()).ready();
+    this.deathsFile = join(this.#folder, 'deaths');
+    this.env = {
+      PATH: process.env.PATH,
+      NODE_ENV: 'test',
+      LOG_LEVEL: 'error',
+      LOG_FORMAT: 'json',
+      DATA_DIR: this.#folder,
+      DATABASE_URL: this.database.url,
+      JOB_LEASE: String(LEASE_MS),
+      JWT_SECRET: secret,
+      SESSION_SECRET: secret,
+      COOKIE_SECRET: secret,
+      TORTURE_DEATHS: this.deathsFile,
+      ...(this.rabbit && { RABBITMQ_URL: this.rabbit.url }),
+      ...(unprotected && { TORTURE_UNPROTECTED: '1' }),
+      ...env,
+    };
+    await migrate(toAppConfig(readEnv(this.env)), this.database.url);
+    await this.sql(TABLES);
+    for (const path of imports) await import(path);
+    this.house = await openHouse({ ...this.env, APP_ROLE: 'api' }, (line) => process.stderr.write(line));
+    this.crew = new Crew({ ...this.env, APP_ROLE: 'worker' }, processes, imports);
+    await this.crew.start();
+    return this;
+  }
+
+  get(token) {
+    return this.house.get(token);
+  }
+
+  /** One statement of the torture's own. */
+  async sql(text, values) {
+    this.pool ??= new pg.Pool({ connectionString: this.database.url, max: 4, application_name: 'torture' }).on(
+      'error',
+      () => undefined, // a crash is what we asked for
+    );
+    return (await this.pool.query(text, values)).rows;
+  }
+
+  /** On disk when it returns. */
+  acknowledge(lines) {
+    writeSync(this.#log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+    fsyncSync(this.#log);
+  }
+
+  acknowledged() {
+    const text = readFileSync(join(this.#folder, 'acknowledged'), 'utf8');
+    return text.split('\n').filter(Boolean).map(JSON.parse);
+  }
+
+  violate(text) {
+    this.violations.push(text);
+  }
+
+  async unfinished() {
+    const waiting = `SELECT count(*)::int AS n FROM jobs WHERE status IN ('QUEUED', 'RETRYING', 'RUNNING')`;
+    return (await this.sql(waiting))[0].n;
+  }
+
+  /** All is done, or nothing happens any more. */
+  async quiesce() {
+    let last = -1;
+    let since = performance.now();
+    await until(
+      async () => {
+        const [{ n, signs }] = await this
+          .sql(`SELECT count(*) FILTER (WHERE status IN ('QUEUED', 'RETRYING', 'RUNNING'))::int AS n,
+          sum(version)::int AS signs FROM jobs`);
+        if (signs !== last) since = performance.now();
+        last = signs;
+        return n === 0 || performance.now() - since > PATIENCE_MS;
+      },
+      'the jobs to come to an end',
+      30 * PATIENCE_MS,
+    );
+  }
+
+  async close() {
+    await this.crew?.stop().catch((error) => this.violate(error.message));
+    await this.house?.close();
+    await this.pool?.end();
+    await this.database?.drop();
+    await this.rabbit?.remove();
+    closeSync(this.#log);
+    if (this.violations.length > 0) process.stderr.write(this.crew?.output ?? '');
+    removeFolder(this.#folder);
+  }
+
+  /** Prints the one line, and gives the exit code. */
+  verdict(line) {
+    const durationS = Math.round((performance.now() - this.began) / 100) / 10;
+    console.log(JSON.stringify({ ...line, violations: this.violations.slice(0, 20), durationS }));
+    return this.violations.length === 0 ? 0 : 1;
+  }
+}

@@ -1,0 +1,64 @@
+// A process of the house that knows the tortures' jobs: workers run them, the tortures themselves enqueue through one.
+import 'reflect-metadata';
+import { appendFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { AppModule } from '../../dist/src/app.module.js';
+import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
+import { readEnv } from '../../dist/src/shared/config/env.schema.js';
+import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
+import { createLogger, NestLogger } from '../../dist/src/shared/services/logging/logger.js';
+import { Handles } from '../../dist/src/workers/job.js';
+import { Brittle, Effect, Unique } from './jobs.definitions.mjs';
+
+/** The red twin: the effect is written beside the completion instead of with it. */
+const unprotected = process.env.TORTURE_UNPROTECTED === '1';
+
+class EffectHandler {
+  constructor(transaction) {
+    this.transaction = transaction;
+  }
+
+  async run({ key, work, kind, fails = 0 }, job) {
+    await delay(work, undefined, kind === 'deaf' || unprotected ? {} : { signal: job.signal });
+    if (kind === 'poison') die(key);
+    if (kind === 'failing' && job.attempt <= fails) throw new Error('as asked');
+    const effect = async () => {
+      await this.transaction.query({
+        name: 'effect',
+        text: 'INSERT INTO torture_effects (key, attempt) VALUES ($1, $2)',
+        values: [key, job.attempt],
+      });
+      return { key };
+    };
+    return unprotected ? effect() : job.finish(effect).catch(tellWhenFenced);
+  }
+}
+
+/** Who killed is on disk before it dies. */
+function die(key) {
+  appendFileSync(process.env.TORTURE_DEATHS, `${key}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}
+
+function tellWhenFenced(error) {
+  if (error.name === 'AttemptLost') process.send?.({ fenced: 1 });
+  throw error;
+}
+
+const handlers = [Effect, Unique, Brittle].map((job) => {
+  class Handler extends EffectHandler {}
+  Reflect.defineMetadata('design:paramtypes', [Transaction], Handler);
+  Handles(job)(Handler);
+  return Handler;
+});
+
+/** `log`: where its lines go. */
+export function openHouse(env, log) {
+  const config = toAppConfig(readEnv(env));
+  const logger = createLogger(config, { write: log });
+  class House {}
+  Module({ imports: [AppModule.for(config, config.database.url, logger)], providers: handlers })(House);
+  return NestFactory.createApplicationContext(House, { logger: new NestLogger(logger), abortOnError: false });
+}

@@ -1,0 +1,134 @@
+// Torture of the jobs: workers killed and frozen in the midst of them. `npm run build && node test/torture/jobs.mjs`
+import { setTimeout as delay } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { JobQueue } from '../../dist/src/workers/job-queue.js';
+import { JobsService } from '../../dist/src/workers/jobs.service.js';
+import { Effect, Unique } from './jobs.definitions.mjs';
+import { Field, LEASE_MS } from './jobs.field.mjs';
+import { judge, load, reclaims } from './jobs.oracle.mjs';
+import { Nemesis } from './jobs.nemesis.mjs';
+import { randomFrom, until } from './servers.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    driver: { type: 'string', default: 'postgres' },
+    full: { type: 'boolean', default: false }, //        100,000 jobs, 1,000 kills, 500 freezes
+    jobs: { type: 'string' },
+    kills: { type: 'string' }, //                        SIGKILL of a worker that has work
+    freezes: { type: 'string' }, //                      SIGSTOP until others have its work, then SIGCONT
+    processes: { type: 'string', default: '4' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    unprotected: { type: 'boolean', default: false }, // the red twin: effects beside the fence
+  },
+});
+const usual = options.full ? { jobs: 100_000, kills: 1_000, freezes: 500 } : { jobs: 20_000, kills: 200, freezes: 0 };
+const number = (name) => Number(options[name] ?? usual[name]);
+const [jobs, kills, freezes, seed] = ['jobs', 'kills', 'freezes', 'seed'].map(number);
+const random = randomFrom(seed);
+/** So many wait at most: what was taken back from the dead waits behind them. */
+const BACKLOG = 300;
+const BATCH = 50;
+const ADMIN = { role: 'ADMIN', id: '', key: '', sessionId: '' };
+
+const field = new Field();
+const nemesis = new Nemesis(field, random);
+const counts = { jobs: 0, cancelled: 0 };
+let times;
+/** Jobs are let in evenly between the faults, so that none of them meets idle workers. */
+let admitted = 0;
+try {
+  await field.open({ driver: options.driver, processes: number('processes'), unprotected: options.unprotected });
+  await Promise.all([enqueue(), faults()]);
+  await field.quiesce();
+  await load(field, ...expectations());
+  const { fenced, deaths } = field.crew;
+  Object.assign(counts, nemesis.counts, await judge(field), { fenced, unasked: deaths - nemesis.deaths });
+  times = await reclaims(field);
+  limits();
+} catch (error) {
+  field.violate(error.stack);
+} finally {
+  await field.close();
+}
+process.exit(field.verdict({ id: 'jobs', driver: options.driver, seed, counts, ...times }));
+
+async function enqueue() {
+  const cancels = [];
+  for (let at = 0; at < jobs; at += BATCH) {
+    await until(async () => at < admitted && (await field.unfinished()) < BACKLOG, 'the backlog to shrink', 120_000);
+    const batch = Array.from({ length: Math.min(BATCH, jobs - at) }, (_, n) => toJob(`${at + n}`));
+    const plain = batch.filter(({ unique }) => !unique);
+    const queue = field.get(JobQueue);
+    const ids =
+      random() < 0.5
+        ? await queue.enqueueAll(
+            Effect,
+            plain.map(({ payload }) => payload),
+          )
+        : (await Promise.all(plain.map(({ payload }) => queue.enqueue(Effect, payload)))).map(({ id }) => id);
+    const answers = batch.filter(({ unique }) => unique).flatMap(({ payload }) => [1, 2, 3].map(() => payload));
+    const uniques = await Promise.all(answers.map((payload) => queue.enqueue(Unique, payload)));
+    field.acknowledge([
+      ...plain.map(({ payload: { key } }, n) => ({ key, id: ids[n], isNew: true })),
+      ...uniques.map((answer, n) => ({ key: answers[n].key, ...answer })),
+    ]);
+    plain.forEach(({ cancelAfter, payload }, n) => {
+      if (cancelAfter !== undefined) cancels.push(cancel(payload.key, ids[n], cancelAfter));
+    });
+    counts.jobs += batch.length;
+  }
+  await Promise.all(cancels);
+}
+
+/** A tenth fails at first, a twentieth is cancelled, a twentieth asked for three times at once; some heed no signal. */
+function toJob(key) {
+  const dice = random();
+  const payload = { key, work: 5 + Math.floor(random() * 45), kind: random() < 0.3 ? 'deaf' : 'usual' };
+  if (dice < 0.1) Object.assign(payload, { kind: 'failing', fails: dice < 0.05 ? 1 : 2 });
+  return { payload, unique: dice > 0.95, ...(dice > 0.1 && dice < 0.15 && { cancelAfter: random() * 200 }) };
+}
+
+/** Once it is told, no effect may happen any more; a refusal means that it had happened. */
+async function cancel(key, id, after) {
+  await delay(after);
+  try {
+    await field.get(JobsService).cancel(ADMIN, id);
+    field.acknowledge([{ key, cancelled: true }]);
+    counts.cancelled++;
+  } catch (error) {
+    if (error.code !== 'JOB_FINISHED') throw error;
+  }
+}
+
+async function faults() {
+  const all = shuffled([...Array(kills).fill('kill'), ...Array(freezes).fill('freeze')]);
+  for (const [at, fault] of all.entries()) {
+    admitted = Math.max(admitted, (jobs * (at + 1)) / (all.length + 1));
+    await delay(random() * 200);
+    await nemesis[fault](() => admitted++);
+  }
+  admitted = jobs;
+  await nemesis.thawed();
+}
+
+function expectations() {
+  const lines = field.acknowledged();
+  const expected = new Map();
+  for (const { key, isNew, cancelled } of lines)
+    expected.set(key, cancelled ? 0 : (expected.get(key) ?? 0) + (isNew ? 1 : 0));
+  return [expected, lines.filter(({ id }) => id)];
+}
+
+function limits() {
+  if (times.p99 > LEASE_MS + 2_000) field.violate(`taken up again after ${times.p99} ms (p99)`);
+  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
+  if (!options.unprotected && counts.fenced < freezes)
+    field.violate(`only ${counts.fenced} writes of zombies were refused after ${freezes} freezes`);
+}
+
+function shuffled(list) {
+  return list
+    .map((item) => [random(), item])
+    .sort(([a], [b]) => a - b)
+    .map(([, item]) => item);
+}

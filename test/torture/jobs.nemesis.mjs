@@ -1,0 +1,79 @@
+// What happens to the workers: killed or frozen while they have work; whoever had none does not count.
+import { setTimeout as delay } from 'node:timers/promises';
+import { until } from './servers.mjs';
+
+/** Others must have a zombie's jobs by then: its lease, and what a busy machine needs. */
+const TAKEN_MS = 30_000;
+
+export class Nemesis {
+  counts = { kills: 0, idleKills: 0, freezes: 0, idleFreezes: 0 };
+  #field;
+  #random;
+  #thaws = [];
+
+  constructor(field, random) {
+    this.#field = field;
+    this.#random = random;
+  }
+
+  /** Deaths that it asked for. */
+  get deaths() {
+    return this.counts.kills + this.counts.idleKills;
+  }
+
+  /** SIGKILL of a worker with work: what it ran stays RUNNING until its lease is over. `idle` is called while nobody has any. */
+  async kill(idle) {
+    for (;;) {
+      const name = await this.#busy(idle);
+      const [{ at }] = await this.#field.sql('SELECT clock_timestamp() AS at');
+      await this.#field.crew.kill(name);
+      const victims = await this.#field.sql(
+        `INSERT INTO torture_victims SELECT uuid, attempt, $2 FROM jobs WHERE status = 'RUNNING' AND worker = $1 RETURNING job`,
+        [name, at],
+      );
+      this.counts[victims.length > 0 ? 'kills' : 'idleKills']++;
+      if (victims.length > 0) return;
+    }
+  }
+
+  /** SIGSTOP of a worker with work; SIGCONT when somebody else has some of it. */
+  async freeze(idle) {
+    for (;;) {
+      const name = await this.#busy(idle);
+      const thaw = this.#field.crew.freeze(name);
+      const ran = await this.#field.sql(`SELECT uuid, attempt FROM jobs WHERE status = 'RUNNING' AND worker = $1`, [
+        name,
+      ]);
+      this.counts[ran.length > 0 ? 'freezes' : 'idleFreezes']++;
+      if (ran.length > 0) return void this.#thaws.push(this.#taken(ran).finally(thaw));
+      thaw();
+    }
+  }
+
+  /** Resolves when nobody is frozen any more. Rejects when nobody took a zombie's jobs over. */
+  async thawed() {
+    await Promise.all(this.#thaws);
+  }
+
+  async #busy(idle) {
+    const { crew } = this.#field;
+    for (;;) {
+      await crew.whole(Math.floor(crew.size / 2) + 1);
+      const rows = await this.#field.sql(
+        `SELECT DISTINCT worker FROM jobs WHERE status = 'RUNNING' AND lease_until > now() ORDER BY worker`,
+      );
+      const names = rows.map(({ worker }) => worker).filter((name) => crew.working.has(name));
+      if (names.length > 0) return names[Math.floor(this.#random() * names.length)];
+      idle();
+      await delay(5);
+    }
+  }
+
+  #taken(attempts) {
+    const others = `SELECT FROM torture_claims c JOIN unnest($1::uuid[], $2::int[]) AS mine (job, attempt)
+      ON c.job = mine.job AND c.attempt > mine.attempt LIMIT 1`;
+    const values = [attempts.map(({ uuid }) => uuid), attempts.map(({ attempt }) => attempt)];
+    const isTaken = async () => (await this.#field.sql(others, values)).length > 0;
+    return until(isTaken, 'a zombie to lose its jobs', TAKEN_MS);
+  }
+}

@@ -1,0 +1,128 @@
+// The pieces of a report that draw nothing: figures, columns of the chart, direction of text, lines, fonts.
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { describe, expect, it } from '@jest/globals';
+import { create, type Glyph } from 'fontkit';
+import { directionOf, visualPieces } from '../../src/tasks/report/direction.js';
+import { GlyphSubset } from '../../src/tasks/report/glyph-subset.js';
+import { breakLines } from '../../src/tasks/report/line-break.js';
+import type { Row } from '../../src/tasks/report/report-row.js';
+import { chartDueDates, summarize } from '../../src/tasks/report/summary.js';
+import { unpackFont } from '../../src/tasks/report/woff.js';
+
+const NOW = Date.parse('2026-05-13T09:30:00Z'); // a Wednesday
+const DAY = 86_400_000;
+
+function row(dueIn: number | null, status: Row['status'] = 'TODO'): Row {
+  return { title: '', status, priority: 3, dueAt: dueIn === null ? null : NOW + dueIn, createdAt: NOW };
+}
+
+describe('figures', () => {
+  it('count open tasks by their due date, to the millisecond', () => {
+    const rows = [row(-1), row(0), row(7 * DAY - 1), row(7 * DAY), row(null), row(-1, 'DONE'), row(null, 'DONE')];
+    expect(summarize(rows, NOW)).toEqual({
+      total: 7,
+      byStatus: { TODO: 5, IN_PROGRESS: 0, DONE: 2 },
+      overdue: 1,
+      dueWithin7Days: 2,
+      withoutDueDate: 1,
+    });
+  });
+});
+
+describe('the columns of the chart', () => {
+  const shown = (rows: Row[]): string[] =>
+    chartDueDates(rows, NOW)?.columns.map(
+      ({ label, overdue, upcoming }) => `${label.mark} ${label.span} ${overdue}/${upcoming}`,
+    ) ?? [];
+
+  it('are weeks from Monday when all is near, and this week may be both late and to come', () => {
+    const monday = Date.parse('2026-05-11T00:00:00Z') - NOW;
+    const columns = shown([row(monday - 1), row(monday), row(DAY), row(monday + 7 * DAY - 1), row(-1, 'DONE')]);
+    expect(columns).toHaveLength(12);
+    expect(columns.slice(3, 6)).toEqual(['4 May 1/0', '11 May 1/2', '18 May 0/0']);
+    expect([columns[0], columns[11]]).toEqual(['13 Apr 0/0', '29 Jun 0/0']);
+  });
+
+  it('are months when something is far away, and the ends hold what is farther still', () => {
+    const columns = shown([row(-3000 * DAY), row(-1), row(1), row(40 * DAY), row(3000 * DAY), row(3000 * DAY)]);
+    expect(columns.slice(3, 7)).toEqual(['Apr 2026 0/0', 'May 2026 1/1', 'Jun 2026 0/1', 'Jul 2026 0/0']);
+    expect([columns[0], columns[11]]).toEqual(['Earlier  1/0', 'Later  0/2']);
+  });
+
+  it('are none when no open task has a due date', () => {
+    expect(chartDueDates([row(null), row(DAY, 'DONE')], NOW)).toBeUndefined();
+  });
+});
+
+describe('direction', () => {
+  const visual = (text: string): string[] => visualPieces(text, directionOf(text)).map((piece) => piece.text);
+
+  it('leaves left-to-right text in one piece', () => {
+    expect(visual('Größe 中文 (1) 🚀')).toEqual(['Größe 中文 (1) 🚀']);
+  });
+
+  it('puts the pieces of a right-to-left line from left to right, its brackets turned, its numbers not', () => {
+    expect(directionOf('אב (12) גד').rightToLeft).toBe(true);
+    expect(visual('אב (12) גד')).toEqual(['( גד', '12', 'אב )']);
+  });
+
+  it('keeps the order of words in a left-to-right line', () => {
+    expect(visual('see אב גד now')).toEqual(['see ', 'אב גד', ' now']);
+  });
+
+  it('drops the controls when they have done their work', () => {
+    expect(visual('a\u202ebc\u202cd')).toEqual(['a', 'bc', 'd']);
+  });
+});
+
+describe('lines', () => {
+  const lines = (text: string, width: number, most = 9): string[] => {
+    const broken = breakLines(text, width, most, (part) => Array.from(part).length);
+    return broken.lines.map(({ start, end }) => broken.text.slice(start, end));
+  };
+
+  it.each([
+    ['fit', 'one two', 7, ['one two']],
+    ['break at spaces', 'one two three', 7, ['one two', 'three']],
+    ['keep punctuation with its word', 'see (this), or', 7, ['see', '(this),', 'or']],
+    ['break inside a word that fills a line', 'abcdefghij', 4, ['abcd', 'efgh', 'ij']],
+    ['break between the words of Chinese', '财务报告。准备', 5, ['财务报告。', '准备']],
+  ])('%s', (_how, text, width, expected) => {
+    expect(lines(text, width)).toEqual(expected);
+  });
+
+  it('end in an ellipsis where there is no room for more', () => {
+    expect(lines('one two three four five', 9, 2)).toEqual(['one two', 'three fo…']);
+    expect(lines('one', 0, 2)).toHaveLength(2);
+  });
+});
+
+describe('fonts', () => {
+  const file = (name: string): Buffer => readFileSync(createRequire(import.meta.url).resolve(name));
+
+  it.each([
+    ['WOFF 2', '@fontsource-variable/noto-sans-sc/files/noto-sans-sc-latin-wght-normal.woff2'],
+    ['WOFF', '@fontsource/unifont/files/unifont-latin-400-normal.woff'],
+  ])('of the kind %s keep their outlines when they are unpacked', (_kind, name) => {
+    const [packed, plain] = [create(file(name)), create(unpackFont(file(name)))];
+    for (const glyph of [36, 37, 60, 90, 120, 150])
+      expect(plain.getGlyph(glyph).path.commands).toEqual(packed.getGlyph(glyph).path.commands);
+  });
+
+  it('are cut to what is used, at the weight that is asked for', () => {
+    const variable = create(
+      unpackFont(file('@fontsource-variable/noto-sans-sc/files/noto-sans-sc-latin-wght-normal.woff2')),
+    );
+    const bold = variable.getVariation({ wght: 700 });
+    const [used = 0] = bold.layout('é').glyphs.map(({ id }) => id);
+    const subset = new GlyphSubset(bold);
+    expect([subset.includeGlyph(used), subset.includeGlyph(used)]).toEqual([1, 1]);
+    const cut = create(subset.encode());
+    // Whole units: points that lie between two others are only implied in TrueType, and are written out here.
+    const outline = (glyph: Glyph): number[] => glyph.path.commands.flatMap(({ args }) => args.map(Math.round));
+    expect(outline(cut.getGlyph(1))).toEqual(outline(bold.getGlyph(used)));
+    expect(outline(cut.getGlyph(1))).not.toEqual(outline(variable.getGlyph(used)));
+    expect(subset.encode().length).toBeLessThan(2_000);
+  });
+});
