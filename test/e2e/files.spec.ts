@@ -173,7 +173,8 @@ describe('with a limit of 16 MiB', () => {
           const answer = await download(id, { 'if-none-match': known }, method);
           expect([answer.status, await answer.text(), answer.headers.get('etag')]).toEqual([304, '', `"${hash}"`]);
         }
-      expect((await download(id, { 'if-none-match': '"1"' })).status).toBe(200);
+      const other = await download(id, { 'if-none-match': '"1"' });
+      expect([other.status, (await other.arrayBuffer()).byteLength]).toEqual([200, 1_000_000]);
       const known = await ada.api.get(`/api/files/${id}`, { headers: { 'if-none-match': '"1"' } });
       expect(known.status).toBe(304);
       await until(async () => (await openFiles()).length === 0, 'files to be closed');
@@ -299,6 +300,19 @@ describe('with a limit of 16 MiB', () => {
           duplex: 'half',
         } as unknown as RequestInit);
         expect([chunked.status, await chunked.json()]).toMatchObject([413, { code: 'FILE_TOO_LARGE' }]);
+      }));
+
+    it('the connection goes on after a refusal, once the rest has come', () =>
+      leavesNothing(async () => {
+        const socket = connect(server.port, '127.0.0.1');
+        const head = (line: string) => `${line} HTTP/1.1\r\nHost: localhost\r\n`;
+        const form = Buffer.from(partHead('name="photo"; filename="a"') + 'x'.repeat(3 * MIB) + END);
+        socket.write(`${head('POST /api/files')}Authorization: Bearer ${ada.accessToken}\r\n`);
+        socket.write(`Content-Type: ${FORM_TYPE['content-type']}\r\nContent-Length: ${form.length}\r\n\r\n`);
+        socket.write(form);
+        socket.write(`${head('GET /ping')}Connection: close\r\n\r\n`);
+        const answers = (await socket.toArray()).join('');
+        expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 200']);
       }));
 
     it('without a token it is 401, and no byte is written', () =>

@@ -62,10 +62,21 @@ suite('a RabbitMQ of its own', () => {
   };
   const areCounted = (numbers: readonly number[], withinMs = 30_000) =>
     until(() => numbers.every((number) => counted.includes(number)), `${numbers.length} jobs`, withinMs);
-  const becomes0 = (house: JobHouse, isUp: boolean, withinMs: number) =>
+  const becomes = (house: JobHouse, isUp: boolean, withinMs: number) =>
     until(() => house.driver.broker?.isUp === isUp, `the broker to be ${isUp ? 'up' : 'away'}`, withinMs);
-  const becomes = async (house: JobHouse, isUp: boolean, ms: number) => { const b = Date.now(); process.stderr.write('wait from ' + b + '\n'); try { await becomes0(house, isUp, ms * 6); } finally { process.stderr.write(house.log.filter((l) => l.includes('Rabbit')).join('') + (Date.now() - b) + '\n'); } };
+  /** RabbitMQ forgets what it was told within a second or so before it is killed: queues are then there, and dead. */
+  const isOnDisk = () => new Promise((resolve) => setTimeout(resolve, 5_000));
   const lines = (house: JobHouse, text: string) => house.log.filter((line) => line.includes(text));
+
+  it('killed when its queues are new: what is left of them is replaced', async () => {
+    const house = await (await open()).work();
+    await rabbit.kill();
+    await areCounted(await enqueue(house, 20));
+    await rabbit.up();
+    await becomes(house, true, 30_000);
+    await areCounted(await enqueue(house, 20));
+    await isOnDisk();
+  });
 
   it.each(['killed', 'killed and wiped'])(
     '%s: jobs go on, each is done once, and it is told of jobs again',

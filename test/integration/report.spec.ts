@@ -7,13 +7,15 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type ReportOrder, renderReport } from '../../src/tasks/report/render-report.js';
 import type { RenderedReport, ReportTask } from '../../src/tasks/report/report-task.js';
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
 import { pictureOf, popplerInstalled, propertiesOf, textOfPages } from '../support/pdf.js';
 import { until } from '../support/until.js';
+
+jest.setTimeout(180_000); // each thread compiles its sources when it starts, which is slow on a busy machine
 
 const NOW = '2026-05-13T09:30:00.000Z';
 const DAY = 86_400_000;
@@ -26,8 +28,8 @@ const SCRIPTS = {
   Chinese: '准备第三季度财务报告',
   Japanese: 'レビューの資料を準備する',
   Korean: '분기 보고서 준비하기',
-  Thai: 'รายงานประจำไตรมาส',
-  Hindi: 'काम की बात',
+  Thai: 'เตรียมรายงานประจำไตรมาส',
+  Hindi: 'तिमाही समीक्षा की तैयारी',
   Greek: 'Προετοιμασία της ανασκόπησης',
   Cyrillic: 'Подготовить квартальный отчёт',
   Vietnamese: 'Chuẩn bị báo cáo quý',
@@ -106,7 +108,7 @@ describe('the process', () => {
       expect(heard.length).toBeGreaterThan(20);
     }
     expect(shortest).toBeLessThan(50);
-  }, 120_000);
+  });
 
   it('is asked for the next page only when the last one has been taken', async () => {
     let asked = 0;

@@ -151,34 +151,49 @@ const letAllIn = <T>(_key: string, _options: LockOptions, work: (held: Held) => 
   work({ signal: new AbortController().signal, fence: 1n });
 
 describe('without the lock', () => {
-  it('two leaders at once fire nothing twice', async () => {
+  it.each(['at once', 'one after the other'])('leaders that found the same run due, %s, fire it once', async (how) => {
     for (const house of [await open(), await open(), await open()]) {
       jest.spyOn(house.get(LockService as Type<LockService>), 'withLock').mockImplementation(letAllIn);
       await house.work();
     }
     await hasLeader();
-    const looks = houses.map((house) => jest.spyOn(house.get(SchedulesRepository), 'findDue'));
-    for (let run = 1; run <= 5; run++) {
-      // All three find it due before one of them may move it on.
-      const begin = looks.map(({ mock }) => mock.calls.length);
-      const { promise, resolve } = gate();
-      const claims = houses.map((house) => {
-        const repository = house.get(SchedulesRepository);
-        const claim = repository.claimDue.bind(repository);
-        return jest.spyOn(repository, 'claimDue').mockImplementation(async (name) => {
-          if (name === 'test.yearly') await promise;
-          return claim(name);
-        });
-      });
+    for (let run = 1; run <= 4; run++) {
+      const leaders = houses.map(holdUp);
       await due('test.yearly', '1 s');
-      const wait = (spy: { mock: { calls: unknown[][] } }) => spy.mock.calls.some(([name]) => name === 'test.yearly');
-      await until(() => claims.every(wait), 'all to have found it');
-      resolve();
-      await until(() => looks.every(({ mock }, at) => mock.calls.length > (begin[at] ?? 0) + 1), 'all to look again');
-      for (const claim of claims) claim.mockRestore();
+      await until(() => leaders.every(({ isWaiting }) => isWaiting()), 'all to have found it');
+      for (const { release, done } of leaders) {
+        release();
+        if (how === 'one after the other') await done;
+      }
+      await Promise.all(leaders.map(({ done }) => done));
+      for (const { restore } of leaders) restore();
       expect(await jobsOf('test.yearly')).toHaveLength(run);
     }
   });
+
+  /** A leader that has found the yearly run due, and gets no further until it is let. */
+  function holdUp(house: JobHouse) {
+    const repository = house.get(SchedulesRepository);
+    const transaction = house.transaction;
+    const claim = repository.claimDue.bind(repository);
+    const run = transaction.run.bind(transaction);
+    let [isHeldUp, release, finish] = [false, (): void => undefined, (): void => undefined];
+    const gate = new Promise<void>((open) => (release = open));
+    const done = new Promise<void>((open) => (finish = open));
+    const claims = jest.spyOn(repository, 'claimDue').mockImplementation(async (name) => {
+      if (name === 'test.yearly') {
+        isHeldUp = true;
+        await gate;
+      }
+      return claim(name);
+    });
+    // `done` after the end of the transaction
+    const runs = jest
+      .spyOn(transaction, 'run')
+      .mockImplementation((work) => run(work).finally(() => isHeldUp && finish()));
+    const restore = (): void => [claims, runs].forEach((spy) => spy.mockRestore());
+    return { isWaiting: () => isHeldUp, release: () => release(), done, restore };
+  }
 
   it('because its store is away, what is due is fired all the same', async () => {
     const house = await open();
@@ -268,9 +283,3 @@ describe('in Vienna', () => {
     ]);
   });
 });
-
-function gate(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = (): void => undefined;
-  const promise = new Promise<void>((open) => (resolve = open));
-  return { promise, resolve };
-}

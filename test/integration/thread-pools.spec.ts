@@ -1,11 +1,13 @@
 // Pools of threads: bounded, each task ends one way or the other, and no thread takes the process or another task with it.
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads';
-import { afterEach, expect, it } from '@jest/globals';
+import { afterEach, expect, it, jest } from '@jest/globals';
 import { ThreadPool } from '../../src/workers/threads/thread-pool.js';
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
 import type { Trouble } from '../support/trouble.thread.js';
+
+jest.setTimeout(180_000); // each thread compiles its sources when it starts, which is slow on a busy machine
 
 const FILE = threadFile(import.meta.url, '../support/trouble.thread');
 const opened: ThreadPools[] = [];

@@ -83,8 +83,8 @@ function open(file: string, weight: Weight): Face {
   const font = 'wght' in plain.variationAxes ? plain.getVariation({ wght: weight }) : plain;
   // pdfkit takes two fonts of one name for one; all weights and files of a family share theirs.
   Object.defineProperty(font, 'postscriptName', { value: `${font.postscriptName}-${weight}-${opened.size}` });
-  font.createSubset = () => new GlyphSubset(font);
-  const { advance, layout } = rememberLayout(font);
+  const { advance, layout, glyphOf } = rememberLayout(font);
+  font.createSubset = () => new GlyphSubset(font, glyphOf);
   font.layout = layout;
   const face = { name, font, widthOf: (text: string) => advance(text) / font.unitsPerEm };
   opened.set(name, face);

@@ -6,9 +6,15 @@ declare module 'fontkit' {
     bbox: { minX: number; minY: number; maxX: number; maxY: number };
   }
 
-  export interface Glyph {
+  /** What pdfkit asks of a glyph that it writes. */
+  export interface RunGlyph {
     id: number;
+    /** The characters for which it stands. */
+    codePoints: number[];
     advanceWidth: number;
+  }
+
+  export interface Glyph extends RunGlyph {
     path: Path;
   }
 
@@ -20,7 +26,7 @@ declare module 'fontkit' {
   }
 
   export interface GlyphRun {
-    glyphs: Glyph[];
+    glyphs: RunGlyph[];
     positions: Position[];
     advanceWidth: number;
   }
@@ -34,7 +40,7 @@ declare module 'fontkit' {
     /** Axes of a variable font; empty when it is none. */
     variationAxes: Record<string, { min: number; max: number }>;
     getVariation(settings: Record<string, number>): Font;
-    getGlyph(id: number): Glyph;
+    getGlyph(id: number, codePoints?: number[]): Glyph;
     hasGlyphForCodePoint(codePoint: number): boolean;
     layout(text: string, features?: string[]): GlyphRun;
     createSubset(): unknown;

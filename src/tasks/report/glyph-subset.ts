@@ -6,19 +6,22 @@ export class GlyphSubset {
   private readonly glyphs: number[] = [0];
   private readonly places = new Map([[0, 0]]);
 
-  constructor(private readonly font: Font) {}
+  /** `glyphOf`: the font's number of a glyph that goes by a number of ours. */
+  constructor(
+    private readonly font: Font,
+    private readonly glyphOf: (number: number) => number,
+  ) {}
 
   /** Its number in the subset. */
-  includeGlyph(glyph: number | Glyph): number {
-    const id = typeof glyph === 'number' ? glyph : glyph.id;
-    const known = this.places.get(id);
+  includeGlyph(number: number): number {
+    const known = this.places.get(number);
     if (known !== undefined) return known;
-    this.places.set(id, this.glyphs.length);
-    return this.glyphs.push(id) - 1;
+    this.places.set(number, this.glyphs.length);
+    return this.glyphs.push(number) - 1;
   }
 
   encode(): Buffer {
-    const glyphs = this.glyphs.map((id) => this.font.getGlyph(id));
+    const glyphs = this.glyphs.map((number) => this.font.getGlyph(this.glyphOf(number)));
     const outlines = glyphs.map(encodeOutline);
     const loca = Buffer.alloc((glyphs.length + 1) * 4);
     outlines.reduce(

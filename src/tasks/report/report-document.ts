@@ -30,6 +30,7 @@ export async function drawReport(report: Report): Promise<{ pages: number; bytes
     margin: 0, // all places are counted from the corner
     autoFirstPage: false,
     font: null as never, // else pdfkit opens Helvetica
+    pdfVersion: '1.7',
     lang: 'en',
     displayTitle: true,
     info: { Title: 'Task report', Author: 'Holdfast', CreationDate: new Date(report.now) },

@@ -22,6 +22,12 @@ export interface Place {
 /** Layout goes through fontkit in one run, without pdfkit's cutting at spaces, which would turn words of Arabic around. */
 const FEATURES: [] = [];
 
+/**
+ * Letters that change places or melt when they are shaped, as in Hindi and Thai: such a line carries its text as it is
+ * written, for who searches or copies. Not right-to-left lines: some readers turn their text around once more.
+ */
+const SHAPED = /[\p{M}\p{Join_Control}]/u;
+
 export class Typesetter {
   constructor(private readonly pdf: InstanceType<typeof PDFDocument>) {}
 
@@ -46,11 +52,15 @@ export class Typesetter {
     lines.forEach(({ start, end }, index) => {
       const pieces = visualPieces(text, direction, start, end);
       const align = place.align ?? 'start';
+      const logical = text.slice(start, end);
+      const isSpoken = SHAPED.test(logical) && !direction.levels;
+      if (isSpoken) this.pdf.markContent('Span', { actual: logical });
       this.writeRuns(
         pieces.flatMap((piece) => runsOf(piece, style.weight)),
         { ...place, y: place.y + index * leading, align: align === 'start' && direction.rightToLeft ? 'right' : align },
         style,
       );
+      if (isSpoken) this.pdf.endMarkedContent();
     });
   }
 
@@ -74,7 +84,11 @@ function widthOf({ text, face }: Run, { size }: Style): number {
   return face.widthOf(text) * size;
 }
 
-/** Titles may hold anything that can be stored: line breaks and control characters become spaces. */
+/**
+ * Titles may hold anything that can be stored: line breaks and control characters become spaces. No language stacks more
+ * marks on a letter than six; more would be scribbled over the lines above.
+ */
 function tidy(text: string): string {
-  return text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  const oneLine = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();
+  return oneLine.replace(/(\p{M}{6})\p{M}+/gu, '$1');
 }

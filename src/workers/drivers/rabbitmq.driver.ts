@@ -1,5 +1,6 @@
 // The queue with RabbitMQ: rows are told of through an outbox, and wake-ups give leave to claim. While the broker is away,
 // scans give it.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
 import type { Logger } from '../../shared/services/logging/logger.js';
@@ -15,6 +16,7 @@ import { RabbitTopology } from './rabbitmq.topology.js';
 const PREFETCHED_PER_PLACE = 2;
 const HELD_MS = 60_000;
 const DROP_EVERY_MS = 10_000;
+const STOP_MS = 1_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -58,8 +60,10 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
 
   /** The last to go: requests and jobs that were in flight have enqueued until now. */
   async onApplicationShutdown(): Promise<void> {
-    await this.relay?.stop();
-    await this.connection.close();
+    const stopped = this.relay?.stop();
+    await Promise.race([stopped, delay(STOP_MS, undefined, { ref: false })]);
+    await this.connection.close(); // also ends what the relay may still wait for
+    await stopped;
   }
 
   announce(queues: Iterable<string>): void {
@@ -71,7 +75,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     const letters = dead.map(({ queue, jobId, type, reason }) => {
       return { exchange: this.topology.dead, key: queue, id: jobId, content: { jobId, type, reason } };
     });
-    void this.connection.session?.publish(letters);
+    this.connection.session?.post(letters);
   }
 
   leave(queue: string, free: number): Leave | null {

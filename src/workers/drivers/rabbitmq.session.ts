@@ -8,14 +8,7 @@ import {
   type ConsumeMessage,
   type ServerProperties,
 } from 'amqplib';
-
-export interface Letter {
-  exchange: string;
-  key: string;
-  /** UUID of the job. */
-  id: string;
-  content: object;
-}
+import { type Letter, RabbitPublisher } from './rabbitmq.publisher.js';
 
 export interface Subscription {
   queue: string;
@@ -29,6 +22,10 @@ export interface Subscription {
 const CONNECT_MS = 3_000;
 /** amqplib waits for answers for ever. */
 const ANSWER_MS = 5_000;
+/** A queue that has a leader answers in milliseconds. */
+const CONSUME_MS = 2_500;
+/** RabbitMQ itself waits 5 s for such a queue before it deletes it by force. */
+const DELETE_MS = 10_000;
 const CLOSE_MS = 1_000;
 /** Seconds. A silent peer is given up after three of them; amqplib would take the server's 60. */
 const HEARTBEAT = 5;
@@ -42,9 +39,8 @@ export class RabbitSession {
   private end!: (error: Error) => void;
   private hasEnded = false;
   private channel!: ConfirmChannel;
+  private publisher: RabbitPublisher | undefined;
   private receiver: Channel | undefined;
-  /** Each ends a wait for confirmations that will not come. */
-  private readonly giveUps = new Set<() => void>();
 
   private constructor(
     private readonly model: ChannelModel,
@@ -75,15 +71,14 @@ export class RabbitSession {
     const channel = (session.channel = await session.ask(() => model.createConfirmChannel()));
     channel.on('error', (error) => session.fail(error));
     channel.on('close', () => session.fail(new Error('the channel was closed')));
-    // It comes before the message's confirmation, which then does not count any more.
-    channel.on('return', ({ fields }) => session.fail(new Error(`no queue takes ${fields.routingKey}`)));
+    session.publisher = new RabbitPublisher(channel, (error) => session.fail(error));
     return session;
   }
 
   /** One request to the broker. Without an answer in time the connection counts as dead. */
-  async ask<T>(request: (channel: ConfirmChannel) => Promise<T>): Promise<T> {
+  async ask<T>(request: (channel: ConfirmChannel) => Promise<T>, ms = ANSWER_MS): Promise<T> {
     try {
-      return await within(ANSWER_MS, request(this.channel));
+      return await within(ms, request(this.channel));
     } catch (error) {
       this.fail(error as Error);
       throw error;
@@ -92,24 +87,13 @@ export class RabbitSession {
 
   /** Gives those that the broker has not taken for sure. Never rejects. */
   async publish<L extends Letter>(letters: readonly L[]): Promise<L[]> {
-    const open = new Set(letters);
-    let unanswered = letters.length;
-    if (unanswered === 0 || this.blockedBecause !== null || this.hasEnded) return [...letters];
-    await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => this.fail(new Error(`no confirmation within ${ANSWER_MS} ms`)), ANSWER_MS);
-      const done = (): void => {
-        clearTimeout(timer);
-        this.giveUps.delete(done);
-        resolve();
-      };
-      this.giveUps.add(done);
-      for (const letter of letters)
-        this.send(letter, (error) => {
-          if (error === null && !this.hasEnded) open.delete(letter);
-          if (--unanswered === 0) done();
-        });
-    });
-    return [...open];
+    if (letters.length === 0 || this.blockedBecause !== null || this.hasEnded || !this.publisher) return [...letters];
+    return this.publisher.publish(letters);
+  }
+
+  /** Whatever becomes of them. */
+  post(letters: readonly Letter[]): void {
+    if (this.blockedBecause === null && !this.hasEnded) this.publisher?.post(letters);
   }
 
   /** Called once. */
@@ -117,13 +101,11 @@ export class RabbitSession {
     const receiver = (this.receiver = await this.ask(() => this.model.createChannel()));
     receiver.on('error', (error) => this.fail(error));
     receiver.on('close', () => this.receiver && this.fail(new Error('the channel of deliveries was closed')));
-    for (const { queue, prefetch, deliver } of subscriptions)
-      await this.ask(async () => {
-        await receiver.prefetch(prefetch); // of each consumer that begins after it
-        await receiver.consume(queue, (message) => {
-          if (message) deliver(message);
-          else this.fail(new Error(`the consumer of ${queue} was cancelled`)); // the queue was deleted
-        });
+    for (const subscription of subscriptions)
+      await within(CONSUME_MS, this.consume(receiver, subscription)).catch(async (error: unknown) => {
+        if (!this.hasEnded) await this.discard(subscription.queue);
+        this.fail(error as Error);
+        throw error;
       });
   }
 
@@ -149,7 +131,7 @@ export class RabbitSession {
     if (this.hasEnded) return;
     this.hasEnded = true;
     destroy(this.model);
-    for (const giveUp of this.giveUps) giveUp();
+    this.publisher?.giveUp();
     this.end(error);
   }
 
@@ -158,18 +140,26 @@ export class RabbitSession {
     this.fail(new Error('closed'));
   }
 
-  private send({ exchange, key, id, content }: Letter, answer: (error: unknown) => void): void {
-    try {
-      const options = { persistent: true, mandatory: true, messageId: id, contentType: 'application/json' };
-      this.channel.publish(exchange, key, Buffer.from(JSON.stringify(content)), options, answer);
-    } catch (error) {
-      this.fail(error as Error); // the channel is closed already, and nobody has told us yet
-    }
+  private async consume(receiver: Channel, { queue, prefetch, deliver }: Subscription): Promise<void> {
+    await receiver.prefetch(prefetch); // of each consumer that begins after it
+    await receiver.consume(queue, (message) => {
+      if (message) deliver(message);
+      else this.fail(new Error(`the consumer of ${queue} was cancelled`)); // the queue was deleted
+    });
+  }
+
+  /**
+   * A queue whose broker was killed in the second after its declaration has no leader, and never gets one: it takes
+   * nothing, gives nothing, and has no consumers. There are only wake-ups in it: it is deleted, and declared anew.
+   */
+  private async discard(queue: string): Promise<void> {
+    const { consumerCount } = await this.ask((channel) => channel.checkQueue(queue));
+    if (consumerCount === 0) await this.ask((channel) => channel.deleteQueue(queue), DELETE_MS);
   }
 
   private block(reason: string | null): void {
     this.blockedBecause = reason;
-    for (const giveUp of this.giveUps) giveUp();
+    this.publisher?.giveUp();
     this.blockedOrNot();
   }
 }
