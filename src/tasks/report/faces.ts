@@ -24,10 +24,17 @@ interface Source {
 
 const require = createRequire(import.meta.url);
 
+/** `sans` has Latin, Greek, Cyrillic and Devanagari; `sans-sc` has Chinese and Japanese. */
+const NOTO =
+  'sans sans-arabic sans-hebrew sans-sc sans-kr sans-thai sans-bengali sans-tamil sans-telugu sans-georgian sans-armenian emoji'.split(
+    ' ',
+  );
+
 /** In the order in which they are asked. The last one looks coarse, but knows nearly every script. */
 const SOURCES: Source[] = [
-  ...webFamily('@fontsource-variable/noto-sans-sc', (subset) => `noto-sans-sc-${subset}-wght-normal.woff2`),
-  wholeFile('dejavu-fonts-ttf', (weight) => `ttf/DejaVuSans${weight === 700 ? '-Bold' : ''}.ttf`),
+  ...NOTO.flatMap((name) =>
+    webFamily(`@fontsource-variable/noto-${name}`, (subset) => `noto-${name}-${subset}-wght-normal.woff2`),
+  ),
   wholeFile('@fontsource/unifont', () => 'files/unifont-latin-400-normal.woff'),
 ];
 
