@@ -2,8 +2,11 @@
 export default {
   testMatch: ['<rootDir>/test/{unit,architecture,contracts,integration,e2e}/**/*.spec.ts'],
   // Jest's `require` of an ES module needs Node 24.9: what CommonJS packages require so is compiled to CommonJS here.
-  transform: { '\\.ts$': '@swc/jest', 'node_modules/content-disposition/': '@swc/jest' },
-  transformIgnorePatterns: ['/node_modules/(?!content-disposition/)'],
+  transform: {
+    '\\.ts$': '@swc/jest',
+    'node_modules/(content-disposition|light-my-request/node_modules/cookie)/': '@swc/jest',
+  },
+  transformIgnorePatterns: ['/node_modules/(?!content-disposition/|light-my-request/|cookie/)'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1', // our imports name the compiled file
