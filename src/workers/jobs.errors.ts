@@ -46,13 +46,13 @@ export const JobErrors = defineErrors('JOB', {
   },
   WORKER_LOST: {
     status: 500,
-    level: 'error',
+    level: 'warn',
     message: () => 'The worker that ran it died or froze.',
     cure: 'When it happens to one job again and again, that job is the cause: look at its payload before replaying it.',
   },
   HANDLER_FAILED: {
     status: 500,
-    level: 'error',
+    level: 'warn',
     message: () => 'The job failed on our side.',
     cure: "Administrators see every attempt's error among the dead letters.",
   },
@@ -64,7 +64,7 @@ export const JobErrors = defineErrors('JOB', {
   },
   TYPE_UNHANDLED: {
     status: 501,
-    level: 'error',
+    level: 'warn',
     message: (type: string) => `No worker here knows jobs of type ${type}.`,
     cure: 'Start a worker of the version that enqueued it, then replay it; or discard it.',
   },

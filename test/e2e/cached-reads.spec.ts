@@ -27,7 +27,7 @@ let lanes: jest.Spied<ReadLanes['query']>;
 let pool: jest.Spied<pg.Pool['connect']>;
 
 beforeAll(async () => {
-  server = await startServer();
+  server = await startServer({ APP_ROLE: 'api' });
   [ada, bob, root] = [await server.registerUser('Ada'), await server.registerUser('Bob'), await server.makeAdmin()];
   lanes = jest.spyOn(ReadLanes.prototype, 'query');
   pool = jest.spyOn(pg.Pool.prototype, 'connect'); // whoever asks the pool for a connection, TypeORM included

@@ -185,7 +185,8 @@ describe('a query', () => {
 
 /** JSON texts that the schema does not allow. */
 function wrongFor(schema: Schema): string[] {
-  const wrong = ['{}', '{"a":1}', 'true', '1.5', '-9223372036854775809', '1e400'];
+  const wrong = ['true', '1.5', '-9223372036854775809', '1e400'];
+  if (schema.type !== 'object') wrong.push('{}', '{"a":1}');
   if (!schema.nullable) wrong.push('null');
   if (schema.type !== 'array') wrong.push('[]', '["x"]', '[null]');
   if (schema.type !== 'string') wrong.push('"x"', '"5"', '""');

@@ -16,18 +16,25 @@ const { values: options } = parseArgs({
     jobs: { type: 'string' },
     kills: { type: 'string' }, //                        SIGKILL of the broker while there is work
     wipes: { type: 'string' }, //                        of those kills, so many lose the broker's disk, too
-    workers: { type: 'string', default: '10' }, //       SIGKILL of a worker that has work; it also tells of jobs
+    workers: { type: 'string' }, //                      SIGKILL of a worker that has work; it also tells of jobs
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     unprotected: { type: 'boolean', default: false }, // the red twin: what the broker has confirmed is trusted to arrive
   },
 });
-const usual = options.full ? { jobs: 200_000, kills: 50, wipes: 5 } : { jobs: 20_000, kills: 20, wipes: 1 };
+const FULL = { jobs: 200_000, kills: 50, wipes: 5, workers: 50 };
+const QUICK = { jobs: 20_000, kills: 20, wipes: 1, workers: 10 };
+/** Each kill has wake-ups delivered twice, which would make up for those that a wipe loses. */
+const RED = { jobs: 2_000, kills: 1, wipes: 1, workers: 0 };
+const usual = options.unprotected ? RED : options.full ? FULL : QUICK;
 const number = (name) => Number(options[name] ?? usual[name]);
 const [jobs, kills, wipes, workers, seed] = ['jobs', 'kills', 'wipes', 'workers', 'seed'].map(number);
 const random = randomFrom(seed);
 const BATCH = 20;
 const BACKLOG = 500;
+/** So many wake-ups at least go with a wipe; the workers hold others themselves. */
+const LOST = 100;
+const BURST = 500;
 /** RabbitMQ writes down what it was told to declare some seconds later: a kill in between measures that, not us. */
 const DECLARED_MS = 5_000;
 const RESUME_MS = 10_000;
@@ -43,7 +50,7 @@ try {
   await field.open({ driver: 'rabbitmq', imports, processes: number('processes') });
   await broker.used();
   await delay(DECLARED_MS);
-  await Promise.all([enqueue(), faults()]);
+  await Promise.all([enqueue(), faults()]).catch((error) => field.violate(error.message));
   await field.quiesce();
   const lines = field.acknowledged();
   await load(field, new Map(lines.map(({ key }) => [key, 1])), lines);
@@ -62,14 +69,17 @@ process.exit(field.verdict({ id: 'jobs-broker', seed, counts, p50, p99, ...times
 
 /** Goes on while the broker is away. */
 async function enqueue() {
-  const queue = field.get(JobQueue);
-  for (let at = 0; at < jobs; at += BATCH) {
-    await until(async () => at < admitted && (await field.unfinished()) < BACKLOG, 'the backlog to shrink', 120_000);
-    const payloads = Array.from({ length: Math.min(BATCH, jobs - at) }, (_, n) => toPayload(`${at + n}`));
-    const answers = await Promise.all(payloads.map((payload) => queue.enqueue(Effect, payload)));
-    field.acknowledge(payloads.map(({ key }, n) => ({ key, id: answers[n].id })));
-    counts.jobs += payloads.length;
+  while (counts.jobs < jobs) {
+    const isWelcome = async () => counts.jobs < admitted && (await field.unfinished()) < BACKLOG;
+    await until(isWelcome, 'the backlog to shrink', 60_000);
+    await enqueueSome(BATCH);
   }
+}
+
+async function enqueueSome(count) {
+  const payloads = Array.from({ length: count }, () => toPayload(`${counts.jobs++}`));
+  const ids = await field.get(JobQueue).enqueueAll(Effect, payloads);
+  field.acknowledge(payloads.map(({ key }, n) => ({ key, id: ids[n] })));
 }
 
 function toPayload(key) {
@@ -89,11 +99,17 @@ async function faults() {
       await nemesis.kill(more);
       continue;
     }
-    while ((await field.unfinished()) === 0) await delay(5, more());
     const wipe = wiped.has(broker.counts.brokerKills);
+    if (wipe) await fill();
+    while ((await field.unfinished()) === 0) await delay(5, more());
     await broker.kill({ wipe, downMs: random() * 3_000, pause: (ms) => keepUp(ms) });
   }
   admitted = jobs;
+}
+
+/** A disk without messages is no loss. */
+async function fill() {
+  while ((await broker.waiting()) < LOST) await enqueueSome(BURST);
 }
 
 /** Jobs come all the while that the broker is away. */

@@ -59,7 +59,9 @@ try {
 } finally {
   await field.close();
 }
-process.exit(field.verdict({ id: 'jobs-outbox', driver: options.driver, seed, counts, ...lag }));
+process.exit(
+  field.verdict({ id: 'jobs-outbox', driver: options.driver, seed, counts, p50: lag.p50, p99: lag.p99, lag }),
+);
 
 async function write() {
   while (counts.rows < rows) {

@@ -3,6 +3,7 @@ import { connect } from 'amqplib';
 import { until } from './servers.mjs';
 
 const BACK_MS = 60_000;
+const UNKNOWN = { consumerCount: -1, messageCount: -1 };
 
 export class BrokerNemesis {
   counts = { brokerKills: 0, wipes: 0 };
@@ -34,21 +35,26 @@ export class BrokerNemesis {
 
   /** Until every worker that is on its feet consumes. */
   used() {
-    const consumers = async () => (await this.#consumers()) >= this.#field.crew.working.size;
+    const consumers = async () => (await this.#queue()).consumerCount >= this.#field.crew.working.size;
     return until(consumers, 'the workers to consume', BACK_MS);
   }
 
-  /** Of the jobs' queue; a quorum queue that is just coming back breaks the connection instead of answering. */
-  async #consumers() {
+  /** Wake-ups that are in its hands alone. */
+  async waiting() {
+    return (await this.#queue()).messageCount;
+  }
+
+  /** The jobs' one; a quorum queue that is just coming back breaks the connection instead of answering. */
+  async #queue() {
     const connection = await connect(this.#field.rabbit.url, { timeout: 1_000 }).catch(() => null);
-    if (!connection) return -1;
+    if (!connection) return UNKNOWN;
     connection.on('error', () => undefined);
     try {
       const channel = await connection.createChannel();
       channel.on('error', () => undefined);
-      return (await channel.checkQueue('holdfast.torture')).consumerCount;
+      return await channel.checkQueue('holdfast.torture');
     } catch {
-      return -1;
+      return UNKNOWN;
     } finally {
       await connection.close().catch(() => undefined);
     }

@@ -33,7 +33,7 @@ const ADMIN = { role: 'ADMIN', id: '', key: '', sessionId: '' };
 const field = new Field();
 const nemesis = new Nemesis(field, random);
 const counts = { jobs: 0, cancelled: 0 };
-let times;
+let times = {};
 /** Jobs are let in evenly between the faults, so that none of them meets idle workers. */
 let admitted = 0;
 try {
@@ -50,7 +50,9 @@ try {
 } finally {
   await field.close();
 }
-process.exit(field.verdict({ id: 'jobs', driver: options.driver, seed, counts, ...times }));
+process.exit(
+  field.verdict({ id: 'jobs', driver: options.driver, seed, counts, p50: times.p50, p99: times.p99, reclaims: times }),
+);
 
 async function enqueue() {
   const cancels = [];

@@ -10,6 +10,7 @@ import {
   IsEmail,
   IsIn,
   IsInt,
+  IsObject,
   IsString,
   Matches,
   Max,
@@ -130,6 +131,11 @@ export function BooleanQuery(options: FieldOptions): PropertyDecorator {
 
 export function EnumField({ values, ...options }: FieldOptions & { values: readonly string[] }): PropertyDecorator {
   return field({ type: 'string', enum: [...values] }, [IsIn(values)], options);
+}
+
+/** A JSON object whose members others check. */
+export function ObjectField(options: FieldOptions): PropertyDecorator {
+  return field({ type: 'object', additionalProperties: true }, [IsObject()], options);
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;

@@ -1,7 +1,13 @@
 // Everything the outside sees of a job: shapes in, the shape out, and the mapper.
-import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
-import { IsObject, IsOptional } from 'class-validator';
-import { BooleanQuery, EnumField, IntField, TextField, TimeField } from '../../common/decorators/fields.decorator.js';
+import { ApiProperty } from '@nestjs/swagger';
+import {
+  BooleanQuery,
+  EnumField,
+  IntField,
+  ObjectField,
+  TextField,
+  TimeField,
+} from '../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
 import { type Job, JOB_STATUSES, type JobFailure, type JobStatus } from '../job.entity.js';
 import type { JobResult } from '../job.js';
@@ -11,9 +17,7 @@ export class CreateJobDto {
   @TextField({ max: 100, example: 'report.pdf' })
   type!: string;
 
-  @ApiPropertyOptional({ type: 'object', additionalProperties: true, description: 'What the type needs', example: {} })
-  @IsOptional()
-  @IsObject()
+  @ObjectField({ optional: true, description: 'What the type needs', example: {} })
   payload?: Record<string, unknown>;
 
   @TimeField({ optional: true, description: 'Not before; default: now' })

@@ -1,11 +1,17 @@
--- Due jobs whose last telling is $3 ms old, and those of a time without a broker, which were never told of.
+-- Due jobs whose last telling is $3 ms old, and those of a time without a broker, which were never told of. But for those
+-- that claim.sql leaves out.
 -- $1 queues in which no wake-up waits, $2 how many, $3 ms, $4 ms until they are told of in any case
 WITH due AS (
-  SELECT id FROM jobs
-  WHERE queue = ANY ($1) AND priority IN (1, 2, 3, 4, 5) AND status IN ('QUEUED', 'RETRYING')
-    AND run_at <= now() - $3::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
-    AND (announce_at IS NULL OR announce_at <= now() + ($4::integer - $3) * interval '1 ms')
-  LIMIT $2 FOR UPDATE SKIP LOCKED
+  SELECT untold.id
+  FROM unnest($1::varchar[]) AS q (queue) CROSS JOIN generate_series(1, 5) AS urgency
+  CROSS JOIN LATERAL (
+    SELECT id FROM jobs
+    WHERE jobs.queue = q.queue AND priority = urgency AND status IN ('QUEUED', 'RETRYING')
+      AND run_at <= now() - $3::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
+      AND (announce_at IS NULL OR announce_at <= now() + ($4::integer - $3) * interval '1 ms')
+    ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+  ) AS untold
+  LIMIT $2
 )
 UPDATE jobs SET announce_at = now() + $4 * interval '1 ms' FROM due WHERE jobs.id = due.id
 RETURNING jobs.id, jobs.uuid, jobs.queue
