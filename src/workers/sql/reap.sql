@@ -1,6 +1,6 @@
 -- Takes running jobs back whose worker gave no sign of life for a lease. A worker's death counts against a job for sure
 -- only when it ran alone: else any of those beside it may have been the cause, and what has spent its attempts gets one
--- more, alone (but for jobs that are tried once only).
+-- more, alone (but for jobs that are tried once only). It keeps its place in the queue, unless it is to run alone.
 -- $1 code of the failure, $2 its words, $3 whether a broker is to be told
 WITH gone AS (
   SELECT id, attempt < max_attempts OR (NOT alone AND max_attempts > 1) AS again FROM jobs
@@ -10,7 +10,7 @@ WITH gone AS (
 UPDATE jobs SET
   status = (CASE WHEN again THEN 'RETRYING' ELSE 'FAILED' END)::job_status,
   crashes = CASE WHEN attempt < max_attempts THEN crashes + 1 ELSE greatest(crashes + 1, 2) END,
-  run_at = now(), announce_at = CASE WHEN $3::boolean THEN now() END,
+  run_at = CASE WHEN crashes + 1 >= 2 OR attempt >= max_attempts THEN now() ELSE run_at END, announce_at = CASE WHEN $3::boolean THEN now() END,
   finished_at = CASE WHEN NOT again THEN now() END,
   reason = CASE WHEN NOT again THEN $1 END,
   errors = CASE WHEN jsonb_array_length(errors) < 50 THEN errors ELSE errors - 0 END || jsonb_build_object(
