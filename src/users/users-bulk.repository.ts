@@ -71,10 +71,18 @@ export class UsersBulkRepository {
       if (attempt > MOST_TRIES) throw new Error(`Names of an import were taken and free ${MOST_TRIES} times.`);
       const added = await this.insert(left);
       left = left.filter(({ uuid }) => !added.has(uuid));
-      const gone = left.length > 0 ? await this.sort(left, taken) : new Set();
+      const gone = left.length > 0 ? await this.explain(left, taken) : new Set();
       left = left.filter(({ uuid }) => gone.has(uuid));
     }
     return taken;
+  }
+
+  /**
+   * After many were added: until PostgreSQL knows of them, up to a minute later, every page of an export would sort the
+   * whole table, 140 ms among 100,000 users instead of less than one.
+   */
+  async noteGrowth(): Promise<void> {
+    await this.transaction.query({ text: 'ANALYZE (SKIP_LOCKED) users' });
   }
 
   /** By id, so that the first of two equal names in a batch is the one that counts. */
@@ -94,14 +102,22 @@ export class UsersBulkRepository {
     return new Set(added.map(({ uuid }) => uuid));
   }
 
-  /** Who stands in the way of each; gives those whom nobody hinders any more. A statement of its own sees what the insert waited for. */
-  private async sort(users: readonly ImportedUser[], taken: Map<string, Taken>): Promise<Set<string>> {
+  /**
+   * Who stands in the way of each; gives those whom nobody hinders any more. A statement of its own, which sees what the
+   * insert has waited for. With EXISTS instead of joins PostgreSQL would read the whole table three times, 300 ms among
+   * 100,000 users instead of 3.
+   */
+  private async explain(users: readonly ImportedUser[], taken: Map<string, Taken>): Promise<Set<string>> {
     const rows = await this.transaction.query<Holders & Record<string, unknown>>({
       name: 'users-who-holds',
-      text: `SELECT uuid, EXISTS (SELECT FROM users WHERE users.uuid = new.uuid) AS "isOwn",
-          EXISTS (SELECT FROM users WHERE users.email = new.email AND deleted_at IS NULL) AS "hasEmail",
-          EXISTS (SELECT FROM users WHERE lower(users.username) = lower(new.username) AND deleted_at IS NULL) AS "hasUsername"
-        FROM unnest($1::uuid[], $2::varchar[], $3::varchar[]) AS new (uuid, email, username)`,
+      text: `SELECT new.uuid, own.found IS NOT NULL AS "isOwn", email.found IS NOT NULL AS "hasEmail",
+          username.found IS NOT NULL AS "hasUsername"
+        FROM unnest($1::uuid[], $2::varchar[], $3::varchar[]) AS new (uuid, email, username)
+        LEFT JOIN LATERAL (SELECT true AS found FROM users WHERE uuid = new.uuid LIMIT 1) AS own ON true
+        LEFT JOIN LATERAL (SELECT true AS found FROM users
+          WHERE email = new.email AND deleted_at IS NULL LIMIT 1) AS email ON true
+        LEFT JOIN LATERAL (SELECT true AS found FROM users
+          WHERE lower(username) = lower(new.username) AND deleted_at IS NULL LIMIT 1) AS username ON true`,
       values: [users.map(({ uuid }) => uuid), users.map(({ email }) => email), users.map(({ username }) => username)],
     });
     const gone = new Set<string>();

@@ -107,6 +107,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     this.isTaking = false;
     for (const timer of this.timers.splice(0)) clearTimeout(timer);
     void this.track(this.scheduler.stop());
+    void this.track(this.driver.stopHearing());
     const { shutdownDelay, shutdownGrace } = this.config.http;
     await this.idle(Math.max(0, shutdownDelay + shutdownGrace - CLOSING_MS - ABORTED_MS));
     for (const attempt of this.heartbeats.all()) attempt.abort('STOPPING');

@@ -129,6 +129,7 @@ suite('a RabbitMQ of its own', () => {
     try {
       await areCounted(await enqueue(house, 20), 10_000);
       await becomes(house, false, 10_000);
+      expect(house.driver.broker?.reason).toContain('memory');
       await areCounted(await enqueue(house, 20), 10_000);
     } finally {
       await rabbit.control('set_vm_memory_high_watermark', '0.4');

@@ -7,9 +7,9 @@ import { stringify } from 'csv-stringify/sync';
  */
 const FORMULA = /^'*[=+\-@\t\r\n＝＋－＠]/;
 
-/** Lines by RFC 4180. */
+/** Lines by RFC 4180. With `record_delimiter` alone a single CR or LF in a cell would stand there unquoted. */
 export function toCsv(rows: ReadonlyArray<ReadonlyArray<string | number | null>>): string {
-  return stringify(rows as unknown[][], { record_delimiter: '\r\n' });
+  return stringify(rows as unknown[][], { record_delimiter: '\r\n', quote_record_delimiter: true });
 }
 
 /** With an apostrophe before what a spreadsheet would run. */

@@ -27,7 +27,7 @@ export interface Rejection {
 /** Fixed texts: nothing of the file stands in them. */
 export const REASONS = {
   MALFORMED: 'A quote is missing or in the wrong place: the record ends where its first line does.',
-  RECORD_TOO_LONG: 'The record is longer than 65536 characters.',
+  RECORD_TOO_LONG: 'The record is longer than 65536 characters, or its quote is never closed.',
   COLUMN_COUNT: 'The record has more or fewer fields than the header.',
   NAMELESS: UserErrors.NAMELESS().message,
   NOT_AN_EMAIL: 'This is no e-mail address.',

@@ -56,6 +56,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     const rejections = new RejectionsFile(this.files, signal);
     try {
       const counts = await this.addRows(fileId, owner, job, rejections, rows);
+      if (counts.added > 0) await this.users.noteGrowth();
       const blob = await rejections.close();
       if (!blob) return { ...counts, fileId: null };
       return await this.files.keepWith(owner, blob, (add) =>

@@ -54,6 +54,11 @@ export class PostgresDriver extends QueueDriver {
     this.consumer?.wake(queue);
   }
 
+  /** Everybody hears everything. */
+  stopHearing(): Promise<void> {
+    return Promise.resolve();
+  }
+
   protected async open(consumer: Consumer): Promise<void> {
     this.consumer = consumer;
   }

@@ -53,6 +53,9 @@ export abstract class QueueDriver extends Server implements CustomTransportStrat
   /** A scan found due work in the queue: news of it may have been lost. */
   abstract found(queue: string): void;
 
+  /** No more news from now on: what is on its way here is for others. */
+  abstract stopHearing(): Promise<void>;
+
   protected abstract open(consumer: Consumer): Promise<void>;
   protected abstract shut(): Promise<void>;
 

@@ -87,11 +87,10 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
   }
 
   /** What lies here and has not begun is for others at once, not only when our last job is done. */
-  override async close(): Promise<void> {
+  async stopHearing(): Promise<void> {
     this.isReceiving = false;
     clearInterval(this.dropTimer);
     await this.receiving?.stopReceiving();
-    await super.close();
   }
 
   protected async open({ queues }: Consumer): Promise<void> {

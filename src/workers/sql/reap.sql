@@ -10,7 +10,8 @@ WITH gone AS (
 UPDATE jobs SET
   status = (CASE WHEN again THEN 'RETRYING' ELSE 'FAILED' END)::job_status,
   crashes = CASE WHEN attempt < max_attempts THEN crashes + 1 ELSE greatest(crashes + 1, 2) END,
-  run_at = CASE WHEN crashes + 1 >= 2 OR attempt >= max_attempts THEN now() ELSE run_at END, announce_at = CASE WHEN $3::boolean THEN now() END,
+  run_at = CASE WHEN crashes + 1 >= 2 OR attempt >= max_attempts THEN date_trunc('milliseconds', now()) ELSE run_at END,
+  announce_at = CASE WHEN $3::boolean THEN date_trunc('milliseconds', now()) END,
   finished_at = CASE WHEN NOT again THEN now() END,
   reason = CASE WHEN NOT again THEN $1 END,
   errors = CASE WHEN jsonb_array_length(errors) < 50 THEN errors ELSE errors - 0 END || jsonb_build_object(
