@@ -137,6 +137,23 @@ describe('in one process', () => {
     expect([status, body.code]).toEqual([400, 'VALIDATION_FAILED']);
   });
 
+  it('a load that others share goes on without the one who began it', async () => {
+    await holder.letGo();
+    const locker = new pg.Client({ connectionString: server.databaseUrl });
+    await locker.connect();
+    await locker.query('BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
+    const list = (id: string) => ada.api.get('/api/tasks?q=shared', withId(id));
+    const first = list('leaves');
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE ${STUCK.replace('UPDATE "tasks"', 'SELECT "row"')}`;
+    await until(async () => (await server.sql(isWaiting)).length === 1, 'the load to wait');
+    const second = list('stays');
+    await until(() => inFlight(server.app).size === 2, 'who joins it');
+    expect((await ada.api.delete('/api/requests/leaves')).status).toBe(204);
+    expect((await first).status).toBe(499);
+    await locker.end();
+    expect((await second).status).toBe(200);
+  });
+
   it('a client that hangs up stops its statement', async () => {
     const body = JSON.stringify({ title: 'Mine' });
     const socket = connect(server.port, '127.0.0.1');

@@ -22,7 +22,7 @@ import { rabbitPlace } from '../support/rabbit.js';
 import { rabbitAnswers } from '../support/services.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(120_000);
 
 const BEHAVIOURS = ['do', 'fail', 'fail once', 'refuse', 'wait', 'wait deaf', 'write and fail'] as const;
 
@@ -167,7 +167,7 @@ describe.each(DRIVERS)('jobs over %s', (_name, env) => {
     return row as Row;
   }
   const ends = (id: string, status: JobStatus) =>
-    until(async () => ((await rowOf(id)).status === status ? rowOf(id) : null), `job ${id} to be ${status}`);
+    until(async () => ((await rowOf(id)).status === status ? rowOf(id) : null), `job ${id} to be ${status}`, 60_000);
   const begun = (text: string, times = 1) => until(() => runsOf(text)[times - 1], `${text} to begin ${times} times`);
   const effectsOf = async (text: string) =>
     (
@@ -323,7 +323,7 @@ describe.each(DRIVERS)('jobs over %s', (_name, env) => {
   });
 
   it('cancels what waits and what runs, on whichever process, and no effect happens after it', async () => {
-    const { id: waiting } = await house.queue.enqueue(Note, { text: 'never' }, { runAt: new Date(Date.now() + 1_000) });
+    const { id: waiting } = await house.queue.enqueue(Note, { text: 'never' }, { runAt: new Date(Date.now() + 3_600_000) });
     const { id: running } = await house.queue.enqueue(Note, { text: 'stop me', behave: 'wait' });
     const { id: deaf } = await house.queue.enqueue(Note, { text: 'deaf', behave: 'wait deaf' });
     const { context } = await begun('stop me');

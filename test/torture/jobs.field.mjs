@@ -47,6 +47,7 @@ export class Field {
     this.deathsFile = join(this.#folder, 'deaths');
     this.env = {
       PATH: process.env.PATH,
+      DATABASE_POOL_SIZE: '6', // five processes and the 100 connections of a usual PostgreSQL
       NODE_ENV: 'test',
       LOG_LEVEL: 'error',
       LOG_FORMAT: 'json',

@@ -35,19 +35,17 @@ export async function runAsking<R, Q, A>(pools: ThreadPools, thread: AskingThrea
   const { port1, port2 } = new MessageChannel();
   const broken = new AbortController();
   let answering = Promise.resolve();
-  const onQuestion = (question: Q): void => {
+  port1.on('message', (question: Q) => {
     answering = thread
       .answer(question)
       .then((answer) => port1.postMessage(answer))
       .catch((error: unknown) => broken.abort(error));
-  };
-  port1.on('message', onQuestion);
+  });
   try {
     const signal = AbortSignal.any([thread.signal, broken.signal]);
     return await pools.run<R>('data', thread.file, { ...thread.task, port: port2 }, { signal, transfer: [port2] });
   } finally {
-    port1.off('message', onQuestion); // one that is still on its way
-    port1.close();
+    port1.close(); // first, or a question that is still on its way would be answered
     await answering;
   }
 }

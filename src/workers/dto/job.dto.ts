@@ -80,7 +80,7 @@ export class JobDto {
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true, description: 'What it left behind' })
   result!: JobResult;
 
-  @ApiProperty({ type: JobErrorDto, nullable: true, description: 'Of the last attempt that failed' })
+  @ApiProperty({ type: JobErrorDto, nullable: true, description: 'Of the last attempt that failed; null once it has succeeded' })
   error!: JobErrorDto | null;
 
   @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the house's own" })
@@ -105,7 +105,7 @@ export class JobDto {
 export class JobPage extends PageOf(JobDto) {}
 
 export function toJobDto(job: Job): JobDto {
-  const failure = job.errors.at(-1);
+  const failure = job.status === 'SUCCEEDED' ? undefined : job.errors.at(-1);
   return {
     id: job.uuid,
     type: job.type,

@@ -2,7 +2,7 @@
 -- $1 id, $2 attempt, $3 wait in ms, $4 final, $5 the failure, $6 whether a broker is to be told
 UPDATE jobs SET
   status = (CASE WHEN $4::boolean OR attempt >= max_attempts THEN 'FAILED' ELSE 'RETRYING' END)::job_status,
-  run_at = now() + $3::integer * interval '1 ms',
+  run_at = CASE WHEN $4 OR attempt >= max_attempts THEN run_at ELSE now() + $3::integer * interval '1 ms' END,
   announce_at = CASE WHEN $6::boolean THEN now() + $3::integer * interval '1 ms' END,
   finished_at = CASE WHEN $4 OR attempt >= max_attempts THEN now() END,
   reason = CASE WHEN $4 OR attempt >= max_attempts THEN $5::jsonb ->> 'code' END,

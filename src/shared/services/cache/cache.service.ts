@@ -8,6 +8,7 @@ import { globToRegExp } from '../../libs/glob.js';
 import { isConnectionFailure } from '../database/sql-state.js';
 import type { Outcome, Transaction } from '../database/transaction.js';
 import type { EventRelay } from '../events/event-relay.js';
+import { requestContext } from '../logging/request-context.js';
 import { CacheChange } from './cache-change.js';
 import { type CacheCounts, sumCounts } from './cache-stats.js';
 import { Coherence } from './coherence.js';
@@ -241,7 +242,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   private fly(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null): Promise<unknown> {
     const loading = this.memory.open(key, options.tags);
-    const result = this.fetch(loading, options, load, old).finally(() => {
+    const work = requestContext.exit(() => this.fetch(loading, options, load, old)); // no one's: others may join
+    const result = work.finally(() => {
       this.memory.close(loading);
       if (this.flights.get(key) === flight) this.flights.delete(key);
     });

@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import snowflake from 'nodejs-snowflake';
 import { DataSource } from 'typeorm';
 import { Clock } from '../../libs/clock.js';
+import { requestContext } from '../logging/request-context.js';
 
 /** 2024-01-01T00:00:00Z. Changing it would repeat ids. */
 export const SNOWFLAKE_EPOCH = 1_704_067_200_000;
@@ -70,7 +71,8 @@ export class SnowflakeIds {
   }
 
   private renew(): Promise<Lease> {
-    this.renewing ??= this.extend().finally(() => (this.renewing = undefined));
+    // Everybody's, so not to be cancelled with the request that happened to need it.
+    this.renewing ??= requestContext.exit(() => this.extend()).finally(() => (this.renewing = undefined));
     return this.renewing;
   }
 
