@@ -4,6 +4,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
@@ -91,9 +92,10 @@ export class DeadLettersController {
     summary: 'Discard a dead letter',
     description: 'It is in no list any more, and deleted for good with the finished jobs of its day.',
     requires: 'jobs:discard',
+    conditional: true,
     errors: [JobErrors.NOT_DEAD],
   })
-  async discard(@CurrentUser() actor: Actor, @Id() id: string): Promise<void> {
-    await this.service.discard(actor, id);
+  async discard(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    await this.service.discard(actor, id, expected);
   }
 }

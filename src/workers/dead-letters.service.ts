@@ -1,5 +1,6 @@
 // What becomes of jobs that failed for good: they go round again, or away; either is written down.
 import { Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import { constraintOf } from '../shared/services/database/sql-state.js';
@@ -60,10 +61,10 @@ export class DeadLettersService {
     }
   }
 
-  /** Throws NOT_DEAD. */
-  async discard(actor: Actor, id: string): Promise<void> {
+  /** Throws NOT_DEAD, VERSION_STALE. */
+  async discard(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
     await this.transaction.run(async () => {
-      await this.jobs.discard(id);
+      await this.jobs.discard(id, expected);
       await this.events.emit('job.discarded', { actorId: actor.id, jobIds: [id] });
     });
   }

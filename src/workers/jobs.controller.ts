@@ -3,6 +3,7 @@ import { Controller, Delete, Get, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
@@ -50,9 +51,10 @@ Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then says what cam
   @Delete(':id')
   @Endpoint({
     summary: 'Cancel a job, a running one too',
+    conditional: true,
     errors: [JobErrors.NOT_FOUND, JobErrors.FINISHED],
   })
-  async cancel(@CurrentUser() actor: Actor, @Id() id: string): Promise<void> {
-    await this.jobs.cancel(actor, id);
+  async cancel(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    await this.jobs.cancel(actor, id, expected);
   }
 }

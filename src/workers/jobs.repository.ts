@@ -1,5 +1,6 @@
 // The jobs' table, for whoever asks about jobs; what runs them is in the ledger.
 import { Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
 import { sqlFiles } from '../shared/services/database/sql-file.js';
@@ -64,8 +65,8 @@ export class JobsRepository extends BaseRepository<Job> {
   }
 
   /** Whether there was something to cancel. `owner` null: anybody's. */
-  async cancel(uuid: string, owner: JobOwner | null): Promise<boolean> {
-    const rows = await this.transaction.query(statement('cancel', [uuid, owner?.key ?? null]));
+  async cancel(uuid: string, owner: JobOwner | null, expected: ExpectedVersions): Promise<boolean> {
+    const rows = await this.transaction.query(statement('cancel', [uuid, owner?.key ?? null, expected]));
     return rows.length > 0;
   }
 
@@ -100,8 +101,8 @@ export class JobsRepository extends BaseRepository<Job> {
   }
 
   /** Throws NOT_DEAD. */
-  async discard(uuid: string): Promise<void> {
-    await this.remove({ where: { uuid, status: 'FAILED' }, missing: () => JobErrors.NOT_DEAD(uuid) });
+  async discard(uuid: string, expected: ExpectedVersions): Promise<void> {
+    await this.remove({ where: { uuid, status: 'FAILED' }, expected, missing: () => JobErrors.NOT_DEAD(uuid) });
   }
 
   /** Deletes what is over for `days`; looks at `most` rows between the two keys, and gives the last of them. */

@@ -1,5 +1,6 @@
 // Who may ask for which jobs, see them and cancel them.
 import { Inject, Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { type Actor, can } from '../common/permissions.js';
 import type { Page } from '../common/dto/page.dto.js';
@@ -57,11 +58,15 @@ export class JobsService {
 
   /**
    * Once this resolves no effect of the job happens any more; the process that runs it is told to stop, and notices by
-   * itself at its next sign of life. Throws NOT_FOUND, FINISHED.
+   * itself at its next sign of life. Throws NOT_FOUND, FINISHED, VERSION_STALE.
    */
-  async cancel(actor: Actor, id: string): Promise<void> {
+  async cancel(actor: Actor, id: string, expected: ExpectedVersions = null): Promise<void> {
     const job = await this.get(actor, id);
-    if (!(await this.jobs.cancel(id, scopeOf(actor)))) throw JobErrors.FINISHED((await this.get(actor, id)).status);
+    if (!(await this.jobs.cancel(id, scopeOf(actor), expected))) {
+      const { status, version } = await this.get(actor, id);
+      if (expected && !expected.includes(version)) throw HttpErrors.VERSION_STALE(expected);
+      throw JobErrors.FINISHED(status);
+    }
     await this.signals
       .send(CANCEL_TOPIC, id)
       .catch((error: unknown) => this.logger.warn({ err: error }, 'Nobody was told of a cancelled job'));

@@ -114,6 +114,20 @@ describe('a job', () => {
     expect(await ada.api.delete(`/api/jobs/${body.id}`)).toMatchObject({ status: 409, body: { code: 'JOB_FINISHED' } });
   });
 
+  it('is not cancelled by whoever saw another version of it', async () => {
+    const { body } = await ask(ada, { type: 'report.pdf', runAt: far() });
+    const stale = await ada.api.delete(`/api/jobs/${body.id}`, { headers: { 'if-match': '"99"' } });
+    expect(stale).toMatchObject({ status: 412, body: { code: 'VERSION_STALE' } });
+    const fresh = { headers: { 'if-match': `"${body.version}"` } };
+    expect((await ada.api.delete(`/api/jobs/${body.id}`, fresh)).status).toBe(204);
+  });
+
+  it('that is to run in the past runs now, after those who came before', async () => {
+    const { body } = await ask(ada, { type: 'report.pdf', runAt: '1970-01-01T00:00:00Z' });
+    expect(Date.now() - Date.parse(String(body.runAt))).toBeLessThan(60_000);
+    await ends(ada, body.id);
+  });
+
   it('is listed page by page, newest first', async () => {
     const before = await root.api.get<{ items: JobDto[] }>('/api/jobs?limit=100');
     const ids: string[] = [];

@@ -323,13 +323,17 @@ describe.each(DRIVERS)('jobs over %s', (_name, env) => {
   });
 
   it('cancels what waits and what runs, on whichever process, and no effect happens after it', async () => {
-    const { id: waiting } = await house.queue.enqueue(Note, { text: 'never' }, { runAt: new Date(Date.now() + 3_600_000) });
+    const { id: waiting } = await house.queue.enqueue(
+      Note,
+      { text: 'never' },
+      { runAt: new Date(Date.now() + 3_600_000) },
+    );
     const { id: running } = await house.queue.enqueue(Note, { text: 'stop me', behave: 'wait' });
     const { id: deaf } = await house.queue.enqueue(Note, { text: 'deaf', behave: 'wait deaf' });
     const { context } = await begun('stop me');
     const deafRun = await begun('deaf');
     const repository = (await open()).get(JobsRepository); // a process that does not run them
-    for (const id of [waiting, running, deaf]) expect(await repository.cancel(id, null)).toBe(true);
+    for (const id of [waiting, running, deaf]) expect(await repository.cancel(id, null, null)).toBe(true);
     await until(() => context.signal.aborted, 'the handler to be told'); // by its next sign of life
     deafRun.release();
     await until(
@@ -338,7 +342,7 @@ describe.each(DRIVERS)('jobs over %s', (_name, env) => {
     );
     for (const id of [waiting, running, deaf]) expect((await rowOf(id)).status).toBe('CANCELLED');
     expect([...(await effectsOf('never')), ...(await effectsOf('stop me')), ...(await effectsOf('deaf'))]).toEqual([]);
-    expect(await repository.cancel(running, null)).toBe(false);
+    expect(await repository.cancel(running, null, null)).toBe(false);
   });
 
   it('aborts what takes too long, and counts it as a failure', async () => {

@@ -169,7 +169,7 @@ export const envSchema = Joi.object({
     .integer()
     .min(1)
     .max(64)
-    .default(1)
+    .default(2)
     .description('Threads that read, write and count tables of data, per process'),
   THREAD_MEMORY: Joi.number()
     .integer()

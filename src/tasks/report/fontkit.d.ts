@@ -42,7 +42,7 @@ declare module 'fontkit' {
     getVariation(settings: Record<string, number>): Font;
     getGlyph(id: number, codePoints?: number[]): Glyph;
     hasGlyphForCodePoint(codePoint: number): boolean;
-    layout(text: string, features?: string[]): GlyphRun;
+    layout(text: string, features?: string[] | Record<string, boolean>): GlyphRun;
     createSubset(): unknown;
   }
 

@@ -15,6 +15,8 @@ export interface RememberedLayout {
 const memory = new LRUCache<string, GlyphRun>({ max: 20_000 });
 /** Scripts in which what a space parts has nothing to do with each other, so that words can be kept one by one. */
 const SIMPLE = /^[\u0020-\u058f]*$/;
+/** OpenType features that place glyphs at each other. */
+const WITHOUT_ANCHORS = { mark: false, mkmk: false, abvm: false, blwm: false, curs: false };
 let fonts = 0;
 
 export function rememberLayout(font: Font): RememberedLayout {
@@ -26,7 +28,7 @@ export function rememberLayout(font: Font): RememberedLayout {
     const key = `${id} ${text}`;
     const known = memory.get(key);
     if (known) return known;
-    const { glyphs, positions, advanceWidth } = layout(text);
+    const { glyphs, positions, advanceWidth } = layOut(layout, text);
     const run = { glyphs: glyphs.map(number), positions, advanceWidth };
     memory.set(key, run);
     return run;
@@ -34,6 +36,16 @@ export function rememberLayout(font: Font): RememberedLayout {
   const recallWords = (text: string): GlyphRun[] => (SIMPLE.test(text) ? text.split(/(?<= )/) : [text]).map(recall);
   const advance = (text: string): number => recallWords(text).reduce((sum, run) => sum + run.advanceWidth, 0);
   return { advance, layout: (text) => join(recallWords(text)), glyphOf };
+}
+
+/** fontkit stumbles over anchors that some fonts leave out: then marks stand where the letters leave them. */
+function layOut(layout: Font['layout'], text: string): GlyphRun {
+  try {
+    return layout(text);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return layout(text, WITHOUT_ANCHORS);
+  }
 }
 
 /**

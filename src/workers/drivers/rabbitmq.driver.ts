@@ -66,6 +66,12 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     await stopped;
   }
 
+  /** Where jobs were run: what they enqueued to their end is told of, while the database is still there. */
+  override async close(): Promise<void> {
+    await super.close();
+    await this.relay?.stop();
+  }
+
   announce(queues: Iterable<string>): void {
     if (this.connection.session) this.relay?.poke();
     else for (const queue of queues) this.found(queue);

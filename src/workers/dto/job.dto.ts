@@ -80,7 +80,11 @@ export class JobDto {
   @ApiProperty({ type: 'object', additionalProperties: true, nullable: true, description: 'What it left behind' })
   result!: JobResult;
 
-  @ApiProperty({ type: JobErrorDto, nullable: true, description: 'Of the last attempt that failed; null once it has succeeded' })
+  @ApiProperty({
+    type: JobErrorDto,
+    nullable: true,
+    description: 'Of the last attempt that failed; null once it has succeeded',
+  })
   error!: JobErrorDto | null;
 
   @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the house's own" })

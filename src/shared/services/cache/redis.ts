@@ -67,7 +67,9 @@ export class Redis implements OnApplicationShutdown {
     this.client = this.createClient();
     this.client.on('error', (error: Error) => (this.lastError = error)); // the next probe tells it, once
     // Whoever was cut off must look whether it is still the same server before it believes what lies there.
-    const cutOff = (): void => this.fail(new Error('The connection was lost.'));
+    const cutOff = (): void => {
+      if (!this.closed) this.fail(new Error('The connection was lost.'));
+    };
     this.client.on('close', cutOff);
     this.client.on('+node', (node: Node) => node.on('close', cutOff));
     for (const { name, ...script } of this.scripts) this.client.defineCommand(name, script);
