@@ -50,7 +50,7 @@ export async function openJobHouse(
   handlers: Type[],
   env: Record<string, string> = {},
 ): Promise<JobHouse> {
-  const config = testConfig(databaseUrl, { JOB_LEASE: '2000', LOG_FORMAT: 'json', LOG_LEVEL: 'debug', ...env });
+  const config = testConfig(databaseUrl, { JOB_LEASE: '6000', LOG_FORMAT: 'json', LOG_LEVEL: 'debug', ...env });
   const log: string[] = [];
   const logger = createLogger(config, { write: (line: string) => void log.push(line) });
 
