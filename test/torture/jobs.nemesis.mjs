@@ -45,9 +45,15 @@ export class Nemesis {
         name,
       ]);
       this.counts[ran.length > 0 ? 'freezes' : 'idleFreezes']++;
-      if (ran.length > 0) return void this.#thaws.push(this.#taken(ran).finally(thaw));
+      if (ran.length > 0) return this.#thawLater(this.#taken(ran).finally(thaw));
       thaw();
     }
+  }
+
+  /** Whoever waits for the thaw hears of its failure. */
+  #thawLater(thawed) {
+    thawed.catch(() => undefined);
+    this.#thaws.push(thawed);
   }
 
   /** Resolves when nobody is frozen any more. Rejects when nobody took a zombie's jobs over. */
@@ -69,11 +75,17 @@ export class Nemesis {
     }
   }
 
-  #taken(attempts) {
-    const others = `SELECT FROM torture_claims c JOIN unnest($1::uuid[], $2::int[]) AS mine (job, attempt)
-      ON c.job = mine.job AND c.attempt > mine.attempt LIMIT 1`;
+  /** A job may also have ended meanwhile: cancelled, or by a statement that was on its way. If all have, nobody is a zombie. */
+  async #taken(attempts) {
+    const mine = 'JOIN unnest($1::uuid[], $2::int[]) AS mine (job, attempt) ON';
     const values = [attempts.map(({ uuid }) => uuid), attempts.map(({ attempt }) => attempt)];
-    const isTaken = async () => (await this.#field.sql(others, values)).length > 0;
-    return until(isTaken, 'a zombie to lose its jobs', TAKEN_MS);
+    const ours = `SELECT FROM jobs ${mine} uuid = mine.job AND jobs.attempt = mine.attempt WHERE status = 'RUNNING' LIMIT 1`;
+    const others = `SELECT FROM torture_claims c ${mine} c.job = mine.job AND c.attempt > mine.attempt LIMIT 1`;
+    const has = async (sql) => (await this.#field.sql(sql, values)).length > 0;
+    await until(async () => (await has(others)) || !(await has(ours)), 'a zombie to lose its jobs', TAKEN_MS);
+    await delay(500); // what was given back a moment ago is claimed in it
+    if (await has(others)) return;
+    this.counts.freezes--;
+    this.counts.idleFreezes++;
   }
 }

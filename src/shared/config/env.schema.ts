@@ -152,7 +152,9 @@ export const envSchema = Joi.object({
     .min(500)
     .max(600_000)
     .default(10_000)
-    .description('After so long without a sign of life a worker is taken for dead and its jobs are run again, milliseconds'),
+    .description(
+      'After so long without a sign of life a worker is taken for dead and its jobs are run again, milliseconds',
+    ),
   JOB_CONCURRENCY: Joi.number()
     .integer()
     .min(1)
@@ -163,8 +165,15 @@ export const envSchema = Joi.object({
     .integer()
     .min(1)
     .default(7)
-    .description('Finished jobs are deleted after so many days; dead letters stay until they are replayed or discarded'),
-  THREADS_RENDER: Joi.number().integer().min(1).max(64).default(1).description('Threads that draw documents, per process'),
+    .description(
+      'Finished jobs are deleted after so many days; dead letters stay until they are replayed or discarded',
+    ),
+  THREADS_RENDER: Joi.number()
+    .integer()
+    .min(1)
+    .max(64)
+    .default(1)
+    .description('Threads that draw documents, per process'),
   THREADS_DATA: Joi.number()
     .integer()
     .min(1)
