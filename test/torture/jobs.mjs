@@ -28,6 +28,8 @@ const random = randomFrom(seed);
 /** So many wait at most: what was taken back from the dead waits behind them. */
 const BACKLOG = 300;
 const BATCH = 50;
+/** lock_not_available: a frozen worker holds the row in the middle of its transaction. The API says 503, try again. */
+const LOCKED = '55P03';
 const ADMIN = { role: 'ADMIN', id: '', key: '', sessionId: '' };
 
 const field = new Field();
@@ -98,6 +100,7 @@ async function cancel(key, id, after) {
     field.acknowledge([{ key, cancelled: true }]);
     counts.cancelled++;
   } catch (error) {
+    if (error.code === LOCKED) return cancel(key, id, 500);
     if (error.code !== 'JOB_FINISHED') throw error;
   }
 }
