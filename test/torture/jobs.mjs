@@ -128,7 +128,8 @@ function limits() {
   if (times.p99 > LEASE_MS + 2_000) field.violate(`taken up again after ${times.p99} ms (p99)`);
   if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
   // Not each zombie writes: what it ran may have been cancelled, or heeds the signal that its lease is lost.
-  if (!options.unprotected && freezes > 0 && counts.fenced === 0) field.violate('no write of a zombie was ever refused');
+  if (!options.unprotected && freezes > 0 && counts.fenced === 0)
+    field.violate('no write of a zombie was ever refused');
 }
 
 function shuffled(list) {
