@@ -3,7 +3,7 @@
 //   DATABASE_URL=postgres://… REDIS_URL=redis://… [RABBITMQ_URL=amqp://…] node bench/jobs.mjs --rivals /tmp/rivals [--rounds 3] [--jobs 20000]
 // One process enqueues, one works with 50 places and a handler that does nothing. `bulk`: 1,000 at a time. `single`: one by one,
 // 50 in flight. `paced`: 200 a second for 10 s. Done: its completion is committed (pg-boss, which tells nobody: its handler
-// returned). All queues take turns in each round. The databases are made and dropped; BullMQ's keys are removed.
+// returned). The first 200 jobs are not counted. All queues take turns in each round. The databases are made and dropped; BullMQ's keys are removed.
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,6 +25,8 @@ const CONCURRENCY = 50;
 const CHUNK = 1_000;
 const PACE = 200;
 const PACED = 2_000;
+/** Not counted: connections, prepared statements and compiled code are there after them. */
+const WARM = 200;
 const now = () => Number(process.hrtime.bigint() / 1000n) / 1000; // ms, one clock for all processes of the machine
 
 const rivals = options.rivals ? ['pg-boss', ...(process.env.REDIS_URL ? ['bullmq'] : [])] : [];
@@ -47,13 +49,15 @@ async function measure(queue, mode) {
   const place = { queue, name, database: database.href, rivals: options.rivals, concurrency: CONCURRENCY };
   const total = mode === 'paced' ? PACED : Number(options.jobs);
   const producer = await open(place);
-  const worker = fork(new URL('jobs.worker.mjs', import.meta.url), [JSON.stringify({ ...place, total })]);
+  const worker = fork(new URL('jobs.worker.mjs', import.meta.url), [JSON.stringify({ ...place, total, warm: WARM })]);
   const ended = once(worker, 'exit').then(([code]) => {
     throw new Error(`The worker of ${queue} ended with ${code}`);
   });
   try {
     await Promise.race([once(worker, 'message'), ended]);
-    await delay(500); // both have settled
+    const warm = once(worker, 'message');
+    for (let sent = 0; sent < WARM; sent++) await producer.one(now());
+    await Promise.race([warm, ended]);
     const done = Promise.race([
       once(worker, 'message'),
       ended,
