@@ -31,8 +31,14 @@ async function openOurs({ queue, name, database, concurrency }) {
       'shared/services/logging/logger',
     ].map(load),
   );
-  const [{ defineJob, Handles }, { JobQueue }, { QueueDriver }, { Events }] = await Promise.all(
-    ['workers/job', 'workers/job-queue', 'workers/drivers/queue.driver', 'shared/services/events/events'].map(load),
+  const [{ defineJob, Handles }, { JobQueue }, { QueueDriver }, { JobRunner }, { Events }] = await Promise.all(
+    [
+      'workers/job',
+      'workers/job-queue',
+      'workers/drivers/queue.driver',
+      'workers/job-runner',
+      'shared/services/events/events',
+    ].map(load),
   );
   const secret = 'x'.repeat(32);
   const config = toAppConfig(
@@ -81,8 +87,22 @@ async function openOurs({ queue, name, database, concurrency }) {
       });
       await app.get(QueueDriver).listen(() => undefined);
     },
-    close: () => app.close(),
+    async close() {
+      const queues = app.get(JobRunner).queues.map((one) => one.name);
+      await app.close();
+      if (queue !== 'ours') await forget(name, queues);
+    },
   };
+}
+
+/** What a deployment called `prefix` has made on the broker. */
+async function forget(prefix, queues) {
+  const { connect } = await import('amqplib');
+  const connection = await connect(process.env.RABBITMQ_URL);
+  const channel = await connection.createChannel();
+  for (const name of queues.flatMap((one) => [one, `${one}.dead`])) await channel.deleteQueue(`${prefix}.${name}`);
+  for (const name of ['jobs', 'dead']) await channel.deleteExchange(`${prefix}.${name}`);
+  await connection.close();
 }
 
 const from = async (folder, name) => {
