@@ -25,7 +25,7 @@ const usual = options.full ? { jobs: 100_000, kills: 1_000, freezes: 500 } : { j
 const number = (name) => Number(options[name] ?? usual[name]);
 const [jobs, kills, freezes, seed] = ['jobs', 'kills', 'freezes', 'seed'].map(number);
 const random = randomFrom(seed);
-/** So many wait at most: what was taken back from the dead waits behind them. */
+/** So many wait at most: what is taken back from the dead twice waits behind them. */
 const BACKLOG = 300;
 const BATCH = 50;
 /** lock_not_available: a frozen worker holds the row in the middle of its transaction. The API says 503, try again. */
