@@ -12,7 +12,7 @@ export async function ensureBuilt() {
     work: async () => {
       await run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
       for (const file of filesUnder('src'))
-        if (/\.(lua|sql)$/.test(file)) cpSync(join(ROOT, file), join(ROOT, 'dist', file));
+        if (/\.(lua|sql|mjs)$/.test(file)) cpSync(join(ROOT, file), join(ROOT, 'dist', file));
       ['dist/src', 'dist/migrations'].flatMap(filesUnder).forEach(removeOrphan);
     },
   });

@@ -11,7 +11,7 @@ import {
 } from './common/decorators/openapi-responses.js';
 import { HttpErrors } from './common/http.errors.js';
 
-const DESCRIPTION = `Accounts and tasks over REST.
+const DESCRIPTION = `Accounts, files, tasks and background jobs over REST.
 
 **Log in:** POST /api/auth/login (or /register), copy \`accessToken\`, press *Authorize*.
 Every route also answers under \`/api/v1\`. Errors are \`application/problem+json\` (RFC 9457); \`GET /problems\` explains each code.
@@ -41,7 +41,7 @@ export function createOpenApi(app: INestApplication, version: string): OpenAPIOb
   return sortKeys(document);
 }
 
-const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
+const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const;
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
 /** What follows from the kind of an operation, so that no route needs to say it. */
@@ -49,15 +49,14 @@ function complete(method: (typeof METHODS)[number], operation: Operation): void 
   operation.operationId = operation.operationId?.replace(/\[\d+\]$/, ''); // one of the two versions of the path
   const ok = operation.responses['200'];
   if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
-  if (operation.requestBody) addProblems(operation, BODY_ERRORS);
+  const { requestBody } = operation;
+  if (requestBody) addProblems(operation, BODY_ERRORS);
+  if (requestBody && 'content' in requestBody && requestBody.content['application/json'])
+    addProblems(operation, JSON_ERRORS);
 }
 
-const BODY_ERRORS = [
-  HttpErrors.INVALID_JSON,
-  HttpErrors.REQUEST_TIMEOUT,
-  HttpErrors.PAYLOAD_TOO_LARGE,
-  HttpErrors.UNSUPPORTED_MEDIA_TYPE,
-];
+const BODY_ERRORS = [HttpErrors.REQUEST_TIMEOUT, HttpErrors.UNSUPPORTED_MEDIA_TYPE];
+const JSON_ERRORS = [HttpErrors.INVALID_JSON, HttpErrors.PAYLOAD_TOO_LARGE];
 
 function describeConditionalGet(operation: Operation): void {
   const description = 'A known ETag: 304 when it is still current';

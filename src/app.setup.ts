@@ -68,7 +68,12 @@ function corsOptions(config: AppConfig): FastifyCorsOptions {
     origin: [...config.http.corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     credentials: true,
-    exposedHeaders: ['ETag', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
+    exposedHeaders: [
+      ...['ETag', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
+      ...['Tus-Extension', 'Tus-Max-Size', 'Tus-Resumable', 'Tus-Version', 'Upload-Expires', 'Upload-Length'],
+      ...['Upload-Metadata', 'Upload-Offset', 'Content-Location', 'X-File-Id'],
+      ...['Accept-Ranges', 'Content-Disposition', 'Content-Range'],
+    ],
     maxAge: 600,
   };
 }
@@ -79,7 +84,7 @@ function createAdapter(config: AppConfig, problems: ProblemFilter): FastifyAdapt
     bodyLimit: config.http.bodyLimitBytes,
     connectionTimeout: 60_000,
     keepAliveTimeout: 65_000, // above the idle timeout of usual load balancers, who must be the first to close
-    requestTimeout: 600_000, // the longest upload; JSON bodies have their own deadline
+    requestTimeout: 3_600_000, // the longest upload at one go; JSON bodies have their own deadline, stalled ones too
     maxRequestsPerSocket: 0,
     http: {
       headersTimeout: 5_000,

@@ -21,7 +21,8 @@ async function start(config: AppConfig, logger: Logger): Promise<void> {
   try {
     await serve(config, logger, opened);
   } catch (error) {
-    if (error instanceof StartError || error instanceof EmbeddedPostgresError) logger.fatal(error.message);
+    if (error instanceof StartError || error instanceof EmbeddedPostgresError || error instanceof ConfigError)
+      logger.fatal(error.message);
     else if (isConnectionFailure(error)) logger.fatal(`The database does not answer: ${(error as Error).message}`);
     else logger.fatal({ err: error }, 'The start failed');
     await opened.app?.close().catch(() => undefined);

@@ -8,7 +8,16 @@ import { AuditRepository } from './audit.repository.js';
 /** Events that tell who did it. */
 type Audited = { [N in EventName]: EventMap[N] extends { actorId: string } ? N : never }[EventName];
 
-const AUDITED: readonly Audited[] = ['cache.cleared', 'job.replayed', 'job.discarded', 'schedule.run'];
+const AUDITED: readonly Audited[] = [
+  'cache.cleared',
+  'job.replayed',
+  'job.discarded',
+  'schedule.run',
+  'bucket.created',
+  'bucket.changed',
+  'bucket.deleted',
+  'bucket.restored',
+];
 
 @Injectable()
 export class AuditListener {

@@ -15,7 +15,7 @@ const BEARER = /^Bearer ([\w.~+/=-]+)$/i;
 
 /** What a route's decorators say. */
 interface Rule {
-  isPublic: boolean;
+  isPublic: boolean | 'optional';
   requires: Permission | undefined;
 }
 
@@ -44,8 +44,9 @@ export class AccessGuard extends AuthGuard('jwt') {
   /** Answers without a promise when token and session are remembered, as they mostly are. */
   private check(context: ExecutionContext): true | Promise<true> {
     const rule = this.ruleOf(context);
-    if (rule.isPublic) return true;
+    if (rule.isPublic === true) return true;
     const request = context.switchToHttp().getRequest<FastifyRequest>();
+    if (rule.isPublic === 'optional' && request.headers.authorization === undefined) return true;
     const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
     if (token === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
     const claims = this.principals.findClaims(token);
@@ -74,8 +75,11 @@ export class AccessGuard extends AuthGuard('jwt') {
     const handler = context.getHandler();
     let rule = this.rules.get(handler);
     if (!rule) {
-      const isPublic = this.reflector.getAllAndOverride<boolean | undefined>(IS_PUBLIC, [handler, context.getClass()]);
-      rule = { isPublic: isPublic === true, requires: this.reflector.get<Permission | undefined>(REQUIRES, handler) };
+      const isPublic = this.reflector.getAllAndOverride<true | 'optional' | undefined>(IS_PUBLIC, [
+        handler,
+        context.getClass(),
+      ]);
+      rule = { isPublic: isPublic ?? false, requires: this.reflector.get<Permission | undefined>(REQUIRES, handler) };
       this.rules.set(handler, rule);
     }
     return rule;

@@ -12,5 +12,7 @@ declare module 'fastify' {
     versioned?: boolean;
     /** The answer is a page: it gets a Link header to the next one (RFC 8288). */
     paged?: boolean;
+    /** Media type of the bodies that the route reads itself, piece by piece. Without it a body is JSON, parsed before. */
+    streamsBody?: string;
   }
 }

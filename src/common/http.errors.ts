@@ -114,8 +114,8 @@ export const HttpErrors = defineErrors('', {
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     level: 'debug',
-    message: () => 'Bodies are read as application/json only.',
-    cure: 'Send `Content-Type: application/json`.',
+    message: (mediaType = 'application/json') => `Bodies are read as ${mediaType} only.`,
+    cure: 'Send the `Content-Type` that `detail` names.',
   },
   UNPROCESSABLE: {
     status: 422,

@@ -17,6 +17,8 @@ export const PERMISSIONS = [
   'jobs:discard',
   'schedules:read',
   'schedules:run',
+  'buckets:write',
+  'files:maintain',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 

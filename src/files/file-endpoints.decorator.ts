@@ -1,18 +1,19 @@
 // Routes whose body or answer is the bytes of a file: what Endpoint does not say of them. They stand above it.
 import { applyDecorators } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
-import { ApiBody, ApiConsumes, ApiResponse } from '@nestjs/swagger';
+import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { RATE_LIMIT, REQUEST_ID } from '../common/decorators/openapi-responses.js';
-import { FILE_FIELD, FORM_LIMITS } from './receive-file.js';
+import { FORM } from '../common/hooks/body.hooks.js';
+import { FILE_FIELD } from './receive-file.js';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
 const text = (description: string) => ({ description, schema: { type: 'string' as const } });
 
-/** `multipartOptions` mark the route as one that takes a form; it replaces Endpoint's RouteConfig. */
+/** It replaces Endpoint's RouteConfig. */
 export function TakesFile(): MethodDecorator {
   return applyDecorators(
-    RouteConfig({ versioned: true, multipartOptions: { limits: FORM_LIMITS } }),
-    ApiConsumes('multipart/form-data'),
+    RouteConfig({ versioned: true, streamsBody: FORM }),
+    ApiConsumes(FORM),
     ApiBody({
       required: true,
       schema: { type: 'object', required: [FILE_FIELD], properties: { [FILE_FIELD]: BYTES } },
@@ -20,15 +21,34 @@ export function TakesFile(): MethodDecorator {
   );
 }
 
-export function AnswersFile(): MethodDecorator {
-  return ApiResponse({
-    status: 200,
-    headers: {
-      ...REQUEST_ID,
-      ...RATE_LIMIT,
-      ETag: text('The SHA-256 of the bytes in double quotes'),
-      'Content-Disposition': text('The name of the file (RFC 6266)'),
-    },
-    content: { 'application/octet-stream': { schema: BYTES } },
-  });
+export function AnswersFile(mediaType = 'application/octet-stream'): MethodDecorator {
+  const headers = {
+    ...REQUEST_ID,
+    ...RATE_LIMIT,
+    ETag: text('The SHA-256 of the bytes in double quotes'),
+    'Content-Disposition': text('The name of the file (RFC 6266)'),
+    'Accept-Ranges': text('`bytes`'),
+  };
+  const part = { ...headers, 'Content-Range': text('Which bytes, of how many (RFC 9110)') };
+  return applyDecorators(
+    ApiHeader({
+      name: 'Range',
+      description: 'One part or several, like `bytes=0-99,-5` (RFC 9110, 14.2)',
+      required: false,
+    }),
+    ApiHeader({
+      name: 'If-Range',
+      description: 'The ETag that the parts belong to; else the whole is answered',
+      required: false,
+    }),
+    ApiResponse({ status: 200, headers, content: { [mediaType]: { schema: BYTES } } }),
+    ApiResponse({
+      ...{ status: 206, description: 'Partial Content', headers: part },
+      content: { [mediaType]: { schema: BYTES }, 'multipart/byteranges': { schema: BYTES } },
+    }),
+    ApiResponse({
+      ...{ status: 302, description: 'Found: the bytes are at S3, with S3_REDIRECT' },
+      headers: { ...REQUEST_ID, ...RATE_LIMIT, Location: text('A URL that S3 has signed, for a minute') },
+    }),
+  );
 }

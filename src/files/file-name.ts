@@ -1,14 +1,25 @@
 // Names and media types as people send them: data, of which only what is harmless is kept.
+import { HttpErrors } from '../common/http.errors.js';
+import { UNKNOWN_TYPE } from './blobs/media-type.js';
 
 const MOST_CHARACTERS = 255;
 const LONGEST_TYPE = 100;
-const UNKNOWN_TYPE = 'application/octet-stream';
 
 /** Controls break headers and logs; those of direction and line make a name look like another one. */
 const INVISIBLE = /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu;
 
+/** What is no name but an attempt: parts of a path, controls (NUL, CR, LF), and the names of folders. */
+const NO_NAME = /[/\\\p{Cc}]|^\.{1,2}$/u;
+
 /** RFC 6838, 4.2, without parameters. */
 const PLAIN_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
+
+/** Throws VALIDATION_FAILED for what is no name: who sends that is refused, not corrected. `field`: where it stood. */
+export function expectFileName(field: string, given: string | undefined): void {
+  if (given === undefined || !NO_NAME.test(given)) return;
+  const message = `${field} must be a file name, without parts of a path and control characters`;
+  throw HttpErrors.VALIDATION_FAILED(message).withFields([{ field, rule: 'isFileName', message }]);
+}
 
 /** The last part of a path, without what cannot be seen; `file` where nothing is left. At most 255 code points. */
 export function cleanFileName(given: string | undefined): string {

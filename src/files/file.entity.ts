@@ -27,9 +27,13 @@ export class FileEntity extends BaseEntityCustom {
   @Column('varchar', { length: 255 })
   name!: string;
 
-  /** As the client said; a download names only some of them. */
+  /** As the bytes show; where they show nothing, as the upload said. A download names only some of them. */
   @Column('varchar', { name: 'mime_type', length: 100 })
   mimeType!: string;
+
+  /** As the upload said. */
+  @Column('varchar', { name: 'declared_type', length: 100 })
+  declaredType!: string;
 
   /** Bytes. */
   @Column('bigint', { transformer: AS_NUMBER })
@@ -42,7 +46,9 @@ export class FileEntity extends BaseEntityCustom {
   @Column('varchar', { length: 50, default: 'default' })
   bucket!: string;
 
-  /** Finds the bytes in the storage. */
-  @Column('uuid', { name: 'storage_key' })
-  storageKey!: string;
+  /** `blobs.id` of its bytes; null once a deleted file has let them go. */
+  @Index('files_blob_id')
+  @ForeignKey('Blob', 'id', { name: 'files_blob' })
+  @Column('bigint', { name: 'blob_id', nullable: true })
+  blobId!: string | null;
 }

@@ -1,17 +1,18 @@
 // Files over REST: bytes in, bytes out, and what is known of them.
-import { Controller, Delete, Get, Post, Req, Res, StreamableFile } from '@nestjs/common';
+import { Controller, Delete, Get, Patch, Post, Put, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { CurrentUser } from '../common/decorators/current-user.decorator.js';
+import { CurrentUser, PossibleUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { type ExpectedVersions, IfMatch } from '../common/decorators/if-match.decorator.js';
-import { Id, QueryParams } from '../common/decorators/input.decorator.js';
+import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
-import { contentHeaders } from './content-headers.js';
-import { FileDto, FilePage, ListFilesQuery, toFileDto } from './dto/file.dto.js';
+import { BucketErrors } from './buckets/buckets.errors.js';
+import { ContentService } from './content/content.service.js';
+import { ChangeFileDto, FileDto, FilePage, ListFilesQuery, toFileDto, UploadQuery, UsageDto } from './dto/file.dto.js';
 import { AnswersFile, TakesFile } from './file-endpoints.decorator.js';
-import { FileErrors } from './files.errors.js';
+import { FileErrors, QuotaErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
 import { receiveFile } from './receive-file.js';
@@ -22,27 +23,47 @@ export class FilesController {
   constructor(
     private readonly files: FilesRepository,
     private readonly service: FilesService,
+    private readonly contents: ContentService,
   ) {}
 
   @Post()
   @TakesFile()
   @Endpoint({
     summary: 'Upload a file',
-    description: 'A form with one part, the file in the field `file`. It may take long, as long as bytes keep coming.',
+    description:
+      'A form with one part, the file in the field `file`. It may take long, as long as bytes keep coming; /api/uploads takes what must be resumable.',
     returns: FileDto,
     status: 201,
     versioned: true,
-    errors: [FileErrors.TOO_LARGE, HttpErrors.BAD_REQUEST],
+    errors: [
+      ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST, QuotaErrors.QUOTA_EXCEEDED],
+      ...[FileErrors.STORAGE_FULL, BucketErrors.NOT_FOUND, HttpErrors.BAD_REQUEST],
+    ],
   })
-  async upload(@CurrentUser() actor: Actor, @Req() request: FastifyRequest): Promise<FileDto> {
-    return toFileDto(await this.service.keep(actor, await receiveFile(request, this.service)));
+  async upload(
+    @CurrentUser() actor: Actor,
+    @QueryParams() { bucket }: UploadQuery,
+    @Req() request: FastifyRequest,
+  ): Promise<FileDto> {
+    return toFileDto(await this.service.keep(actor, await receiveFile(request, actor, bucket, this.service)));
   }
 
   @Get()
-  @Endpoint({ summary: "List the caller's files", returns: FilePage, paged: true, errors: [HttpErrors.INVALID_CURSOR] })
+  @Endpoint({
+    summary: "List the caller's files",
+    returns: FilePage,
+    paged: true,
+    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
+  })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListFilesQuery): Promise<FilePage> {
-    const { items, nextCursor } = await this.files.listOwned(actor, query);
+    const { items, nextCursor } = await this.service.list(actor, query);
     return { items: items.map(toFileDto), nextCursor };
+  }
+
+  @Get('usage')
+  @Endpoint({ summary: 'How much the caller stores, and may store', returns: UsageDto })
+  usage(@CurrentUser() actor: Actor): Promise<UsageDto> {
+    return this.service.usage(actor);
   }
 
   @Get(':id')
@@ -56,23 +77,74 @@ export class FilesController {
     return toFileDto(await this.files.getOwned(actor, id));
   }
 
-  /** Of what a 304 or a HEAD does not read, and of who hangs up, Nest closes the stream. */
   @Get(':id/content')
   @AnswersFile()
-  @Endpoint({ summary: 'Download a file', status: 200, versioned: true, errors: [FileErrors.NOT_FOUND] })
-  async content(
+  @Endpoint({
+    summary: 'Download a file',
+    description: 'The whole, a range, or several. Without a token only from a public bucket.',
+    status: 200,
+    public: 'optional',
+    errors: [FileErrors.NOT_FOUND, FileErrors.DAMAGED, FileErrors.RANGE_NOT_SATISFIABLE],
+  })
+  async content(@PossibleUser() actor: Actor | undefined, @Id() id: string, @Res() reply: FastifyReply): Promise<void> {
+    await this.contents.answer(reply, await this.service.content(actor, id));
+  }
+
+  @Put(':id')
+  @Endpoint({
+    summary: 'Rename a file; the same as PATCH',
+    returns: FileDto,
+    versioned: true,
+    conditional: true,
+    errors: [FileErrors.NOT_FOUND],
+  })
+  put(
     @CurrentUser() actor: Actor,
     @Id() id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<StreamableFile> {
-    const { file, stream } = await this.service.open(actor, id);
-    void reply.headers(contentHeaders(file));
-    return new StreamableFile(stream);
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeFileDto,
+  ): Promise<FileDto> {
+    return this.change(actor, id, expected, body);
+  }
+
+  @Patch(':id')
+  @Endpoint({
+    summary: 'Rename a file',
+    returns: FileDto,
+    versioned: true,
+    conditional: true,
+    errors: [FileErrors.NOT_FOUND],
+  })
+  async change(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() { name }: ChangeFileDto,
+  ): Promise<FileDto> {
+    return toFileDto(await this.service.rename(actor, id, name, expected));
   }
 
   @Delete(':id')
-  @Endpoint({ summary: 'Delete a file (softly)', conditional: true, errors: [FileErrors.NOT_FOUND] })
+  @Endpoint({
+    summary: 'Delete a file (softly)',
+    description: 'Its bytes go FILE_RETENTION days later, unless another file has the same content.',
+    conditional: true,
+    errors: [FileErrors.NOT_FOUND],
+  })
   async delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    await this.files.deleteOwned(actor, id, expected);
+    await this.service.delete(actor, id, expected);
+  }
+
+  @Post(':id/restore')
+  @Endpoint({
+    summary: "Bring anyone's deleted file back",
+    returns: FileDto,
+    status: 200,
+    versioned: true,
+    requires: 'deleted:restore',
+    errors: [FileErrors.NOT_FOUND, FileErrors.PURGED, QuotaErrors.QUOTA_EXCEEDED],
+  })
+  async restore(@Id() id: string): Promise<FileDto> {
+    return toFileDto(await this.service.restore(id));
   }
 }

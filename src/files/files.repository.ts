@@ -3,11 +3,17 @@ import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { BaseRepository, type PageRequest, type SortColumn } from '../common/repositories/base.repository.js';
+import { columnsOf } from '../common/repositories/to-entity.js';
 import { FileEntity, type FileOwner } from './file.entity.js';
 import { FileErrors } from './files.errors.js';
 
+export interface FilesRequest extends PageRequest {
+  bucket?: string;
+}
+
 @Injectable()
 export class FilesRepository extends BaseRepository<FileEntity> {
+  private columnList: string | undefined;
   protected readonly entity = FileEntity;
   protected readonly sorts: Record<string, SortColumn<FileEntity>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
@@ -20,18 +26,59 @@ export class FilesRepository extends BaseRepository<FileEntity> {
 
   /** Throws NOT_FOUND. */
   async getOwned(owner: FileOwner, uuid: string): Promise<FileEntity> {
-    const scope = 'row.uuid = :uuid AND row.owner_id = :owner AND row.deleted_at IS NULL';
-    const file = await this.rows().withDeleted().where(scope, { uuid, owner: owner.key }).getOne();
-    if (!file) throw FileErrors.NOT_FOUND(uuid);
-    return file;
+    const [row] = await this.transaction.read({
+      name: 'file-get-owned',
+      text: `SELECT ${this.columns} FROM files f WHERE uuid = $1 AND owner_id = $2 AND deleted_at IS NULL`,
+      values: [uuid, owner.key],
+    });
+    if (!row) throw FileErrors.NOT_FOUND(uuid);
+    return this.toEntity(row);
   }
 
-  listOwned(owner: FileOwner, request: PageRequest): Promise<Page<FileEntity>> {
-    const scope = 'row.owner_id = :owner AND row.deleted_at IS NULL';
-    return this.page(this.rows().withDeleted().where(scope, { owner: owner.key }), request);
+  /** Who may download it: its owner, and everybody when its bucket is public. Throws NOT_FOUND. */
+  async getReadable(reader: FileOwner | undefined, uuid: string): Promise<FileEntity & { isPublic: boolean }> {
+    const [row] = await this.transaction.read<{ is_public: boolean }>({
+      name: 'file-get-readable',
+      text: `
+        SELECT ${this.columns}, coalesce(b.visibility = 'public', false) AS is_public
+        FROM files f LEFT JOIN buckets b ON b.name = f.bucket AND b.deleted_at IS NULL
+        WHERE f.uuid = $1 AND f.deleted_at IS NULL AND (f.owner_id = $2 OR b.visibility = 'public')
+          AND EXISTS (SELECT FROM users u WHERE u.id = f.owner_id AND u.deleted_at IS NULL)`,
+      values: [uuid, reader?.key ?? null],
+    });
+    if (!row) throw FileErrors.NOT_FOUND(uuid);
+    return Object.assign(this.toEntity(row), { isPublic: row.is_public });
   }
 
-  /** The bytes stay: what is deleted softly can come back. Throws NOT_FOUND, VERSION_STALE. */
+  /** Whoever's it is; null when there is none, or it is deleted. */
+  async find(uuid: string): Promise<FileEntity | null> {
+    return this.rows().withDeleted().where('row.uuid = :uuid AND row.deleted_at IS NULL', { uuid }).getOne();
+  }
+
+  listOwned(owner: FileOwner, request: FilesRequest): Promise<Page<FileEntity>> {
+    return this.list('row.owner_id = :owner AND row.deleted_at IS NULL', { owner: owner.key }, request);
+  }
+
+  /** Everybody's. */
+  listDeleted(request: FilesRequest): Promise<Page<FileEntity>> {
+    return this.list('row.deleted_at IS NOT NULL', {}, request);
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE. */
+  updateOwned(
+    owner: FileOwner,
+    uuid: string,
+    patch: Pick<FileEntity, 'name'>,
+    expected: ExpectedVersions,
+  ): Promise<FileEntity> {
+    return this.change(patch, {
+      where: { uuid, ownerId: owner.key },
+      expected,
+      missing: () => FileErrors.NOT_FOUND(uuid),
+    });
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE. */
   deleteOwned(owner: FileOwner, uuid: string, expected: ExpectedVersions): Promise<FileEntity> {
     return this.remove({
       where: { uuid, ownerId: owner.key },
@@ -39,4 +86,76 @@ export class FilesRepository extends BaseRepository<FileEntity> {
       missing: () => FileErrors.NOT_FOUND(uuid),
     });
   }
+
+  /** Anyone's. Throws NOT_FOUND unless deleted. */
+  undelete(uuid: string): Promise<FileEntity> {
+    return this.restore({ where: { uuid }, missing: () => FileErrors.NOT_FOUND(uuid) });
+  }
+
+  /** Of a file that was deleted so many days ago: it lets its blob go. Gives that one's id; null when there is nothing to do. */
+  async detach(uuid: string, days: number): Promise<string | null> {
+    const [row] = await this.transaction.query<{ blob_id: string }>({
+      name: 'file-detach',
+      text: `
+        WITH file AS (
+          SELECT id, blob_id FROM files
+          WHERE uuid = $1 AND blob_id IS NOT NULL AND deleted_at <= now() - $2::integer * interval '1 day' FOR UPDATE
+        )
+        UPDATE files SET blob_id = NULL FROM file WHERE files.id = file.id RETURNING file.blob_id`,
+      values: [uuid, days],
+    });
+    return row?.blob_id ?? null;
+  }
+
+  /** Bytes and files more, or less, in a bucket and altogether. Gives what is used then. */
+  async charge(owner: FileOwner, bucket: string, bytes: number, files: number): Promise<Map<string, Usage>> {
+    const rows = await this.transaction.query<UsageRow>({
+      name: 'file-charge',
+      text: `
+        UPDATE storage_usages usage SET bytes = usage.bytes + $3, files = usage.files + $4
+        FROM ( -- always in this order, or two would wait for each other
+          SELECT owner_id, bucket FROM storage_usages
+          WHERE owner_id = $1 AND bucket IN ('', $2) ORDER BY bucket FOR UPDATE
+        ) locked
+        WHERE usage.owner_id = locked.owner_id AND usage.bucket = locked.bucket
+        RETURNING usage.bucket, usage.bytes, usage.files`,
+      values: [owner.key, bucket, bytes, files],
+    });
+    return byBucket(rows);
+  }
+
+  /** By bucket; '' is all of them. */
+  async usage(owner: FileOwner): Promise<Map<string, Usage>> {
+    const rows = await this.transaction.read<UsageRow>({
+      name: 'file-usage',
+      text: 'SELECT bucket, bytes, files FROM storage_usages WHERE owner_id = $1 ORDER BY bucket',
+      values: [owner.key],
+    });
+    return byBucket(rows);
+  }
+
+  private list(scope: string, parameters: object, request: FilesRequest): Promise<Page<FileEntity>> {
+    const query = this.rows().withDeleted().where(scope, parameters);
+    if (request.bucket !== undefined) query.andWhere('row.bucket = :bucket', { bucket: request.bucket });
+    return this.page(query, request);
+  }
+
+  private get columns(): string {
+    return (this.columnList ??= columnsOf(this.transaction.manager, FileEntity, 'f'));
+  }
+}
+
+export interface Usage {
+  bytes: number;
+  files: number;
+}
+
+interface UsageRow {
+  bucket: string;
+  bytes: string;
+  files: string;
+}
+
+function byBucket(rows: readonly UsageRow[]): Map<string, Usage> {
+  return new Map(rows.map((row) => [row.bucket, { bytes: Number(row.bytes), files: Number(row.files) }]));
 }

@@ -2,43 +2,63 @@
 import { Readable } from 'node:stream';
 import type { Multipart } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
+import { FORM } from '../common/hooks/body.hooks.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { runningRequest } from '../shared/services/logging/request-context.js';
+import { expectFileName } from './file-name.js';
 import { FileErrors } from './files.errors.js';
+import type { FileOwner } from './file.entity.js';
 import type { FilesService, StoredBlob } from './files.service.js';
 
 /** Name of the form's only field. */
 export const FILE_FIELD = 'file';
 
 /** What a form may hold besides the bytes; theirs is FILE_MAX_SIZE. */
-export const FORM_LIMITS = { files: 1, fields: 0, parts: 1, fieldNameSize: 100, fieldSize: 0, headerPairs: 10 };
+const FORM_LIMITS = { files: 1, fields: 0, parts: 1, fieldNameSize: 100, fieldSize: 0, headerPairs: 10 };
 
 /** Of a form around its file: boundaries, headers. */
 const MOST_FRAMING_BYTES = 64 * 1024;
+const USUAL_FRAMING_BYTES = 1024;
 
-/** Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, TOO_LARGE; leaves nothing then. */
-export async function receiveFile(request: FastifyRequest, files: FilesService): Promise<StoredBlob> {
-  if (!request.isMultipart()) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE();
-  const { maxBytes } = files;
-  if (Number(request.headers['content-length']) > maxBytes + MOST_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
+/** Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what `store` throws; leaves nothing then. */
+export async function receiveFile(
+  request: FastifyRequest,
+  owner: FileOwner,
+  bucket: string,
+  files: FilesService,
+): Promise<StoredBlob> {
+  if (!request.isMultipart()) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE(FORM);
   if (request.raw.destroyed) throw brokenOff(); // while the guard was at work: nobody would tell the parser
-  const parts = request.parts({ limits: { ...FORM_LIMITS, fileSize: maxBytes } });
+  const { maxBytes } = files;
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (length > maxBytes + MOST_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
+  const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // one more: whoever counts them throws
   try {
-    return await storeOnly(parts, files);
+    return await storeOnly(parts, owner, { bucket, expectedBytes: Math.max(0, length - USUAL_FRAMING_BYTES) }, files);
   } finally {
     request.raw.unpipe().resume(); // the rest is thrown away: who is still sending would not hear the answer
   }
 }
 
 /** Stores the first part; a second one, or a broken end, undoes it. */
-async function storeOnly(parts: AsyncIterator<Multipart>, files: FilesService): Promise<StoredBlob> {
+async function storeOnly(
+  parts: AsyncIterator<Multipart>,
+  owner: FileOwner,
+  options: { bucket: string; expectedBytes: number },
+  files: FilesService,
+): Promise<StoredBlob> {
   const part = await nextOf(parts);
   if (part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
-  part.file.once('limit', () => part.file.destroy(FileErrors.TOO_LARGE(files.maxBytes)));
+  expectFileName('filename', part.filename);
   const source = Readable.from(told(part.file), { objectMode: false });
   const signal = runningRequest()?.signal;
-  const blob = await files.store(source, { name: part.filename, mimeType: part.mimetype, signal });
+  const blob = await files.store(owner, source, {
+    ...options,
+    name: part.filename,
+    mimeType: part.mimetype,
+    signal,
+  });
   try {
     if (await nextOf(parts)) throw notOneFile();
   } catch (error) {

@@ -1,4 +1,5 @@
 // What probes and operators ask: is the process alive, may it get traffic, what is the state of everything.
+import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import {
   HealthCheckService,
@@ -7,6 +8,7 @@ import {
   type HealthIndicatorResult,
   TypeOrmHealthIndicator,
 } from '@nestjs/terminus';
+import { FileStorage } from '../files/storage/file-storage.js';
 import { Redis } from '../shared/services/cache/redis.js';
 import { MigrationStatus } from '../shared/services/database/migration-status.js';
 import { Lifecycle } from '../shared/services/lifecycle.js';
@@ -15,6 +17,7 @@ import { HealthErrors } from './health.errors.js';
 
 /** Short: a probe that waits longer than its own timeout tells nothing. */
 const DATABASE_TIMEOUT_MS = 1_500;
+const FILES_TIMEOUT_MS = 1_000;
 
 export interface HealthReport {
   /** `degraded`: everything works, something slower than usual; `details` names it. */
@@ -31,6 +34,7 @@ export class HealthService {
     private readonly migrations: MigrationStatus,
     private readonly lifecycle: Lifecycle,
     private readonly driver: QueueDriver,
+    private readonly storage: FileStorage,
     @Inject(Redis) private readonly redis: Redis | null,
   ) {}
 
@@ -43,8 +47,9 @@ export class HealthService {
     ]);
     const cache = this.checkCache();
     const broker = this.checkBroker();
-    const isDegraded = [cache, broker].some(({ status }) => status === 'degraded');
-    return { status: isDegraded ? 'degraded' : 'ok', details: { ...details, cache, broker } };
+    const files = await this.checkFiles();
+    const isDegraded = [cache, broker, files].some(({ status }) => status === 'degraded');
+    return { status: isDegraded ? 'degraded' : 'ok', details: { ...details, cache, broker, files } };
   }
 
   /** Throws NOT_READY until the process has started and the migrations are there. */
@@ -77,6 +82,28 @@ export class HealthService {
     return this.driver.broker?.isUp === false
       ? { status: 'degraded', kind, message: 'RabbitMQ is away: jobs are handed out by PostgreSQL alone.' }
       : { status: 'up', kind };
+  }
+
+  /** Everything else goes on without it. */
+  private async checkFiles(): Promise<{ status: 'up' | 'degraded' } & Record<string, string>> {
+    const { kind } = this.storage;
+    const late = new AbortController();
+    try {
+      const tooLate = delay(FILES_TIMEOUT_MS, undefined, { signal: late.signal }).then(() => {
+        throw new Error('No answer in time.');
+      });
+      tooLate.catch(() => undefined);
+      await Promise.race([this.storage.expectWorking(), tooLate]);
+      return { status: 'up', kind };
+    } catch {
+      return {
+        status: 'degraded',
+        kind,
+        message: 'Files can be neither stored nor read: the storage is away, or full.',
+      };
+    } finally {
+      late.abort();
+    }
   }
 
   private checkLifecycle(): HealthIndicatorResult {

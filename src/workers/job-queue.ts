@@ -84,7 +84,7 @@ export class JobQueue {
       priority: options.priority ?? job.priority,
       runAt: options.runAt ?? null,
       maxAttempts: job.attempts,
-      uniqueKey: job.uniqueKey?.(checked) ?? null,
+      uniqueKey: job.uniqueKey?.(checked, options.owner ?? null) ?? null,
       owner: options.owner ?? null,
       requestId: requestContext.getStore()?.requestId ?? null,
     };

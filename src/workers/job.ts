@@ -31,8 +31,11 @@ export interface JobOptions<P extends object> {
   /** How many of its queue one process runs at once; the jobs of a queue agree on it. Default: JOB_CONCURRENCY. */
   concurrency?: number;
   schedule?: Schedule<P>;
-  /** While a job with the same key waits or runs, enqueueing gives that one instead of another. */
-  uniqueKey?: (payload: P) => string;
+  /**
+   * While a job with the same key waits or runs, enqueueing gives that one instead of another. Of jobs that people ask for
+   * the key tells whose they are: else a stranger could take it.
+   */
+  uniqueKey?: (payload: P, owner: JobOwner | null) => string;
   /** Who may ask for it through POST /api/jobs; without it nobody. */
   requestable?: 'anyone' | Permission;
 }

@@ -19,7 +19,7 @@ export class JobsController {
   @Post()
   @Endpoint({
     summary: 'Ask for a background job',
-    description: `\`report.pdf\` {}: the caller's tasks as a PDF. \`users.statistics\` {}, \`users.export\` {}, \`users.import\` {"fileId"}: for administrators.
+    description: `\`report.pdf\` {}: the caller's tasks as a PDF. \`file.thumbnail\` {"fileId"}: small pictures of an image of the caller's. \`users.statistics\` {}, \`users.export\` {}, \`users.import\` {"fileId"}: for administrators.
 Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then says what came of it, like the \`fileId\` to download.`,
     returns: JobDto,
     status: 202,

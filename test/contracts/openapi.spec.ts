@@ -64,7 +64,7 @@ const when = (faults: Record<string, boolean>): string[] => Object.keys(faults).
 
 const isPublic = (operation: Operation): boolean => !operation.security?.some((scheme) => 'bearer' in scheme);
 const successOf = ({ responses }: Operation): Array<[string, Response]> =>
-  Object.entries(responses).filter(([status]) => status.startsWith('2'));
+  Object.entries(responses).filter(([status]) => status.startsWith('2') && status !== '206'); // a part of the 200
 
 function resolve(schema: Schema): Schema {
   return schema.$ref
@@ -102,7 +102,9 @@ describe('the committed document', () => {
 
   it('has every route of the server, which answers under /api/v1 as well', () => {
     const served = routesOf(app).filter((route) => !route.includes(' /docs'));
-    const described = faultsOf(() => ['']).map((route) => route.replace(/: $/, '').replace(/\{(\w+)\}/g, ':$1'));
+    const described = faultsOf(() => [''])
+      .map((route) => route.replace(/: $/, '').replace(/\{(\w+)\}/g, ':$1'))
+      .filter((route) => !/^(HEAD|OPTIONS) /.test(route)); // Fastify adds others by itself
     const twins = described
       .filter((route) => route.includes(' /api/'))
       .map((route) => route.replace('/api/', '/api/v1/'));
@@ -154,15 +156,16 @@ describe('every operation', () => {
   });
 
   it('has one success, with a schema unless it is empty', () => {
-    const faults = faultsOf((operation) => {
+    const faults = faultsOf((operation, _path, method) => {
       const [[status, success] = [], ...others] = successOf(operation);
+      const isEmpty = method === 'head' || operation.operationId === 'Uploads.create'; // tus says it in headers
       const schema = success?.content?.['application/json']?.schema;
-      const isBytes = success?.content?.['application/octet-stream']?.schema.format === 'binary';
+      const isBytes = Object.values(success?.content ?? {})[0]?.schema.format === 'binary';
       return when({
         'no success': success === undefined,
         'two successes': others.length > 0,
         [`${status} without a schema`]:
-          status !== '204' && !isBytes && !(schema && Object.keys(resolve(schema).properties ?? {}).length),
+          status !== '204' && !isBytes && !isEmpty && !(schema && Object.keys(resolve(schema).properties ?? {}).length),
         '204 with a body': status === '204' && success?.content !== undefined,
       });
     });
@@ -177,6 +180,8 @@ describe('every operation', () => {
         'POST /api/auth/login',
         'POST /api/auth/refresh',
         'POST /api/auth/register',
+        'GET /api/links/{token}',
+        'OPTIONS /api/uploads',
         'GET /health',
         'GET /health/live',
         'GET /health/ready',
@@ -197,7 +202,11 @@ describe('every operation', () => {
       const described = parameters.filter((parameter) => parameter.in === 'path');
       return [
         ...when({
-          'other path parameters than the path': described.map(({ name }) => name).join() !== inPath.join(),
+          'other path parameters than the path':
+            described
+              .map(({ name }) => name)
+              .sort()
+              .join() !== inPath.sort().join(),
           'no 404': inPath.length > 0 && !responses['404'],
         }),
         ...described.flatMap(({ name, required, schema }) =>
@@ -222,10 +231,11 @@ describe('every operation', () => {
   });
 
   it('that may lose a race says 409, that takes If-Match 412', () => {
-    const faults = faultsOf(({ parameters = [], responses }, _path, method) => {
+    const isTus = (path: string): boolean => path.startsWith('/api/uploads'); // Upload-Offset does it there
+    const faults = faultsOf(({ parameters = [], responses }, path, method) => {
       const conditional = parameters.some(({ name }) => name === 'If-Match');
       return when({
-        'no If-Match': ['put', 'patch'].includes(method) && !conditional,
+        'no If-Match': ['put', 'patch'].includes(method) && !conditional && !isTus(path),
         'no 412': conditional && !responses['412'],
         'no 409': conditional && !responses['409'],
       });

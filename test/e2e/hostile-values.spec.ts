@@ -192,7 +192,9 @@ function wrongFor(schema: Schema): string[] {
   if (schema.type !== 'string') wrong.push('"x"', '"5"', '""');
   if (schema.type === 'array')
     wrong.push('[1]', '[null]', '[{}]', '[[]]', `[${'"x",'.repeat(schema.maxItems ?? 500)}"x"]`);
-  if (schema.enum) wrong.push('"NOPE"', '""', `"${schema.enum[0]?.toLowerCase()}"`);
+  const [first = ''] = schema.enum ?? [];
+  const inOtherCase = first === first.toLowerCase() ? first.toUpperCase() : first.toLowerCase();
+  if (schema.enum) wrong.push('"NOPE"', '""', `"${inOtherCase}"`);
   if (schema.format === 'date-time') wrong.push('"now"', '"2030-02-30T00:00:00Z"', '"2030-01-01"', '0', '""');
   if (schema.format === 'email') wrong.push('"nobody"', '"a@b@c.de"', `"${'x'.repeat(250)}@example.com"`);
   if (schema.minLength) wrong.push(JSON.stringify('x'.repeat(schema.minLength - 1)));

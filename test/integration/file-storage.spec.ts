@@ -1,197 +1,256 @@
 // Storages of files, held to their contract: all bytes or nothing, whatever fails, and only under keys of ours.
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { LocalStorage } from '../../src/files/storage/local.storage.js';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { FileStorage, StoredObject } from '../../src/files/storage/file-storage.js';
+import { below, seeded } from '../support/random.js';
+import type { Lack } from '../support/s3-places.js';
+import { descriptors, inPieces, type OneStorage, STORAGE_KINDS, type StorageKind } from '../support/storages.js';
 import { until } from '../support/until.js';
 
-const MOST = 1_000_000;
+jest.setTimeout(120_000);
 
-/** Ours down to the ground: however a hostile key climbs, a storage that lets it writes nowhere but below `ground`. */
-let ground: string;
-let root: string;
-let storage: LocalStorage;
-beforeEach(async () => {
-  ground = await mkdtemp(join(tmpdir(), 'holdfast-files-'));
-  root = join(ground, 'a/b/c/d');
-  await mkdir(root, { recursive: true });
-  storage = new LocalStorage(join(root, 'files'));
-});
-afterEach(() => rm(ground, { recursive: true, force: true }));
+const MIB = 2 ** 20;
+/** More than one request takes: S3 gets it in parts, of 5 MiB each. */
+const IN_PARTS = 12 * MIB + 345;
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-const pathOf = (key: string): string => join(root, 'files', key.slice(0, 2), key.slice(2, 4), key);
-const descriptors = (): Promise<string[]> => readdir('/proc/self/fd').catch(() => []);
+/** Only names that nothing outside has, and no more steps up than a test's ground lies deep: a test that fails harms nobody. */
+const HOSTILE_KEYS = [
+  ...['', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`],
+  ...[`${randomUUID()}\0`, `${randomUUID()}\n`, randomUUID().toUpperCase(), 'incoming', 'name.txt'],
+];
+const NO_KEY = 'is no key of a file';
 
-/** Every file below the ground, folders apart. */
-async function filesLeft(): Promise<string[]> {
-  const entries = await readdir(ground, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+for (const { name, there, lacks, start } of STORAGE_KINDS) {
+  const suite = there ? describe : describe.skip;
+  suite(`in ${name}`, () => contract(start, lacks));
 }
 
-/** Some bytes, and then nothing more. */
-function stalled(bytes: Uint8Array): PassThrough {
-  const source = new PassThrough();
-  source.write(bytes);
-  return source;
-}
+function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
+  let place: Awaited<ReturnType<StorageKind['start']>>;
+  let one: OneStorage;
+  let storage: FileStorage;
+  beforeAll(async () => void (place = await start()));
+  afterAll(() => place?.stop());
+  beforeEach(async () => {
+    one = await place.open();
+    ({ storage } = one);
+  });
+  afterEach(() => one.close());
 
-describe('what is written', () => {
-  it.each([
-    ['nothing', Buffer.alloc(0)],
-    ['one byte', Buffer.from('x')],
-    ['several pieces', randomBytes(300_001)],
-    ['as much as is allowed', randomBytes(MOST)],
-  ])('is measured, hashed and read back: %s', async (_what, bytes) => {
-    const key = randomUUID();
-    const pieces = Readable.from(
-      (function* () {
-        for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536);
-      })(),
+  const unlessLacking = (lack: Lack): typeof it | typeof it.skip => (lacks.includes(lack) ? it.skip : it);
+
+  describe('what is written', () => {
+    it.each([0, 1, 65_536, 300_001, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 10 * MIB, IN_PARTS])(
+      'is read back: %d bytes',
+      async (size) => {
+        const [key, bytes] = [randomUUID(), randomBytes(size)];
+        await storage.write(key, inPieces(bytes));
+        expect(await one.left()).toEqual([key]);
+        expect(await storage.sizeOf(key)).toBe(size);
+        expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
+      },
     );
-    expect(await storage.write(key, pieces, { maxBytes: MOST })).toEqual({ size: bytes.length, sha256: sha256(bytes) });
-    expect(await filesLeft()).toEqual([key]);
-    expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
+
+    it('is read in part', async () => {
+      const [key, bytes] = [randomUUID(), randomBytes(1_000_001)];
+      await storage.write(key, inPieces(bytes));
+      const random = seeded(1);
+      const ranges = Array.from({ length: 30 }, () => {
+        const start = below(random, bytes.length - 1);
+        return { start, end: start + 1 + below(random, bytes.length - start - 1) };
+      });
+      const edges = [
+        { start: 0, end: 1 },
+        { start: 0, end: bytes.length - 1 },
+        { start: bytes.length - 1, end: bytes.length - 1 },
+        { start: 65_536, end: 65_536 },
+      ];
+      for (const range of [...ranges, ...edges]) {
+        const part = await buffer(await storage.open(key, range));
+        expect(Buffer.compare(part, bytes.subarray(range.start, range.end + 1))).toBe(0);
+      }
+    });
+
+    unlessLacking('a range of the first byte alone')('is read in part: its first byte', async () => {
+      const key = randomUUID();
+      await storage.write(key, inPieces(Buffer.from('xyz')));
+      expect(await text(storage, key, { start: 0, end: 0 })).toBe('x');
+    });
+
+    it('is gone when it is removed, once or twice, and nothing else is', async () => {
+      const [key, other] = [randomUUID(), randomUUID()];
+      for (const each of [key, other]) await storage.write(each, Readable.from([Buffer.from(each)]));
+      await storage.remove(key);
+      await storage.remove(key);
+      expect(await one.left()).toEqual([other]);
+      await expect(storage.open(key)).rejects.toMatchObject({ name: 'NoSuchBytes' });
+      expect(await storage.sizeOf(key)).toBeNull();
+      expect(await text(storage, other)).toBe(other);
+    });
+
+    it.each([200_000, IN_PARTS])('is not there before its last byte: %d bytes', async (size) => {
+      const [key, bytes] = [randomUUID(), randomBytes(size)];
+      const source = new PassThrough();
+      const writing = storage.write(key, source);
+      await feed(source, bytes);
+      await expect(storage.open(key)).rejects.toMatchObject({ name: 'NoSuchBytes' });
+      expect(await storage.sizeOf(key)).toBeNull();
+      source.end();
+      await writing;
+      expect(await storage.sizeOf(key)).toBe(size);
+    });
+
+    it('keeps apart what many write and read at once', async () => {
+      const all = new Map(Array.from({ length: 40 }, (_, at) => [randomUUID(), randomBytes(at * 20_000)]));
+      await Promise.all([...all].map(([key, bytes]) => storage.write(key, inPieces(bytes))));
+      await Promise.all(
+        [...all].map(async ([key, bytes]) =>
+          expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0),
+        ),
+      );
+    });
   });
 
-  it('may be text, in many small pieces', async () => {
-    const lines = Array.from({ length: 20_000 }, (_, at) => `${at};ümlaut\n`);
-    const bytes = Buffer.from(lines.join(''));
-    const written = await storage.write(randomUUID(), Readable.from(lines), { maxBytes: MOST });
-    expect(written).toEqual({ size: bytes.length, sha256: sha256(bytes) });
+  describe('the list', () => {
+    it('is empty at first', async () => expect(await listed(storage)).toEqual([]));
+
+    it('has all that is written, how large it is and since when', async () => {
+      const sizes = new Map(Array.from({ length: 5 }, (_, at) => [randomUUID(), at * 1_000]));
+      const before = Date.now() - 2_000; // S3 tells whole seconds
+      for (const [key, size] of sizes) await storage.write(key, inPieces(Buffer.alloc(size)));
+      const found = await listed(storage);
+      expect(new Map(found.map(({ key, size }) => [key, size]))).toEqual(sizes);
+      expect(found).toHaveLength(sizes.size);
+      for (const { modifiedAt } of found) {
+        expect(modifiedAt.getTime()).toBeGreaterThan(before);
+        expect(modifiedAt.getTime()).toBeLessThan(Date.now() + 2_000);
+      }
+    });
+
+    unlessLacking('unfinished uploads')('has also what is being written, until it is removed', async () => {
+      const [key, source] = [randomUUID(), new PassThrough()];
+      const writing = expect(storage.write(key, source)).rejects.toThrow();
+      await feed(source, randomBytes(IN_PARTS));
+      const found = await until(
+        async () => (await listed(storage)).find((each) => each.key === key),
+        'it to be listed',
+      );
+      expect(Math.abs(found.modifiedAt.getTime() - Date.now())).toBeLessThan(30_000);
+      await storage.remove(key);
+      expect(await one.left()).toEqual([]);
+      source.destroy();
+      await writing;
+      expect(await listed(storage)).toEqual([]);
+    });
   });
 
-  it('stands under its key alone, readable by nobody else', async () => {
+  describe('nothing is left, no descriptor either, and the source is let go', () => {
+    let before: number;
+    beforeEach(async () => void (before = await descriptors()));
+    afterEach(async () => {
+      expect(await one.left()).toEqual([]);
+      await until(async () => (await descriptors()) <= before + one.keeps, 'descriptors to be closed');
+    });
+
+    async function expectRefusal(source: Readable, fault: object, signal?: AbortSignal, key: string = randomUUID()) {
+      await expect(storage.write(key, source, signal)).rejects.toMatchObject(fault);
+      expect(source.destroyed).toBe(true);
+    }
+
+    it.each([100_000, IN_PARTS])('of a source that fails after %d bytes', async (size) => {
+      const source = new PassThrough();
+      const refusal = expectRefusal(source, { message: 'the line is dead' });
+      await feed(source, randomBytes(size));
+      source.destroy(new Error('the line is dead'));
+      await refusal;
+    });
+
+    it('of a source that had failed before', async () => {
+      const source = new PassThrough().on('error', () => undefined);
+      source.destroy(new Error('dead on arrival'));
+      await turn();
+      await expectRefusal(source, { message: 'dead on arrival' });
+    });
+
+    it.each([100_000, IN_PARTS])('of a source that ends without an end after %d bytes', async (size) => {
+      const source = new PassThrough();
+      const refusal = expectRefusal(source, { code: 'ERR_STREAM_PREMATURE_CLOSE' });
+      await feed(source, randomBytes(size));
+      source.destroy();
+      await refusal;
+    });
+
+    it.each([100_000, IN_PARTS])('of what is aborted while the source says nothing, after %d bytes', async (size) => {
+      const [abort, source] = [new AbortController(), new PassThrough()];
+      const refusal = expectRefusal(source, { name: 'AbortError' }, abort.signal);
+      await feed(source, randomBytes(size));
+      abort.abort();
+      await refusal;
+    });
+
+    it('of what was aborted before it began', () =>
+      expectRefusal(new PassThrough(), { name: 'AbortError' }, AbortSignal.abort()));
+
+    it('of what is aborted at any moment, but for what was complete', async () => {
+      const random = seeded(2);
+      for (let round = 0; round < 20; round++) {
+        const [abort, key] = [new AbortController(), randomUUID()];
+        const timer = setTimeout(() => abort.abort(), below(random, 120));
+        const isWritten = await storage.write(key, inPieces(randomBytes(IN_PARTS)), abort.signal).then(
+          () => true,
+          () => false,
+        );
+        clearTimeout(timer);
+        expect([round, await one.left()]).toEqual([round, isWritten ? [key] : []]);
+        await storage.remove(key);
+      }
+    });
+
+    it('of what was read, to its end or not', async () => {
+      const key = randomUUID();
+      await storage.write(key, inPieces(randomBytes(20 * MIB)));
+      for (let round = 0; round < 10; round++) {
+        const stream = await storage.open(key);
+        await new Promise((resolve) => stream.once('readable', resolve));
+        stream.destroy();
+        (await storage.open(key, { start: 5, end: 9_000_000 })).destroy();
+        await buffer(await storage.open(key, { start: 5, end: 9 }));
+      }
+      await storage.remove(key);
+    });
+
+    it.each(HOSTILE_KEYS)('under the key %j, which is none of ours', async (key) => {
+      await expectRefusal(Readable.from(['x']), { message: expect.stringContaining(NO_KEY) }, undefined, key);
+      await expect(storage.open(key)).rejects.toThrow(NO_KEY);
+      await expect(storage.sizeOf(key)).rejects.toThrow(NO_KEY);
+      await expect(storage.remove(key)).rejects.toThrow(NO_KEY);
+    });
+  });
+
+  it('slow readers do not shut others out', async () => {
     const key = randomUUID();
-    await storage.write(key, Readable.from(['x']), { maxBytes: 1 });
-    expect((await stat(pathOf(key))).mode & 0o777).toBe(0o600);
-    for (const folder of [dirname(pathOf(key)), join(root, 'files')])
-      expect((await stat(folder)).mode & 0o777).toBe(0o700);
-    expect(await readFile(pathOf(key), 'utf8')).toBe('x');
+    await storage.write(key, inPieces(randomBytes(8 * MIB)));
+    const slow = await Promise.all(Array.from({ length: 80 }, () => storage.open(key)));
+    expect(await storage.sizeOf(key)).toBe(8 * MIB);
+    for (const stream of slow) stream.destroy();
   });
+}
 
-  it('is gone when it is removed, once or twice', async () => {
-    const key = randomUUID();
-    await storage.write(key, Readable.from(['x']), { maxBytes: 1 });
-    await storage.remove(key);
-    await storage.remove(key);
-    expect(await filesLeft()).toEqual([]);
-    await expect(storage.open(key)).rejects.toMatchObject({ code: 'ENOENT' });
-  });
+/** Until the storage has taken all of it. */
+async function feed(source: PassThrough, bytes: Buffer): Promise<void> {
+  for (let at = 0; at < bytes.length; at += 65_536) source.write(bytes.subarray(at, at + 65_536));
+  await until(() => source.readableLength + source.writableLength === 0, 'the bytes to be taken');
+}
 
-  it('is not there before its last byte', async () => {
-    const key = randomUUID();
-    const source = stalled(randomBytes(200_000));
-    const writing = storage.write(key, source, { maxBytes: MOST });
-    await until(async () => (await filesLeft()).length === 1, 'the first bytes');
-    await expect(storage.open(key)).rejects.toMatchObject({ code: 'ENOENT' });
-    source.end();
-    await writing;
-    expect(await buffer(await storage.open(key))).toHaveLength(200_000);
-  });
-});
+async function listed(storage: FileStorage): Promise<StoredObject[]> {
+  const all: StoredObject[] = [];
+  for await (const each of storage.list()) all.push(each);
+  return all;
+}
 
-describe('nothing is left, no descriptor either, and the source is let go', () => {
-  let before: number;
-  beforeEach(async () => void (before = (await descriptors()).length));
-  afterEach(async () => {
-    expect(await filesLeft()).toEqual([]);
-    await until(async () => (await descriptors()).length <= before, 'descriptors to be closed');
-  });
-
-  async function expectRefusal(source: Readable, fault: object, signal?: AbortSignal, key: string = randomUUID()) {
-    await expect(storage.write(key, source, { maxBytes: MOST, signal })).rejects.toMatchObject(fault);
-    expect(source.destroyed).toBe(true);
-  }
-
-  it('of one byte too many', () =>
-    expectRefusal(Readable.from([randomBytes(MOST), Buffer.from('x')]), { code: 'FILE_TOO_LARGE', status: 413 }));
-
-  it('of an endless source, which is not read to its end', async () => {
-    let read = 0;
-    const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
-    await expectRefusal(endless, { code: 'FILE_TOO_LARGE' });
-    expect(read).toBeLessThan(MOST + 1_000_000);
-  });
-
-  it('of a source that fails on the way', async () => {
-    const source = stalled(randomBytes(100_000));
-    const refusal = expectRefusal(source, { message: 'the line is dead' });
-    await until(async () => (await filesLeft()).length === 1, 'the first bytes');
-    source.destroy(new Error('the line is dead'));
-    await refusal;
-  });
-
-  it('of a source that had failed before', async () => {
-    const source = new PassThrough().on('error', () => undefined);
-    source.destroy(new Error('dead on arrival'));
-    await turn();
-    await expectRefusal(source, { message: 'dead on arrival' });
-  });
-
-  it('of a source that ends without an end', async () => {
-    const source = stalled(randomBytes(100_000));
-    const refusal = expectRefusal(source, { code: 'ERR_STREAM_PREMATURE_CLOSE' });
-    await until(async () => (await filesLeft()).length === 1, 'the first bytes');
-    source.destroy();
-    await refusal;
-  });
-
-  it('of what is aborted while the source says nothing', async () => {
-    const abort = new AbortController();
-    const source = stalled(randomBytes(100_000));
-    const refusal = expectRefusal(source, { name: 'AbortError' }, abort.signal);
-    await until(async () => (await filesLeft()).length === 1, 'the first bytes');
-    abort.abort();
-    await refusal;
-  });
-
-  it('of what was aborted before it began', () =>
-    expectRefusal(stalled(randomBytes(10)), { name: 'AbortError' }, AbortSignal.abort()));
-
-  it('of a disk that refuses', async () => {
-    await writeFile(join(root, 'files'), 'a file where the folder should be');
-    await expectRefusal(stalled(randomBytes(10)), { code: 'ENOTDIR' });
-    await rm(join(root, 'files'));
-  });
-
-  it('of a folder that cannot be made at the last moment', async () => {
-    const key = randomUUID();
-    await mkdir(join(root, 'files'));
-    await writeFile(join(root, 'files', key.slice(0, 2)), 'a file where the folder should be');
-    await expectRefusal(Readable.from(['x']), { code: expect.stringMatching(/EEXIST|ENOTDIR/) }, undefined, key);
-    await rm(join(root, 'files', key.slice(0, 2)));
-  });
-
-  // Only names that nothing outside has, and no more steps up than `ground` lies deep: a test that fails harms nobody.
-  it.each([
-    '', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`, `${randomUUID()}\0`, `${randomUUID()}\n`,
-    randomUUID().toUpperCase(), 'incoming', 'name.txt',
-  ])('under the key %j, which is none of ours', async (key) => {
-    const decoys = [ground, join(ground, 'a'), join(ground, 'a/b'), join(ground, 'a/b/c'), root].map((at) => join(at, 'decoy'));
-    for (const decoy of decoys) await writeFile(decoy, 'not yours');
-    await expectRefusal(Readable.from(['x']), { message: expect.stringContaining('is no key of a file') }, undefined, key);
-    await expect(storage.open(key)).rejects.toThrow('is no key of a file');
-    await expect(storage.remove(key)).rejects.toThrow('is no key of a file');
-    for (const decoy of decoys) expect(await readFile(decoy, 'utf8')).toBe('not yours');
-    for (const decoy of decoys) await rm(decoy);
-  }); // prettier-ignore
-});
-
-it('a link is neither followed nor written through', async () => {
-  const key = randomUUID();
-  const secret = join(root, 'secret');
-  await writeFile(secret, 'not yours');
-  await mkdir(dirname(pathOf(key)), { recursive: true });
-  await mkdir(join(root, 'files', 'incoming'));
-  await symlink(secret, pathOf(key));
-  await expect(storage.open(key)).rejects.toMatchObject({ code: 'ELOOP' });
-  await symlink(secret, join(root, 'files', 'incoming', key));
-  await expect(storage.write(key, Readable.from(['x']), { maxBytes: 1 })).rejects.toMatchObject({ code: 'EEXIST' });
-  expect(await readFile(secret, 'utf8')).toBe('not yours');
-});
+async function text(storage: FileStorage, key: string, range?: { start: number; end: number }): Promise<string> {
+  return (await buffer(await storage.open(key, range))).toString();
+}

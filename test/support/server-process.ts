@@ -80,6 +80,10 @@ export class ServerProcess {
     });
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
   /** The lines that a reader would take for the reason of its end. */
   get complaints(): string[] {
     return this.output.split('\n').filter((line) => /FATAL|ERROR|\bat .*:\d+:\d+/.test(line));

@@ -21,6 +21,8 @@ it.each([
       'jobs:discard',
       'schedules:read',
       'schedules:run',
+      'buckets:write',
+      'files:maintain',
     ],
   ],
   ['USER', []],

@@ -10,3 +10,9 @@ export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionC
     throw new Error('@CurrentUser() stands on a public route. Remove @Public(), or read the caller otherwise.');
   return user;
 });
+
+/** For routes with `public: 'optional'`: undefined when nobody said who it is. */
+export const PossibleUser = createParamDecorator(
+  (_: unknown, context: ExecutionContext): Actor | undefined =>
+    context.switchToHttp().getRequest<FastifyRequest>().user,
+);

@@ -39,8 +39,8 @@ interface EndpointOptions extends Limited {
   conditional?: boolean;
   /** The answer is a page: Link header. */
   paged?: boolean;
-  /** No access token needed. */
-  public?: boolean;
+  /** No access token needed. `optional`: whoever sends one is known by it. */
+  public?: boolean | 'optional';
   requires?: Permission;
 }
 
@@ -62,7 +62,8 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     ...problemResponses(codesOf(options), limitOf(options)).map((problem) => ApiResponse(problem)),
     Limit(options),
     ...(options.conditional ? [ApiHeader(IF_MATCH)] : []),
-    ...(options.public ? [Public()] : [ApiBearerAuth()]),
+    ...(options.public ? [Public(options.public)] : []),
+    ...(options.public === true ? [] : [ApiBearerAuth()]),
     ...(options.requires ? [SetMetadata(REQUIRES, options.requires)] : []),
   );
 }
@@ -85,7 +86,7 @@ function limitOf({ limit }: EndpointOptions): Partial<typeof RATE_LIMIT> {
 
 function codesOf(options: EndpointOptions): string[] {
   const always = [HttpErrors.VALIDATION_FAILED, HttpErrors.INTERNAL_ERROR, HttpErrors.SERVICE_UNAVAILABLE];
-  const access = options.public ? [] : [HttpErrors.UNAUTHENTICATED, HttpErrors.AUTH_TOKEN_INVALID];
+  const access = options.public === true ? [] : [HttpErrors.UNAUTHENTICATED, HttpErrors.AUTH_TOKEN_INVALID];
   const permission = options.requires ? [HttpErrors.FORBIDDEN] : [];
   const limit = options.limit === 'none' ? [] : [HttpErrors.RATE_LIMITED];
   const stale = options.conditional ? [HttpErrors.VERSION_STALE, HttpErrors.CONFLICT] : [];

@@ -2,4 +2,5 @@
 import { SetMetadata } from '@nestjs/common';
 
 export const IS_PUBLIC = 'isPublic';
-export const Public = (): ClassDecorator & MethodDecorator => SetMetadata(IS_PUBLIC, true);
+/** `optional`: a token that is sent is checked, as elsewhere, and says who it is. */
+export const Public = (is: true | 'optional' = true): ClassDecorator & MethodDecorator => SetMetadata(IS_PUBLIC, is);

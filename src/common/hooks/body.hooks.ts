@@ -1,12 +1,16 @@
-// Bodies: JSON, strictly parsed and complete within a deadline; forms with a file only where a route takes them.
+// Bodies: JSON, strictly parsed and complete within a deadline; files, which a route reads itself, only where one does.
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest, preParsingHookHandler } from 'fastify';
 import { parseStrictJson } from '../../shared/libs/strict-json.js';
 import { HttpErrors } from '../http.errors.js';
 
-const MULTIPART = /^\s*multipart\/form-data\s*(;|$)/i;
+/** A form (RFC 7578), and the part of an upload that begins at an offset (tus 1.0). */
+export const FORM = 'multipart/form-data';
+export const UPLOAD_PART = 'application/offset+octet-stream';
+/** Only routes with `streamsBody` take these. */
+const STREAMED = [FORM, UPLOAD_PART];
 
-/** `timeoutMs`: from the headers to the last byte of a JSON body, between two bytes of a form. Fastify itself waits for ever. */
+/** `timeoutMs`: from the headers to the last byte of a JSON body, between two bytes of a streamed one. Fastify itself waits for ever. */
 export async function addBodyHooks(fastify: FastifyInstance, timeoutMs: number): Promise<void> {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
@@ -17,22 +21,29 @@ export async function addBodyHooks(fastify: FastifyInstance, timeoutMs: number):
     }
   });
   await fastify.register(multipart); // reads nothing itself: the route's handler does, behind the guard
-  fastify.addHook('preParsing', refuseOtherForms);
+  fastify.addContentTypeParser(UPLOAD_PART, (_request, body, done) => done(null, body)); // nor does this
+  fastify.addHook('preParsing', refuseOtherTypes);
   fastify.addHook('preParsing', cutSlowBody(timeoutMs)); // not by onRoute: what no route answers is read too
 }
 
-/** A route with `multipartOptions` reads its form itself, piece by piece. */
-export function takesForm(request: FastifyRequest): boolean {
-  return request.routeOptions.config.multipartOptions !== undefined;
+/** Its route reads the body itself, piece by piece. */
+export function streamsBody(request: FastifyRequest): boolean {
+  const { streamsBody: mediaType } = request.routeOptions.config;
+  return mediaType !== undefined && mediaTypeOf(request) === mediaType;
 }
 
-const refuseOtherForms: preParsingHookHandler = (request, _reply, payload, done) => {
-  const type = request.headers['content-type'];
+const refuseOtherTypes: preParsingHookHandler = (request, _reply, payload, done) => {
+  const type = mediaTypeOf(request);
+  const expected = request.routeOptions.config.streamsBody;
   const isBodiless = request.method === 'GET' || request.method === 'HEAD';
-  if (type === undefined || isBodiless || request.is404 || MULTIPART.test(type) === takesForm(request))
+  if (type === undefined || isBodiless || request.is404 || (STREAMED.includes(type) ? type : undefined) === expected)
     return done(null, payload);
-  done(HttpErrors.UNSUPPORTED_MEDIA_TYPE());
+  done(HttpErrors.UNSUPPORTED_MEDIA_TYPE(expected));
 };
+
+function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
+  return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
+}
 
 function cutSlowBody(timeoutMs: number): preParsingHookHandler {
   return (request, reply, payload, done) => {
@@ -42,14 +53,14 @@ function cutSlowBody(timeoutMs: number): preParsingHookHandler {
         reply.header('connection', 'close');
         payload.emit('error', HttpErrors.REQUEST_TIMEOUT()); // whoever reads the body hears of it, and the answer still gets out
       };
-      const timer = takesForm(request) ? onceIdle(request, timeoutMs, cut) : setTimeout(cut, timeoutMs);
+      const timer = streamsBody(request) ? onceIdle(request, timeoutMs, cut) : setTimeout(cut, timeoutMs);
       payload.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
     }
     done(null, payload);
   };
 }
 
-/** A form may take as long as it comes nearer to its end. Bytes that wait for us are no fault of the client. */
+/** Files may take as long as they come nearer to their end. Bytes that wait for us are no fault of the client. */
 function onceIdle({ raw }: FastifyRequest, timeoutMs: number, cut: () => void): NodeJS.Timeout {
   let before = raw.socket.bytesRead;
   const timer = setInterval(() => {

@@ -69,7 +69,6 @@ function tagPage(_request: FastifyRequest, reply: FastifyReply, body: unknown, d
   done(null, body);
 }
 
-/** RFC 9110, 13.1.2: If-None-Match compares weakly. */
 function answerUnmodified(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
   const known = request.headers['if-none-match'];
   if (known === undefined || reply.statusCode !== 200 || !includesTag(known, reply.getHeader('etag')))
@@ -78,7 +77,8 @@ function answerUnmodified(request: FastifyRequest, reply: FastifyReply, body: un
   done(null, null);
 }
 
-function includesTag(known: string, etag: unknown): boolean {
+/** Of If-None-Match, which compares weakly (RFC 9110, 13.1.2). */
+export function includesTag(known: string, etag: unknown): boolean {
   return known.trim() === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 

@@ -7,7 +7,7 @@ import {
   RunningRequest,
 } from '../../shared/services/logging/request-context.js';
 import { unavailable } from '../filters/to-problem.js';
-import { takesForm } from '../hooks/body.hooks.js';
+import { streamsBody } from '../hooks/body.hooks.js';
 import { HttpErrors } from '../http.errors.js';
 
 declare module 'fastify' {
@@ -36,7 +36,7 @@ export class RequestInFlight extends RunningRequest {
 
   /** Takes as long as its bytes keep coming, which the body's own deadline sees to. */
   get isUpload(): boolean {
-    return takesForm(this.#reply.request);
+    return streamsBody(this.#reply.request);
   }
 
   /** Its connection is gone. An answer that stood behind others on it is not told. */

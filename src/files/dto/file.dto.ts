@@ -1,11 +1,27 @@
 // Everything the outside sees of a file: shapes in, the shape out, and the mapper.
-import { ApiProperty } from '@nestjs/swagger';
-import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
+import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
+import { TextField } from '../../common/decorators/fields.decorator.js';
+import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
+import { DEFAULT_BUCKET } from '../buckets/bucket.entity.js';
 import type { FileEntity } from '../file.entity.js';
+import type { Usage } from '../files.repository.js';
 
-export class ListFilesQuery extends PageQuery {
+export class ListFilesQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt'])
   sort = '-createdAt';
+
+  @TextField({ max: 50, optional: true, description: 'Only files in the bucket of this name' })
+  bucket?: string;
+}
+
+export class UploadQuery {
+  @TextField({ max: 50, optional: true, description: 'Name of the bucket. Default: `default`' })
+  bucket: string = DEFAULT_BUCKET;
+}
+
+export class ChangeFileDto {
+  @TextField({ max: 255, example: 'report.pdf', description: 'Folders and control characters are left out' })
+  name!: string;
 }
 
 export class FileDto {
@@ -15,8 +31,14 @@ export class FileDto {
   @ApiProperty({ example: 'report.pdf', description: 'Without folders and control characters' })
   name!: string;
 
-  @ApiProperty({ example: 'application/pdf', description: 'As the upload said' })
+  @ApiProperty({
+    example: 'application/pdf',
+    description: 'As the bytes show; where they show nothing, as the upload said',
+  })
   mimeType!: string;
+
+  @ApiProperty({ example: 'application/pdf', description: 'As the upload said; unlike `mimeType`, it may be a lie' })
+  declaredType!: string;
 
   @ApiProperty({ type: 'integer', format: 'int64', minimum: 0, example: 48213, description: 'Bytes' })
   size!: number;
@@ -35,6 +57,9 @@ export class FileDto {
 
   @ApiProperty({ type: 'integer', example: 1, description: 'Also the ETag' })
   version!: number;
+
+  @ApiPropertyOptional({ format: 'date-time', description: 'Only of deleted files' })
+  deletedAt?: Date;
 }
 
 export class FilePage extends PageOf(FileDto) {}
@@ -44,10 +69,51 @@ export function toFileDto(file: FileEntity): FileDto {
     id: file.uuid,
     name: file.name,
     mimeType: file.mimeType,
+    declaredType: file.declaredType,
     size: file.size,
     sha256: file.sha256,
     bucket: file.bucket,
     createdAt: file.createdAt,
     version: file.version,
+    ...(file.deletedAt && { deletedAt: file.deletedAt }),
   };
+}
+
+export class BucketUsageDto {
+  @ApiProperty({ example: 'default' })
+  bucket!: string;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 48213 })
+  bytes!: number;
+
+  @ApiProperty({ type: 'integer', example: 1 })
+  files!: number;
+}
+
+export class UsageDto {
+  @ApiProperty({
+    type: 'integer',
+    format: 'int64',
+    example: 48213,
+    description: 'With what is being uploaded just now',
+  })
+  bytes!: number;
+
+  @ApiProperty({ type: 'integer', example: 1 })
+  files!: number;
+
+  @ApiProperty({ type: 'integer', format: 'int64', example: 10_737_418_240 })
+  maxBytes!: number;
+
+  @ApiProperty({ type: 'integer', example: 100_000 })
+  maxFiles!: number;
+
+  @ApiProperty({ type: [BucketUsageDto] })
+  buckets!: BucketUsageDto[];
+}
+
+export function toUsageDto(used: ReadonlyMap<string, Usage>, most: Usage): UsageDto {
+  const { bytes, files } = used.get('') ?? { bytes: 0, files: 0 };
+  const buckets = [...used].flatMap(([bucket, usage]) => (bucket === '' ? [] : [{ bucket, ...usage }]));
+  return { bytes, files, maxBytes: most.bytes, maxFiles: most.files, buckets };
 }

@@ -33,6 +33,33 @@ export interface Rates {
   sustained: Rate;
 }
 
+export interface S3Config {
+  endpoint: string | undefined;
+  region: string;
+  bucket: string;
+  prefix: string;
+  /** Undefined: what the AWS SDK finds by itself. */
+  credentials: { accessKeyId: string; secretAccessKey: string } | undefined;
+  pathStyle: boolean;
+  redirect: boolean;
+}
+
+export interface FilesConfig {
+  /** Of one file. */
+  maxBytes: number;
+  /** Of one user. */
+  quota: { bytes: number; files: number };
+  deduplication: Env['FILE_DEDUPLICATION'];
+  retentionDays: number;
+  lease: number;
+  /** The first is for new files. `key`: base64. */
+  encryptionKeys: ReadonlyArray<{ id: string; key: string }>;
+  /** Undefined: a folder under `dataDir`. */
+  s3: S3Config | undefined;
+  uploadTtl: number;
+  thumbnailPixels: number;
+}
+
 /** Settings of one process. The class is its own injection token. All times in milliseconds unless the name says otherwise. */
 export abstract class AppConfig {
   abstract readonly environment: Env['NODE_ENV'];
@@ -70,7 +97,7 @@ export abstract class AppConfig {
     readonly data: number;
     readonly memoryMib: number;
   };
-  abstract readonly files: { readonly maxBytes: number };
+  abstract readonly files: Readonly<FilesConfig>;
   abstract readonly rateLimits: {
     readonly mode: Env['RATE_LIMIT_MODE'];
     readonly standard: Readonly<Rates>;
@@ -120,6 +147,37 @@ function rateOf(text: string): Rate {
   return { quota, window };
 }
 
+function filesConfig(env: Env): FilesConfig {
+  return {
+    maxBytes: env.FILE_MAX_SIZE,
+    quota: { bytes: env.FILE_QUOTA, files: env.FILE_QUOTA_COUNT },
+    deduplication: env.FILE_DEDUPLICATION,
+    retentionDays: env.FILE_RETENTION,
+    lease: env.FILE_LEASE,
+    encryptionKeys: list(env.FILE_ENCRYPTION_KEYS).map((item) => {
+      const [id = '', key = ''] = item.split(':');
+      return { id, key };
+    }),
+    s3: env.FILE_STORAGE === 's3' ? s3Config(env) : undefined,
+    uploadTtl: env.UPLOAD_EXPIRY * 1000,
+    thumbnailPixels: env.THUMBNAIL_MAX_PIXELS,
+  };
+}
+
+function s3Config(env: Env): S3Config {
+  const { S3_ACCESS_KEY_ID: accessKeyId, S3_SECRET_ACCESS_KEY: secretAccessKey } = env;
+  return {
+    endpoint: env.S3_ENDPOINT,
+    region: env.S3_REGION,
+    bucket: env.S3_BUCKET ?? '',
+    prefix: env.S3_PREFIX,
+    credentials:
+      accessKeyId !== undefined && secretAccessKey !== undefined ? { accessKeyId, secretAccessKey } : undefined,
+    pathStyle: env.S3_PATH_STYLE,
+    redirect: env.S3_REDIRECT,
+  };
+}
+
 function deepFreeze<T extends object>(value: T): T {
   for (const member of Object.values(value))
     if (typeof member === 'object' && member !== null) deepFreeze(member as object);
@@ -162,7 +220,7 @@ export function toAppConfig(env: Env): AppConfig {
     rabbitmq: { url: env.RABBITMQ_URL, prefix: env.RABBITMQ_QUEUE },
     jobs: { lease: env.JOB_LEASE, concurrency: env.JOB_CONCURRENCY, retentionDays: env.JOB_RETENTION },
     threads: { render: env.THREADS_RENDER, data: env.THREADS_DATA, memoryMib: env.THREAD_MEMORY },
-    files: { maxBytes: env.FILE_MAX_SIZE },
+    files: filesConfig(env),
     rateLimits: {
       mode: env.RATE_LIMIT_MODE,
       standard: { burst: rateOf(env.RATE_LIMIT_BURST), sustained: rateOf(env.RATE_LIMIT_SUSTAINED) },

@@ -31,6 +31,12 @@ function isTimeZone(text: string): boolean {
   }
 }
 
+/** `<id>:<base64 of 32 bytes>`. */
+function isEncryptionKey(item: string): boolean {
+  const [, key = ''] = /^[\w-]{1,32}:([A-Za-z0-9+/]{43}=)$/.exec(item) ?? [];
+  return Buffer.from(key, 'base64').length === 32;
+}
+
 const isHostAndPort = (item: string): boolean => /^(\[[\da-f:]+\]|[\w.-]+):\d{1,5}$/i.test(item);
 
 /** `<requests>/<seconds>`. */
@@ -188,8 +194,69 @@ export const envSchema = Joi.object({
   FILE_MAX_SIZE: Joi.number()
     .integer()
     .min(1)
-    .default(104_857_600)
-    .description('Largest file that may be uploaded, bytes (100 MiB)'),
+    .default(5_368_709_120)
+    .description('Largest file that may be uploaded, bytes (5 GiB); a bucket may have a smaller limit'),
+  FILE_QUOTA: Joi.number()
+    .integer()
+    .min(0)
+    .default(10_737_418_240)
+    .description('All files of one user together, bytes (10 GiB)'),
+  FILE_QUOTA_COUNT: Joi.number().integer().min(0).default(100_000).description('How many files one user may have'),
+  FILE_DEDUPLICATION: Joi.string()
+    .valid('owner', 'deployment')
+    .default('owner')
+    .description('Among whose files the same content is kept once: those of one owner, or of everybody (deployment)'),
+  FILE_RETENTION: Joi.number()
+    .integer()
+    .min(0)
+    .max(3_650)
+    .default(0)
+    .description('So many days the bytes of a deleted file stay, for administrators to bring it back'),
+  FILE_LEASE: Joi.number()
+    .integer()
+    .min(1_000)
+    .max(3_600_000)
+    .default(60_000)
+    .description('After so long without a sign of life the process behind an upload is taken for dead, milliseconds'),
+  FILE_ENCRYPTION_KEYS: listOf(isEncryptionKey, '<id>:<32 bytes in base64>').description(
+    'Keys that files are encrypted with at rest, comma-separated, each <id>:<32 bytes in base64>: the first for new files, all for reading. Without it they are stored in clear',
+  ),
+  FILE_STORAGE: Joi.string()
+    .valid('local', 's3')
+    .default('local')
+    .description('Where the bytes of files are: local (under DATA_DIR) or s3'),
+  S3_ENDPOINT: Joi.string()
+    .uri({ scheme: ['http', 'https'] })
+    .description('URL of an S3-compatible service. Default: the one of Amazon in S3_REGION'),
+  S3_REGION: Joi.string().default('us-east-1').description('Region of the service'),
+  S3_BUCKET: Joi.string()
+    .when('FILE_STORAGE', { is: 's3', then: Joi.required() })
+    .description('Bucket for the bytes of files; it must exist'),
+  S3_PREFIX: Joi.string()
+    .pattern(/^[\w.-]+(\/[\w.-]+)*$/)
+    .default('holdfast')
+    .messages({ 'string.pattern.base': '{{#label}} must be of A-Z a-z 0-9 _ . - with / between' })
+    .description('First part of every key in it, so that deployments may share a bucket'),
+  S3_ACCESS_KEY_ID: Joi.string().description('Access key. Default: what the AWS SDK finds (profile, instance, …)'),
+  S3_SECRET_ACCESS_KEY: Joi.string().description('Its secret'),
+  S3_PATH_STYLE: flag()
+    .default(true)
+    .description('The bucket in the path, as most services but that of Amazon want it'),
+  S3_REDIRECT: flag()
+    .default(false)
+    .description('Answer downloads with a redirect to a URL signed by S3, where files are not encrypted'),
+  UPLOAD_EXPIRY: Joi.number()
+    .integer()
+    .min(60)
+    .max(2_592_000)
+    .default(86_400)
+    .description('A resumable upload that is not complete after so long is removed, seconds'),
+  THUMBNAIL_MAX_PIXELS: Joi.number()
+    .integer()
+    .min(1)
+    .max(268_402_689)
+    .default(40_000_000)
+    .description('Images with more pixels get no thumbnails'),
 
   RATE_LIMIT_MODE: Joi.string()
     .valid('enforce', 'dry-run', 'off')
@@ -235,6 +302,7 @@ export const envSchema = Joi.object({
       .or('RABBITMQ_URL'),
   })
   .oxor('DATABASE_URL', 'DATABASE_HOST')
+  .and('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY')
   .oxor('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES');
 
 /** The variables after defaults; absent ones without a default are undefined. */
@@ -282,6 +350,23 @@ export interface Env {
   THREADS_DATA: number;
   THREAD_MEMORY: number;
   FILE_MAX_SIZE: number;
+  FILE_QUOTA: number;
+  FILE_QUOTA_COUNT: number;
+  FILE_DEDUPLICATION: 'owner' | 'deployment';
+  FILE_RETENTION: number;
+  FILE_LEASE: number;
+  FILE_ENCRYPTION_KEYS?: string;
+  FILE_STORAGE: 'local' | 's3';
+  S3_ENDPOINT?: string;
+  S3_REGION: string;
+  S3_BUCKET?: string;
+  S3_PREFIX: string;
+  S3_ACCESS_KEY_ID?: string;
+  S3_SECRET_ACCESS_KEY?: string;
+  S3_PATH_STYLE: boolean;
+  S3_REDIRECT: boolean;
+  UPLOAD_EXPIRY: number;
+  THUMBNAIL_MAX_PIXELS: number;
   RATE_LIMIT_MODE: 'enforce' | 'dry-run' | 'off';
   RATE_LIMIT_BURST: string;
   RATE_LIMIT_SUSTAINED: string;
@@ -313,6 +398,7 @@ function faultLine(detail: Joi.ValidationErrorItem): string {
   if (detail.type === 'object.missing')
     return `${peers.join(' or ')} is required in production (or say EMBEDDED=true to run on the embedded engines)`;
   if (detail.type === 'object.oxor') return `${peers.join(' and ')} exclude each other; set one of them`;
+  if (detail.type === 'object.and') return 'S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY need each other; set both';
   const name = String(detail.path[0]);
   const doc = envSchema.extract(name).describe().flags as { description?: string } | undefined;
   return `${detail.message.replaceAll('"', '')}${doc?.description ? ` (${doc.description})` : ''}`;

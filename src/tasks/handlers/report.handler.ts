@@ -40,7 +40,12 @@ export class ReportHandler implements JobHandler<NoPayload> {
       });
       const name = `tasks-${generatedAt.slice(0, 10)}.pdf`;
       const source = createReadStream(path);
-      const blob = await this.files.store(source, { name, mimeType: 'application/pdf', maxBytes: Infinity, signal });
+      const blob = await this.files.store(owner, source, {
+        name,
+        mimeType: 'application/pdf',
+        maxBytes: Infinity,
+        signal,
+      });
       return await this.files.keepWith(owner, blob, (add) =>
         job.finish(async () => ({ fileId: (await add()).uuid, pages, tasks })),
       );

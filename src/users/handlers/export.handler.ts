@@ -33,7 +33,7 @@ export class ExportHandler implements JobHandler<NoPayload> {
     };
     const name = `users-${new Date(this.clock.now()).toISOString().slice(0, 10)}.csv`;
     const source = Readable.from(this.pieces(onRows), { objectMode: false });
-    const blob = await this.files.store(source, { name, mimeType: 'text/csv', maxBytes: Infinity, signal });
+    const blob = await this.files.store(owner, source, { name, mimeType: 'text/csv', maxBytes: Infinity, signal });
     return this.files.keepWith(owner, blob, (add) => job.finish(async () => ({ fileId: (await add()).uuid, rows })));
   }
 

@@ -53,7 +53,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
     const rows = await this.check(owner, fileId, signal); // whatever is refused as a whole adds nobody
     job.progress(CHECKED_PERCENT);
-    const rejections = new RejectionsFile(this.files, signal);
+    const rejections = new RejectionsFile(this.files, owner, signal);
     try {
       const counts = await this.addRows(fileId, owner, job, rejections, rows);
       if (counts.added > 0) await this.users.noteGrowth();

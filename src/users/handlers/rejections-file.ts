@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { FilesService, StoredBlob } from '../../files/files.service.js';
+import type { JobOwner } from '../../workers/job.js';
 import { toCsv } from './csv-cells.js';
 import { REASONS, type Rejection } from './import-row.js';
 
@@ -13,6 +14,7 @@ export class RejectionsFile {
 
   constructor(
     private readonly files: FilesService,
+    private readonly owner: JobOwner,
     private readonly signal: AbortSignal,
   ) {}
 
@@ -41,7 +43,7 @@ export class RejectionsFile {
   private open(): [PassThrough, Promise<StoredBlob>] {
     if (this.lines && this.stored) return [this.lines, this.stored];
     this.lines = new PassThrough();
-    this.stored = this.files.store(this.lines, {
+    this.stored = this.files.store(this.owner, this.lines, {
       name: 'rejected-users.csv',
       mimeType: 'text/csv',
       maxBytes: Infinity, // some lines for each of 100,000 rows at most

@@ -1,5 +1,12 @@
 // All that can happen in the house, and what is told of it: ids, never entities.
 
+interface BucketChange {
+  actorId: string;
+  bucketId: string;
+  bucket: string;
+  change: object;
+}
+
 export interface EventMap {
   /** Deleted, or with a new password or role: whoever is logged in as this user must not stay so. */
   'user.locked-out': { userId: string };
@@ -13,6 +20,11 @@ export interface EventMap {
   'job.replayed': { actorId: string; jobIds: string[] };
   'job.discarded': { actorId: string; jobIds: string[] };
   'schedule.run': { actorId: string; schedule: string; jobId: string };
+  /** An administrator made, changed, deleted or brought back a bucket; `change`: what was asked for. */
+  'bucket.created': BucketChange;
+  'bucket.changed': BucketChange;
+  'bucket.deleted': BucketChange;
+  'bucket.restored': BucketChange;
 }
 
 export type EventName = keyof EventMap;

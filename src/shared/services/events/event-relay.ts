@@ -61,7 +61,10 @@ export abstract class EventRelay {
       this.timer = setTimeout(() => void this.connect(), Math.random() * longest).unref();
     };
     try {
-      const subscription = await this.subscribe((text) => this.listener?.message(text), gone);
+      const deliver = (text: string): void => {
+        if (!this.closed) this.listener?.message(text); // some may be on their way still
+      };
+      const subscription = await this.subscribe(deliver, gone);
       if (this.closed) return subscription.end();
       if (over) return;
       this.subscription = subscription;

@@ -1,0 +1,46 @@
+// Gives a blob other bytes with the same content: mended ones, or encrypted with another key.
+import { Injectable } from '@nestjs/common';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import { type BlobAddress, BlobStore } from './blob-store.js';
+import { BlobsRepository, type KnownBlob, OLD_BYTES_MS } from './blobs.repository.js';
+import { UNKNOWN_TYPE } from './media-type.js';
+import { StorageLeases } from './storage-leases.js';
+
+@Injectable()
+export class BlobMover {
+  constructor(
+    private readonly bytes: BlobStore,
+    private readonly blobs: BlobsRepository,
+    private readonly leases: StorageLeases,
+    private readonly transaction: Transaction,
+  ) {}
+
+  /**
+   * Writes the bytes at `source` anew, with the present key, and puts them in the place of the blob's. False: they were
+   * not those that the blob should have, or it has changed meanwhile; then nothing has changed.
+   */
+  async move(blob: KnownBlob, source: BlobAddress, signal: AbortSignal): Promise<boolean> {
+    const { storageKey, signal: lost } = await this.leases.beginUncharged();
+    const rules = {
+      maxBytes: blob.size,
+      tooLarge: () => new Error('There are more bytes than there should be.'),
+      declaredType: UNKNOWN_TYPE,
+    };
+    let isMoved = false;
+    try {
+      const stop = AbortSignal.any([signal, lost]);
+      const written = await this.bytes.write(storageKey, await this.bytes.open(source), rules, stop);
+      if (written.sha256 !== blob.sha256) return false;
+      isMoved = await this.transaction.run(async () => {
+        await this.leases.claim(storageKey);
+        if (!(await this.blobs.replaceBytes(blob, { storageKey, keyId: written.keyId }))) return false;
+        await this.leases.mark([blob.storageKey], 'DELETE', OLD_BYTES_MS);
+        return true;
+      });
+      return isMoved;
+    } finally {
+      if (isMoved) this.leases.forget(storageKey);
+      else await this.leases.end(storageKey);
+    }
+  }
+}

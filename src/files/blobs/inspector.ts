@@ -1,0 +1,66 @@
+// What flows through it is counted, hashed, and looked at: how much there is, what it is, and what of that is refused.
+import { createHash } from 'node:crypto';
+import { Transform, type TransformCallback } from 'node:stream';
+import { mediaTypeOf, SNIFFED_BYTES } from './media-type.js';
+
+export interface Inspection {
+  /** Bytes. */
+  size: number;
+  /** Hexadecimal. */
+  sha256: string;
+  mediaType: string;
+}
+
+export interface Rules {
+  maxBytes: number;
+  /** Thrown beyond `maxBytes`. */
+  tooLarge: () => Error;
+  /** What the bytes are said to be. */
+  declaredType: string;
+  /** Told what they are as soon as it is known, before any of them goes on; throws what it refuses. */
+  expectType?: (mediaType: string) => void;
+}
+
+export class Inspector extends Transform {
+  private readonly hash = createHash('sha256');
+  private size = 0;
+  private mediaType = '';
+  /** The first bytes, held back until it is known what they are; null from then on. */
+  private head: Buffer[] | null = [];
+
+  constructor(private readonly rules: Rules) {
+    super();
+  }
+
+  /** Once, after the end. */
+  result(): Inspection {
+    return { size: this.size, sha256: this.hash.digest('hex'), mediaType: this.mediaType };
+  }
+
+  override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.size += chunk.length;
+    if (this.size > this.rules.maxBytes) return done(this.rules.tooLarge());
+    this.hash.update(chunk);
+    if (this.head === null) return done(null, chunk);
+    this.head.push(chunk);
+    if (this.size < SNIFFED_BYTES) return done();
+    this.letGo(this.head, done);
+  }
+
+  override _flush(done: TransformCallback): void {
+    if (this.head === null) return done();
+    this.letGo(this.head, done);
+  }
+
+  private letGo(held: Buffer[], done: TransformCallback): void {
+    this.head = null;
+    const head = Buffer.concat(held);
+    mediaTypeOf(head.subarray(0, SNIFFED_BYTES), this.rules.declaredType)
+      .then((mediaType) => {
+        this.mediaType = mediaType;
+        this.rules.expectType?.(mediaType);
+        done(null, head.length > 0 ? head : undefined);
+      })
+      .catch((error: unknown) => done(error as Error));
+  }
+}

@@ -1,0 +1,20 @@
+-- Bytes are about to be written: charges what is known of them when there is room, and says how much is left then.
+-- Negative: there was no room, and nothing has happened. $1 storage key, $2 owner, $3 bucket, $4 expected bytes, $5 lease ms,
+-- $6 bytes and $7 files a user may have, $8 bytes in this bucket or null, $9 whether a crash of PostgreSQL may lose it
+WITH quota (bucket, bytes, files) AS (
+  VALUES ('', $6::bigint, $7::bigint), ($3::varchar, $8::bigint, NULL)
+), used AS (
+  SELECT bucket, bytes, files FROM storage_usages
+  WHERE owner_id = $2::bigint AND bucket IN ('', $3) ORDER BY bucket FOR UPDATE
+), room AS (
+  SELECT min(quota.bytes - coalesce(used.bytes, 0) - $4::bigint) AS bytes, min(quota.files - coalesce(used.files, 0) - 1) AS files
+  FROM quota LEFT JOIN used USING (bucket)
+), charged AS (
+  INSERT INTO storage_usages AS usage (owner_id, bucket, bytes, files)
+  SELECT $2, quota.bucket, $4, 1 FROM quota, room WHERE room.bytes >= 0 AND room.files >= 0 ORDER BY quota.bucket
+  ON CONFLICT (owner_id, bucket) DO UPDATE SET bytes = usage.bytes + excluded.bytes, files = usage.files + 1
+), lease AS (
+  INSERT INTO storage_leases (storage_key, reason, owner_id, bucket, reserved_bytes, expires_at)
+  SELECT $1::uuid, 'WRITE', $2, $3, $4, now() + $5::bigint * interval '1 ms' FROM room WHERE bytes >= 0 AND files >= 0
+)
+SELECT bytes, files, CASE WHEN $9::boolean THEN set_config('synchronous_commit', 'off', true) END FROM room

@@ -1,0 +1,62 @@
+// Signed links: made and revoked by the owner of a file, followed by whoever has one.
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../../shared/config/app-config.js';
+import { isMacOf, macOf } from '../../shared/libs/signed-text.js';
+import type { Content } from '../content/content.service.js';
+import type { FileOwner } from '../file.entity.js';
+import { FilesRepository } from '../files.repository.js';
+import { FilesService } from '../files.service.js';
+import { type LinkDto, type LinkPage, type ListLinksQuery, toLinkDto } from './dto/link.dto.js';
+import type { FileLink } from './file-link.entity.js';
+import { LinkErrors } from './links.errors.js';
+import { LinksRepository } from './links.repository.js';
+
+/** What the mac is made for; it separates these from other uses of the secret. */
+const PURPOSE = 'file-link';
+const TOKEN = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w-]{43})$/;
+
+@Injectable()
+export class LinksService {
+  private readonly secret: string;
+
+  constructor(
+    private readonly files: FilesRepository,
+    private readonly links: LinksRepository,
+    private readonly contents: FilesService,
+    config: AppConfig,
+  ) {
+    this.secret = config.auth.sessionSecret;
+  }
+
+  /** Throws FILE_NOT_FOUND. */
+  async create(owner: FileOwner, fileId: string, expiresInSeconds: number): Promise<LinkDto> {
+    const file = await this.files.getOwned(owner, fileId);
+    return this.toDto(await this.links.create(file, expiresInSeconds));
+  }
+
+  /** Throws FILE_NOT_FOUND. */
+  async list(owner: FileOwner, fileId: string, query: ListLinksQuery): Promise<LinkPage> {
+    const { items, nextCursor } = await this.links.listOf(await this.files.getOwned(owner, fileId), query);
+    return { items: items.map((link) => this.toDto(link)), nextCursor };
+  }
+
+  /** Throws FILE_NOT_FOUND, NOT_FOUND. */
+  async revoke(owner: FileOwner, fileId: string, linkId: string): Promise<void> {
+    await this.links.revoke(await this.files.getOwned(owner, fileId), linkId);
+  }
+
+  /** Without the right mac nobody asks the database. Throws NOT_FOUND, GONE, FILE_DAMAGED. */
+  async follow(token: string): Promise<Content> {
+    const [, uuid = '', mac = ''] = TOKEN.exec(token) ?? [];
+    if (!isMacOf(this.secret, PURPOSE, uuid, mac)) throw LinkErrors.NOT_FOUND();
+    const target = await this.links.findTarget(uuid);
+    if (!target) throw LinkErrors.NOT_FOUND();
+    if (!target.isAlive) throw LinkErrors.GONE();
+    return this.contents.content({ id: target.ownerUuid, key: target.ownerId }, target.fileUuid);
+  }
+
+  /** The token is the link's id with a mac: it is kept nowhere, and the database alone makes none. */
+  private toDto(link: FileLink): LinkDto {
+    return toLinkDto(link, `${link.uuid}.${macOf(this.secret, PURPOSE, link.uuid)}`);
+  }
+}

@@ -1,0 +1,24 @@
+// Asks for the thumbnails of a file: when it is added, and when somebody wants to see one that is not there.
+import { Injectable } from '@nestjs/common';
+import { JobQueue } from '../../workers/job-queue.js';
+import type { FileEntity } from '../file.entity.js';
+import { MakeThumbnails } from '../files.jobs.js';
+import { isImage, THUMBNAIL_SIZES } from './thumbnail-sizes.js';
+import { ThumbnailsRepository } from './thumbnails.repository.js';
+
+@Injectable()
+export class ThumbnailRequests {
+  constructor(
+    private readonly thumbnails: ThumbnailsRepository,
+    private readonly jobs: JobQueue,
+  ) {}
+
+  /** In the caller's transaction where there is one. Nothing when it is no image, or its content has them already. */
+  async ensure(file: FileEntity): Promise<void> {
+    if (!isImage(file)) return;
+    const made = await this.thumbnails.list(file.blobId as string);
+    if (made.length === THUMBNAIL_SIZES.length) return;
+    const owner = { id: file.ownerUuid, key: file.ownerId };
+    await this.jobs.enqueue(MakeThumbnails, { fileId: file.uuid }, { owner });
+  }
+}

@@ -1,0 +1,69 @@
+// Pictures become the thumbnails of a blob: first the bytes, then all rows at once, then away with what found no place.
+import { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { type Outcome, Transaction } from '../../shared/services/database/transaction.js';
+import { BlobStore } from '../blobs/blob-store.js';
+import { StorageLeases } from '../blobs/storage-leases.js';
+import { FileErrors } from '../files.errors.js';
+import { THUMBNAIL_SIZES, type ThumbnailSize } from './thumbnail-sizes.js';
+import { type Thumbnail, ThumbnailsRepository } from './thumbnails.repository.js';
+import type { Picture } from './webp.js';
+
+const MEDIA_TYPE = 'image/webp';
+
+@Injectable()
+export class ThumbnailStore {
+  constructor(
+    private readonly thumbnails: ThumbnailsRepository,
+    private readonly bytes: BlobStore,
+    private readonly leases: StorageLeases,
+    private readonly transaction: Transaction,
+  ) {}
+
+  /**
+   * One for each of THUMBNAIL_SIZES. `work` adds the rows in a transaction of its making. Of two who do it at once, or
+   * when the blob has gone meanwhile, what is not needed goes. Throws WRITE_LOST.
+   */
+  async keepWith<T>(
+    blobId: string,
+    pictures: readonly Picture[],
+    signal: AbortSignal,
+    work: (add: () => Promise<void>) => Promise<T>,
+  ): Promise<T> {
+    const written: Thumbnail[] = [];
+    let kept = new Set<string>();
+    let outcome: Outcome = 'rolled back';
+    const add = async (): Promise<void> => {
+      this.transaction.participant(add, () => ({ prepare: async () => undefined, finish: (end) => (outcome = end) }));
+      kept = await this.thumbnails.add(blobId, written);
+      for (const key of kept) await this.leases.claim(key);
+    };
+    try {
+      for (const [index, side] of THUMBNAIL_SIZES.entries())
+        written.push(await this.write(side, pictures[index] as Picture, signal));
+      return await work(add);
+    } finally {
+      const isKept = ({ storageKey }: Thumbnail): boolean => outcome !== 'rolled back' && kept.has(storageKey);
+      for (const { storageKey } of written.filter(isKept)) this.leases.forget(storageKey);
+      this.leases.endSoon(written.filter((one) => !isKept(one)).map(({ storageKey }) => storageKey));
+    }
+  }
+
+  private async write(side: ThumbnailSize, picture: Picture, signal: AbortSignal): Promise<Thumbnail> {
+    const { width, height, bytes } = picture;
+    const { storageKey, signal: lost } = await this.leases.beginUncharged();
+    const rules = {
+      declaredType: MEDIA_TYPE,
+      maxBytes: bytes.length,
+      tooLarge: () => FileErrors.TOO_LARGE(bytes.length),
+    };
+    try {
+      const stop = AbortSignal.any([signal, lost]);
+      const { size, sha256, keyId } = await this.bytes.write(storageKey, Readable.from(bytes), rules, stop);
+      return { side, storageKey, keyId, size, sha256, width, height };
+    } catch (error) {
+      await this.leases.end(storageKey);
+      throw lost.aborted ? lost.reason : error;
+    }
+  }
+}

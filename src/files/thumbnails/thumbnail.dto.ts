@@ -1,0 +1,13 @@
+// What the outside may say of a thumbnail.
+import { EnumField } from '../../common/decorators/fields.decorator.js';
+import { THUMBNAIL_SIZES } from './thumbnail-sizes.js';
+
+export class ThumbnailQuery {
+  @EnumField({
+    values: THUMBNAIL_SIZES.map(String),
+    optional: true,
+    default: '256',
+    description: 'Longest side in pixels; a smaller image is not enlarged',
+  })
+  size = '256';
+}

@@ -1,0 +1,68 @@
+// `file.thumbnail`: reads an image of the owner's, has it decoded elsewhere, keeps what came of it.
+import { AppError } from '../../shared/libs/app-error.js';
+import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
+import { JobErrors } from '../../workers/jobs.errors.js';
+import type { FileEntity, FileOwner } from '../file.entity.js';
+import { FileErrors } from '../files.errors.js';
+import { type FilePayload, MakeThumbnails } from '../files.jobs.js';
+import { FilesRepository } from '../files.repository.js';
+import { FilesService } from '../files.service.js';
+import { ImageDecoder } from './image-decoder.js';
+import { isImage, THUMBNAIL_SIZES } from './thumbnail-sizes.js';
+import { ThumbnailStore } from './thumbnail-store.js';
+import { type Thumbnail, ThumbnailsRepository } from './thumbnails.repository.js';
+import type { Picture } from './webp.js';
+
+/** Of the image: it stays as it is, however often it is tried. */
+const REFUSALS = new Set([FileErrors.IMAGE_TOO_LARGE.code, FileErrors.IMAGE_UNREADABLE.code]);
+const FINAL = new Set([...REFUSALS, FileErrors.NOT_FOUND.code, FileErrors.DAMAGED.code]);
+
+@Handles(MakeThumbnails)
+export class ThumbnailHandler implements JobHandler<FilePayload> {
+  constructor(
+    private readonly files: FilesRepository,
+    private readonly contents: FilesService,
+    private readonly thumbnails: ThumbnailsRepository,
+    private readonly decoder: ImageDecoder,
+    private readonly store: ThumbnailStore,
+  ) {}
+
+  async run({ fileId }: FilePayload, job: JobContext): Promise<JobResult> {
+    const { owner } = job;
+    if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
+    try {
+      return await this.make(owner, await this.files.getOwned(owner, fileId), job);
+    } catch (error) {
+      throw error instanceof AppError && FINAL.has(error.code) ? new UnrecoverableError(error) : error;
+    }
+  }
+
+  private async make(owner: FileOwner, file: FileEntity, job: JobContext): Promise<JobResult> {
+    const blobId = file.blobId as string; // only deleted files let theirs go
+    const known = await this.thumbnails.list(blobId);
+    if (known.length === THUMBNAIL_SIZES.length) return { thumbnails: known.map(toResult) };
+    const pictures = await this.decode(owner, file, job.signal);
+    return this.store.keepWith(blobId, pictures, job.signal, (add) =>
+      job.finish(async () => {
+        await add();
+        return { thumbnails: (await this.thumbnails.list(blobId)).map(toResult) };
+      }),
+    );
+  }
+
+  /** That an image is refused is remembered with its bytes, whosever file they are next. */
+  private async decode(owner: FileOwner, file: FileEntity, signal: AbortSignal): Promise<Picture[]> {
+    try {
+      if (!isImage(file)) throw FileErrors.IMAGE_UNREADABLE();
+      const { stream } = await this.contents.open(owner, file.uuid);
+      return await this.decoder.draw(stream, file.size, signal);
+    } catch (error) {
+      if (error instanceof AppError && REFUSALS.has(error.code)) await this.thumbnails.refuse(file.blobId as string);
+      throw error;
+    }
+  }
+}
+
+function toResult({ side, width, height }: Thumbnail): Record<string, number> {
+  return { size: side, width, height };
+}

@@ -1,0 +1,77 @@
+// The thumbnails' table: pictures of a blob, and of which blobs none can be made.
+import { Injectable } from '@nestjs/common';
+import { sqlFiles } from '../../shared/services/database/sql-file.js';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import type { BlobAddress } from '../blobs/blob-store.js';
+import type { ThumbnailSize } from './thumbnail-sizes.js';
+
+const statement = sqlFiles(import.meta.url, 'thumbnails');
+
+export interface Thumbnail extends BlobAddress {
+  /** Longest side that was asked for, pixels; that of the picture may be less. */
+  side: ThumbnailSize;
+  sha256: string;
+  /** Pixels. */
+  width: number;
+  height: number;
+}
+
+interface Row {
+  size: ThumbnailSize;
+  storage_key: string;
+  key_id: string | null;
+  sha256: string;
+  bytes: string;
+  width: number;
+  height: number;
+}
+
+@Injectable()
+export class ThumbnailsRepository {
+  constructor(private readonly transaction: Transaction) {}
+
+  /** The smallest first; none while they are not made. */
+  async list(blobId: string): Promise<Thumbnail[]> {
+    const rows = await this.transaction.read<Row>({
+      name: 'thumbnails-list',
+      text: `
+        SELECT size, storage_key, key_id, sha256, bytes, width, height FROM thumbnails WHERE blob_id = $1 ORDER BY size`,
+      values: [blobId],
+    });
+    return rows.map((row) => ({
+      ...{ side: row.size, storageKey: row.storage_key, keyId: row.key_id, sha256: row.sha256 },
+      ...{ size: Number(row.bytes), width: row.width, height: row.height },
+    }));
+  }
+
+  /** Gives the storage keys of those that were added: the others are there already, or the blob is not. */
+  async add(blobId: string, thumbnails: readonly Thumbnail[]): Promise<Set<string>> {
+    const column = <K extends keyof Thumbnail>(key: K): Array<Thumbnail[K]> => thumbnails.map((one) => one[key]);
+    const rows = await this.transaction.query<{ storage_key: string }>(
+      statement('add', [
+        ...[blobId, column('side'), column('storageKey'), column('keyId')],
+        ...[column('sha256'), column('size'), column('width'), column('height')],
+      ]),
+    );
+    return new Set(rows.map((row) => row.storage_key));
+  }
+
+  /** Whether the bytes were looked at, and are no image, or none that is made smaller here. */
+  async isRefused(blobId: string): Promise<boolean> {
+    const [row] = await this.transaction.read<{ thumbnails_refused: boolean }>({
+      name: 'thumbnails-is-refused',
+      text: 'SELECT thumbnails_refused FROM blobs WHERE id = $1',
+      values: [blobId],
+    });
+    return row?.thumbnails_refused ?? false;
+  }
+
+  /** Whoever asks for them does not start the same decoder again. */
+  async refuse(blobId: string): Promise<void> {
+    await this.transaction.query({
+      name: 'thumbnails-refuse',
+      text: 'UPDATE blobs SET thumbnails_refused = true WHERE id = $1',
+      values: [blobId],
+    });
+  }
+}

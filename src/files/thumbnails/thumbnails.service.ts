@@ -1,0 +1,32 @@
+// Thumbnails as they are answered, and asked for where they are missing.
+import { Injectable } from '@nestjs/common';
+import type { Content } from '../content/content.service.js';
+import type { FileOwner } from '../file.entity.js';
+import { FileErrors } from '../files.errors.js';
+import { FilesRepository } from '../files.repository.js';
+import { ThumbnailRequests } from './thumbnail-requests.js';
+import { isImage, type ThumbnailSize } from './thumbnail-sizes.js';
+import { ThumbnailsRepository } from './thumbnails.repository.js';
+
+@Injectable()
+export class ThumbnailsService {
+  constructor(
+    private readonly files: FilesRepository,
+    private readonly thumbnails: ThumbnailsRepository,
+    private readonly requests: ThumbnailRequests,
+  ) {}
+
+  /** For whoever may download the file. Throws NOT_FOUND, NO_THUMBNAIL, THUMBNAIL_PENDING. */
+  async content(reader: FileOwner | undefined, uuid: string, size: ThumbnailSize): Promise<Content> {
+    const file = await this.files.getReadable(reader, uuid);
+    const blobId = file.blobId as string; // only deleted files let theirs go
+    const blob = (await this.thumbnails.list(blobId)).find(({ side }) => side === size);
+    if (blob) {
+      const name = `${file.name}.${size}.webp`;
+      return { id: uuid, name, mimeType: 'image/webp', sha256: blob.sha256, isPublic: file.isPublic, blob };
+    }
+    if (!isImage(file) || (await this.thumbnails.isRefused(blobId))) throw FileErrors.NO_THUMBNAIL(uuid);
+    await this.requests.ensure(file);
+    throw FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', '1');
+  }
+}

@@ -1,0 +1,75 @@
+// `files.rekey`: everything is encrypted with the first key, so that older ones can be thrown away.
+import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
+import type { NoPayload } from '../../workers/no-payload.js';
+import { BlobMover } from '../blobs/blob-mover.js';
+import { isDamage } from '../blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
+import { Keyring } from '../blobs/keyring.js';
+import { FileErrors } from '../files.errors.js';
+import { RekeyStorage } from './upkeep.jobs.js';
+import { UpkeepRepository } from './upkeep.repository.js';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import { StorageLeases } from '../blobs/storage-leases.js';
+
+const BATCH = 100;
+const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
+
+@Handles(RekeyStorage)
+export class RekeyHandler implements JobHandler<NoPayload> {
+  constructor(
+    private readonly keyring: Keyring,
+    private readonly blobs: BlobsRepository,
+    private readonly mover: BlobMover,
+    private readonly leases: StorageLeases,
+    private readonly upkeep: UpkeepRepository,
+    private readonly transaction: Transaction,
+  ) {}
+
+  async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
+    const { current } = this.keyring;
+    if (current === null) throw new UnrecoverableError(FileErrors.NO_ENCRYPTION_KEY());
+    const thumbnails = await this.dropThumbnails(current, signal);
+    let rekeyed = 0;
+    let failed = 0;
+    for (let after = '0'; ;) {
+      const batch = await this.blobs.listOtherKey(current, after, BATCH);
+      for (const blob of batch) {
+        signal.throwIfAborted();
+        if (await this.rekey(blob, signal)) rekeyed++;
+        else failed++;
+      }
+      const last = batch.at(-1);
+      if (!last) return { keyId: current, rekeyed, failed, thumbnails, ...(await this.upkeep.countOtherKeys(current)) };
+      after = last.id;
+    }
+  }
+
+  /** False: its bytes are lost or damaged. */
+  private async rekey(blob: KnownBlob, signal: AbortSignal): Promise<boolean> {
+    try {
+      return await this.mover.move(blob, blob, signal);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      await this.blobs.noteVerified(blob, false);
+      return false;
+    }
+  }
+
+  /** They are made again, with the present key, when they are asked for. */
+  private async dropThumbnails(current: string, signal: AbortSignal): Promise<number> {
+    let dropped = 0;
+    for (let after = FIRST_UUID; ;) {
+      signal.throwIfAborted();
+      const batch = await this.upkeep.listThumbnails(after, BATCH);
+      const keys = batch.filter(({ keyId }) => keyId !== current).map(({ storageKey }) => storageKey);
+      await this.transaction.run(async () => {
+        await this.upkeep.dropThumbnails(keys);
+        await this.leases.mark(keys, 'DELETE');
+      });
+      dropped += keys.length;
+      const last = batch.at(-1);
+      if (!last) return dropped;
+      after = last.storageKey;
+    }
+  }
+}

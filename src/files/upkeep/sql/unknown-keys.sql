@@ -1,0 +1,6 @@
+-- Which of the storage's keys no row knows. $1 storage keys
+SELECT key FROM unnest($1::uuid[]) key
+WHERE NOT EXISTS (SELECT FROM blobs WHERE storage_key = key)
+  AND NOT EXISTS (SELECT FROM thumbnails WHERE storage_key = key)
+  AND NOT EXISTS (SELECT FROM upload_segments WHERE storage_key = key)
+  AND NOT EXISTS (SELECT FROM storage_leases WHERE storage_key = key)

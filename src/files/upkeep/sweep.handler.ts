@@ -1,0 +1,142 @@
+// `files.sweep`: what only the storage knows, or only the tables, is found and put right, or only told.
+import { Inject } from '@nestjs/common';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
+import { BlobMover } from '../blobs/blob-mover.js';
+import { BlobStore } from '../blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
+import { StorageLeases } from '../blobs/storage-leases.js';
+import { FileErrors } from '../files.errors.js';
+import { FileStorage } from '../storage/file-storage.js';
+import { SweepStorage, type SweepPayload } from './upkeep.jobs.js';
+import { UpkeepRepository } from './upkeep.repository.js';
+
+const BATCH = 500;
+const HOUR_MS = 3_600_000;
+const DEFAULT_AGE_HOURS = 24;
+/** Bytes that nobody knows are kept so long before they go: a database that was restored may not know them yet. */
+const QUARANTINE_MS = 7 * 24 * HOUR_MS;
+const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
+
+/** What was found; without `dryRun` all of it was put right, but for what is `lost`. */
+interface Findings extends Record<string, unknown> {
+  dryRun: boolean;
+  /** Bytes that no row knew, now in quarantine. */
+  orphans: number;
+  /** Blobs without their bytes that had a twin with the same content, from which they were mended. */
+  mended: number;
+  /** Blobs without their bytes: whoever asks for a file of theirs hears FILE_DAMAGED. */
+  lost: number;
+  /** Thumbnails without their bytes: they are made again. */
+  thumbnails: number;
+  /** Blobs with a wrong count of references. */
+  miscounted: number;
+  /** Users with a wrong usage. */
+  mischarged: number;
+}
+
+@Handles(SweepStorage)
+export class SweepHandler implements JobHandler<SweepPayload> {
+  constructor(
+    private readonly storage: FileStorage,
+    private readonly bytes: BlobStore,
+    private readonly blobs: BlobsRepository,
+    private readonly mover: BlobMover,
+    private readonly leases: StorageLeases,
+    private readonly upkeep: UpkeepRepository,
+    private readonly transaction: Transaction,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async run(
+    { dryRun = false, minAgeHours, acceptLoss = false }: SweepPayload,
+    { signal }: JobContext,
+  ): Promise<JobResult> {
+    const found: Findings = { dryRun, orphans: 0, mended: 0, lost: 0, thumbnails: 0, miscounted: 0, mischarged: 0 };
+    await this.findOrphans(found, (minAgeHours ?? DEFAULT_AGE_HOURS) * HOUR_MS, signal);
+    for (const blob of await this.findMissing(acceptLoss, signal)) await this.mend(blob, found, signal);
+    await this.findMissingThumbnails(found, signal);
+    await this.recount(found, signal);
+    return found;
+  }
+
+  /** Bytes without a row. Rows come before bytes, so there are none but by an accident. */
+  private async findOrphans(found: Findings, minAgeMs: number, signal: AbortSignal): Promise<void> {
+    const before = (await this.upkeep.now()).getTime() - minAgeMs;
+    let keys: string[] = [];
+    const check = async (): Promise<void> => {
+      signal.throwIfAborted();
+      const unknown = await this.upkeep.unknownAmong(keys);
+      if (!found.dryRun) await this.leases.mark(unknown, 'QUARANTINE', QUARANTINE_MS);
+      found.orphans += unknown.length;
+      keys = [];
+    };
+    for await (const { key, modifiedAt } of this.storage.list()) {
+      if (modifiedAt.getTime() <= before) keys.push(key);
+      if (keys.length >= BATCH) await check();
+    }
+    await check();
+  }
+
+  /** Rows without bytes, or with too few or too many. When they are most of all, nothing is lost but the way to the storage. */
+  private async findMissing(acceptLoss: boolean, signal: AbortSignal): Promise<KnownBlob[]> {
+    const missing: KnownBlob[] = [];
+    let all = 0;
+    for (let after = '0'; ;) {
+      const batch = await this.blobs.listAfter(after, BATCH);
+      for (const blob of batch) {
+        signal.throwIfAborted();
+        if (!(await this.bytes.isWhole(blob)) && (await this.blobs.isNeeded(blob.storageKey))) missing.push(blob);
+      }
+      all += batch.length;
+      const last = batch.at(-1);
+      if (!last) break;
+      after = last.id;
+    }
+    if (missing.length > all / 2 && !acceptLoss)
+      throw new UnrecoverableError(FileErrors.STORAGE_FOREIGN(missing.length, all));
+    return missing;
+  }
+
+  private async mend(blob: KnownBlob, found: Findings, signal: AbortSignal): Promise<void> {
+    const twin = await this.blobs.findTwin(blob);
+    const canBeMended = twin !== null && (await this.bytes.isWhole(twin));
+    if (found.dryRun) return void (canBeMended ? found.mended++ : found.lost++);
+    if (canBeMended && (await this.mover.move(blob, twin, signal))) return void found.mended++;
+    await this.blobs.noteVerified(blob, false);
+    if (!blob.isDamaged) this.logger.error({ blob: blob.id, storageKey: blob.storageKey }, 'Bytes of a file are lost');
+    found.lost++;
+  }
+
+  private async findMissingThumbnails(found: Findings, signal: AbortSignal): Promise<void> {
+    for (let after = FIRST_UUID; ;) {
+      const batch = await this.upkeep.listThumbnails(after, BATCH);
+      for (const thumbnail of batch) {
+        signal.throwIfAborted();
+        if (await this.bytes.isWhole(thumbnail)) continue;
+        if (!found.dryRun) await this.upkeep.dropThumbnails([thumbnail.storageKey]);
+        found.thumbnails++;
+      }
+      const last = batch.at(-1);
+      if (!last) return;
+      after = last.storageKey;
+    }
+  }
+
+  private async recount(found: Findings, signal: AbortSignal): Promise<void> {
+    const miscounted = await this.upkeep.listMiscounted();
+    const mischarged = await this.upkeep.listMischarged();
+    found.miscounted = miscounted.length;
+    found.mischarged = mischarged.length;
+    if (found.dryRun) return;
+    for (const id of miscounted) {
+      signal.throwIfAborted();
+      this.leases.endSoon(await this.transaction.run(() => this.blobs.recount(id)));
+    }
+    for (const owner of mischarged) {
+      signal.throwIfAborted();
+      await this.transaction.run(() => this.upkeep.recharge(owner));
+    }
+  }
+}

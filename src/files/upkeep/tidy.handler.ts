@@ -1,0 +1,50 @@
+// `files.tidy`: what is over is removed.
+import { AppConfig } from '../../shared/config/app-config.js';
+import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
+import type { NoPayload } from '../../workers/no-payload.js';
+import { StorageLeases } from '../blobs/storage-leases.js';
+import { FilesService } from '../files.service.js';
+import { TidyStorage } from './upkeep.jobs.js';
+import { UpkeepRepository } from './upkeep.repository.js';
+
+const BATCH = 100;
+
+@Handles(TidyStorage)
+export class TidyHandler implements JobHandler<NoPayload> {
+  constructor(
+    private readonly leases: StorageLeases,
+    private readonly files: FilesService,
+    private readonly upkeep: UpkeepRepository,
+    private readonly config: AppConfig,
+  ) {}
+
+  async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
+    const purged = await inBatches(
+      () => this.upkeep.listOverdue(this.config.files.retentionDays, BATCH),
+      (uuid) => this.files.purge(uuid),
+      job.signal,
+    );
+    const ended = await inBatches(
+      () => this.leases.listExpired(BATCH),
+      ({ storageKey }) => this.leases.end(storageKey),
+      job.signal,
+    );
+    return { purged, ended };
+  }
+}
+
+/** Until there is no more; one by one, since each takes a call or two of the storage. */
+async function inBatches<T>(
+  list: () => Promise<T[]>,
+  work: (item: T) => Promise<unknown>,
+  signal: AbortSignal,
+): Promise<number> {
+  let done = 0;
+  for (let batch = await list(); batch.length > 0; batch = await list())
+    for (const item of batch) {
+      signal.throwIfAborted();
+      await work(item);
+      done++;
+    }
+  return done;
+}

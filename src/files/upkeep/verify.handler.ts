@@ -1,0 +1,85 @@
+// `files.verify`: reads bytes and hashes them, longest unverified first. What is damaged is mended where a twin has the same content.
+import { createHash } from 'node:crypto';
+import { Inject } from '@nestjs/common';
+import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
+import { BlobMover } from '../blobs/blob-mover.js';
+import { BlobStore, isDamage } from '../blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
+import { FileErrors } from '../files.errors.js';
+import { VerifyStorage, type VerifyPayload } from './upkeep.jobs.js';
+import { UpkeepRepository } from './upkeep.repository.js';
+
+const BATCH = 50;
+const MOST_TOLD = 100;
+
+@Handles(VerifyStorage)
+export class VerifyHandler implements JobHandler<VerifyPayload> {
+  constructor(
+    private readonly bytes: BlobStore,
+    private readonly blobs: BlobsRepository,
+    private readonly mover: BlobMover,
+    private readonly upkeep: UpkeepRepository,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  async run({ fileId }: VerifyPayload, { signal }: JobContext): Promise<JobResult> {
+    const found = { verified: 0, mended: 0, damaged: 0 };
+    if (fileId !== undefined) await this.verify(await this.blobOf(fileId), found, signal);
+    else await this.verifyAll(found, signal);
+    return { ...found, damagedFiles: await this.upkeep.listDamagedFiles(MOST_TOLD) };
+  }
+
+  private async verifyAll(found: Found, signal: AbortSignal): Promise<void> {
+    const since = await this.upkeep.now();
+    for (;;) {
+      const batch = await this.blobs.listUnverified(since, BATCH);
+      if (batch.length === 0) return;
+      for (const blob of batch) await this.verify(blob, found, signal);
+    }
+  }
+
+  private async verify(blob: KnownBlob, found: Found, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const fault = await this.faultOf(blob, signal);
+    if (fault === null) {
+      found.verified++;
+      return this.blobs.noteVerified(blob, true);
+    }
+    if (!(await this.blobs.isNeeded(blob.storageKey))) return; // deleted since it was read
+    this.logger.error({ err: fault, blob: blob.id, storageKey: blob.storageKey }, 'Bytes of a file are damaged');
+    const twin = await this.blobs.findTwin(blob);
+    if (twin && (await this.mover.move(blob, twin, signal).catch(() => false))) return void found.mended++;
+    await this.blobs.noteVerified(blob, false);
+    found.damaged++;
+  }
+
+  /** Null: the bytes are those that were stored. */
+  private async faultOf(blob: KnownBlob, signal: AbortSignal): Promise<Error | null> {
+    const hash = createHash('sha256');
+    try {
+      for await (const piece of (await this.bytes.open(blob)) as AsyncIterable<Buffer>) {
+        signal.throwIfAborted();
+        hash.update(piece);
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (isDamage(error)) return error;
+      throw error; // the storage is away, or a key: that says nothing of the bytes
+    }
+    return hash.digest('hex') === blob.sha256 ? null : new Error('The hash is another one.');
+  }
+
+  private async blobOf(fileId: string): Promise<KnownBlob> {
+    const id = await this.upkeep.findBlobOf(fileId);
+    const blob = id === null ? null : await this.blobs.find(id);
+    if (!blob) throw new UnrecoverableError(FileErrors.NOT_FOUND(fileId));
+    return blob;
+  }
+}
+
+interface Found {
+  verified: number;
+  mended: number;
+  damaged: number;
+}

@@ -1,0 +1,136 @@
+// One request at a time works on an upload, in whichever process; who comes later asks the one before to end.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+  type OnApplicationShutdown,
+} from '@nestjs/common';
+import type { Lock, Locker } from '@tus/server';
+import { sqlFiles } from '../../shared/services/database/sql-file.js';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import { Signals } from '../../shared/services/events/signals.js';
+import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { UploadErrors } from './uploads.errors.js';
+
+const statement = sqlFiles(import.meta.url, 'upload-locks');
+
+/** Topic of the word to whoever holds the lock on an upload; its body is the upload's id. */
+const RELEASE = 'upload.release';
+/** How long a lock outlives a process that died: less than clients wait with their last attempt. */
+const LEASE_MS = 5_000;
+const WAIT_MS = 10_000;
+const POLL_MS = 200;
+
+interface Held {
+  holder: string;
+  /** Asks the request to end. */
+  release: () => unknown;
+}
+
+/**
+ * Rows, not the house's LockService: that one takes a connection of its own for each key in PostgreSQL, and clients hold
+ * these for hours. As every lock it saves double work only: what makes it safe is that bytes are added where an upload
+ * still ends, and a file where its place is still reserved.
+ */
+@Injectable()
+export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
+  /** By upload. */
+  private readonly held = new Map<string, Held>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly transaction: Transaction,
+    private readonly signals: Signals,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {
+    signals.on(RELEASE, (id) => this.held.get(id)?.release());
+  }
+
+  onApplicationBootstrap(): void {
+    this.timer = setInterval(() => void this.renew(), LEASE_MS / 3);
+  }
+
+  /** Clients go on elsewhere, from where they are asked to stop. */
+  beforeApplicationShutdown(): void {
+    for (const { release } of this.held.values()) release();
+  }
+
+  onApplicationShutdown(): void {
+    clearInterval(this.timer);
+  }
+
+  newLock(id: string): Lock {
+    const holder = randomUUID();
+    return {
+      lock: (signal, release) => this.wait(id, { holder, release }, signal),
+      unlock: () => this.unlock(id, holder),
+    };
+  }
+
+  /** False, and nothing done, when somebody is at it. */
+  async ifFree(id: string, work: () => Promise<void>): Promise<boolean> {
+    const holder = randomUUID();
+    if (!(await this.claim(id, { holder, release: () => undefined }))) return false;
+    await work().finally(() => this.unlock(id, holder));
+    return true;
+  }
+
+  /** What processes that died have left, and nobody wanted since. */
+  async sweep(): Promise<void> {
+    await this.transaction.query({
+      name: 'upload-locks-sweep',
+      text: `DELETE FROM upload_locks WHERE expires_at < now() - interval '1 hour'`,
+    });
+  }
+
+  /** Throws LOCKED. */
+  private async wait(id: string, held: Held, signal: AbortSignal): Promise<void> {
+    const giveUpAt = performance.now() + WAIT_MS;
+    while (!(await this.claim(id, held))) {
+      if (signal.aborted || performance.now() > giveUpAt) throw UploadErrors.LOCKED().withHeader('Retry-After', '1');
+      await this.signals.send(RELEASE, id); // again and again: a signal may get lost
+      await delay(POLL_MS);
+    }
+  }
+
+  private async claim(id: string, held: Held): Promise<boolean> {
+    const rows = await this.transaction.query(statement('lock', [id, held.holder, LEASE_MS]));
+    if (rows.length === 0) return false;
+    this.held.set(id, held);
+    return true;
+  }
+
+  /** One that cannot be given back ends by itself: that is no reason to say that the work has failed. */
+  private async unlock(id: string, holder: string): Promise<void> {
+    if (this.held.get(id)?.holder === holder) this.held.delete(id);
+    await this.transaction
+      .query({
+        name: 'upload-locks-unlock',
+        text: 'DELETE FROM upload_locks WHERE upload_id = $1 AND holder = $2',
+        values: [id, holder],
+      })
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'The lock on an upload was not given back'));
+  }
+
+  /** Who has lost its lock is asked to end, as if somebody waited for it. */
+  private async renew(): Promise<void> {
+    const known = [...this.held.values()];
+    if (known.length === 0) return;
+    try {
+      const rows = await this.transaction.query<{ holder: string }>({
+        name: 'upload-locks-renew',
+        text: `
+          UPDATE upload_locks SET expires_at = now() + $2::integer * interval '1 ms'
+          WHERE holder = ANY ($1::uuid[]) RETURNING holder`,
+        values: [known.map(({ holder }) => holder), LEASE_MS],
+      });
+      const alive = new Set(rows.map(({ holder }) => holder));
+      for (const { holder, release } of known) if (!alive.has(holder)) release();
+    } catch (error) {
+      this.logger.warn({ err: error }, 'No sign of life could be given for uploads');
+    }
+  }
+}

@@ -1,0 +1,79 @@
+// The bytes of uploads that are not complete: segments in the storage, encrypted as files are, each written at once.
+import { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import { BlobStore } from '../blobs/blob-store.js';
+import { UNKNOWN_TYPE } from '../blobs/media-type.js';
+import { StorageLeases } from '../blobs/storage-leases.js';
+import { ArrivingBytes } from './arriving-bytes.js';
+import { UploadErrors } from './uploads.errors.js';
+import { type Segment, type Upload, UploadsRepository } from './uploads.repository.js';
+
+/** Bytes: what a process that dies may lose, of those that it has not acknowledged. S3 takes them by one request. */
+const MOST = 4 * 1_048_576;
+/** A smaller segment is taken up into the next one: who sends byte by byte makes no objects of a byte. */
+const LEAST = 1_048_576;
+
+const RULES = { maxBytes: MOST, tooLarge: () => new Error('A segment is too large.'), declaredType: UNKNOWN_TYPE };
+
+@Injectable()
+export class UploadSegments {
+  constructor(
+    private readonly bytes: BlobStore,
+    private readonly leases: StorageLeases,
+    private readonly uploads: UploadsRepository,
+    private readonly transaction: Transaction,
+  ) {}
+
+  /**
+   * Adds what comes from `offset` on, and gives how much there is then. When the source breaks off, what has come is
+   * kept, and then its failure thrown. Throws OFFSET_CONFLICT when somebody else has added something meanwhile.
+   */
+  async append({ id }: Upload, offset: number, source: Readable): Promise<number> {
+    const arriving = new ArrivingBytes(source);
+    let received = offset;
+    let last = await this.uploads.findLastSegment(id);
+    while (await arriving.hasMore()) {
+      last = await this.add(id, received, arriving, last);
+      received = last.start + last.size;
+    }
+    if (arriving.failure) throw arriving.failure;
+    return received;
+  }
+
+  /** All of them, one after the other. */
+  open({ id }: Upload): Readable {
+    return Readable.from(this.read(id), { objectMode: false });
+  }
+
+  private async *read(id: string): AsyncGenerator<Buffer> {
+    for (const segment of await this.uploads.listSegments(id))
+      yield* (await this.bytes.open(segment)) as AsyncIterable<Buffer>;
+  }
+
+  private async add(id: string, received: number, arriving: ArrivingBytes, last: Segment | null): Promise<Segment> {
+    const small = last !== null && last.size < LEAST ? last : null;
+    const { storageKey, signal } = await this.leases.beginUncharged();
+    try {
+      const source = Readable.from(this.join(small, arriving), { objectMode: false });
+      const { size, keyId } = await this.bytes.write(storageKey, source, RULES, signal);
+      const segment = { start: small?.start ?? received, size, storageKey, keyId };
+      await this.transaction.run(async () => {
+        await this.leases.claim(storageKey);
+        if (!(await this.uploads.append(id, received, segment))) throw UploadErrors.OFFSET_CONFLICT();
+        if (small) await this.leases.mark([small.storageKey], 'DELETE');
+      });
+      this.leases.forget(storageKey);
+      if (small) this.leases.endSoon([small.storageKey]);
+      return segment;
+    } catch (error) {
+      await this.leases.end(storageKey);
+      throw error;
+    }
+  }
+
+  private async *join(small: Segment | null, arriving: ArrivingBytes): AsyncGenerator<Buffer> {
+    if (small) yield* (await this.bytes.open(small)) as AsyncIterable<Buffer>;
+    yield* arriving.take(MOST - (small?.size ?? 0));
+  }
+}

@@ -1,0 +1,134 @@
+// Resumable uploads by tus 1.0.0, for any client that speaks it. What they say of an upload stands in headers.
+import { Controller, Delete, Head, Options, Patch, Post, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
+import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
+import { Id } from '../../common/decorators/input.decorator.js';
+import type { Actor } from '../../common/permissions.js';
+import { BucketErrors } from '../buckets/buckets.errors.js';
+import { FileErrors, QuotaErrors } from '../files.errors.js';
+import { TusEndpoint } from './tus-endpoint.decorator.js';
+import { TusService } from './tus.service.js';
+import { UploadErrors } from './uploads.errors.js';
+
+const ABSENT = [UploadErrors.NOT_FOUND, UploadErrors.EXPIRED, UploadErrors.VERSION_UNSUPPORTED, UploadErrors.LOCKED];
+/** What may be refused once the last byte is here. */
+const REFUSED = [
+  ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST],
+  ...[QuotaErrors.QUOTA_EXCEEDED, FileErrors.STORAGE_FULL],
+];
+
+@ApiTags('Uploads')
+@Controller('uploads')
+export class UploadsController {
+  constructor(private readonly tus: TusService) {}
+
+  @Options()
+  @TusEndpoint({ status: 204, answers: ['Tus-Version', 'Tus-Extension', 'Tus-Max-Size'], isDiscovery: true })
+  @Endpoint({ summary: 'What of tus there is', public: true })
+  describe(@Res() reply: FastifyReply): void {
+    void reply.headers(this.tus.capabilities).send();
+  }
+
+  @Post()
+  @TusEndpoint({
+    takes: ['Upload-Length', 'Upload-Metadata'],
+    body: 'optional',
+    status: 201,
+    answers: ['Location', 'Upload-Offset', 'Upload-Expires', 'X-File-Id', 'Content-Location'],
+  })
+  @Endpoint({
+    summary: 'Begin a resumable upload',
+    description:
+      'By tus 1.0.0 (https://tus.io); any of its clients does what follows. The whole length is reserved at once, until ' +
+      '`Upload-Expires`. With a body the first bytes come along.',
+    status: 201,
+    errors: [
+      ...[UploadErrors.LENGTH_REQUIRED, UploadErrors.EXTENSION_UNSUPPORTED, UploadErrors.VERSION_UNSUPPORTED],
+      ...[BucketErrors.NOT_FOUND, ...REFUSED, UploadErrors.TOO_LONG],
+    ],
+  })
+  create(@CurrentUser() actor: Actor, @Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.tus.answer(actor, request, reply);
+  }
+
+  @Head(':id')
+  @TusEndpoint({
+    status: 200,
+    answers: ['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Expires', 'X-File-Id', 'Content-Location'],
+  })
+  @Endpoint({
+    summary: 'How far an upload has come',
+    description: 'A request that is still at work on it is asked to end first.',
+    status: 200,
+    errors: [...ABSENT, ...REFUSED],
+  })
+  look(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.tus.answer(actor, request, reply, id);
+  }
+
+  @Patch(':id')
+  @TusEndpoint({
+    takes: ['Upload-Offset'],
+    body: 'required',
+    status: 204,
+    answers: ['Upload-Offset', 'Upload-Expires', 'X-File-Id', 'Content-Location'],
+  })
+  @Endpoint({
+    summary: 'Add bytes to an upload',
+    description:
+      'It may take long, as long as bytes keep coming. With the last one the upload is a file, which `X-File-Id` names; ' +
+      'one that is refused then, for its type, is gone.',
+    errors: [...ABSENT, UploadErrors.OFFSET_CONFLICT, ...REFUSED, UploadErrors.TOO_LONG],
+  })
+  append(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.tus.answer(actor, request, reply, id);
+  }
+
+  @Post(':id')
+  @TusEndpoint({
+    takes: ['X-HTTP-Method-Override', 'Upload-Offset'],
+    body: 'optional',
+    status: 204,
+    answers: ['Upload-Offset', 'Upload-Expires', 'X-File-Id', 'Content-Location'],
+  })
+  @Endpoint({
+    summary: 'The same as PATCH, HEAD or DELETE, for who cannot send that',
+    errors: [...ABSENT, UploadErrors.OFFSET_CONFLICT, UploadErrors.FINISHED, ...REFUSED, UploadErrors.TOO_LONG],
+  })
+  overridden(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.tus.answer(actor, request, reply, id);
+  }
+
+  @Delete(':id')
+  @TusEndpoint({ status: 204, answers: [] })
+  @Endpoint({
+    summary: 'Give an upload up',
+    description: 'What was reserved for it is free at once. One that is complete is a file, to be deleted as such.',
+    errors: [...ABSENT, UploadErrors.FINISHED],
+  })
+  terminate(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    return this.tus.answer(actor, request, reply, id);
+  }
+}

@@ -1,0 +1,136 @@
+// Uploads that may be broken off and resumed: begun with all of their place reserved, ended as an ordinary file.
+import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { Metadata } from '@tus/server';
+import { AppConfig } from '../../shared/config/app-config.js';
+import { AppError } from '../../shared/libs/app-error.js';
+import { Transaction } from '../../shared/services/database/transaction.js';
+import { StorageLeases, type WriteLease } from '../blobs/storage-leases.js';
+import { DEFAULT_BUCKET } from '../buckets/bucket.entity.js';
+import { BucketErrors } from '../buckets/buckets.errors.js';
+import { BucketsRepository } from '../buckets/buckets.repository.js';
+import type { FileOwner } from '../file.entity.js';
+import { expectFileName } from '../file-name.js';
+import { FileErrors } from '../files.errors.js';
+import { FilesService } from '../files.service.js';
+import { UploadSegments } from './upload-segments.js';
+import { UploadErrors } from './uploads.errors.js';
+import { type Upload, UploadsRepository } from './uploads.repository.js';
+
+/** The place stays reserved for longer than the upload may take, should nobody sweep. */
+const SPARE_MS = 86_400_000;
+
+/** What a file was refused for once, it would be refused for again. */
+const FOR_GOOD = new Set(
+  [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND].map(({ code }) => code),
+);
+
+@Injectable()
+export class UploadsService {
+  constructor(
+    private readonly uploads: UploadsRepository,
+    private readonly segments: UploadSegments,
+    private readonly buckets: BucketsRepository,
+    private readonly leases: StorageLeases,
+    private readonly files: FilesService,
+    private readonly transaction: Transaction,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** How many bytes an upload may have. */
+  get maxBytes(): number {
+    return this.files.maxBytes;
+  }
+
+  /** `metadata`: Upload-Metadata. Throws VALIDATION_FAILED, NOT_FOUND (of the bucket), TOO_LARGE, QUOTA_EXCEEDED. */
+  async create(owner: FileOwner, id: string, size: number, metadata: string): Promise<Upload> {
+    const { bucket: bucketName, filename } = parse(metadata);
+    expectFileName('filename', filename ?? undefined);
+    const bucket = await this.buckets.getNamed(bucketName ?? DEFAULT_BUCKET);
+    const most = Math.min(this.maxBytes, bucket.maxFileSize ?? Infinity);
+    if (size > most) throw FileErrors.TOO_LARGE(most);
+    const upload = await this.transaction.run(async () => {
+      const { uploadTtl } = this.config.files;
+      await this.leases.reserve(id, owner, bucket, size, uploadTtl + SPARE_MS);
+      return this.uploads.create(owner, { id, bucket: bucket.name, metadata, size, storageKey: id }, uploadTtl);
+    });
+    return this.finishIfComplete(owner, upload);
+  }
+
+  /** What is complete is a file before anybody hears of it: who began that may have died. Throws NOT_FOUND, EXPIRED, and what a file may be refused for. */
+  async get(owner: FileOwner, id: string): Promise<Upload> {
+    return this.finishIfComplete(owner, await this.uploads.getOwned(owner, id));
+  }
+
+  /** Throws what `get` throws, what the source fails with (what has come is kept), and OFFSET_CONFLICT. */
+  async append(owner: FileOwner, id: string, offset: number, source: Readable): Promise<Upload> {
+    const upload = await this.uploads.getOwned(owner, id);
+    const received = await this.segments.append(upload, offset, source);
+    return this.finishIfComplete(owner, { ...upload, received });
+  }
+
+  /** Throws NOT_FOUND, EXPIRED, FINISHED. */
+  async terminate(owner: FileOwner, id: string): Promise<void> {
+    const { fileUuid } = await this.uploads.getOwned(owner, id);
+    if (fileUuid !== null) throw UploadErrors.FINISHED(fileUuid);
+    await this.remove(id);
+  }
+
+  /** Its bytes, and what was reserved for it. Of one that is finished only what is known of it: the file stays. Idempotent. */
+  async remove(id: string): Promise<void> {
+    const removed = await this.transaction.run(async () => {
+      const keys = await this.uploads.remove(id);
+      if (keys) await this.leases.mark(keys.segments, 'DELETE');
+      return keys;
+    });
+    if (!removed) return;
+    this.leases.endSoon(removed.segments);
+    await this.leases.end(removed.reservation);
+  }
+
+  private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
+    if (upload.fileUuid !== null || upload.received < upload.size) return upload;
+    try {
+      return await this.finish(owner, upload);
+    } catch (error) {
+      if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(upload.id);
+      throw error;
+    }
+  }
+
+  /** The file, and that the upload is it, in one transaction: there is never one without the other. */
+  private async finish(owner: FileOwner, upload: Upload): Promise<Upload> {
+    const { filename, filetype } = parse(upload.metadata);
+    const lease = await this.takePlace(owner, upload);
+    const blob = await this.files.store(owner, this.segments.open(upload), {
+      ...{ name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease },
+    });
+    const [fileUuid, spare] = await this.files.keepWith(owner, blob, (add) =>
+      this.transaction.run(async () => {
+        const { uuid } = await add();
+        const keys = await this.uploads.finish(upload.id, uuid);
+        await this.leases.mark(keys, 'DELETE');
+        return [uuid, keys] as const;
+      }),
+    );
+    this.leases.endSoon(spare);
+    return { ...upload, fileUuid };
+  }
+
+  /** What was reserved becomes the file's place. After an attempt that failed nothing is reserved any more: it is anew. Throws QUOTA_EXCEEDED. */
+  private takePlace(owner: FileOwner, upload: Upload): Promise<WriteLease> {
+    return this.transaction.run(async () => {
+      const lease =
+        (await this.leases.takeOver(upload.storageKey)) ??
+        (await this.leases.begin(owner, await this.buckets.getNamed(upload.bucket), upload.size));
+      if (upload.storageKey !== upload.id) await this.leases.mark([upload.storageKey], 'DELETE'); // of a writer that died, or still writes
+      if (await this.uploads.changeStorageKey(upload, lease.storageKey)) return lease;
+      this.leases.forget(lease.storageKey);
+      throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // whose lock was lost, and is at it all the same
+    });
+  }
+}
+
+function parse(metadata: string): Record<string, string | null> {
+  return metadata === '' ? {} : Metadata.parse(metadata);
+}

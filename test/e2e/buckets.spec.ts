@@ -1,0 +1,161 @@
+// Buckets: administrators make them, their limits and types hold for everybody, and what is public is public.
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { BucketDto } from '../../src/files/buckets/dto/bucket.dto.js';
+import type { Page, Wire } from '../support/api.js';
+import { FileHouse } from '../support/file-house.js';
+import type { Person } from '../support/server.js';
+
+type Bucket = Wire<BucketDto>;
+
+const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex');
+
+let house: FileHouse;
+let root: Person;
+let ada: Person;
+let eve: Person;
+beforeAll(async () => {
+  house = await FileHouse.open();
+  root = await house.server.makeAdmin();
+  ada = await house.server.registerUser('Ada');
+  eve = await house.server.registerUser('Eve');
+});
+afterAll(() => house.close());
+
+const make = async (bucket: object): Promise<Bucket> => {
+  const { status, body } = await root.api.post<Bucket>('/api/buckets', bucket);
+  expect([status, body]).toEqual([201, expect.anything()]);
+  return body;
+};
+
+it('the default one is there, private, for everything', async () => {
+  const { body } = await ada.api.get<Page<Bucket>>('/api/buckets');
+  expect(body.items).toContainEqual(
+    expect.objectContaining({
+      name: 'default',
+      visibility: 'private',
+      maxFileSize: null,
+      userQuota: null,
+      allowedTypes: [],
+    }),
+  );
+  const { id } = body.items.find(({ name }) => name === 'default')!;
+  expect(await root.api.delete(`/api/buckets/${id}`)).toMatchObject({ status: 409, body: { code: 'BUCKET_NEEDED' } });
+  for (const change of [{ visibility: 'public' }, { allowedTypes: ['image/*'] }])
+    expect(await root.api.patch(`/api/buckets/${id}`, change)).toMatchObject({
+      status: 409,
+      body: { code: 'BUCKET_NEEDED' },
+    });
+  expect((await ada.api.get(`/api/buckets/${id}`)).body).toMatchObject({ visibility: 'private', version: 1 });
+});
+
+it('only administrators make, change, delete and restore them, and it is written down', async () => {
+  expect((await ada.api.post('/api/buckets', { name: 'mine' })).status).toBe(403);
+  const bucket = await make({ name: 'papers', maxFileSize: 100 });
+  expect(bucket).toMatchObject({ name: 'papers', visibility: 'private', maxFileSize: 100, version: 1 });
+  expect(await root.api.post('/api/buckets', { name: 'papers' })).toMatchObject({
+    status: 409,
+    body: { code: 'BUCKET_NAME_TAKEN' },
+  });
+  const path = `/api/buckets/${bucket.id}`;
+  for (const attempt of [
+    ada.api.patch(path, { visibility: 'public' }),
+    ada.api.delete(path),
+    ada.api.post(`${path}/restore`),
+  ])
+    expect((await attempt).status).toBe(403);
+  const change = { maxFileSize: null, allowedTypes: ['image/*'] };
+  expect(await root.api.patch(path, change, { headers: { 'if-match': '"1"' } })).toMatchObject({
+    status: 200,
+    body: change,
+  });
+  expect((await root.api.put(path, {}, { headers: { 'if-match': '"1"' } })).status).toBe(412);
+  expect((await root.api.delete(path)).status).toBe(204);
+  expect((await ada.api.get(path)).status).toBe(404);
+  expect((await ada.api.get('/api/buckets?deleted=true')).status).toBe(403);
+  const { body } = await root.api.get<Page<Bucket>>('/api/buckets?deleted=true');
+  expect(body.items.map(({ name }) => name)).toEqual(['papers']);
+  expect(await root.api.post(`${path}/restore`)).toMatchObject({ status: 200, body: { name: 'papers', version: 4 } });
+  const actions = await house.server.sql<{ action: string }>(`SELECT action FROM audit_log WHERE action LIKE 'bucket.%' ORDER BY id`); // prettier-ignore
+  expect(actions.map(({ action }) => action)).toEqual(['bucket.created', 'bucket.changed', 'bucket.deleted', 'bucket.restored']); // prettier-ignore
+});
+
+it.each([
+  { name: '' }, { name: '../x' }, { name: 'A' }, { name: '-a' }, { name: 'a'.repeat(51) }, {}, { name: 'b', visibility: 'secret' },
+  { name: 'b', maxFileSize: 0 }, { name: 'b', maxFileSize: 1.5 }, { name: 'b', userQuota: -1 }, { name: 'b', allowedTypes: ['x'] },
+  { name: 'b', allowedTypes: ['*/*'] }, { name: 'b', allowedTypes: 'image/png' }, { name: 'b', owner: 'x' },
+])('%j is refused', async (bucket) => {
+  expect(await root.api.post('/api/buckets', bucket)).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
+}); // prettier-ignore
+
+describe('limits', () => {
+  it('of one file, of one user in it, and of types, which are those of the bytes', async () => {
+    await make({ name: 'icons', maxFileSize: 1_000, userQuota: 1_500, allowedTypes: ['image/png', 'text/*'] });
+    const into = { bucket: 'icons' };
+    expect(await house.tryUpload(ada, 'x'.repeat(1_001), into)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE', detail: expect.stringContaining('1000') } }); // prettier-ignore
+    await house.upload(ada, 'x'.repeat(1_000), into);
+    expect(await house.tryUpload(ada, 'x'.repeat(501), into)).toMatchObject({ status: 507, body: { code: 'QUOTA_EXCEEDED' } }); // prettier-ignore
+    await house.upload(ada, 'x'.repeat(500), into);
+    await house.upload(ada, 'x'.repeat(501)); // elsewhere there is room
+    await house.upload(eve, 'x'.repeat(900), into); // and for others
+    const lie = { ...into, type: 'image/png' };
+    expect(await house.tryUpload(eve, '%PDF-1.7\n', lie)).toMatchObject({ status: 415, body: { code: 'FILE_TYPE_NOT_ALLOWED', detail: expect.stringContaining('application/pdf') } }); // prettier-ignore
+    expect((await house.upload(eve, PNG, { ...into, type: 'application/pdf' })).mimeType).toBe('image/png');
+    expect(await house.tryUpload(eve, 'x', { bucket: 'nowhere' })).toMatchObject({ status: 404, body: { code: 'BUCKET_NOT_FOUND' } }); // prettier-ignore
+    const { body } = await eve.api.get<Page<object>>('/api/files?bucket=icons');
+    expect(body.items).toHaveLength(2);
+  });
+
+  it('one with files in it stays', async () => {
+    const { id } = await make({ name: 'full' });
+    const file = await house.upload(ada, 'x', { bucket: 'full' });
+    expect(await root.api.delete(`/api/buckets/${id}`)).toMatchObject({
+      status: 409,
+      body: { code: 'BUCKET_NOT_EMPTY' },
+    });
+    await ada.api.delete(`/api/files/${file.id}`);
+    expect((await root.api.delete(`/api/buckets/${id}`)).status).toBe(204);
+  });
+});
+
+it('what is public anybody may download, nobody but the owner sees or deletes; until it is private again', async () => {
+  const { id: bucketId } = await make({ name: 'posters', visibility: 'public' });
+  const bytes = randomBytes(1_000);
+  const { id } = await house.upload(ada, bytes, { bucket: 'posters' });
+  for (const person of [null, eve, ada]) {
+    const response = await house.content(person, id, { range: 'bytes=0-9' });
+    expect([response.status, response.headers.get('cache-control')]).toEqual([206, 'public, no-cache']);
+    expect(Buffer.from(await response.arrayBuffer()).equals(bytes.subarray(0, 10))).toBe(true);
+  }
+  expect((await house.content(null, id, { authorization: 'Bearer nonsense' })).status).toBe(401);
+  expect((await house.server.api.get(`/api/files/${id}`)).status).toBe(401);
+  expect((await eve.api.get(`/api/files/${id}`)).status).toBe(404);
+  expect((await eve.api.delete(`/api/files/${id}`)).status).toBe(404);
+  expect((await eve.api.post(`/api/files/${id}/link`, {})).status).toBe(404);
+  await root.api.patch(`/api/buckets/${bucketId}`, { visibility: 'private' });
+  for (const person of [null, eve]) expect((await house.content(person, id)).status).toBe(404);
+  expect((await house.content(ada, id)).status).toBe(200);
+});
+
+it('pictures are no pages: image/* takes no SVG', async () => {
+  await make({ name: 'pictures', allowedTypes: ['image/*'] });
+  const svg = { bucket: 'pictures', type: 'image/png' };
+  expect(await house.tryUpload(ada, '<svg onload="alert(1)"/>', svg)).toMatchObject({ status: 415 });
+  expect((await house.upload(ada, PNG, { bucket: 'pictures' })).mimeType).toBe('image/png');
+});
+
+it('of an owner who is deleted nobody gets anything, until the account is back', async () => {
+  await make({ name: 'open', visibility: 'public' });
+  const bob = await house.server.registerUser('Bob');
+  const { id } = await house.upload(bob, 'x', { bucket: 'open' });
+  const { body: link } = await bob.api.post<{ url: string }>(`/api/files/${id}/link`, {});
+  const statuses = async () => [
+    (await house.content(null, id)).status,
+    (await fetch(house.server.url + link.url)).status,
+  ];
+  expect(await statuses()).toEqual([200, 200]);
+  await root.api.delete(`/api/users/${bob.user.id}`);
+  expect(await statuses()).toEqual([404, 404]);
+  await root.api.post(`/api/users/${bob.user.id}/restore`);
+  expect(await statuses()).toEqual([200, 200]);
+});

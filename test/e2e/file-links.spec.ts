@@ -1,0 +1,115 @@
+// Signed links: whoever has one gets that version of the file, until it expires or is revoked; nobody can make one.
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import type { LinkDto } from '../../src/files/links/dto/link.dto.js';
+import type { Page, Wire } from '../support/api.js';
+import { FileHouse, type StoredFile } from '../support/file-house.js';
+import type { Person } from '../support/server.js';
+
+type Link = Wire<LinkDto>;
+
+let house: FileHouse;
+let ada: Person;
+let eve: Person;
+let file: StoredFile;
+beforeAll(async () => {
+  house = await FileHouse.open();
+  ada = await house.server.registerUser('Ada');
+  eve = await house.server.registerUser('Eve');
+  file = await house.upload(ada, 'for your eyes', { name: 'note.txt' });
+});
+afterAll(() => house.close());
+
+const follow = (url: string, init: RequestInit = {}): Promise<Response> => fetch(`${house.server.url}${url}`, init);
+const make = async (id = file.id, body: object = {}): Promise<Link> => {
+  const answer = await ada.api.post<Link>(`/api/files/${id}/link`, body);
+  expect([answer.status, answer.body]).toEqual([201, expect.anything()]);
+  return answer.body;
+};
+
+it('gives the file to anybody, whole or in parts, as any download', async () => {
+  const { url, expiresAt, createdAt, fileVersion } = await make();
+  const response = await follow(url);
+  expect([response.status, await response.text(), fileVersion]).toEqual([200, 'for your eyes', 1]);
+  expect(Object.fromEntries(response.headers)).toMatchObject({
+    'content-disposition': `attachment; filename="note.txt"; filename*=UTF-8''note.txt`,
+    'content-security-policy': "sandbox; default-src 'none'",
+    'cache-control': 'private, no-store',
+    etag: `"${file.sha256}"`,
+  });
+  expect(Date.parse(expiresAt) - Date.parse(createdAt)).toBeCloseTo(3_600_000, -2);
+  expect(await (await follow(url, { headers: { range: 'bytes=4-7' } })).text()).toBe('your');
+  expect((await follow(url, { method: 'HEAD' })).headers.get('content-length')).toBe('13');
+  expect((await follow(url.replace('/api/', '/api/v1/'))).status).toBe(200);
+});
+
+it('nobody makes one by guessing, nor of another one', async () => {
+  const [one, other] = [await make(), await make()];
+  const [id, mac] = one.url.split('/').at(-1)!.split('.') as [string, string];
+  const flipped = mac.startsWith('A') ? `B${mac.slice(1)}` : `A${mac.slice(1)}`;
+  for (const token of [
+    id,
+    `${id}.`,
+    `${id}.${flipped}`,
+    `${other.id}.${mac}`,
+    `${id.toUpperCase()}.${mac}`,
+    `${id}.${mac}A`,
+    'x',
+    '%00',
+    `${id}.${mac}%20`,
+  ]) {
+    const response = await follow(`/api/links/${token}`);
+    expect([token, response.status]).toEqual([token, 404]);
+  }
+});
+
+it('ends with its time', async () => {
+  const link = await make(file.id, { expiresIn: 1_000 });
+  await house.server.sql(`UPDATE file_links SET expires_at = now() - interval '1 ms' WHERE uuid = $1`, link.id);
+  const response = await follow(link.url);
+  expect([response.status, await response.json()]).toMatchObject([410, { code: 'LINK_GONE' }]);
+});
+
+it('is listed and revoked by the owner alone', async () => {
+  const { id } = await house.upload(ada, 'y');
+  const link = await make(id);
+  for (const answer of [
+    await eve.api.post(`/api/files/${id}/link`, {}),
+    await eve.api.get(`/api/files/${id}/links`),
+    await eve.api.delete(`/api/files/${id}/links/${link.id}`),
+  ])
+    expect(answer).toMatchObject({ status: 404, body: { code: 'FILE_NOT_FOUND' } });
+  expect((await ada.api.delete(`/api/files/${file.id}/links/${link.id}`)).status).toBe(404); // not of this file
+  expect((await follow(link.url)).status).toBe(200);
+  const { body } = await ada.api.get<Page<Link>>(`/api/files/${id}/links`);
+  expect(body.items).toEqual([link]);
+  expect((await ada.api.delete(`/api/files/${id}/links/${link.id}`)).status).toBe(204);
+  expect((await follow(link.url)).status).toBe(410);
+  expect((await ada.api.get<Page<Link>>(`/api/files/${id}/links`)).body.items).toEqual([]);
+  expect(await ada.api.delete(`/api/files/${id}/links/${link.id}`)).toMatchObject({ status: 404, body: { code: 'LINK_NOT_FOUND' } }); // prettier-ignore
+});
+
+it('stands for one version of the file, and dies with it', async () => {
+  const { id } = await house.upload(ada, 'z');
+  const link = await make(id);
+  await ada.api.patch(`/api/files/${id}`, { name: 'other' });
+  expect((await follow(link.url)).status).toBe(410);
+  const newer = await make(id);
+  expect([newer.fileVersion, (await follow(newer.url)).status]).toEqual([2, 200]);
+  await ada.api.delete(`/api/files/${id}`);
+  expect((await follow(newer.url)).status).toBe(410);
+});
+
+it.each([{ expiresIn: 0 }, { expiresIn: 2_592_001 }, { expiresIn: '60' }, { expiresIn: 1.5 }, { until: 'x' }])(
+  '%j is refused',
+  async (body) => {
+    expect((await ada.api.post(`/api/files/${file.id}/link`, body)).status).toBe(400);
+  },
+);
+
+it('is not in the log, nor in the database', async () => {
+  const { url } = await make();
+  await follow(url);
+  const mac = url.split('.').at(-1)!;
+  expect(house.server.log.some((line) => line.includes(mac))).toBe(false);
+  expect(JSON.stringify(await house.server.sql('SELECT * FROM file_links')).includes(mac)).toBe(false);
+});

@@ -1,0 +1,121 @@
+// Downloads in parts: what RFC 9110 says of ranges, conditions and HEAD, in clear and encrypted alike.
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { FileHouse, sha256, type StoredFile } from '../support/file-house.js';
+import { below, seeded } from '../support/random.js';
+import type { Person } from '../support/server.js';
+
+const KEY = `k1:${randomBytes(32).toString('base64')}`;
+
+describe.each([
+  ['in clear', {}],
+  ['encrypted', { FILE_ENCRYPTION_KEYS: KEY }],
+])('%s', (kind, env: Record<string, string>) => {
+  const bytes = randomBytes(300_001);
+  const etag = `"${sha256(bytes)}"`;
+  let house: FileHouse;
+  let ada: Person;
+  let file: StoredFile;
+  beforeAll(async () => {
+    house = await FileHouse.open(env);
+    ada = await house.server.registerUser('Ada');
+    file = await house.upload(ada, bytes, { type: 'application/octet-stream' });
+  });
+  afterAll(() => house.close());
+
+  const get = (range: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
+    house.content(ada, file.id, { range, ...headers }, method);
+  const bodyOf = async (response: Response): Promise<Buffer> => Buffer.from(await response.arrayBuffer());
+
+  it('stands so on the disk', async () => {
+    const stored = await readFile(await house.pathOf(file.id));
+    expect(stored.includes(bytes.subarray(1_000, 1_064))).toBe(kind === 'in clear');
+  });
+
+  it('500 random parts are those of the whole', async () => {
+    const random = seeded(5);
+    for (let round = 0; round < 500; round++) {
+      const start = below(random, bytes.length);
+      const end = Math.min(bytes.length - 1, start + below(random, 140_000));
+      const response = await get(`bytes=${start}-${end}`);
+      expect(response.status).toBe(206);
+      expect(response.headers.get('content-range')).toBe(`bytes ${start}-${end}/${bytes.length}`);
+      expect(response.headers.get('content-length')).toBe(String(end - start + 1));
+      expect((await bodyOf(response)).equals(bytes.subarray(start, end + 1))).toBe(true);
+    }
+  });
+
+  it('several parts come in one answer, each with its place', async () => {
+    const response = await get('bytes=0-9,65530-65545,-5');
+    const [, boundary] =
+      /^multipart\/byteranges; boundary=(\w+)$/.exec(response.headers.get('content-type') ?? '') ?? [];
+    const body = await bodyOf(response);
+    expect(response.status).toBe(206);
+    expect(response.headers.get('content-length')).toBe(String(body.length));
+    const part = (start: number, end: number): Buffer =>
+      Buffer.concat([
+        Buffer.from(
+          `--${boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ${start}-${end}/${bytes.length}\r\n\r\n`,
+        ),
+        bytes.subarray(start, end + 1),
+        Buffer.from('\r\n'),
+      ]);
+    const last = bytes.length - 1;
+    const expected = [part(0, 9), part(65_530, 65_545), part(last - 4, last), Buffer.from(`--${boundary}--\r\n`)];
+    expect(body.equals(Buffer.concat(expected))).toBe(true);
+  });
+
+  it('a part outside is 416, and says how much there is', async () => {
+    const response = await get(`bytes=${bytes.length}-`);
+    expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
+    expect(await response.json()).toMatchObject({ code: 'FILE_RANGE_NOT_SATISFIABLE' });
+  });
+
+  it('If-Range: the part when nothing has changed, else the whole', async () => {
+    expect((await get('bytes=0-9', { 'if-range': etag })).status).toBe(206);
+    for (const other of ['"x"', `W/${etag}`, new Date().toUTCString()]) {
+      const response = await get('bytes=0-9', { 'if-range': other });
+      expect([response.status, (await bodyOf(response)).length]).toEqual([200, bytes.length]);
+    }
+  });
+
+  it('what is no range is ignored; HEAD knows none; 304 goes first', async () => {
+    for (const range of ['lines=1-2', 'bytes=9-1', 'bytes=x'])
+      expect([(await get(range)).status, range]).toEqual([200, range]);
+    const head = await get('bytes=0-9', {}, 'HEAD');
+    expect([head.status, head.headers.get('content-length')]).toEqual([200, String(bytes.length)]);
+    expect((await get('bytes=0-9', { 'if-none-match': etag })).status).toBe(304);
+  });
+
+  it('of an empty file there is the whole, and no part', async () => {
+    const empty = await house.upload(ada, '');
+    expect([(await house.content(ada, empty.id)).status, empty.size]).toEqual([200, 0]);
+    expect((await house.content(ada, empty.id, { range: 'bytes=0-' })).status).toBe(416);
+    expect((await house.content(ada, empty.id, { range: 'bytes=-5' })).status).toBe(416);
+  });
+
+  it('nobody else gets a part', async () => {
+    const eve = await house.server.registerUser('Eve');
+    for (const range of ['bytes=0-9', 'bytes=0-1,5-6', `bytes=${bytes.length}-`])
+      expect((await house.content(eve, file.id, { range })).status).toBe(404);
+    expect((await house.content(null, file.id, { range: 'bytes=0-9' })).status).toBe(404);
+    expect((await house.content(null, file.id, { authorization: 'Bearer x' })).status).toBe(401);
+  });
+
+  if (kind === 'encrypted')
+    it('a byte that was changed on the disk is not served: refused where it comes first, else cut off before it', async () => {
+      const changed = await house.upload(ada, randomBytes(3_000_000), { type: 'application/octet-stream' });
+      const path = await house.pathOf(changed.id);
+      const stored = await readFile(path);
+      stored[2_500_000]! ^= 1;
+      await writeFile(path, stored);
+      expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(206);
+      await expect(house.content(ada, changed.id).then((response) => response.arrayBuffer())).rejects.toThrow();
+      expect(house.server.log.some((line) => line.includes('A file could not be read to its end'))).toBe(true);
+      await house.server.sql('UPDATE blobs SET damaged_at = NULL'); // as if nobody had noticed
+      const refused = await house.content(ada, changed.id, { range: 'bytes=2500000-2500009' });
+      expect([refused.status, await refused.json()]).toMatchObject([410, { code: 'FILE_DAMAGED' }]);
+      expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(410); // it is known now
+    });
+});

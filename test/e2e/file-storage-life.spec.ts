@@ -1,0 +1,191 @@
+// What files cost and how long their bytes live: quotas, the same content once, deleted, brought back, restored.
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { UsageDto } from '../../src/files/dto/file.dto.js';
+import type { Page, Wire } from '../support/api.js';
+import { FileHouse, sha256, type StoredFile } from '../support/file-house.js';
+import type { Person } from '../support/server.js';
+import { until } from '../support/until.js';
+
+type Usage = Wire<UsageDto>;
+
+let house: FileHouse;
+afterEach(() => expect(house.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]));
+
+const usage = async (person: Person): Promise<[bytes: number, files: number]> => {
+  const { body } = await person.api.get<Usage>('/api/files/usage');
+  return [body.bytes, body.files];
+};
+const remove = (person: Person, { id }: StoredFile) => person.api.delete(`/api/files/${id}`);
+const bytesGone = (count: number) =>
+  until(async () => (await house.bytesLeft()).length === count, `${count} blobs to be left`);
+
+describe('a quota of 10,000 bytes and 3 files', () => {
+  beforeAll(async () => void (house = await FileHouse.open({ FILE_QUOTA: '10000', FILE_QUOTA_COUNT: '3' })));
+  afterAll(() => house.close());
+
+  it('holds what fits to the byte, and no byte more; what is deleted makes room at once', async () => {
+    const ada = await house.server.registerUser('Ada');
+    const first = await house.upload(ada, randomBytes(6_000));
+    expect(await house.tryUpload(ada, randomBytes(4_001))).toMatchObject({
+      status: 507,
+      body: { code: 'QUOTA_EXCEEDED', detail: expect.stringContaining('bytes') },
+    });
+    await house.upload(ada, randomBytes(4_000));
+    expect(await usage(ada)).toEqual([10_000, 2]);
+    expect((await house.tryUpload(ada, 'x')).body.code).toBe('QUOTA_EXCEEDED');
+    expect((await remove(ada, first)).status).toBe(204);
+    expect(await usage(ada)).toEqual([4_000, 1]);
+    await house.upload(ada, 'x');
+    await house.upload(ada, 'y');
+    expect(await house.tryUpload(ada, 'z')).toMatchObject({
+      status: 507,
+      body: { detail: expect.stringContaining('files') },
+    });
+    expect(await usage(ada)).toEqual([4_002, 3]);
+    const { body } = await ada.api.get<Usage>('/api/files/usage');
+    expect(body).toMatchObject({
+      maxBytes: 10_000,
+      maxFiles: 3,
+      buckets: [{ bucket: 'default', bytes: 4_002, files: 3 }],
+    });
+  });
+
+  it('holds against twenty at once, and what was refused leaves nothing', async () => {
+    const bob = await house.server.registerUser('Bob');
+    const before = (await house.bytesLeft()).length;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => house.tryUpload(bob, randomBytes(4_900))));
+    const statuses = answers.map(({ status }) => status).sort();
+    expect(statuses).toEqual([...Array.from({ length: 2 }, () => 201), ...Array.from({ length: 18 }, () => 507)]);
+    expect(await usage(bob)).toEqual([9_800, 2]);
+    expect((await house.bytesLeft()).length).toBe(before + 2);
+    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+  });
+
+  it('also without a length that is known before', async () => {
+    const eve = await house.server.registerUser('Eve');
+    const send = (size: number) =>
+      fetch(`${house.server.url}/api/files`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${eve.accessToken}`, 'content-type': 'multipart/form-data; boundary=b' },
+        body: new Blob([
+          `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n${'x'.repeat(size)}\r\n--b--\r\n`,
+        ]).stream(),
+        duplex: 'half',
+      });
+    const refused = await send(10_001);
+    expect([refused.status, await refused.json()]).toMatchObject([507, { code: 'QUOTA_EXCEEDED' }]);
+    expect(await usage(eve)).toEqual([0, 0]);
+    expect((await send(10_000)).status).toBe(201);
+    expect(await usage(eve)).toEqual([10_000, 1]);
+  });
+});
+
+describe('the same content', () => {
+  beforeAll(async () => void (house = await FileHouse.open()));
+  afterAll(() => house.close());
+
+  it('of one owner is stored once, counts twice, and goes with the last file that has it', async () => {
+    const ada = await house.server.registerUser('Ada');
+    const bytes = randomBytes(5_000);
+    const first = await house.upload(ada, bytes, { name: 'one.bin' });
+    const second = await house.upload(ada, bytes, { name: 'two.bin' });
+    expect([second.sha256, second.id === first.id, second.name]).toEqual([sha256(bytes), false, 'two.bin']);
+    await bytesGone(1); // the second's own go after its answer
+    expect(await usage(ada)).toEqual([10_000, 2]);
+    await remove(ada, first);
+    await until(async () => (await house.server.sql(`SELECT 1 FROM jobs WHERE type = 'files.purge' AND status <> 'SUCCEEDED'`)).length === 0, 'the purge'); // prettier-ignore
+    expect((await house.bytesLeft()).length).toBe(1);
+    expect(sha256(Buffer.from(await (await house.content(ada, second.id)).arrayBuffer()))).toBe(sha256(bytes));
+    await remove(ada, second);
+    await bytesGone(0);
+    expect(await house.server.sql('SELECT * FROM blobs')).toEqual([]);
+  });
+
+  it('of two owners is stored twice: nobody can find out what others have', async () => {
+    const [ada, eve] = [await house.server.registerUser('Ada'), await house.server.registerUser('Eve')];
+    const files = [await house.upload(ada, 'the same'), await house.upload(eve, 'the same')];
+    expect((await house.bytesLeft()).length).toBe(2);
+    await remove(ada, files[0]!);
+    await bytesGone(1);
+    expect(await (await house.content(eve, files[1]!.id)).text()).toBe('the same');
+    await remove(eve, files[1]!);
+    await bytesGone(0);
+  });
+
+  it('sent and deleted by many at once is never lost and never left', async () => {
+    const ada = await house.server.registerUser('Ada');
+    const rounds = async (): Promise<void> => {
+      for (let round = 0; round < 8; round++) {
+        const file = await house.upload(ada, 'contended');
+        expect(await (await house.content(ada, file.id)).text()).toBe('contended');
+        await remove(ada, file);
+      }
+    };
+    await Promise.all(Array.from({ length: 6 }, rounds));
+    await bytesGone(0);
+    expect(await house.server.sql('SELECT * FROM blobs')).toEqual([]);
+    expect(await usage(ada)).toEqual([0, 0]);
+  });
+});
+
+describe('deduplication for everybody, deleted files kept for 3 days', () => {
+  beforeAll(async () => {
+    house = await FileHouse.open({ FILE_DEDUPLICATION: 'deployment', FILE_RETENTION: '3', FILE_QUOTA: '10000' });
+  });
+  afterAll(() => house.close());
+
+  it('stores it once for all owners', async () => {
+    const [ada, eve] = [await house.server.registerUser('Ada'), await house.server.registerUser('Eve')];
+    await house.upload(ada, 'the same');
+    const file = await house.upload(eve, 'the same');
+    await bytesGone(1);
+    expect(await (await house.content(eve, file.id)).text()).toBe('the same');
+  });
+
+  it('an administrator brings a deleted file back while its bytes are there', async () => {
+    const [ada, root] = [await house.server.registerUser('Ada'), await house.server.makeAdmin()];
+    const file = await house.upload(ada, randomBytes(6_000));
+    await remove(ada, file);
+    expect((await house.content(ada, file.id)).status).toBe(404);
+    expect((await ada.api.get('/api/files?deleted=true')).status).toBe(403);
+    const { body } = await root.api.get<Page<StoredFile>>('/api/files?deleted=true');
+    expect(body.items).toEqual([{ ...file, version: 2, deletedAt: expect.any(String) }]);
+    expect((await ada.api.post(`/api/files/${file.id}/restore`)).status).toBe(403);
+    expect((await root.api.post(`/api/files/${file.id}/restore`)).status).toBe(200);
+    expect((await house.content(ada, file.id)).status).toBe(200);
+    expect(await usage(ada)).toEqual([6_000, 1]);
+
+    await remove(ada, file);
+    await house.upload(ada, randomBytes(5_000));
+    expect(await root.api.post(`/api/files/${file.id}/restore`)).toMatchObject({ status: 507 });
+    expect(await usage(ada)).toEqual([5_000, 1]);
+
+    await house.server.sql(`UPDATE files SET blob_id = NULL WHERE uuid = $1`, file.id);
+    expect(await root.api.post(`/api/files/${file.id}/restore`)).toMatchObject({
+      status: 410,
+      body: { code: 'FILE_PURGED' },
+    });
+  });
+});
+
+it('a new name is a new version; what is no name is refused or made harmless', async () => {
+  house = await FileHouse.open();
+  const ada = await house.server.registerUser('Ada');
+  const { id } = await house.upload(ada, 'x', { name: 'a.txt' });
+  const rename = (name: unknown, headers = {}) => ada.api.patch<StoredFile>(`/api/files/${id}`, { name }, { headers });
+  expect(await rename('b\u202e.txt', { 'if-match': '"1"' })).toMatchObject({
+    status: 200,
+    body: { name: 'b.txt', version: 2 },
+  });
+  expect(await rename('c', { 'if-match': '"1"' })).toMatchObject({ status: 412 });
+  expect(await rename('')).toMatchObject({ status: 400 });
+  expect(await rename('a\0b')).toMatchObject({ status: 400 });
+  for (const name of ['../b', 'a/b', 'a\\b', '..', 'a\r\nb'])
+    expect(await rename(name)).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
+  expect(await ada.api.put(`/api/files/${id}`, { name: 'd', size: 3 })).toMatchObject({ status: 400 });
+  const content = await house.content(ada, id);
+  expect(await content.text()).toBe('x');
+  expect(content.headers.get('content-disposition')).toBe(`attachment; filename="b.txt"; filename*=UTF-8''b.txt`);
+  await house.close();
+});

@@ -1,0 +1,274 @@
+// The upkeep of the storage: what dies or breaks on either side is found, told and put right.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdir, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { KeyCheck } from '../../src/files/blobs/key-check.js';
+import { Keyring } from '../../src/files/blobs/keyring.js';
+import { Sealer } from '../../src/files/blobs/sealed-bytes.js';
+import { StorageLeases } from '../../src/files/blobs/storage-leases.js';
+import { FilesService } from '../../src/files/files.service.js';
+import type { AppConfig } from '../../src/shared/config/app-config.js';
+import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { testConfig } from '../support/config.js';
+import { FileHouse, type StoredFile } from '../support/file-house.js';
+import { type Job, runJob } from '../support/job-requests.js';
+import type { Person } from '../support/server.js';
+import { until } from '../support/until.js';
+
+const [K1, K2] = [1, 2].map(() => randomBytes(32).toString('base64')) as [string, string];
+
+let house: FileHouse;
+let ada: Person;
+let root: Person;
+
+async function open(env: Record<string, string> = {}): Promise<void> {
+  house = await FileHouse.open({ FILE_LEASE: '1000', ...env });
+  ada = await house.server.registerUser('Ada');
+  root = await house.server.makeAdmin();
+}
+
+const run = async (type: string, payload: object = {}): Promise<Job['result']> => {
+  const { status, result, error } = await runJob(root, type, payload);
+  expect([status, error]).toEqual(['SUCCEEDED', null]);
+  return result;
+};
+const NOTHING = { dryRun: false, orphans: 0, mended: 0, lost: 0, thumbnails: 0, miscounted: 0, mischarged: 0 };
+const sweep = (payload: object = {}) => run('files.sweep', { minAgeHours: 0, ...payload });
+const textOf = async ({ id }: StoredFile): Promise<string> => (await house.content(ada, id)).text();
+
+describe('with one owner', () => {
+  beforeAll(() => open());
+  afterAll(() => house.close());
+
+  it('only those who maintain files ask for it', async () => {
+    for (const type of ['files.tidy', 'files.sweep', 'files.verify', 'files.rekey'])
+      expect((await ada.api.post('/api/jobs', { type })).status).toBe(403);
+    expect((await root.api.post('/api/jobs', { type: 'files.sweep', payload: { dryRun: 'yes' } })).status).toBe(400);
+    expect((await root.api.post('/api/jobs', { type: 'files.purge', payload: { fileId: randomUUID() } })).status).toBe(400); // prettier-ignore
+  });
+
+  it('finds nothing where all is well', async () => {
+    await house.upload(ada, 'sound');
+    expect(await sweep()).toEqual(NOTHING);
+  });
+
+  it('bytes of a writer that died go when its lease is over, and their place is free again', async () => {
+    const { body: before } = await ada.api.get<{ bytes: number }>('/api/files/usage');
+    const files = house.server.app.get(FilesService);
+    const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
+    const owner = { id: ada.user.id, key: row!.id };
+    const options = { name: 'a', mimeType: 'text/plain', expectedBytes: 500 };
+    const blob = await files.store(owner, Readable.from(['x'.repeat(700)]), options);
+    expect(await house.bytesLeft()).toContain(blob.storageKey);
+    expect((await ada.api.get<{ bytes: number }>('/api/files/usage')).body.bytes).toBe(before.bytes + 500);
+    await run('files.tidy');
+    expect(await house.bytesLeft()).toContain(blob.storageKey); // its writer lives
+
+    house.server.app.get(StorageLeases).forget(blob.storageKey); // as of a process that died
+    await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+    await run('files.tidy');
+    expect(await house.bytesLeft()).not.toContain(blob.storageKey);
+    expect((await ada.api.get('/api/files/usage')).body).toEqual(before);
+    await expect(files.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST', status: 503 });
+    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+    expect(await sweep()).toEqual(NOTHING);
+  });
+
+  it('bytes that no row knows are put in quarantine, a week later removed; young ones, and others’ files, are left alone', async () => {
+    const lost = randomUUID();
+    const young = randomUUID();
+    for (const key of [lost, young]) {
+      const path = join(house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
+      await mkdir(dirname(path), { recursive: true });
+      await writeFile(path, 'whose am I?');
+      if (key === lost) await utimes(path, 1_000_000_000, 1_000_000_000);
+    }
+    await writeFile(join(house.dataDir, 'files', 'README'), 'not ours');
+    expect(await sweep({ dryRun: true, minAgeHours: 24 })).toEqual({ ...NOTHING, dryRun: true, orphans: 1 });
+    expect(await sweep({ minAgeHours: 24 })).toEqual({ ...NOTHING, orphans: 1 });
+    expect(await sweep({ minAgeHours: 24 })).toEqual(NOTHING);
+    expect(await house.bytesLeft()).toContain(lost);
+    const leases = await house.server.sql(`SELECT storage_key, reason, expires_at > now() + interval '6 days' AS later FROM storage_leases`); // prettier-ignore
+    expect(leases).toEqual([{ storage_key: lost, reason: 'QUARANTINE', later: true }]);
+    await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+    await run('files.tidy');
+    expect(await house.bytesLeft()).not.toContain(lost);
+    expect(await house.bytesLeft()).toEqual(expect.arrayContaining([young, 'README']));
+    expect(await sweep()).toEqual({ ...NOTHING, orphans: 1 });
+  });
+
+  it('rows without bytes are told, refused as damaged, and mended by the same content', async () => {
+    const file = await house.upload(ada, 'will be lost');
+    await rm(await house.pathOf(file.id));
+    expect(await sweep({ dryRun: true })).toMatchObject({ lost: 1 });
+    expect(await sweep()).toEqual({ ...NOTHING, lost: 1 });
+    const refused = await house.content(ada, file.id);
+    expect([refused.status, await refused.json()]).toMatchObject([410, { code: 'FILE_DAMAGED' }]);
+    expect(await run('files.verify')).toMatchObject({ damaged: 1, damagedFiles: [file.id] });
+    await house.upload(ada, 'will be lost', { name: 'again' });
+    expect(await textOf(file)).toBe('will be lost');
+    expect(await sweep()).toEqual(NOTHING);
+    expect(await run('files.verify')).toMatchObject({ damaged: 0, damagedFiles: [] });
+  });
+
+  it('a lost file is mended by its content, even if nobody has noticed the loss before', async () => {
+    const [file, read] = [await house.upload(ada, 'nobody knows'), await house.upload(ada, 'a reader knows')];
+    for (const { id } of [file, read]) await rm(await house.pathOf(id));
+    expect((await house.content(ada, read.id)).status).toBe(410);
+    for (const text of ['nobody knows', 'a reader knows'])
+      expect(await textOf(await house.upload(ada, text, { name: 'again' }))).toBe(text);
+    expect([await textOf(file), await textOf(read)]).toEqual(['nobody knows', 'a reader knows']);
+    expect(await sweep()).toEqual(NOTHING);
+  });
+
+  it('verify reads every byte: one changed, one missing; and believes bytes that are back', async () => {
+    const [flipped, cut, fine] = [await house.upload(ada, 'flip me'), await house.upload(ada, 'cut me'), await house.upload(ada, 'fine')]; // prettier-ignore
+    await writeFile(await house.pathOf(flipped.id), 'Flip me');
+    await truncate(await house.pathOf(cut.id), 3);
+    expect(await run('files.verify', { fileId: fine.id })).toMatchObject({ verified: 1, damaged: 0 });
+    expect(await run('files.verify')).toMatchObject({ damaged: 2, damagedFiles: [flipped.id, cut.id] });
+    for (const { id } of [flipped, cut]) expect((await house.content(ada, id)).status).toBe(410);
+    expect(await textOf(fine)).toBe('fine');
+    await writeFile(await house.pathOf(flipped.id), 'flip me');
+    expect(await run('files.verify')).toMatchObject({ damaged: 1, damagedFiles: [cut.id] });
+    expect(await textOf(flipped)).toBe('flip me');
+    for (const file of [cut, flipped]) await ada.api.delete(`/api/files/${file.id}`);
+    const unknown = await runJob(root, 'files.verify', { fileId: randomUUID() });
+    expect(unknown).toMatchObject({ status: 'FAILED', error: { code: 'FILE_NOT_FOUND' } });
+  });
+
+  it('counts that are wrong become right, and a deleted file whose purge was lost is purged', async () => {
+    const [one, two] = [await house.upload(ada, 'one of us'), await house.upload(ada, 'one of us')];
+    await until(
+      async () =>
+        (await house.server.sql(`SELECT 1 FROM storage_leases WHERE reason = 'DELETE' AND expires_at <= now()`))
+          .length === 0,
+      'the spare bytes to go',
+    );
+    const { body: usage } = await ada.api.get('/api/files/usage');
+    await house.server.sql(`UPDATE blobs SET reference_count = reference_count + 5 WHERE sha256 = $1`, one.sha256);
+    await house.server.sql(`UPDATE storage_usages SET bytes = bytes + 1, files = files - 1`);
+    expect(await sweep({ dryRun: true })).toMatchObject({ miscounted: 1, mischarged: 1 });
+    expect(await sweep()).toEqual({ ...NOTHING, miscounted: 1, mischarged: 1 });
+    expect((await ada.api.get('/api/files/usage')).body).toEqual(usage);
+    const path = await house.pathOf(one.id);
+    await ada.api.delete(`/api/files/${one.id}`);
+    await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, two.id); // its job never was
+    await run('files.tidy');
+    await until(() => readFile(path).then(() => false, () => true), 'the bytes to go'); // prettier-ignore
+    expect(await sweep()).toEqual({ ...NOTHING, mischarged: 1 }); // what was deleted past us was not given back
+    expect(await sweep()).toEqual(NOTHING);
+  });
+
+  it('a storage that is not there is not taken for a loss of everything', async () => {
+    const file = await house.upload(ada, 'still here');
+    const folder = join(house.dataDir, 'files');
+    await rename(folder, `${folder}.away`);
+    const { status, error } = await runJob(root, 'files.sweep');
+    expect([status, error?.code]).toEqual(['FAILED', 'FILE_STORAGE_FOREIGN']);
+    const ready = () => root.api.get<{ status: string; details: object }>('/health/ready');
+    await rm(folder, { recursive: true, force: true });
+    await writeFile(folder, 'a file where the folder should be');
+    expect(await ready()).toMatchObject({ status: 200, body: { status: 'degraded', details: { files: { status: 'degraded' } } } }); // prettier-ignore
+    await rm(folder);
+    await rename(`${folder}.away`, folder);
+    expect(await ready()).toMatchObject({ status: 200, body: { status: 'ok', details: { files: { status: 'up', kind: 'local' } } } }); // prettier-ignore
+    expect(await textOf(file)).toBe('still here');
+    expect(await runJob(root, 'files.rekey')).toMatchObject({ status: 'FAILED', error: { code: 'FILE_NO_ENCRYPTION_KEY' } }); // prettier-ignore
+  });
+});
+
+it('what one owner lost is mended from another who has the same', async () => {
+  await open();
+  const eve = await house.server.registerUser('Eve');
+  const [mine, hers] = [await house.upload(ada, 'shared luck'), await house.upload(eve, 'shared luck')];
+  await rm(await house.pathOf(mine.id));
+  expect(await sweep({ dryRun: true })).toMatchObject({ mended: 1, lost: 0 });
+  expect(await sweep()).toEqual({ ...NOTHING, mended: 1 });
+  expect(await textOf(mine)).toBe('shared luck');
+  await writeFile(await house.pathOf(hers.id), 'SHARED LUCK');
+  expect(await run('files.verify')).toMatchObject({ mended: 1, damaged: 0 });
+  expect(await (await house.content(eve, hers.id)).text()).toBe('shared luck');
+  await house.close();
+});
+
+it('a new key: what was encrypted with the old one, or not at all, is still read, until all is encrypted with the new one', async () => {
+  await open({ FILE_ENCRYPTION_KEYS: `k2:${K2},k1:${K1}` });
+  const [old, clear, fresh] = [await house.upload(ada, 'old'), await house.upload(ada, 'clear'), await house.upload(ada, 'fresh')]; // prettier-ignore
+  const oldRing = new Keyring({ files: { encryptionKeys: [{ id: 'k1', key: K1 }] } } as unknown as AppConfig);
+  const path = await house.pathOf(old.id);
+  const sealed = await buffer(
+    Readable.from([Buffer.from('old')]).pipe(new Sealer(oldRing.keyOf('k1', basename(path)))),
+  );
+  await writeFile(path, sealed);
+  await writeFile(await house.pathOf(clear.id), 'clear');
+  await house.server.sql(`UPDATE blobs SET key_id = CASE sha256 WHEN $1 THEN 'k1' END WHERE sha256 IN ($1, $2)`, old.sha256, clear.sha256); // prettier-ignore
+  for (const [file, text] of [[old, 'old'], [clear, 'clear'], [fresh, 'fresh']] as const) expect(await textOf(file)).toBe(text); // prettier-ignore
+
+  expect(await run('files.rekey')).toEqual({
+    keyId: 'k2',
+    rekeyed: 2,
+    failed: 0,
+    thumbnails: 0,
+    damagedLeft: 0,
+    uploadsLeft: 0,
+  });
+  expect(await house.server.sql('SELECT DISTINCT key_id FROM blobs')).toEqual([{ key_id: 'k2' }]);
+  for (const [file, text] of [[old, 'old'], [clear, 'clear'], [fresh, 'fresh']] as const) expect(await textOf(file)).toBe(text); // prettier-ignore
+  await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+  await run('files.tidy');
+  expect(await house.bytesLeft()).toHaveLength(3);
+  expect(await sweep()).toEqual(NOTHING);
+  for (const name of await house.bytesLeft()) {
+    const stored = await readFile(join(house.dataDir, 'files', name.slice(0, 2), name.slice(2, 4), name), 'utf8');
+    for (const text of ['old', 'clear', 'fresh']) expect(stored).not.toContain(text);
+  }
+  await house.close();
+});
+
+it('what is uploaded again is encrypted with the present key, whatever the same content was before', async () => {
+  await open({ FILE_ENCRYPTION_KEYS: `k2:${K2}` });
+  const file = await house.upload(ada, 'once in clear');
+  const path = await house.pathOf(file.id);
+  await writeFile(path, 'once in clear');
+  await house.server.sql('UPDATE blobs SET key_id = NULL');
+  expect(await textOf(file)).toBe('once in clear');
+  const again = await house.upload(ada, 'once in clear', { name: 'again' });
+  expect(await house.server.sql('SELECT key_id, reference_count AS n FROM blobs')).toEqual([{ key_id: 'k2', n: 2 }]);
+  expect([await textOf(file), await textOf(again)]).toEqual(['once in clear', 'once in clear']);
+  await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+  await run('files.tidy');
+  await expect(readFile(path)).rejects.toThrow('ENOENT');
+  expect(await sweep()).toEqual(NOTHING);
+  await house.close();
+});
+
+it('one blob that cannot be read does not keep the others from the new key', async () => {
+  await open({ FILE_ENCRYPTION_KEYS: `k2:${K2}` });
+  const files = [await house.upload(ada, 'one'), await house.upload(ada, 'two'), await house.upload(ada, 'three')];
+  for (const [at, { id }] of files.entries()) await writeFile(await house.pathOf(id), ['one', 'two', 'three'][at]!);
+  await house.server.sql('UPDATE blobs SET key_id = NULL');
+  await rm(await house.pathOf(files[0]!.id));
+  expect(await run('files.rekey')).toMatchObject({ rekeyed: 2, failed: 1, damagedLeft: 1 });
+  await house.close();
+});
+
+it('a wrong key, and one that is missing, are named at the start, and nothing is done with them', async () => {
+  await open({ FILE_ENCRYPTION_KEYS: `k1:${K1}` });
+  await house.upload(ada, 'sealed');
+  const start = (keys: string) => {
+    const { files } = testConfig('', { FILE_ENCRYPTION_KEYS: keys });
+    return new KeyCheck(
+      new Keyring({ files } as AppConfig),
+      house.server.app.get(Transaction),
+    ).onApplicationBootstrap();
+  };
+  await expect(start(`k1:${K2}`)).rejects.toThrow('k1 is another key than the k1 of before');
+  await expect(start(`k2:${K2}`)).rejects.toThrow('there are files that are encrypted with k1');
+  await expect(start('')).rejects.toThrow('there are files that are encrypted with k1');
+  await start(`k2:${K2},k1:${K1}`);
+  await house.close();
+});

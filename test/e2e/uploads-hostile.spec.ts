@@ -1,0 +1,220 @@
+// Resumable uploads and what is no tus 1.0: hostile names and headers, methods and media types; pages of other origins.
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Problem } from '../support/api.js';
+import type { StoredFile } from '../support/file-house.js';
+import { below, pick, seeded } from '../support/random.js';
+import { send } from '../support/raw-http.js';
+import type { Person, TestServer } from '../support/server.js';
+import { metadata, PART, type Tus, VERSION } from '../support/tus.js';
+import { refusal, UploadHouse } from '../support/upload-house.js';
+
+const MIB = 1_048_576;
+
+let house: UploadHouse;
+let server: TestServer;
+let ada: Person;
+let tus: Tus;
+
+const open =
+  (env: Record<string, string> = {}) =>
+  async (): Promise<void> => {
+    house = await UploadHouse.open(env);
+    ({ server, ada, tus } = house);
+  };
+const close = (): Promise<void> => house.close();
+
+describe('an upload', () => {
+  beforeAll(open());
+  afterAll(close);
+  afterEach(() => house.expectOrder());
+
+  describe('that is named and described', () => {
+    it.each([
+      ['', 'file'],
+      ['invoice\u202Egnp.exe', 'invoicegnp.exe'],
+      ['😀'.repeat(300), '😀'.repeat(255)],
+    ])('the name %j is kept as %j', async (sent, kept) => {
+      const id = await tus.complete(Buffer.from('x'), { filename: sent, filetype: '<script>' });
+      const { body } = await ada.api.get<StoredFile>(`/api/files/${id}`);
+      expect([body.name, body.declaredType]).toEqual([kept, 'application/octet-stream']);
+    });
+
+    it.each(['../../../no-such-folder/x', '..', 'a\\b', 'a\0b', 'a\r\nSet-Cookie: c=d'])(
+      'what is no name, as %j, is refused',
+      async (filename) => {
+        expect(await tus.create(1, { filename })).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
+      },
+    );
+
+    it.each([
+      ['what is no UTF-8', 'filename /////w==,key'],
+      ['an empty value', 'filename'],
+      ['keys of every kind', `a.b ${'A'.repeat(4_000)},$1 YQ==,<script> YQ==`],
+    ])('%s is told as it was sent', async (_what, given) => {
+      const headers = { 'upload-length': '1', 'upload-metadata': given };
+      const path = (await tus.send('POST', '/api/uploads', headers)).headers.get('location') as string;
+      expect((await tus.head(path)).headers.get('upload-metadata')).toBe(given);
+      expect((await tus.patch(path, 0, 'x')).status).toBe(204);
+    });
+
+    it.each([
+      ['a bucket that is not there', metadata({ bucket: 'nowhere' }), '404 BUCKET_NOT_FOUND'],
+      ['an endless bucket', metadata({ bucket: 'b'.repeat(5_000) }), '404 BUCKET_NOT_FOUND'],
+      ['a bucket with a NUL', metadata({ bucket: 'a\0' }), '400 VALIDATION_FAILED'],
+      ['no base64', 'filename !!!!', '400 VALIDATION_FAILED'],
+      ['base64 of an odd length', 'filename YQ=', '400 VALIDATION_FAILED'],
+      ['three words', 'filename YQ== YQ==', '400 VALIDATION_FAILED'],
+      ['a key twice', 'a YQ==,a YQ==', '400 VALIDATION_FAILED'],
+      ['__proto__', '__proto__ YQ==', '400 VALIDATION_FAILED'],
+      ['an empty list', ',', '400 VALIDATION_FAILED'],
+    ])('%s is refused', async (_what, given, expected) => {
+      const before = await house.count('uploads');
+      const headers = { 'upload-length': '1', 'upload-metadata': given };
+      expect(refusal(await tus.send('POST', '/api/uploads', headers))).toBe(expected);
+      expect(await house.count('uploads')).toBe(before);
+    });
+  });
+
+  describe('is refused', () => {
+    const patch = { 'upload-offset': '0', 'content-type': PART };
+    it.each<[string, string, Record<string, string>, string | undefined, string]>([
+      ['a creation without a length', 'POST', {}, undefined, '400 UPLOAD_LENGTH_REQUIRED'],
+      ['a length told later', 'POST', { 'upload-defer-length': '1' }, undefined, '400 UPLOAD_EXTENSION_UNSUPPORTED'],
+      ['a part of a concatenation', 'POST', { 'upload-length': '1', 'upload-concat': 'partial' }, undefined, '400 UPLOAD_EXTENSION_UNSUPPORTED'],
+      ['a negative length', 'POST', { 'upload-length': '-1' }, undefined, '400 VALIDATION_FAILED'],
+      ['a length beyond numbers', 'POST', { 'upload-length': '9007199254740993' }, undefined, '400 VALIDATION_FAILED'],
+      ['a length that is too large', 'POST', { 'upload-length': '9007199254740991' }, undefined, '413 FILE_TOO_LARGE'],
+      ['a length in hexadecimal', 'POST', { 'upload-length': '0x1' }, undefined, '400 VALIDATION_FAILED'],
+      ['another version', 'POST', { 'upload-length': '1', 'tus-resumable': '0.2.2' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
+      ['no version', 'POST', { 'upload-length': '1', 'tus-resumable': '' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
+      ['JSON at the creation', 'POST', { 'upload-length': '1', 'content-type': 'application/json' }, '{}', '415 UNSUPPORTED_MEDIA_TYPE'],
+      ['more bytes than were told, at the creation', 'POST', { 'upload-length': '1', 'content-type': PART }, 'ab', '413 UPLOAD_TOO_LONG'],
+      ['no offset', 'PATCH', { 'content-type': PART }, 'ab', '400 VALIDATION_FAILED'],
+      ['a negative offset', 'PATCH', { ...patch, 'upload-offset': '-1' }, 'ab', '400 VALIDATION_FAILED'],
+      ['an offset ahead', 'PATCH', { ...patch, 'upload-offset': '1' }, 'ab', '409 UPLOAD_OFFSET_CONFLICT'],
+      ['more bytes than were told', 'PATCH', patch, 'abcd', '413 UPLOAD_TOO_LONG'],
+      ['another media type', 'PATCH', { ...patch, 'content-type': 'application/octet-stream' }, 'ab', '415 UNSUPPORTED_MEDIA_TYPE'],
+      ['JSON', 'PATCH', { ...patch, 'content-type': 'application/json' }, '{}', '415 UNSUPPORTED_MEDIA_TYPE'],
+      ['no media type', 'PATCH', { 'upload-offset': '0' }, undefined, '415 UNSUPPORTED_MEDIA_TYPE'],
+      ['a length told twice', 'PATCH', { ...patch, 'upload-length': '3' }, 'ab', '400 UPLOAD_EXTENSION_UNSUPPORTED'],
+      ['no version', 'HEAD', { 'tus-resumable': '' }, undefined, '412 '],
+      ['another version', 'DELETE', { 'tus-resumable': '2.0.0' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
+    ])('%s (%s)', async (_what, method, headers, body, expected) => {
+      const path = await tus.begin(3);
+      const rows = await house.count('uploads');
+      const answer = await ada.api.request(method, method === 'POST' ? '/api/uploads' : path, body, {
+        headers: { ...VERSION, ...headers },
+      });
+      expect(refusal(answer)).toBe(expected);
+      expect(answer.headers.get('tus-version')).toBe(answer.status === 412 ? '1.0.0' : null);
+      expect([await house.count('uploads'), await tus.offset(path)]).toEqual([rows, 0]);
+    }); // prettier-ignore
+
+    it('as anything else that is no upload', async () => {
+      expect(refusal(await tus.head('/api/uploads/nonsense'))).toBe('400 ');
+      expect(refusal(await tus.send('DELETE', '/api/uploads/nonsense'))).toBe('400 VALIDATION_FAILED');
+      const nobody = '/api/uploads/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
+      expect(refusal(await tus.patch(nobody, 0, 'x'))).toBe('404 UPLOAD_NOT_FOUND');
+      for (const path of ['/api/tasks', '/api/files', '/api/auth/login'])
+        expect([path, refusal(await tus.send('POST', path, {}, 'x'))]).toEqual([path, '415 UNSUPPORTED_MEDIA_TYPE']);
+    });
+
+    it('whose unknown length turns out too large: only what fits is kept', async () => {
+      const path = await tus.begin(1_000);
+      const answer = await send(server.port, {
+        method: 'PATCH',
+        path,
+        headers: {
+          ...{ authorization: `Bearer ${ada.accessToken}`, ...VERSION, 'upload-offset': '0', 'content-type': PART },
+          'transfer-encoding': 'chunked',
+        },
+        body: Buffer.alloc(5_000, 'x'),
+      });
+      expect([answer.status, (JSON.parse(answer.text) as Problem).code]).toEqual([413, 'UPLOAD_TOO_LONG']);
+      expect(await tus.offset(path)).toBeLessThanOrEqual(1_000);
+    });
+
+    it('and the connection goes on, once the rest has come', async () => {
+      const path = await tus.begin(20 * MIB);
+      const patch = tus.open(path, 1, 3 * MIB).send(Buffer.alloc(3 * MIB));
+      patch.socket.write('GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+      await patch.closed;
+      expect(patch.heard.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 409', 'HTTP/1.1 200']);
+    });
+  });
+
+  it('answers 2,000 requests with spoiled headers without a fault of its own', async () => {
+    const random = seeded(11);
+    const NAMES = ['upload-length', 'upload-offset', 'upload-metadata', 'upload-defer-length', 'upload-concat', 'tus-resumable', 'content-type', 'x-http-method-override', 'upload-checksum', 'expect']; // prettier-ignore
+    const VALUES = ['', '0', '1', '-0', '00', '1e3', '1e400', '9007199254740991', '18446744073709551616', 'NaN', '1.0.0', '1.0.0, 1.0.0', PART, `${PART}; a=b`, PART.toUpperCase(), 'PATCH', 'HEAD', 'DELETE', 'TRACE', 'a YQ==', 'filename /w==', 'bucket AAAA', 'a,b,c', 'final;/a /b', 'sha1 x', '\xe9\xff', "';--", '{}', '100-continue']; // prettier-ignore
+    const METHODS = ['POST', 'POST', 'HEAD', 'PATCH', 'PATCH', 'DELETE', 'OPTIONS', 'GET', 'PUT'];
+    const statuses = new Set<number>();
+    const spoiled = async (path: string): Promise<void> => {
+      const method = pick(random, METHODS);
+      const body = pick(random, [undefined, '', 'hello']);
+      const own = method === 'POST' ? { 'upload-length': '5' } : { 'upload-offset': '0' };
+      const spoiling = Array.from({ length: below(random, 4) }, () => [pick(random, NAMES), pick(random, VALUES)]);
+      const request = {
+        method,
+        path: pick(random, ['/api/uploads', path, `${path}?a=/uploads/x`, '/api/uploads/%00', `${path}/x`]),
+        headers: {
+          ...{ authorization: `Bearer ${ada.accessToken}`, ...VERSION, ...own },
+          ...(body !== undefined && { 'content-type': PART }),
+          ...Object.fromEntries(spoiling),
+        } as Record<string, string>,
+        ...(body !== undefined && { body }),
+      };
+      const answer = await send(server.port, request);
+      statuses.add(answer.status);
+      if (answer.status >= 500) throw new Error(JSON.stringify({ request, answer }));
+    };
+    for (let sent = 0; sent < 2_000; sent += 20) {
+      const path = await tus.begin(100);
+      await Promise.all(Array.from({ length: 20 }, () => spoiled(path)));
+    }
+    expect([200, 201, 204, 400, 404, 409, 412, 415].filter((status) => !statuses.has(status))).toEqual([]);
+  }, 60_000);
+});
+
+describe('for pages of another origin', () => {
+  const ORIGIN = 'https://app.example.com';
+  beforeAll(open({ CORS_ORIGINS: ORIGIN }));
+  afterAll(close);
+
+  it('anybody may ask what of tus there is', async () => {
+    for (const origin of [null, ORIGIN]) {
+      const asked = origin === null ? {} : { headers: { origin } };
+      const { status, headers: told } = await server.api.request('OPTIONS', '/api/uploads', undefined, asked);
+      expect([status, Object.fromEntries(told)]).toMatchObject([
+        204,
+        {
+          'tus-version': '1.0.0',
+          'tus-extension': 'creation,creation-with-upload,termination,expiration',
+          'tus-max-size': '5368709120',
+        },
+      ]);
+      expect(told.get('access-control-allow-origin')).toBe(origin);
+    }
+  });
+
+  it('every method and header of tus is allowed, and every one of its answers can be read', async () => {
+    const asked = 'authorization,tus-resumable,upload-length,upload-metadata,upload-offset,content-type';
+    for (const path of ['/api/uploads', '/api/uploads/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11'])
+      for (const method of ['POST', 'PATCH', 'HEAD', 'DELETE']) {
+        const headers = {
+          ...{ origin: ORIGIN, 'access-control-request-method': method, 'access-control-request-headers': asked },
+        };
+        const { status, headers: told } = await server.api.request('OPTIONS', path, undefined, { headers });
+        expect([status, told.get('access-control-allow-origin')]).toEqual([204, ORIGIN]);
+        expect(told.get('access-control-allow-methods')?.split(', ')).toContain(method);
+        expect(told.get('access-control-allow-headers')).toBe(asked);
+      }
+    const created = await tus.send('POST', '/api/uploads', { 'upload-length': '1', origin: ORIGIN });
+    expect(created.headers.get('access-control-allow-origin')).toBe(ORIGIN);
+    const exposed = created.headers.get('access-control-expose-headers')?.toLowerCase().split(', ');
+    const head = await tus.send('HEAD', created.headers.get('location') as string, { origin: ORIGIN });
+    const own = [...created.headers.keys(), ...head.headers.keys()].filter((name) => /^(upload|tus)-|^location$/.test(name));
+    expect(own.filter((name) => !exposed?.includes(name))).toEqual([]);
+    expect(exposed).toEqual(expect.arrayContaining(['x-file-id', 'content-location']));
+  }); // prettier-ignore
+});

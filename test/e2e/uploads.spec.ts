@@ -1,0 +1,598 @@
+// Resumable uploads, request by request: what comes is kept, nobody else gets at it, and in the end it is one file.
+import { randomBytes } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import type { UsageDto } from '../../src/files/dto/file.dto.js';
+import { FileStorage } from '../../src/files/storage/file-storage.js';
+import { SweepUploadsHandler } from '../../src/files/uploads/sweep-uploads.handler.js';
+import { UploadsRepository } from '../../src/files/uploads/uploads.repository.js';
+import type { JobContext } from '../../src/workers/job.js';
+import { sha256 } from '../support/file-house.js';
+import { below, seeded } from '../support/random.js';
+import { sendBytes } from '../support/raw-http.js';
+import { S3_KINDS, type S3Place } from '../support/s3-places.js';
+import type { Person, TestServer } from '../support/server.js';
+import { metadata, PART, Tus } from '../support/tus.js';
+import { until } from '../support/until.js';
+import { refusal, UploadHouse } from '../support/upload-house.js';
+
+const MIB = 1_048_576;
+/** More find more: CUT_UPLOADS=1000 npm test -- e2e/uploads.spec */
+const CUT_UPLOADS = Number(process.env['CUT_UPLOADS'] ?? 25);
+const KEYS = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
+
+let house: UploadHouse;
+let server: TestServer;
+let ada: Person;
+let tus: Tus;
+
+const open =
+  (env: Record<string, string> = {}) =>
+  async (): Promise<void> => {
+    house = await UploadHouse.open(env);
+    ({ server, ada, tus } = house);
+  };
+const close = (): Promise<void> => house.close();
+
+const sweep = (): Promise<unknown> =>
+  server.app.get(SweepUploadsHandler).run({}, { signal: new AbortController().signal } as JobContext);
+
+const idOf = (path: string): string => path.split('/').at(-1) as string;
+
+describe('an upload', () => {
+  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700' }));
+  afterAll(close);
+  afterEach(() => house.expectOrder());
+
+  it('goes from its creation over parts to a file like any other', async () => {
+    const bytes = randomBytes(3_000_001);
+    const values = { filename: 'Übersicht.pdf', filetype: 'text/csv', note: 'kept' };
+    const created = await tus.create(bytes.length, values);
+    expect([created.status, created.body]).toEqual([201, undefined]);
+    const path = created.headers.get('location') as string;
+    expect(path).toMatch(/^\/api\/uploads\/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}$/);
+    const expires = Date.parse(created.headers.get('upload-expires') as string);
+    expect(Math.abs(expires - Date.now() - 86_400_000)).toBeLessThan(60_000);
+    expect(await house.usage()).toEqual([bytes.length, 1]); // reserved at once
+
+    const fresh = await tus.head(path);
+    expect([fresh.status, Object.fromEntries(fresh.headers)]).toMatchObject([
+      200,
+      {
+        'upload-offset': '0',
+        'upload-length': '3000001',
+        'upload-metadata': metadata(values),
+        'cache-control': 'no-store',
+        'tus-resumable': '1.0.0',
+        'x-content-type-options': 'nosniff',
+        'x-request-id': expect.anything(),
+      },
+    ]);
+    for (const [from, to] of [[0, 1], [1, 1_000_000], [1_000_000, 1_000_000], [1_000_000, 2_999_999]] as const) {
+      const part = await tus.patch(path, from, bytes.subarray(from, to));
+      expect([part.status, part.headers.get('upload-offset')]).toEqual([204, String(to)]);
+      expect([part.headers.get('upload-expires'), part.headers.get('x-file-id')]).toEqual([expect.anything(), null]);
+      expect(await tus.offset(path)).toBe(to);
+    }
+    expect(await house.files()).toEqual([]);
+    const last = await tus.patch(path, 2_999_999, bytes.subarray(2_999_999));
+    const id = last.headers.get('x-file-id');
+    expect([last.status, Object.fromEntries(last.headers)]).toMatchObject([
+      204,
+      { 'upload-offset': '3000001', 'content-location': `/api/files/${id}` },
+    ]);
+    expect(last.headers.get('upload-expires')).toBeNull();
+    const [file] = await house.files();
+    expect(file).toMatchObject({ id, name: 'Übersicht.pdf', size: 3_000_001, sha256: sha256(bytes), bucket: 'default' });
+    expect([file?.declaredType, file?.mimeType]).toEqual(['text/csv', 'application/octet-stream']);
+    expect(sha256(await house.content(id))).toBe(sha256(bytes));
+    expect(await house.usage()).toEqual([bytes.length, 1]);
+    const known = await tus.head(path);
+    expect([known.headers.get('upload-offset'), known.headers.get('x-file-id')]).toEqual(['3000001', id]);
+    expect(await house.count('upload_segments')).toBe(0);
+  }); // prettier-ignore
+
+  it('may come with its creation, in part or as a whole, and be empty', async () => {
+    const create = (length: number, body?: string) =>
+      tus.send('POST', '/api/uploads', { 'upload-length': String(length) }, body);
+    const part = await create(6, 'abc');
+    expect([part.status, part.headers.get('upload-offset')]).toEqual([201, '3']);
+    const last = await tus.patch(part.headers.get('location') as string, 3, 'def');
+    expect((await house.content(last.headers.get('x-file-id'))).toString()).toBe('abcdef');
+    const whole = await create(3, 'abc');
+    expect((await house.content(whole.headers.get('x-file-id'))).toString()).toBe('abc');
+    const empty = await create(0);
+    expect((await house.content(empty.headers.get('x-file-id'))).toString()).toBe('');
+    const { headers } = await tus.head(empty.headers.get('location') as string);
+    expect([headers.get('upload-offset'), headers.get('upload-length')]).toEqual(['0', '0']);
+  });
+
+  it('is told under /api/v1 what it is told under /api', async () => {
+    const v1 = new Tus(ada.api, '/api/v1/uploads');
+    const path = await v1.begin(1);
+    expect(path).toMatch(/^\/api\/v1\/uploads\//);
+    const { headers } = await v1.patch(path, 0, 'x');
+    expect(headers.get('content-location')).toBe(`/api/v1/files/${headers.get('x-file-id')}`);
+  });
+
+  it('goes by POST where a client cannot send PATCH', async () => {
+    const path = await tus.begin(4);
+    const by = (method: string, offset: number, body?: string) =>
+      tus.send('POST', path, { 'x-http-method-override': method, 'upload-offset': String(offset) }, body);
+    expect((await by('PATCH', 0, 'ab')).headers.get('upload-offset')).toBe('2');
+    expect((await by('HEAD', 0)).headers.get('upload-length')).toBe('4');
+    expect(refusal(await by('PUT', 2, 'cd'))).toBe('400 VALIDATION_FAILED');
+    expect((await by('DELETE', 0)).status).toBe(204);
+    expect((await tus.head(path)).status).toBe(404);
+  });
+
+  it('whose parts are small takes no object for each', async () => {
+    const bytes = randomBytes(2_000_000);
+    const path = await tus.begin(bytes.length);
+    for (let from = 0; from < 1_950_000; from += 50_000)
+      expect((await tus.patch(path, from, bytes.subarray(from, from + 50_000))).status).toBe(204);
+    expect(await house.count('upload_segments')).toBeLessThanOrEqual(2);
+    const { headers } = await tus.patch(path, 1_950_000, bytes.subarray(1_950_000));
+    expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+  });
+
+  it('that is given up is gone, with what was reserved', async () => {
+    const before = await house.usage();
+    const path = await tus.begin(1_000);
+    await tus.patch(path, 0, 'abc');
+    expect((await house.usage())[0]).toBe(before[0] + 1_000);
+    expect((await tus.send('DELETE', path)).status).toBe(204);
+    expect(await house.usage()).toEqual(before);
+    for (const method of ['HEAD', 'DELETE']) expect((await tus.send(method, path)).status).toBe(404);
+    expect(refusal(await tus.patch(path, 3, 'def'))).toBe('404 UPLOAD_NOT_FOUND');
+  });
+
+  it('that is complete cannot be given up: it is a file', async () => {
+    const path = await tus.begin(1);
+    const id = (await tus.patch(path, 0, 'x')).headers.get('x-file-id');
+    expect(refusal(await tus.send('DELETE', path))).toBe('409 UPLOAD_FINISHED');
+    expect((await house.content(id)).toString()).toBe('x');
+    expect(refusal(await tus.patch(path, 1, 'y'))).toBe('413 UPLOAD_TOO_LONG');
+    const again = await tus.patch(path, 1, '');
+    expect([again.status, again.headers.get('x-file-id')]).toEqual([204, id]);
+  });
+
+  describe('that is broken off', () => {
+    it('keeps what has come, when the client hangs up', async () => {
+      const bytes = randomBytes(6_000_000);
+      const path = await tus.begin(bytes.length);
+      const patch = tus.open(path, 0, bytes.length).send(bytes.subarray(0, 5_000_000));
+      await until(async () => (await house.house.bytesLeft()).length >= 2, 'the second segment to begin');
+      await sleep(200); // what is in the pipes arrives
+      patch.socket.destroy();
+      const offset = await tus.offset(path);
+      expect(offset).toBeGreaterThan(4 * MIB); // more than whole segments; the last bytes may be lost with the connection
+      expect(offset).toBeLessThanOrEqual(5_000_000);
+      const { headers } = await tus.patch(path, offset, bytes.subarray(offset));
+      expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+    });
+
+    it('keeps what has come, when the client falls silent, which is 408', async () => {
+      const path = await tus.begin(1_000);
+      const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
+      await patch.closed;
+      expect(patch.heard).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"REQUEST_TIMEOUT"/);
+      expect(await tus.offset(path)).toBe(600);
+    });
+
+    it('keeps what has come, when its request is cancelled', async () => {
+      const path = await tus.begin(1_000);
+      const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
+      await house.isAtWork();
+      const [running] = server.app.getHttpAdapter().getInstance().inFlight;
+      await sleep(100);
+      expect((await ada.api.delete(`/api/requests/${running?.requestId}`)).status).toBe(204);
+      await until(() => patch.heard.includes('HTTP/1.1 499'), 'the request to be answered');
+      const keepAlive = setInterval(() => patch.send(Buffer.from('a')), 100); // it would go on
+      await until(async () => (await house.count('upload_locks')) === 0, 'the work to end', 3_000);
+      clearInterval(keepAlive);
+      patch.socket.destroy();
+      expect(await tus.offset(path)).toBe(600);
+    });
+
+    it('is no worse for it when the client is gone before anybody has looked at its body', async () => {
+      const path = await tus.begin(10);
+      const uploads = server.app.get(UploadsRepository);
+      const { inFlight } = server.app.getHttpAdapter().getInstance();
+      const getOwned = uploads.getOwned.bind(uploads);
+      let wasLate = false;
+      uploads.getOwned = async (...asked) => {
+        uploads.getOwned = getOwned;
+        const upload = await getOwned(...asked);
+        patch.socket.resetAndDestroy();
+        await until(() => inFlight.size === 0, 'the request to be given up');
+        wasLate = true;
+        return upload;
+      };
+      const patch = tus.open(path, 0, 10);
+      await until(() => wasLate, 'the request to be late');
+      expect(await tus.offset(path)).toBe(0);
+    });
+
+    it('arrives however often, wherever it is cut', async () => {
+      const random = seeded(5);
+      const whole = async (): Promise<void> => {
+        const bytes = randomBytes(1 + below(random, 6_000_000));
+        const path = await tus.begin(bytes.length);
+        for (let cuts = 1 + below(random, 4); cuts > 0; cuts--) {
+          const from = await tus.offset(path);
+          const patch = tus.open(path, from, bytes.length - from);
+          patch.send(bytes.subarray(from, from + below(random, bytes.length - from)));
+          await sleep(below(random, 60));
+          patch.socket.resetAndDestroy();
+        }
+        const from = await tus.offset(path);
+        const { headers } = await tus.patch(path, from, bytes.subarray(from));
+        expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+      };
+      for (let begun = 0; begun < CUT_UPLOADS; begun += 5) await Promise.all(Array.from({ length: 5 }, whole));
+    }, 300_000);
+
+    it('leaves nothing when nobody knows its address yet', async () => {
+      const before = [await house.usage(), await house.count('uploads')];
+      const { socket } = tus.open('/api/uploads', 0, 1_000);
+      socket.destroy();
+      const head = `POST /api/uploads HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ada.accessToken}\r\n`;
+      const bytes = `${head}Tus-Resumable: 1.0.0\r\nUpload-Length: 5000\r\nContent-Type: ${PART}\r\nContent-Length: 5000\r\n\r\nabc`;
+      const answer = await sendBytes(server.port, bytes);
+      expect(answer?.status).toBe(408);
+      expect([await house.usage(), await house.count('uploads')]).toEqual(before);
+    });
+  });
+
+  it('may take longer than any other request, as long as it goes on', async () => {
+    const path = await tus.begin(300_000);
+    const patch = tus.open(path, 0, 300_000);
+    for (let sent = 0; sent < 30; sent++) {
+      patch.send(Buffer.alloc(10_000));
+      await sleep(100);
+    }
+    await until(() => patch.heard !== '', 'the answer');
+    expect(patch.heard).toMatch(/^HTTP\/1\.1 204 [\s\S]*upload-offset: 300000/);
+    patch.socket.destroy();
+  });
+
+  describe('with two clients', () => {
+    it('the newer request asks the older one to end, which keeps what it has', async () => {
+      const path = await tus.begin(1_000);
+      const older = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
+      await house.isAtWork();
+      const keepAlive = setInterval(() => older.send(Buffer.from('a')), 200); // neither silent nor at its end
+      const began = performance.now();
+      const offset = await tus.offset(path);
+      expect(performance.now() - began).toBeLessThan(3_000);
+      clearInterval(keepAlive);
+      expect(offset).toBeGreaterThanOrEqual(600);
+      await older.closed;
+      expect(older.heard).toMatch(new RegExp(`^HTTP/1\\.1 204 [\\s\\S]*upload-offset: ${offset}\\r\\n`));
+      expect((await tus.patch(path, offset, Buffer.alloc(1_000 - offset, 'b'))).status).toBe(204);
+    });
+
+    it('of requests for the same bytes one is taken', async () => {
+      const [one, other] = [Buffer.alloc(3 * MIB, 'a'), Buffer.alloc(3 * MIB, 'b')];
+      const path = await tus.begin(6 * MIB);
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, (_, at) => tus.patch(path, 0, at % 2 ? one : other).then(refusal)),
+      );
+      expect(answers.sort()).toEqual([
+        `204 ${3 * MIB}`,
+        ...Array.from({ length: 7 }, () => '409 UPLOAD_OFFSET_CONFLICT'),
+      ]);
+      const { headers } = await tus.patch(path, 3 * MIB, one);
+      const stored = await house.content(headers.get('x-file-id'));
+      const expected = [other, one].map((first) => Buffer.concat([first, one]));
+      expect(expected.some((bytes) => bytes.equals(stored))).toBe(true);
+    });
+
+    it('they go on alternately, without a byte too few or too many', async () => {
+      const bytes = randomBytes(8 * MIB);
+      const path = await tus.begin(bytes.length);
+      let id: string | null = null;
+      const client = async (size: number): Promise<void> => {
+        while (id === null) {
+          const known = await tus.head(path);
+          id ??= known.headers.get('x-file-id');
+          if (known.status !== 200 || id !== null) continue;
+          const from = Number(known.headers.get('upload-offset'));
+          const { status, headers } = await tus.patch(path, from, bytes.subarray(from, from + size));
+          expect([204, 409, 423]).toContain(status);
+          id ??= headers.get('x-file-id');
+        }
+      };
+      await Promise.all([client(300_000), client(700_000), client(5_000_000)]);
+      expect(sha256(await house.content(id))).toBe(sha256(bytes));
+    });
+
+    it('a lock that was lost makes nothing unsafe', async () => {
+      const path = await tus.begin(1_000);
+      const older = tus.open(path, 0, 1_000).send(Buffer.alloc(300, 'a'));
+      await house.isAtWork();
+      await server.sql('DELETE FROM upload_locks');
+      expect((await tus.patch(path, 0, Buffer.alloc(500, 'b'))).status).toBe(204);
+      older.send(Buffer.alloc(700, 'a'));
+      await until(() => older.heard !== '', 'the answer');
+      expect(older.heard).toMatch(/^HTTP\/1\.1 409 [\s\S]*UPLOAD_OFFSET_CONFLICT/);
+      const { headers } = await tus.patch(path, 500, Buffer.alloc(500, 'b'));
+      expect((await house.content(headers.get('x-file-id'))).toString()).toBe('b'.repeat(1_000));
+      older.socket.destroy();
+    });
+  });
+
+  it('of somebody else is not found, and nobody else can disturb it', async () => {
+    const eve = new Tus((await server.registerUser('Eve')).api);
+    const path = await tus.begin(1_000, { filename: 'secret' });
+    const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
+    await house.isAtWork();
+    expect((await eve.head(path)).status).toBe(404);
+    expect(refusal(await eve.patch(path, 0, 'x'))).toBe('404 UPLOAD_NOT_FOUND');
+    expect(refusal(await eve.send('DELETE', path))).toBe('404 UPLOAD_NOT_FOUND');
+    expect(refusal(await eve.send('POST', path, { 'x-http-method-override': 'DELETE' }))).toBe('404 UPLOAD_NOT_FOUND');
+    expect([...(await eve.head(path)).headers.keys()].filter((name) => name.startsWith('upload-'))).toEqual([]);
+    for (let left = 400; left > 0; left -= 50) {
+      await sleep(200); // 1.6 s together: longer than a request may go on that was asked to end
+      expect(patch.heard).toBe('');
+      patch.send(Buffer.alloc(50, 'a'));
+    }
+    await until(() => patch.heard.startsWith('HTTP/1.1 204'), 'the request to end as if nothing had been');
+    patch.socket.destroy();
+    const { status } = await new Tus(server.api).head(path);
+    expect(status).toBe(401);
+  });
+});
+
+describe('with limits', () => {
+  beforeAll(open({ FILE_MAX_SIZE: '5000', FILE_QUOTA: '10000', FILE_QUOTA_COUNT: '3' }));
+  afterAll(close);
+  afterEach(() => house.expectOrder());
+
+  it('the whole length is reserved, whatever has come of it', async () => {
+    expect(refusal(await tus.create(5_001))).toBe('413 FILE_TOO_LARGE');
+    const [one, two] = [await tus.begin(5_000), await tus.begin(4_999)];
+    expect(refusal(await tus.create(2))).toBe('507 QUOTA_EXCEEDED');
+    expect(await house.usage()).toEqual([9_999, 2]);
+    const three = await tus.begin(1);
+    expect(refusal(await tus.create(0))).toBe('507 QUOTA_EXCEEDED'); // files are counted too
+    expect((await house.house.tryUpload(ada, 'x')).status).toBe(507);
+    await tus.send('DELETE', two);
+    await tus.send('DELETE', three);
+    expect(await house.usage()).toEqual([5_000, 1]);
+    await tus.send('DELETE', one);
+    expect(await house.usage()).toEqual([0, 0]);
+  });
+
+  it('who has no byte and no file left but what is reserved can complete it', async () => {
+    const paths = [await tus.begin(5_000), await tus.begin(4_999), await tus.begin(1)];
+    expect(await house.usage()).toEqual([10_000, 3]);
+    const sizes = [5_000, 4_999, 1];
+    const answers = await Promise.all(paths.map((path, at) => tus.patch(path, 0, randomBytes(sizes[at] as number))));
+    expect(answers.map(({ status }) => status)).toEqual([204, 204, 204]);
+    expect(await house.usage()).toEqual([10_000, 3]);
+    for (const { id } of await house.files()) await ada.api.delete(`/api/files/${id}`);
+    expect(await house.usage()).toEqual([0, 0]);
+  });
+
+  it('a bucket has limits of its own', async () => {
+    const root = await server.makeAdmin();
+    const bucket = { name: 'small', maxFileSize: 100, userQuota: 150, allowedTypes: ['image/*'] };
+    expect((await root.api.post('/api/buckets', bucket)).status).toBe(201);
+    expect(refusal(await tus.create(101, { bucket: 'small' }))).toBe('413 FILE_TOO_LARGE');
+    const path = await tus.begin(100, { bucket: 'small' });
+    expect(refusal(await tus.create(51, { bucket: 'small' }))).toBe('507 QUOTA_EXCEEDED');
+    const { body } = await ada.api.get<UsageDto>('/api/files/usage');
+    expect(body.buckets).toContainEqual({ bucket: 'small', bytes: 100, files: 1 });
+    await tus.send('DELETE', path);
+  });
+
+  it('what is refused at the end is gone, with what was reserved', async () => {
+    const path = await tus.begin(50, { bucket: 'small', filetype: 'image/png' });
+    await tus.patch(path, 0, 'x'.repeat(49));
+    const before = await house.files();
+    expect(refusal(await tus.patch(path, 49, 'x'))).toBe('415 FILE_TYPE_NOT_ALLOWED');
+    expect((await tus.head(path)).status).toBe(404);
+    expect([await house.usage(), await house.files()]).toEqual([[0, 0], before]);
+    expect(await house.count('upload_segments')).toBe(0);
+  });
+});
+
+describe('the end', () => {
+  beforeAll(open());
+  afterAll(close);
+
+  /** Every byte is here, and no file: as if whoever was to make it had died. */
+  async function completeWithoutFile(bytes: Buffer): Promise<string> {
+    await server.sql(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING errcode = '57P01'; END $$`);
+    await server.sql('CREATE TRIGGER fail BEFORE INSERT ON files EXECUTE FUNCTION fail()');
+    const path = await tus.begin(bytes.length, { filename: 'a.bin' });
+    expect(refusal(await tus.patch(path, 0, bytes))).toBe('503 SERVICE_UNAVAILABLE');
+    await server.sql('DROP FUNCTION fail CASCADE');
+    expect(await house.files()).toEqual([]);
+    return path;
+  } // prettier-ignore
+
+  afterEach(async () => {
+    for (const { id } of await house.files()) await ada.api.delete(`/api/files/${id}`);
+  });
+
+  it('that was missed is made up for by the next HEAD, once, however many ask', async () => {
+    const bytes = randomBytes(100_000);
+    const path = await completeWithoutFile(bytes);
+    const answers = await Promise.all(Array.from({ length: 10 }, () => tus.head(path)));
+    const ids = new Set(answers.map(({ headers }) => headers.get('x-file-id')));
+    expect(answers.map(({ status, headers }) => [status, headers.get('upload-offset')])).toEqual(
+      answers.map(() => [200, '100000']),
+    );
+    const stored = await house.files();
+    expect([...ids]).toEqual(stored.map(({ id }) => id));
+    expect(stored).toMatchObject([{ sha256: sha256(bytes), name: 'a.bin' }]);
+    expect(await house.usage()).toEqual([100_000, 1]);
+  });
+
+  it('is made up for by an empty PATCH as well', async () => {
+    const path = await completeWithoutFile(Buffer.from('abc'));
+    const { status, headers } = await tus.patch(path, 3, '');
+    expect([status, headers.get('x-file-id')]).toEqual([204, (await house.files())[0]?.id]);
+    expect(await house.usage()).toEqual([3, 1]);
+  });
+
+  it('is the same however often it is tried, even without the lock', async () => {
+    const path = await completeWithoutFile(randomBytes(5_000_000));
+    const clear = setInterval(() => void server.sql('DELETE FROM upload_locks').catch(() => undefined), 5);
+    const answers = await Promise.all(Array.from({ length: 6 }, () => tus.head(path)));
+    clearInterval(clear);
+    for (const { status } of answers) expect([200, 423, 503]).toContain(status);
+    expect((await tus.head(path)).status).toBe(200);
+    const stored = await house.files();
+    expect(stored).toHaveLength(1);
+    expect((await house.content(stored[0]?.id ?? '')).length).toBe(5_000_000);
+    expect(await house.usage()).toEqual([5_000_000, 1]);
+  });
+});
+
+describe('an upload that is not completed in time', () => {
+  beforeAll(open());
+  afterAll(close);
+  afterEach(() => house.expectOrder());
+
+  const expire = (path: string) =>
+    server.sql(`UPDATE uploads SET expires_at = now() - interval '1 s' WHERE id = $1`, idOf(path));
+
+  it('is 410, and after the next sweep 404; nothing of it is left', async () => {
+    const [late, other] = [await tus.begin(1_000), await tus.begin(500)];
+    await tus.patch(late, 0, 'abc');
+    await tus.patch(other, 0, 'abc');
+    await expire(late);
+    expect((await tus.head(late)).status).toBe(410);
+    for (const answer of [await tus.patch(late, 3, 'def'), await tus.send('DELETE', late)])
+      expect(refusal(answer)).toBe('410 UPLOAD_EXPIRED');
+    expect((await house.usage())[0]).toBe(1_500);
+    expect(await sweep()).toEqual({ removed: 1 });
+    expect((await tus.head(late)).status).toBe(404);
+    expect([await house.usage(), await tus.offset(other)]).toEqual([[500, 1], 3]);
+    await tus.send('DELETE', other);
+  });
+
+  it('is spared while somebody is still at it', async () => {
+    const path = await tus.begin(6);
+    const patch = tus.open(path, 0, 6).send(Buffer.from('abc'));
+    await house.isAtWork();
+    await expire(path);
+    expect(await sweep()).toEqual({ removed: 0 });
+    patch.send(Buffer.from('def'));
+    await until(() => patch.heard !== '', 'the answer');
+    expect(patch.heard).toMatch(/^HTTP\/1\.1 204 [\s\S]*x-file-id: /);
+    patch.socket.destroy();
+  });
+
+  it('one that was completed is forgotten, the file stays', async () => {
+    const path = await tus.begin(3);
+    const id = (await tus.patch(path, 0, 'abc')).headers.get('x-file-id');
+    await expire(path);
+    const before = await house.usage();
+    await sweep();
+    expect((await tus.head(path)).status).toBe(404);
+    expect([(await house.content(id)).toString(), await house.usage()]).toEqual(['abc', before]);
+    expect(await house.count('uploads')).toBe(0);
+  });
+
+  it('is swept by the clock', async () => {
+    const [schedule] = await server.sql<{ cron: string }>(`SELECT cron FROM schedules WHERE name = 'uploads.sweep'`);
+    expect(schedule?.cron).toBe('*/10 * * * *');
+  });
+});
+
+describe('bytes of an upload that is not complete', () => {
+  const SECRET = 'the quick brown fox jumps over the lazy dog';
+
+  async function standInClear(): Promise<boolean> {
+    const folder = join(house.house.dataDir, 'files');
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+    const contents = await Promise.all(
+      entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name))),
+    );
+    expect(contents.length).toBeGreaterThan(0);
+    return contents.some((bytes) => bytes.includes(SECRET));
+  }
+
+  it.each([
+    ['can be read where there is no key', {}, true],
+    ['cannot be read where there is one', { FILE_ENCRYPTION_KEYS: KEYS }, false],
+  ])('%s', async (_what, env, inClear) => {
+    await open(env)();
+    const text = `${SECRET}. `.repeat(50_000);
+    const path = await tus.begin(text.length);
+    await tus.patch(path, 0, text.slice(0, 1_000_000));
+    expect(await standInClear()).toBe(inClear);
+    const last = await tus.patch(path, 1_000_000, text.slice(1_000_000));
+    expect(await standInClear()).toBe(inClear);
+    expect((await house.content(last.headers.get('x-file-id'))).toString()).toBe(text);
+    await close();
+  });
+});
+
+describe.each(S3_KINDS.filter(({ there }) => there))('where the storage is S3 ($name)', ({ start }) => {
+  let s3: S3Place;
+  beforeAll(async () => {
+    s3 = await start();
+    const { endpoint = '', region, bucket, credentials } = s3.config;
+    await open({
+      ...{ FILE_STORAGE: 's3', S3_ENDPOINT: endpoint, S3_REGION: region, S3_BUCKET: bucket },
+      ...(credentials && { S3_ACCESS_KEY_ID: credentials.accessKeyId }),
+      ...(credentials && { S3_SECRET_ACCESS_KEY: credentials.secretAccessKey }),
+    })();
+  }, 90_000);
+  afterAll(async () => {
+    await close();
+    await s3.stop();
+  });
+
+  it('an upload that is broken off and resumed becomes a file, and leaves no other object', async () => {
+    const bytes = randomBytes(9 * MIB);
+    const path = await tus.begin(bytes.length);
+    const patch = tus.open(path, 0, bytes.length).send(bytes.subarray(0, 6 * MIB));
+    await until(async () => (await house.count('upload_segments')) === 1, 'the first segment');
+    patch.socket.destroy();
+    const offset = await tus.offset(path);
+    expect(offset).toBeGreaterThanOrEqual(4 * MIB);
+    const small = await tus.patch(path, offset, bytes.subarray(offset, offset + 1_000));
+    expect(small.status).toBe(204);
+    const { headers } = await tus.patch(path, offset + 1_000, bytes.subarray(offset + 1_000));
+    expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+    await until(async () => {
+      const objects = [];
+      for await (const { key } of server.app.get(FileStorage).list()) objects.push({ storage_key: key });
+      const blobs = await server.sql('SELECT storage_key FROM blobs');
+      return JSON.stringify(objects) === JSON.stringify(blobs);
+    }, 'the segments to be gone');
+    expect(server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
+  });
+});
+
+describe('a large upload', () => {
+  beforeAll(open());
+  afterAll(close);
+
+  it('of 200 MiB by one request takes no 100 MiB of memory', async () => {
+    const piece = randomBytes(MIB);
+    const path = await tus.begin(200 * MIB);
+    const patch = tus.open(path, 0, 200 * MIB);
+    let peak = 0;
+    const look = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
+    const before = process.memoryUsage.rss();
+    for (let sent = 0; sent < 200; sent++)
+      if (!patch.socket.write(piece)) await new Promise((resolve) => patch.socket.once('drain', resolve));
+    await until(() => patch.heard !== '', 'the answer', 60_000);
+    clearInterval(look);
+    expect(patch.heard).toMatch(/^HTTP\/1\.1 204 /);
+    patch.socket.destroy();
+    expect((peak - before) / MIB).toBeLessThan(100);
+    expect((await house.files())[0]).toMatchObject({ size: 200 * MIB });
+    await until(async () => (await house.house.bytesLeft()).length === 1, 'the segments to be gone');
+  }, 120_000);
+});

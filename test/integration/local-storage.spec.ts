@@ -1,0 +1,159 @@
+// Files in a folder, beyond the contract: who may read them, what stands in their way, and no way out of the folder.
+import { randomUUID } from 'node:crypto';
+import { mkdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import type { FileStorage } from '../../src/files/storage/file-storage.js';
+import { descriptors, OneLocalStorage } from '../support/storages.js';
+import { until } from '../support/until.js';
+
+let one: OneLocalStorage;
+let storage: FileStorage;
+beforeEach(async () => {
+  one = await OneLocalStorage.open();
+  ({ storage } = one);
+});
+afterEach(() => one.close());
+
+const pathOf = (key: string): string => join(one.root, 'files', key.slice(0, 2), key.slice(2, 4), key);
+const asideOf = (key: string): string => join(one.root, 'files/incoming', key);
+const bytes = (text: string): Readable => Readable.from([Buffer.from(text)]);
+
+async function plant(path: string, text = 'planted'): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, text);
+}
+
+describe('what is written', () => {
+  it('stands under its key alone, readable by nobody else', async () => {
+    const key = randomUUID();
+    await storage.write(key, bytes('x'));
+    expect(await one.left()).toEqual([key]);
+    expect((await stat(pathOf(key))).mode & 0o777).toBe(0o600);
+    for (const folder of [dirname(pathOf(key)), dirname(dirname(pathOf(key))), join(one.root, 'files/incoming')])
+      expect((await stat(folder)).mode & 0o777).toBe(0o700);
+    expect(await readFile(pathOf(key), 'utf8')).toBe('x');
+  });
+
+  it('stands aside before its last byte, where the list has it and `remove` finds it', async () => {
+    const [key, source] = [randomUUID(), new PassThrough()];
+    const writing = expect(storage.write(key, source)).rejects.toThrow();
+    source.write('x');
+    await until(async () => (await one.left()).length === 1, 'the first bytes');
+    expect(await keysListed()).toEqual([key]);
+    await expect(stat(pathOf(key))).rejects.toMatchObject({ code: 'ENOENT' });
+    await storage.remove(key); // the sweep takes the writer for dead
+    expect(await one.left()).toEqual([]);
+    source.end();
+    await writing;
+    expect(await one.left()).toEqual([]);
+  });
+
+  it('of two writers of one key the second is refused, and harms nothing of the first', async () => {
+    const [key, source] = [randomUUID(), new PassThrough()];
+    const writing = storage.write(key, source);
+    await until(async () => (await one.left()).length === 1, 'the first writer');
+    await expect(storage.write(key, bytes('second'))).rejects.toMatchObject({ code: 'EEXIST' });
+    source.end('first');
+    await writing;
+    expect((await buffer(await storage.open(key))).toString()).toBe('first');
+  });
+});
+
+describe('the list', () => {
+  it('has what dead writers have left, as old as it is, and nothing that is none of ours', async () => {
+    const [key, dead] = [randomUUID(), randomUUID()];
+    await storage.write(key, bytes('x'));
+    await plant(asideOf(dead), 'half');
+    await utimes(asideOf(dead), 1_000, 1_000);
+    for (const name of ['readme.txt', `${key}.bak`, randomUUID().toUpperCase()])
+      await plant(join(one.root, 'files', name));
+    await symlink(pathOf(key), join(one.root, 'files', randomUUID()));
+    const found = [];
+    for await (const each of storage.list()) found.push(each);
+    expect(found).toHaveLength(2);
+    expect(found).toContainEqual({ key: dead, size: 4, modifiedAt: new Date(1_000_000) });
+    expect(found).toContainEqual(expect.objectContaining({ key, size: 1 }));
+  });
+
+  it('goes on when files vanish meanwhile', async () => {
+    for (let at = 0; at < 50; at++) await storage.write(randomUUID(), bytes('x'));
+    const keys = await keysListed();
+    const iterator = storage.list()[Symbol.asyncIterator]();
+    await iterator.next();
+    await rm(join(one.root, 'files'), { recursive: true });
+    while (!(await iterator.next()).done);
+    expect(keys).toHaveLength(50);
+  });
+});
+
+describe('nothing is left, no descriptor either, and the source is let go', () => {
+  let before: number;
+  beforeEach(async () => void (before = await descriptors()));
+  afterEach(async () => {
+    expect(await one.left()).toEqual([]);
+    await until(async () => (await descriptors()) <= before, 'descriptors to be closed');
+  });
+
+  async function expectRefusal(fault: object, key: string = randomUUID()): Promise<void> {
+    const source = bytes('x');
+    await expect(storage.write(key, source)).rejects.toMatchObject(fault);
+    expect(source.destroyed).toBe(true);
+  }
+
+  it('of a disk that refuses', async () => {
+    await plant(join(one.root, 'files'), 'a file where the folder should be');
+    await expectRefusal({ code: 'ENOTDIR' });
+    await rm(join(one.root, 'files'));
+  });
+
+  it('of a folder that cannot be made at the last moment', async () => {
+    const key = randomUUID();
+    await plant(join(one.root, 'files', key.slice(0, 2)), 'a file where the folder should be');
+    await expectRefusal({ code: expect.stringMatching(/EEXIST|ENOTDIR/) }, key);
+    await rm(join(one.root, 'files', key.slice(0, 2)));
+  });
+
+  // Only names that nothing outside has, and no more steps up than `ground` lies deep: a test that fails harms nobody.
+  it.each([
+    ...['', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`],
+    ...[`${randomUUID()}\0`, `${randomUUID()}\n`, randomUUID().toUpperCase(), 'incoming', 'name.txt'],
+  ])('under the key %j, which is none of ours', async (key) => {
+    const depths = ['', 'a', 'a/b', 'a/b/c', 'a/b/c/d', 'a/b/c/d/files'];
+    const decoys = depths.map((at) => join(one.ground, at, 'decoy'));
+    for (const decoy of decoys) await plant(decoy, 'not yours');
+    await expectRefusal({ message: expect.stringContaining('is no key of a file') }, key);
+    await expect(storage.open(key)).rejects.toThrow('is no key of a file');
+    await expect(storage.sizeOf(key)).rejects.toThrow('is no key of a file');
+    await expect(storage.remove(key)).rejects.toThrow('is no key of a file');
+    for (const decoy of decoys) expect(await readFile(decoy, 'utf8')).toBe('not yours');
+    for (const decoy of decoys) await rm(decoy);
+  });
+});
+
+it('a link is neither followed nor written through', async () => {
+  const key = randomUUID();
+  const secret = join(one.root, 'secret');
+  await plant(secret, 'not yours');
+  await mkdir(dirname(pathOf(key)), { recursive: true });
+  await mkdir(dirname(asideOf(key)));
+  await symlink(secret, pathOf(key));
+  await expect(storage.open(key)).rejects.toMatchObject({ code: 'ELOOP' });
+  await symlink(secret, asideOf(key));
+  await expect(storage.write(key, bytes('x'))).rejects.toMatchObject({ code: 'EEXIST' });
+  await storage.remove(key);
+  expect(await readFile(secret, 'utf8')).toBe('not yours');
+});
+
+it('gives no links', async () => {
+  const options = { contentType: 'text/plain', disposition: 'attachment', expiresInSeconds: 60 };
+  expect(await storage.linkTo(randomUUID(), options)).toBeNull();
+});
+
+async function keysListed(): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of storage.list()) keys.push(key);
+  return keys;
+}

@@ -1,0 +1,333 @@
+// Files in S3 beyond the contract: who shares the bucket, links, errors without secrets, a service that gives trouble.
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { PassThrough, Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { inspect } from 'node:util';
+import { CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { storageFor } from '../../src/files/storage/choose-storage.js';
+import { LocalStorage } from '../../src/files/storage/local.storage.js';
+import { createS3Client, PATIENCE, type S3Patience } from '../../src/files/storage/s3-client.js';
+import { S3Listing } from '../../src/files/storage/s3-listing.js';
+import { S3Storage } from '../../src/files/storage/s3.storage.js';
+import type { S3Config } from '../../src/shared/config/app-config.js';
+import { testConfig } from '../support/config.js';
+import { type Lack, S3_KINDS, type S3Kind, type S3Place, startS3rver } from '../support/s3-places.js';
+import { S3Proxy } from '../support/s3-proxy.js';
+import { MOST_BYTES, OneS3Storage } from '../support/storages.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+const MIB = 2 ** 20;
+const LINK = {
+  contentType: 'text/x-odd',
+  disposition: `attachment; filename*=UTF-8''%C3%BC.txt`,
+  expiresInSeconds: 60,
+};
+
+for (const { name, there, lacks, start } of S3_KINDS) {
+  const suite = there ? describe : describe.skip;
+  suite(`in ${name}`, () => suiteOf(start, lacks));
+}
+
+function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
+  let place: S3Place;
+  let one: OneS3Storage;
+  beforeAll(async () => void (place = await start()));
+  afterAll(() => place?.stop());
+  beforeEach(() => void (one = new OneS3Storage(place.config)));
+  afterEach(() => one.close());
+  const unlessLacking = (lack: Lack): typeof it | typeof it.skip => (lacks.includes(lack) ? it.skip : it);
+  const nameOf = (key: string): string => `${one.config.prefix}/files/${key}`;
+
+  it('deployments share a bucket, each under its prefix; what is none of ours is left alone', async () => {
+    const { bucket: Bucket, prefix } = one.config;
+    const longer = new S3Storage({ ...one.config, prefix: `${prefix}-2` }, MOST_BYTES);
+    const [mine, theirs] = [randomUUID(), randomUUID()];
+    await one.storage.write(mine, Readable.from([Buffer.from('mine')]));
+    await longer.write(theirs, Readable.from([Buffer.from('theirs')]));
+    const foreign = [`${prefix}/files/readme.txt`, `${prefix}/files/x/${theirs}`, `${prefix}/uploads/${theirs}`];
+    for (const Key of foreign) await one.client.send(new PutObjectCommand({ Bucket, Key, Body: 'foreign' }));
+
+    expect(await keysOf(one.storage)).toEqual([mine]);
+    await one.storage.remove(theirs);
+    expect(await longer.sizeOf(theirs)).toBe(6);
+    expect((await one.left()).sort()).toEqual([mine, 'readme.txt', theirs, theirs].sort());
+    await longer.remove(theirs);
+    longer.onApplicationShutdown();
+  });
+
+  it('lists page after page, each object once', async () => {
+    const keys = Array.from({ length: 7 }, () => randomUUID());
+    for (const key of keys) await one.storage.write(key, Readable.from([Buffer.from('x')]));
+    const names = (await all(listingInPagesOf(2, one.config).objects(`${one.config.prefix}/`))).map(({ name }) => name);
+    expect(names).toEqual(keys.map(nameOf).sort());
+  });
+
+  unlessLacking('unfinished uploads')(
+    'finds and removes all that dead writers have left, page after page',
+    async () => {
+      const keys = [randomUUID(), randomUUID(), randomUUID()] as const;
+      for (const key of [...keys, keys[1], keys[1]]) await leaveUnfinished(one, nameOf(key));
+      const unfinished = await all(listingInPagesOf(2, one.config).unfinished(`${one.config.prefix}/`));
+      expect(unfinished.map(({ name }) => name).sort()).toEqual([...keys, keys[1], keys[1]].map(nameOf).sort());
+      expect(await keysOf(one.storage)).toEqual(expect.arrayContaining([...keys]));
+      await one.storage.remove(keys[1]);
+      expect((await one.left()).sort()).toEqual([keys[0], keys[2]].sort());
+    },
+  );
+
+  it('a link gives the bytes as what was asked, whole or in part', async () => {
+    const key = randomUUID();
+    await one.storage.write(key, Readable.from([Buffer.from('linked')]));
+    const url = await one.storage.linkTo(key, LINK);
+    const answer = await fetch(url);
+    expect([answer.status, await answer.text()]).toEqual([200, 'linked']);
+    expect(answer.headers.get('content-type')).toBe(LINK.contentType);
+    expect(answer.headers.get('content-disposition')).toBe(LINK.disposition);
+    expect(await (await fetch(url, { headers: { range: 'bytes=1-3' } })).text()).toBe('ink');
+    await expect(one.storage.linkTo('../x', LINK)).rejects.toThrow('is no key of a file');
+  });
+
+  unlessLacking('signatures')('a link ends, is for one file and for no other answer', async () => {
+    const [key, other] = [randomUUID(), randomUUID()];
+    for (const each of [key, other]) await one.storage.write(each, Readable.from([Buffer.from(each)]));
+    const url = await one.storage.linkTo(key, LINK);
+    for (const forged of [url.replace(key, other), url.replace('x-odd', 'html'), url.replace('=60&', '=61&')]) {
+      expect(forged).not.toBe(url);
+      expect((await fetch(forged)).status).toBe(403);
+    }
+    const short = await one.storage.linkTo(key, { ...LINK, expiresInSeconds: 1 });
+    await until(async () => (await fetch(short)).status === 403, 'the link to end');
+    expect((await fetch(url)).status).toBe(200);
+  });
+
+  it('a bucket that is not there is no missing file', async () => {
+    const storage = new S3Storage({ ...one.config, bucket: `no-such-${randomUUID()}` }, MOST_BYTES);
+    await expect(storage.open(randomUUID())).rejects.toMatchObject({ name: 'NoSuchBucket' });
+    await expect(storage.sizeOf(randomUUID())).rejects.toMatchObject({ status: 404 });
+    await expect(keysOf(storage)).rejects.toMatchObject({ name: 'NoSuchBucket' });
+    storage.onApplicationShutdown();
+  });
+
+  unlessLacking('signatures')('a secret that is refused is a fault of ours and told to nobody', async () => {
+    const credentials = { accessKeyId: one.config.credentials?.accessKeyId ?? '', secretAccessKey: 'wrong '.repeat(5) };
+    const storage = new S3Storage({ ...one.config, credentials }, MOST_BYTES);
+    const error: unknown = await storage.open(randomUUID()).catch((refusal: unknown) => refusal);
+    expect(error).toMatchObject({ name: 'SignatureDoesNotMatch', status: 403, statusCode: undefined });
+    expectNoSecret(error, credentials);
+    storage.onApplicationShutdown();
+  });
+}
+
+describe('a service that gives trouble', () => {
+  let place: S3Place;
+  let proxy: S3Proxy;
+  let one: OneS3Storage;
+  let storage: S3Storage;
+  beforeAll(async () => void (place = await startS3rver()));
+  afterAll(() => place.stop());
+  beforeEach(async () => {
+    proxy = await S3Proxy.to(place.config.endpoint);
+    one = new OneS3Storage(place.config);
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint });
+  });
+  afterEach(async () => {
+    storage.onApplicationShutdown();
+    await Promise.all([proxy.close(), one.close()]);
+  });
+  const write = (key: string, bytes: Buffer): Promise<void> => storage.write(key, Readable.from([bytes]));
+
+  it('is asked again, also for a part, and nothing is doubled', async () => {
+    const [key, bytes, fates] = [randomUUID(), randomBytes(12 * MIB), new Set<string>()];
+    proxy.fateOf = (request) => (fates.has(request) ? 'pass' : (fates.add(request), 'refuse')); // each for the first time
+    await write(key, bytes);
+    expect(fates.size).toBeGreaterThanOrEqual(3); // begin, parts, end
+    expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
+  });
+
+  it.each([1, 12 * MIB])(
+    'whose answers get lost: what seemed not to be stored is not there: %d bytes',
+    async (size) => {
+      const key = randomUUID();
+      const stores = size === 1 ? /^PUT/ : /^POST \?uploadId/;
+      proxy.fateOf = (request) => (stores.test(request) ? 'lose' : 'pass');
+      await expect(write(key, randomBytes(size))).rejects.toMatchObject({ statusCode: 503 });
+      expect(proxy.seen.filter((request) => stores.test(request)).length).toBe(3);
+      expect(await one.left()).toEqual([]);
+    },
+  );
+
+  it.each(['refuse', 'hang', 'lose'] as const)('fails in time and tells that it is away: %s', async (fate) => {
+    proxy.fateOf = () => fate;
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...SHORT, silence: 60_000 });
+    const source = Readable.from([randomBytes(12 * MIB)]);
+    const uses = [
+      ...[storage.open(randomUUID()), storage.sizeOf(randomUUID()), storage.remove(randomUUID()), keysOf(storage)],
+      ...[storage.write(randomUUID(), source), write(randomUUID(), Buffer.from('x'))],
+    ];
+    await Promise.all(uses.map((use) => expect(use).rejects.toMatchObject({ statusCode: 503 })));
+    expect(source.destroyed).toBe(true);
+  });
+
+  it('that is not there fails in time and tells that it is away', async () => {
+    await proxy.close();
+    await expect(storage.open(randomUUID())).rejects.toMatchObject({ statusCode: 503 });
+    await expect(write(randomUUID(), Buffer.from('x'))).rejects.toMatchObject({ statusCode: 503 });
+    proxy = await S3Proxy.to(place.config.endpoint);
+  });
+
+  it.each(['stall', 'break'] as const)('amid a download fails that download, and only that: %s', async (fate) => {
+    const [key, bytes] = [randomUUID(), randomBytes(MIB)];
+    await write(key, bytes);
+    proxy.fateOf = () => fate;
+    const stream = await storage.open(key);
+    await expect(buffer(stream)).rejects.toThrow();
+    proxy.fateOf = () => 'pass';
+    expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
+  });
+
+  it('that answers a range with all of it is not believed', async () => {
+    const key = randomUUID();
+    await write(key, randomBytes(MIB));
+    proxy.fateOf = () => 'deaf';
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...SHORT, silence: 60_000 });
+    const before = proxy.connections;
+    await expect(storage.open(key, { start: 5, end: 9 })).rejects.toThrow('S3 has 1048576 bytes');
+    await until(() => proxy.connections === before, 'the rest to be refused', 1_000);
+  });
+
+  it('a writer who is aborted waits for the part that is under way, and leaves nothing', async () => {
+    const [abort, source] = [new AbortController(), new PassThrough()];
+    const patient = new S3Storage({ ...one.config, endpoint: proxy.endpoint }, MOST_BYTES);
+    proxy.fateOf = (request) => {
+      if (!request.includes('partNumber')) return 'pass';
+      abort.abort();
+      return 'delay';
+    };
+    const refusal = expect(patient.write(randomUUID(), source, abort.signal)).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+    source.write(randomBytes(6 * MIB));
+    await refusal;
+    expect(proxy.answered.map((request) => request.split(/[ &=]/).slice(0, 2).join(' '))).toEqual(
+      ['POST ?uploads', 'PUT ?partNumber', 'GET ?prefix', 'DELETE ?x-id'], // begun, sent, looked for what is left, removed
+    );
+    expect(await one.left()).toEqual([]);
+    patient.onApplicationShutdown();
+  });
+
+  it('a part that is refused ends a writer whose source says nothing', async () => {
+    const source = new PassThrough();
+    proxy.fateOf = (request) => (request.includes('partNumber') ? 'refuse' : 'pass');
+    const refusal = expect(storage.write(randomUUID(), source)).rejects.toMatchObject({ statusCode: 503 });
+    source.write(randomBytes(6 * MIB));
+    await refusal;
+    expect(source.destroyed).toBe(true);
+    expect(await one.left()).toEqual([]);
+  });
+
+  it('takes no more of a file into memory than it gets rid of', async () => {
+    let read = 0;
+    const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
+    proxy.fateOf = (request) => (request.includes('partNumber') ? 'hang' : 'pass');
+    await expect(storage.write(randomUUID(), endless)).rejects.toMatchObject({ statusCode: 503 });
+    const parts = proxy.seen.flatMap((request) => /partNumber=(\d+)/.exec(request)?.[1] ?? []);
+    expect(new Set(parts)).toEqual(new Set(['1', '2']));
+    expect(read).toBeLessThan(16 * MIB);
+  });
+
+  it('connections are kept for the next request, also those of large parts, and end with the house', async () => {
+    await write(randomUUID(), randomBytes(22 * MIB));
+    expect(proxy.seen.length).toBe(7); // begin, five parts, end
+    expect(proxy.opened).toBeLessThanOrEqual(3);
+    expect(proxy.connections).toBe(proxy.opened);
+    storage.onApplicationShutdown();
+    await until(() => proxy.connections === 0, 'the connections to end', 1_000);
+  });
+});
+
+it('an answer that quotes the request is not passed on', async () => {
+  const credentials = { accessKeyId: 'AKIDQUOTED', secretAccessKey: 'not to be told' };
+  const quoting = createServer((request, answer) => {
+    const quote = Object.entries(request.headers).join('\n').replaceAll('<', '');
+    answer.writeHead(403, { 'content-type': 'application/xml' });
+    answer.end(`<Error><Code>SignatureDoesNotMatch</Code><Message>No.</Message><AWSAccessKeyId>AKIDQUOTED</AWSAccessKeyId>
+      <StringToSign>${quote}</StringToSign><CanonicalRequest>${quote}</CanonicalRequest></Error>`);
+  }).listen(0, '127.0.0.1');
+  await once(quoting, 'listening');
+  const endpoint = `http://127.0.0.1:${(quoting.address() as AddressInfo).port}`;
+  const storage = impatient({ ...BASE, endpoint, credentials });
+  for (const use of [
+    () => storage.open(randomUUID()),
+    () => storage.write(randomUUID(), Readable.from([Buffer.from('x')])),
+  ]) {
+    const error: unknown = await use().catch((refusal: unknown) => refusal);
+    expect(error).toMatchObject({ name: 'SignatureDoesNotMatch', message: expect.stringContaining('No.') });
+    expectNoSecret(error, credentials);
+  }
+  storage.onApplicationShutdown();
+  quoting.close();
+});
+
+describe('the settings', () => {
+  it('choose the storage', async () => {
+    expect(await storageFor(testConfig('postgres://x'))).toBeInstanceOf(LocalStorage);
+    const storage = await storageFor(testConfig('postgres://x', { FILE_STORAGE: 's3', S3_BUCKET: 'b' }));
+    expect(storage).toBeInstanceOf(S3Storage);
+  });
+
+  it('of a largest file make parts large enough for it, and small ones for a small one', () => {
+    const partSizeFor = (maxBytes: number): number => new S3Storage(BASE, maxBytes)['partSize'];
+    expect(partSizeFor(1)).toBe(5 * MIB);
+    expect(partSizeFor(MOST_BYTES)).toBe(5 * MIB);
+    for (const maxBytes of [2 ** 36, 2 ** 40, 5 * 2 ** 40]) {
+      const sealed = maxBytes + 16 * Math.ceil(maxBytes / 65_536);
+      expect(Math.ceil(sealed / partSizeFor(maxBytes))).toBeLessThanOrEqual(10_000);
+    }
+  });
+});
+
+const BASE: S3Config = {
+  ...{ endpoint: 'http://127.0.0.1:9', region: 'us-east-1', bucket: 'files', prefix: 'test', credentials: undefined },
+  ...{ pathStyle: true, redirect: false },
+};
+const SHORT: S3Patience = { connection: 300, answer: 300, part: 300, silence: 300 };
+
+function impatient(config: S3Config, patience = SHORT): S3Storage {
+  return new S3Storage(config, MOST_BYTES, patience);
+}
+
+function listingInPagesOf(count: number, config: S3Config): S3Listing {
+  const client = createS3Client(config, PATIENCE);
+  const pages = { MaxKeys: count, MaxUploads: count };
+  client.middlewareStack.add((next) => (args) => next({ ...args, input: { ...args.input, ...pages } }), {
+    step: 'initialize',
+  });
+  return new S3Listing(client, config.bucket, { requestTimeout: 10_000 });
+}
+
+async function leaveUnfinished({ client, config }: OneS3Storage, Key: string): Promise<void> {
+  const at = { Bucket: config.bucket, Key };
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(at));
+  await client.send(new UploadPartCommand({ ...at, UploadId, PartNumber: 1, Body: 'x' }));
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
+
+async function keysOf(storage: S3Storage): Promise<string[]> {
+  return (await all(storage.list())).map(({ key }) => key);
+}
+
+function expectNoSecret(error: unknown, { accessKeyId, secretAccessKey }: Record<string, string>): void {
+  const shown = inspect(error, { depth: Infinity, showHidden: true });
+  for (const secret of [accessKeyId, secretAccessKey, 'AWS4-HMAC']) expect(shown).not.toContain(secret);
+}

@@ -1,0 +1,254 @@
+// The process that decodes images: it sees nothing, it ends when it should, and nothing that it says is believed.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { open, readdir, readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, jest } from '@jest/globals';
+import sharp, { type Sharp } from 'sharp';
+import { type Confinement, type Ending, runConfined } from '../../src/files/thumbnails/confined-process.js';
+import { ImageDecoder } from '../../src/files/thumbnails/image-decoder.js';
+import { testConfig } from '../support/config.js';
+import { webpSaying } from '../support/image-bombs.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(60_000);
+
+const MIB = 1_048_576;
+const PROGRAM = resolve('test/support/confined.mjs');
+const DECODER = resolve('src/files/thumbnails/decoder.process.mjs');
+const onLinux = process.platform === 'linux' ? it : it.skip;
+const never = (): AbortSignal => new AbortController().signal;
+
+let counted = 0;
+/** What a program is asked to do, and a word by which its process is found. */
+const marked = (what: string): string => `${what} marked-${process.pid}-${++counted}`;
+
+function run(argument: string, options: Partial<Confinement> = {}, input = Readable.from([])): Promise<Ending> {
+  const usual = { memory: 600 * MIB, wallMs: 10_000, mostOutput: MIB, signal: never() };
+  return runConfined(input, { program: PROGRAM, argument, ...usual, ...options });
+}
+
+/** How many processes have it among their arguments; none where the system does not tell. */
+async function processesOf(argument: string): Promise<number> {
+  const pids = (await readdir('/proc').catch(() => [])).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')));
+  return lines.filter((line) => line.includes(argument)).length;
+}
+
+async function isGone(argument: string): Promise<void> {
+  await until(async () => (await processesOf(argument)) === 0, 'the process to be gone', 2_000);
+}
+
+async function hasBegun(argument: string): Promise<void> {
+  if (process.platform === 'linux')
+    await until(async () => (await processesOf(argument)) === 1, 'the process to begin');
+  await sleep(200); // so that it is at what it does
+}
+
+async function timeOf(work: () => Promise<unknown>): Promise<number> {
+  const began = performance.now();
+  await work();
+  return performance.now() - began;
+}
+
+describe('a confined process', () => {
+  onLinux('sees nothing of ours: no environment, no folder, no open file; and may do little', async () => {
+    process.env['A_SECRET'] = 'of the server';
+    const file = await open('package.json');
+    const { output } = await run('tell');
+    await file.close();
+    delete process.env['A_SECRET'];
+    const told = JSON.parse(output.toString()) as Record<'cwd' | 'limits', string> & { env: object; open: string[] };
+    const { PWD, ...env } = told.env as Record<string, string>;
+    expect([env, PWD ?? '/', told.cwd]).toEqual([{ MALLOC_ARENA_MAX: '1' }, '/', '/']);
+    expect(told.open.filter((path) => path.startsWith('/') && !path.startsWith('/dev/'))).toEqual([]);
+    const limit = (name: string) => new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(told.limits)?.slice(1);
+    expect(limit('Max address space')).toEqual([`${600 * MIB}`, `${600 * MIB}`]);
+    expect(limit('Max file size')).toEqual(['0', '0']);
+    expect(limit('Max core file size')).toEqual(['0', '0']);
+    expect(limit('Max cpu time')).toEqual(['30', '30']);
+  });
+
+  it.each(['loop', 'deaf'])('is killed when its time is over: %s', async (what) => {
+    const argument = marked(what);
+    const time = await timeOf(async () => expect(await run(argument, { wallMs: 700 })).toMatchObject({ code: null }));
+    expect([time > 650, time < 5_000]).toEqual([true, true]);
+    await isGone(argument);
+  });
+
+  it.each(['loop', 'deaf'])('is killed when the signal says so, and whoever waits hears why: %s', async (what) => {
+    const argument = marked(what);
+    const abort = new AbortController();
+    const input = Readable.from([Buffer.alloc(4 * MIB)]); // more than a pipe holds
+    const failure = expect(run(argument, { signal: abort.signal }, input)).rejects.toThrow('asked for');
+    await hasBegun(argument);
+    abort.abort(new Error('asked for'));
+    await failure;
+    await isGone(argument);
+    expect(input.destroyed).toBe(true);
+    const late = Readable.from([Buffer.alloc(1)]);
+    await expect(run(argument, { signal: abort.signal }, late)).rejects.toThrow('asked for');
+    expect([await processesOf(argument), late.destroyed]).toEqual([0, true]);
+  });
+
+  it('is killed when its input fails, with what that fails with', async () => {
+    const argument = marked('deaf');
+    async function* pieces(): AsyncGenerator<Buffer> {
+      yield Buffer.alloc(10);
+      await hasBegun(argument);
+      throw new Error('the disk is broken');
+    }
+    await expect(run(argument, {}, Readable.from(pieces()))).rejects.toThrow('the disk is broken');
+    await isGone(argument);
+  });
+
+  it('says no more than it may', async () => {
+    const argument = marked('flood');
+    const time = await timeOf(async () => {
+      const { output, code } = await run(argument, { mostOutput: 100_000 });
+      expect([output.length, code]).toEqual([100_000, null]);
+    });
+    expect(time).toBeLessThan(5_000);
+    await isGone(argument);
+  });
+
+  it('may crash, while it is sent much', async () => {
+    const input = Readable.from(Array<Buffer>(64).fill(Buffer.alloc(MIB)));
+    const { code, errors } = await run('crash', {}, input);
+    expect([code, errors.length]).toEqual([null, 2_000]);
+    expect(input.destroyed).toBe(true);
+  });
+
+  onLinux('gets no more memory than it may', async () => {
+    const ending = await run('memory');
+    expect([ending.code === 0, ending.output.toString()]).toEqual([false, '']);
+  });
+
+  it('that is not there is no process', async () => {
+    const { output, code, errors } = await run('tell', { program: resolve('no-such-program.mjs') });
+    expect([output.length, code]).toEqual([0, 1]);
+    expect(errors).toContain('Cannot find module');
+  });
+});
+
+class EchoingDecoder extends ImageDecoder {
+  protected override readonly program: string = PROGRAM;
+}
+
+class AbsentDecoder extends ImageDecoder {
+  protected override readonly program: string = resolve('no-such-program.mjs');
+}
+
+const config = testConfig('postgres://nowhere/none');
+
+function draw(bytes: Buffer, decoder = new ImageDecoder(config), size = bytes.length): Promise<unknown> {
+  return decoder.draw(Readable.from(bytes), size, never());
+}
+
+const solid = (width: number, height: number): Sharp =>
+  sharp({ create: { width, height, channels: 3, background: '#336699' } });
+
+const framed = (...pictures: Uint8Array[]): Buffer =>
+  Buffer.concat(
+    pictures.flatMap((picture) => {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(picture.length);
+      return [length, picture];
+    }),
+  );
+
+/** An extended WebP that says other things of itself. */
+function flagged(webp: Buffer, flags: number): Buffer {
+  expect(webp.toString('latin1', 12, 16)).toBe('VP8X');
+  return Buffer.concat([webp.subarray(0, 20), Buffer.from([flags]), webp.subarray(21)]);
+}
+
+describe('a decoder', () => {
+  it('that hands over pictures as they were asked for is heard', async () => {
+    const [small, clear] = [await solid(128, 7).webp().toBuffer(), await solid(9, 9).webp({ lossless: true }).toBuffer()];
+    const alpha = await solid(512, 256).ensureAlpha(0.5).webp().toBuffer();
+    expect(await draw(framed(small, clear, alpha), new EchoingDecoder(config))).toEqual([
+      { bytes: small, width: 128, height: 7 },
+      { bytes: clear, width: 9, height: 9 },
+      { bytes: alpha, width: 512, height: 256 },
+    ]);
+  }); // prettier-ignore
+
+  describe('that hands over', () => {
+    const fine = solid(10, 10).webp().toBuffer();
+    it.each<[string, () => Promise<Buffer>]>([
+      ['nothing', async () => Buffer.alloc(0)],
+      ['noise', async () => Buffer.alloc(5_000, 'noise')],
+      ['two pictures', async () => framed(await fine, await fine)],
+      ['four pictures', async () => framed(await fine, await fine, await fine, await fine)],
+      ['a byte more', async () => Buffer.concat([framed(await fine, await fine, await fine), Buffer.alloc(1)])],
+      ['a length beyond the end', async () => Buffer.concat([framed(await fine, await fine), Buffer.alloc(4, 255)])],
+      ['a picture larger than asked for', async () => framed(await solid(129, 1).webp().toBuffer(), await fine, await fine)],
+      ['a picture that lies of its size', async () => framed(await fine, await fine, webpSaying(await fine, 513, 1))],
+      ['a PNG', async () => framed(await fine, await fine, await solid(10, 10).png().toBuffer())],
+      ['an animation', async () => framed(await fine, await fine, await sharp(Buffer.alloc(600).fill(99, 300), { raw: { width: 10, height: 20, channels: 3, pageHeight: 10 } }).webp().toBuffer())],
+      ['metadata', async () => framed(await fine, await fine, await solid(10, 10).withExif({ IFD0: { Make: 'x' } }).webp().toBuffer())],
+      ['a colour profile', async () => framed(await fine, await fine, await solid(10, 10).withIccProfile('p3').webp().toBuffer())],
+      ['a colour profile that is kept quiet', async () => framed(await fine, await fine, flagged(await solid(9, 9).withIccProfile('p3').webp().toBuffer(), 0))],
+      ['a picture that is said to have more in it', async () => framed(await fine, await fine, flagged(await solid(9, 9).ensureAlpha(0.5).webp().toBuffer(), 0x1c))],
+      ['bytes behind the picture', async () => framed(await fine, await fine, Buffer.concat([await fine, Buffer.from('<script>')]))],
+      ['more than three pictures can be', async () => Buffer.alloc(4 * MIB, await fine)],
+    ])('%s is not believed', async (_what, output) => {
+      await expect(draw(await output(), new EchoingDecoder(config))).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
+    }); // prettier-ignore
+  });
+
+  it('that could not begin says nothing against the image', async () => {
+    const failure = draw(Buffer.from('x'), new AbsentDecoder(config));
+    await expect(failure).rejects.toThrow(/did not start: [^]*Cannot find module/);
+    await expect(failure).rejects.not.toHaveProperty('code', 'FILE_IMAGE_UNREADABLE');
+  });
+
+  it('is not begun for a file that is too large', async () => {
+    const source = Readable.from([Buffer.alloc(1)]);
+    const failure = new AbsentDecoder(config).draw(source, 64 * MIB + 1, never());
+    await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
+    expect(source.destroyed).toBe(true);
+  });
+
+  it('holds to the limit of pixels', async () => {
+    const small = new ImageDecoder(testConfig('postgres://nowhere/none', { THUMBNAIL_MAX_PIXELS: '10000' }));
+    expect(await draw(await solid(100, 100).png().toBuffer(), small)).toHaveLength(3);
+    const failure = draw(await solid(100, 101).png().toBuffer(), small);
+    await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
+  });
+
+  it.each([
+    ['an SVG', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'],
+    ['a PDF', '%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>'],
+    ['a PPM', 'P6 1 1 255\nabc'],
+    ['nothing', ''],
+  ])('does not read %s', async (_what, text) => {
+    await expect(draw(Buffer.from(text))).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
+  });
+
+  it('does not read a file that ends before it should', async () => {
+    const whole = await solid(64, 64).png().toBuffer();
+    const failure = draw(whole, new ImageDecoder(config), whole.length + 1);
+    await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
+  });
+
+  onLinux('gets no more memory than it may, and ends', async () => {
+    const image = webpSaying(await solid(64, 64).webp().toBuffer(), 8_000, 8_000); // 256 MB once it is looked at
+    const memory = 300 * MIB;
+    const task = { bytes: image.length, pixels: 1e9, memory, sizes: [128] };
+    const ending = await run(JSON.stringify(task), { program: DECODER, memory }, Readable.from(image));
+    expect([ending.code, ending.output.toString()]).toEqual([1, 'r']);
+    expect(ending.errors).toMatch(/memory/);
+  });
+
+  it('watches its memory where nobody else does', async () => {
+    const image = await solid(4_000, 4_000).png().toBuffer();
+    const task = { bytes: image.length, pixels: 1e9, memory: MIB, sizes: [128] };
+    const child = spawn(process.execPath, [DECODER, JSON.stringify(task)], { env: {}, cwd: '/' });
+    child.stdin.end(image);
+    expect(await once(child, 'close')).toEqual([null, 'SIGKILL']);
+  });
+});

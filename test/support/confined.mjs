@@ -1,0 +1,50 @@
+// Programs to confine: what the argument says, they do.
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+
+const programs = {
+  /** What it sees of the world. */
+  tell() {
+    const open = readdirSync('/proc/self/fd').flatMap((fd) => {
+      try {
+        return [readlinkSync(`/proc/self/fd/${fd}`)];
+      } catch {
+        return []; // the folder itself
+      }
+    });
+    const limits = readFileSync('/proc/self/limits', 'utf8');
+    process.stdout.write(JSON.stringify({ env: process.env, cwd: process.cwd(), open, limits }));
+  },
+  /** A decoder that hands over what it was given. */
+  echo() {
+    process.stdout.write('r');
+    process.stdin.pipe(process.stdout);
+  },
+  /** Takes nothing, ends never. */
+  deaf() {
+    setInterval(() => undefined, 1_000);
+  },
+  loop() {
+    for (;;);
+  },
+  flood() {
+    const piece = 'x'.repeat(65_536);
+    const more = () => {
+      while (process.stdout.write(piece));
+    };
+    process.stdout.on('drain', more);
+    more();
+  },
+  crash() {
+    process.stderr.write('?'.repeat(100_000));
+    process.abort();
+  },
+  memory() {
+    const held = [];
+    for (let mib = 0; mib < 2_048; mib += 64) held.push(new Uint8Array(64 * 1_048_576).fill(1));
+    process.stdout.write(`${held.length}`);
+  },
+};
+
+/** Of the decoder's task only that it is JSON is of interest: that one echoes. */
+const name = process.argv[2].startsWith('{') ? 'echo' : process.argv[2].split(' ')[0];
+programs[name]();

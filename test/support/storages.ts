@@ -1,0 +1,128 @@
+// The storages of files as the suites meet them: each empty at first, and looked at from outside too.
+import { randomUUID } from 'node:crypto';
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ListMultipartUploadsCommand, ListObjectsCommand, S3Client } from '@aws-sdk/client-s3';
+import type { FileStorage } from '../../src/files/storage/file-storage.js';
+import { LocalStorage } from '../../src/files/storage/local.storage.js';
+import { S3Storage } from '../../src/files/storage/s3.storage.js';
+import type { S3Config } from '../../src/shared/config/app-config.js';
+import { below, seeded } from './random.js';
+import { type Lack, S3_KINDS } from './s3-places.js';
+
+/** Of the largest file. */
+export const MOST_BYTES = 5 * 2 ** 30;
+
+export interface OneStorage {
+  readonly storage: FileStorage;
+  /** How many connections it may keep for later requests. */
+  readonly keeps: number;
+  /** Names of all that there is, unfinished things too: not what the storage says, what is. */
+  left(): Promise<string[]>;
+  close(): Promise<void>;
+}
+
+export interface StorageKind {
+  name: string;
+  there: boolean;
+  lacks: readonly Lack[];
+  /** What opens storages, each its own, until it is stopped. */
+  start: () => Promise<{ open(): Promise<OneStorage>; stop(): Promise<void> }>;
+}
+
+export const STORAGE_KINDS: readonly StorageKind[] = [
+  {
+    ...{ name: 'a folder', there: true, lacks: [] },
+    start: async () => ({ open: () => OneLocalStorage.open(), stop: async () => undefined }),
+  },
+  ...S3_KINDS.map(({ name, start, ...kind }) => ({
+    ...{ ...kind, name: `S3, ${name}` },
+    start: async () => {
+      const place = await start();
+      return { open: async () => new OneS3Storage(place.config), stop: () => place.stop() };
+    },
+  })),
+];
+
+export class OneLocalStorage implements OneStorage {
+  readonly storage: LocalStorage;
+  readonly keeps = 0;
+
+  /** `ground` is ours: however a hostile key climbs, a storage that lets it writes nowhere but below. */
+  private constructor(
+    readonly ground: string,
+    readonly root: string,
+  ) {
+    this.storage = new LocalStorage(join(root, 'files'));
+  }
+
+  static async open(): Promise<OneLocalStorage> {
+    const ground = await mkdtemp(join(tmpdir(), 'holdfast-files-'));
+    const root = join(ground, 'a/b/c/d');
+    await mkdir(root, { recursive: true });
+    return new OneLocalStorage(ground, root);
+  }
+
+  async left(): Promise<string[]> {
+    const entries = await readdir(this.ground, { recursive: true, withFileTypes: true });
+    return entries.filter((entry) => !entry.isDirectory()).map((entry) => entry.name);
+  }
+
+  close(): Promise<void> {
+    return rm(this.ground, { recursive: true, force: true });
+  }
+}
+
+export class OneS3Storage implements OneStorage {
+  readonly storage: S3Storage;
+  readonly keeps = 4;
+  readonly config: S3Config;
+  /** Past the storage. */
+  readonly client: S3Client;
+
+  constructor(place: S3Config) {
+    this.config = { ...place, prefix: `test-${randomUUID()}` };
+    this.storage = new S3Storage(this.config, MOST_BYTES);
+    const { endpoint, region, credentials, pathStyle } = place;
+    this.client = new S3Client({
+      ...{ endpoint, region, forcePathStyle: pathStyle },
+      credentials: credentials && { ...credentials },
+    });
+  }
+
+  async left(): Promise<string[]> {
+    const place = { Bucket: this.config.bucket, Prefix: `${this.config.prefix}/` };
+    const { Contents = [] } = await this.client.send(new ListObjectsCommand(place));
+    const uploads = await this.client.send(new ListMultipartUploadsCommand(place)).catch((error: Error) => {
+      if (error.name === 'NotImplemented') return null;
+      throw error;
+    });
+    return [...Contents, ...(uploads?.Uploads ?? [])].map(({ Key = '' }) => Key.slice(Key.lastIndexOf('/') + 1));
+  }
+
+  async close(): Promise<void> {
+    for await (const { key } of this.storage.list()) await this.storage.remove(key); // a user's S3 is not ours to fill
+    this.storage.onApplicationShutdown();
+    this.client.destroy();
+  }
+}
+
+/** Of any size up to 100 KB. */
+export function inPieces(bytes: Buffer): Readable {
+  const random = seeded(bytes.length);
+  const pieces = function* (): Generator<Buffer> {
+    for (let rest = bytes; rest.length > 0;) {
+      const piece = rest.subarray(0, 1 + below(random, 100_000));
+      rest = rest.subarray(piece.length);
+      yield piece;
+    }
+  };
+  return Readable.from(pieces(), { objectMode: false });
+}
+
+/** How many files and connections this process has open. */
+export async function descriptors(): Promise<number> {
+  return (await readdir('/proc/self/fd').catch(() => [])).length;
+}

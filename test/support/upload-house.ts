@@ -1,0 +1,69 @@
+// A server, a user, and what both know of her uploads.
+import { expect } from '@jest/globals';
+import type { UsageDto } from '../../src/files/dto/file.dto.js';
+import type { Answer, Page, Problem } from './api.js';
+import { FileHouse, type StoredFile } from './file-house.js';
+import type { Person, TestServer } from './server.js';
+import { Tus } from './tus.js';
+import { until } from './until.js';
+
+/** Status, and the code of the problem, or how far the upload has come. */
+export const refusal = ({ status, body, headers }: Answer<Problem>): string =>
+  `${status} ${(body as Problem | undefined)?.code ?? headers.get('upload-offset') ?? ''}`;
+
+export class UploadHouse {
+  private constructor(
+    readonly house: FileHouse,
+    readonly ada: Person,
+    readonly tus: Tus,
+  ) {}
+
+  static async open(env: Record<string, string> = {}): Promise<UploadHouse> {
+    const house = await FileHouse.open(env);
+    const ada = await house.server.registerUser('Ada');
+    return new UploadHouse(house, ada, new Tus(ada.api));
+  }
+
+  get server(): TestServer {
+    return this.house.server;
+  }
+
+  close(): Promise<void> {
+    return this.house.close();
+  }
+
+  async usage(): Promise<[bytes: number, files: number]> {
+    const { bytes, files } = (await this.ada.api.get<UsageDto>('/api/files/usage')).body;
+    return [bytes, files];
+  }
+
+  async files(): Promise<StoredFile[]> {
+    return (await this.ada.api.get<Page<StoredFile>>('/api/files?limit=100')).body.items;
+  }
+
+  async content(id: string | null): Promise<Buffer> {
+    return Buffer.from(await (await this.house.content(this.ada, id ?? '')).arrayBuffer());
+  }
+
+  async count(table: string): Promise<number> {
+    return (await this.server.sql<{ n: number }>(`SELECT count(*)::int n FROM ${table}`))[0]!.n;
+  }
+
+  /** Waits for the request that works on an upload. */
+  async isAtWork(): Promise<void> {
+    await until(async () => (await this.count('upload_locks')) === 1, 'a request to hold the lock');
+  }
+
+  /** Nothing that nobody needs, nothing held, no alarm: what is left in the storage are the bytes of files and of uploads. */
+  async expectOrder(): Promise<void> {
+    await until(async () => (await this.count('upload_locks')) === 0, 'locks to be given back');
+    await until(async () => {
+      const known = `SELECT storage_key FROM blobs UNION SELECT storage_key FROM upload_segments`;
+      const needed = (await this.server.sql<{ storage_key: string }>(known)).map((row) => row.storage_key);
+      return needed.sort().join() === (await this.house.bytesLeft()).sort().join();
+    }, 'bytes that nobody needs to be gone');
+    const spare = `SELECT storage_key FROM storage_leases WHERE storage_key NOT IN (SELECT storage_key FROM uploads)`;
+    expect(await this.server.sql(spare)).toEqual([]);
+    expect(this.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
+  }
+}
