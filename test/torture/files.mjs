@@ -1,0 +1,260 @@
+// Torture of the files: servers killed while files go up and are deleted, clients that break off. `npm run build && node test/torture/files.mjs`
+import { Buffer } from 'node:buffer';
+import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { request } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import pg from 'pg';
+import { createDatabase, makeFolder, randomFrom, removeFolder, Server, until } from './servers.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '200' }, //       SIGKILLs of a server that has uploads in flight
+    processes: { type: 'string', default: '2' },
+    clients: { type: 'string', default: '8' },
+    largest: { type: 'string', default: '4000000' }, // bytes; sizes are spread evenly over the orders of magnitude below
+    encrypted: { type: 'boolean', default: false },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
+    unprotected: { type: 'boolean', default: false }, // the red twin: no row knows of the bytes before they are written
+  },
+});
+const number = (name) => Number(options[name]);
+const random = randomFrom(number('seed'));
+const pick = (list) => list[Math.floor(random() * list.length)];
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+const began = performance.now();
+const counts = { kills: 0, sent: 0, acknowledged: 0, brokenOff: 0, inDoubt: 0, deleted: 0, tidied: 0, read: 0 };
+const violations = [];
+const violate = (text) => violations.length < 20 && violations.push(text);
+
+/** Acknowledged and not deleted: id → hash. */
+const living = new Map();
+/** Sent whole, but nobody said what became of it; deleted, but nobody said so. */
+const doubtful = { uploads: new Map(), deletes: new Set() };
+const gone = new Set();
+
+const dataDir = makeFolder('files');
+const database = await createDatabase();
+const key = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
+const env = {
+  ...{ DATABASE_URL: database.url, DATA_DIR: dataDir, RATE_LIMIT_MODE: 'off', FILE_LEASE: '1500', JOB_LEASE: '1500' },
+  ...(options.encrypted && { FILE_ENCRYPTION_KEYS: key }),
+};
+const imports = options.unprotected ? [fileURLToPath(new URL('files.unleased.mjs', import.meta.url))] : [];
+const servers = Array.from({ length: number('processes') }, () => new Server(env, imports));
+await Promise.all(servers.map((server) => server.ready()));
+const inFlight = new Map(servers.map((_, place) => [place, 0]));
+let token;
+try {
+  await logIn();
+  await torture();
+  await judge();
+} finally {
+  for (const server of servers) server.child.kill('SIGKILL');
+  await Promise.all(servers.map((server) => server.child.ended));
+  removeFolder(dataDir);
+  await database.drop();
+}
+const durationS = Math.round((performance.now() - began) / 100) / 10;
+console.log(
+  JSON.stringify({ id: 'files', seed: number('seed'), encrypted: options.encrypted, counts, violations, durationS }),
+);
+process.exit(violations.length === 0 ? 0 : 1);
+
+async function logIn() {
+  const login = { email: 'torture@example.com', password: 'correct horse battery staple' };
+  await servers[0].call('POST', '/api/auth/register', { body: { ...login, name: 'T' } });
+  await onDatabase(`UPDATE users SET role = 'ADMIN'`);
+  token = (await servers[0].call('POST', '/api/auth/login', { body: login })).body.accessToken;
+}
+
+async function torture() {
+  let going = true;
+  const client = async () => {
+    while (going) await (random() < 0.25 && living.size > 0 ? deleteOne() : uploadOne());
+  };
+  const tidy = async () => {
+    while (going) {
+      await call('POST', '/api/jobs', { body: { type: 'files.tidy' } }).then(
+        () => counts.tidied++,
+        () => undefined,
+      );
+      await delay(300);
+    }
+  };
+  const work = [...Array.from({ length: number('clients') }, () => client()), tidy()];
+  for (; counts.kills < number('kills');) await killOne();
+  going = false;
+  await Promise.all(work);
+}
+
+/** Waits until the victim has uploads in flight: other kills prove nothing. */
+async function killOne() {
+  const place = Math.floor(random() * servers.length);
+  await delay(random() * 400);
+  await until(() => inFlight.get(place) > 0, 'an upload in flight');
+  servers[place].child.kill('SIGKILL');
+  counts.kills++;
+  await servers[place].child.ended;
+  servers[place].agent.destroy();
+  servers[place] = await new Server(env, imports).ready();
+}
+
+async function uploadOne() {
+  const size = Math.floor(number('largest') ** random());
+  const bytes = Buffer.alloc(size, random() < 0.2 ? `twin ${Math.floor(random() * 5)}` : `${random()} `);
+  const place = Math.floor(random() * servers.length);
+  counts.sent++;
+  inFlight.set(place, inFlight.get(place) + 1);
+  try {
+    const { whole, answer } = await send(servers[place], bytes);
+    if (answer?.status === 201) {
+      counts.acknowledged++;
+      if (answer.body.sha256 !== sha256(bytes)) violate(`${answer.body.id} was acknowledged with another hash`);
+      living.set(answer.body.id, answer.body.sha256);
+    } else if (answer) {
+      if (answer.status !== 503) violate(`an upload answered ${answer.status}`);
+    } else if (whole) doubtful.uploads.set(sha256(bytes), (doubtful.uploads.get(sha256(bytes)) ?? 0) + 1);
+  } finally {
+    inFlight.set(place, inFlight.get(place) - 1);
+  }
+}
+
+/** In pieces with pauses; one in ten breaks off. `answer` undefined: there was none. */
+async function send(server, bytes) {
+  const boundary = 'torture';
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\nContent-Type: application/x-torture\r\n\r\n`;
+  const tail = `\r\n--${boundary}--\r\n`;
+  const cutAt = random() < 0.1 ? Math.floor(random() * bytes.length) : Infinity;
+  let whole = false;
+  const answer = await new Promise((resolve) => {
+    const call = request(
+      {
+        ...{ host: '127.0.0.1', port: server.port, method: 'POST', path: '/api/files', agent: false },
+        headers: {
+          authorization: `Bearer ${token}`,
+          'content-type': `multipart/form-data; boundary=${boundary}`,
+          'content-length': head.length + bytes.length + tail.length,
+        },
+      },
+      (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (part) => (text += part));
+        response.on('end', () => resolve({ status: response.statusCode, body: JSON.parse(text) }));
+        response.on('error', () => resolve(undefined)).on('aborted', () => resolve(undefined));
+      },
+    );
+    call.on('error', () => resolve(undefined)).on('close', () => resolve(undefined));
+    const write = async () => {
+      call.write(head);
+      for (let at = 0; at < bytes.length && !call.destroyed; at += 262_144) {
+        if (at + 262_144 > cutAt) {
+          counts.brokenOff++;
+          return void call.destroy();
+        }
+        call.write(bytes.subarray(at, at + 262_144));
+        await delay(random() * 15);
+      }
+      whole = !call.destroyed;
+      call.end(tail);
+    };
+    void write();
+  });
+  return { whole, answer };
+}
+
+async function deleteOne() {
+  const id = pick([...living.keys()]);
+  living.delete(id);
+  doubtful.deletes.add(id);
+  const answer = await call('DELETE', `/api/files/${id}`).catch(() => undefined);
+  if (answer?.status === 204) {
+    doubtful.deletes.delete(id);
+    gone.add(id);
+    counts.deleted++;
+  } else if (answer && answer.status !== 503) violate(`a delete answered ${answer.status}`);
+}
+
+function call(method, path, more = {}) {
+  return pick(servers).call(method, path, { token, ...more });
+}
+
+/** Everything calm: what stands must be what was told, on both sides. */
+async function judge() {
+  const [server] = servers;
+  const job = async (type, payload = {}) => {
+    const { body } = await server.call('POST', '/api/jobs', { token, body: { type, payload } });
+    return until(
+      async () => {
+        const { body: now } = await server.call('GET', `/api/jobs/${body.id}`, { token });
+        return ['SUCCEEDED', 'FAILED'].includes(now.status) && now;
+      },
+      type,
+      120_000,
+    );
+  };
+  const idle = `SELECT 1 FROM jobs WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') AND type IN ('files.purge', 'files.tidy')`;
+  await until(async () => (await onDatabase(idle)).length === 0, 'the purges', 120_000);
+  await delay(2_000); // the leases of those who died are over then
+  await job('files.tidy');
+  const sweep = await job('files.sweep', { minAgeHours: 0, dryRun: true });
+  for (const [what, n] of Object.entries(sweep.result ?? {}))
+    if (typeof n === 'number' && n > 0) violate(`the sweep finds ${n} ${what}`);
+
+  const rows = await onDatabase('SELECT uuid, sha256, deleted_at FROM files');
+  const visible = new Map(rows.filter((row) => !row.deleted_at).map((row) => [row.uuid, row.sha256]));
+  for (const [id, hash] of living) if (visible.get(id) !== hash) violate(`${id} was acknowledged and is not there`);
+  for (const id of gone) if (visible.has(id)) violate(`${id} was deleted and is there`);
+  for (const [id, hash] of visible) {
+    if (living.has(id) || doubtful.deletes.has(id)) continue;
+    const left = doubtful.uploads.get(hash) ?? 0;
+    if (left === 0) violate(`${id} is there and was neither acknowledged nor sent whole`);
+    doubtful.uploads.set(hash, left - 1);
+    counts.inDoubt++;
+  }
+  for (const [id, hash] of visible) await readBack(server, id, hash);
+  const keys = (await onDatabase('SELECT storage_key FROM blobs')).map((row) => row.storage_key).sort();
+  const stored = readdirSync(join(dataDir, 'files'), { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  const names = stored.map((entry) => entry.name).sort();
+  const known = new Set(keys);
+  for (const name of names) if (!known.has(name)) violate(`${name} is on the disk and no row knows it`);
+  if (names.length !== keys.length) violate(`${keys.length} blobs, ${names.length} files on the disk`);
+  const leases = await onDatabase('SELECT reason FROM storage_leases');
+  if (leases.length > 0) violate(`${leases.length} leases are left: ${leases[0].reason}`);
+}
+
+async function readBack(server, id, hash) {
+  const digest = await new Promise((resolve, reject) => {
+    const path = `/api/files/${id}/content`;
+    request(
+      { host: '127.0.0.1', port: server.port, path, headers: { authorization: `Bearer ${token}` } },
+      (response) => {
+        const sum = createHash('sha256');
+        response.on('data', (piece) => sum.update(piece));
+        response.on('end', () =>
+          resolve(response.statusCode === 200 ? sum.digest('hex') : `status ${response.statusCode}`),
+        );
+        response.on('error', reject);
+      },
+    )
+      .on('error', reject)
+      .end();
+  });
+  counts.read++;
+  if (digest !== hash) violate(`${id} reads back as ${digest}`);
+}
+
+async function onDatabase(sql) {
+  const client = new pg.Client({ connectionString: database.url });
+  await client.connect();
+  try {
+    return (await client.query(sql)).rows;
+  } finally {
+    await client.end();
+  }
+}
