@@ -29,7 +29,7 @@ it('what was acknowledged reads back with its hash, and the sweep finds nothing 
 });
 
 it('the red twin, whose bytes no row knows of before they have a file, leaves some behind', async () => {
-  const { code, verdict } = await torture('--kills=2', '--unprotected');
+  const { code, verdict } = await torture('--kills=2', '--processes=1', '--unprotected');
   expect(code).toBe(1);
   expect(verdict.violations.join()).toContain('no row knows it');
 });

@@ -1,7 +1,7 @@
 // Torture of the files: servers killed while files go up and are deleted, clients that break off. `npm run build && node test/torture/files.mjs`
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -91,16 +91,27 @@ async function torture() {
   await Promise.all(work);
 }
 
-/** Waits until the victim has uploads in flight: other kills prove nothing. */
+/** The victim has uploads in flight and bytes stand half written, seen while it is frozen: other kills prove nothing. */
 async function killOne() {
   const place = Math.floor(random() * servers.length);
+  const { child } = servers[place];
   await delay(random() * 400);
-  await until(() => inFlight.get(place) > 0, 'an upload in flight');
-  servers[place].child.kill('SIGKILL');
+  await until(() => {
+    child.kill('SIGSTOP');
+    if (inFlight.get(place) > 0 && bytesBeingWritten() > 0) return true;
+    child.kill('SIGCONT');
+    return false;
+  }, 'an upload in flight');
+  child.kill('SIGKILL');
   counts.kills++;
-  await servers[place].child.ended;
+  await child.ended;
   servers[place].agent.destroy();
   servers[place] = await new Server(env, imports).ready();
+}
+
+function bytesBeingWritten() {
+  const folder = join(dataDir, 'files', 'incoming');
+  return existsSync(folder) ? readdirSync(folder).length : 0;
 }
 
 async function uploadOne() {
@@ -117,7 +128,10 @@ async function uploadOne() {
       living.set(answer.body.id, answer.body.sha256);
     } else if (answer) {
       if (answer.status !== 503) violate(`an upload answered ${answer.status}`);
-    } else if (whole) doubtful.uploads.set(sha256(bytes), (doubtful.uploads.get(sha256(bytes)) ?? 0) + 1);
+      return;
+    }
+    if (whole) doubtful.uploads.set(sha256(bytes), (doubtful.uploads.get(sha256(bytes)) ?? 0) + 1);
+    await delay(20); // a server that is dead refuses at once
   } finally {
     inFlight.set(place, inFlight.get(place) - 1);
   }
