@@ -8,7 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
-import { createDatabase, makeFolder, randomFrom, removeFolder, Server, until } from './servers.mjs';
+import { createDatabase, makeDisk, makeFolder, randomFrom, removeFolder, Server, until } from './servers.mjs';
 
 const { values: options } = parseArgs({
   options: {
@@ -17,6 +17,8 @@ const { values: options } = parseArgs({
     clients: { type: 'string', default: '8' },
     largest: { type: 'string', default: '4000000' }, // bytes; sizes are spread evenly over the orders of magnitude below
     encrypted: { type: 'boolean', default: false },
+    disk: { type: 'string', default: '0' }, //          MiB of a disk of its own, which gets full (as root); 0: the machine's
+    ranges: { type: 'string', default: '10000' }, //    parts that are read back in the end, besides all files as a whole
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     unprotected: { type: 'boolean', default: false }, // the red twin: no row knows of the bytes before they are written
   },
@@ -26,7 +28,10 @@ const random = randomFrom(number('seed'));
 const pick = (list) => list[Math.floor(random() * list.length)];
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const began = performance.now();
-const counts = { kills: 0, sent: 0, acknowledged: 0, brokenOff: 0, inDoubt: 0, deleted: 0, tidied: 0, read: 0 };
+const counts = {
+  ...{ kills: 0, sent: 0, acknowledged: 0, brokenOff: 0, full: 0, inDoubt: 0, deleted: 0, tidied: 0, swept: 0 },
+  ...{ read: 0, ranges: 0 },
+};
 const violations = [];
 const violate = (text) => violations.length < 20 && violations.push(text);
 
@@ -36,7 +41,7 @@ const living = new Map();
 const doubtful = { uploads: new Map(), deletes: new Set() };
 const gone = new Set();
 
-const dataDir = makeFolder('files');
+const dataDir = options.disk === '0' ? makeFolder('files') : makeDisk('files', number('disk'));
 const database = await createDatabase();
 const key = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
 const env = {
@@ -76,16 +81,18 @@ async function torture() {
   const client = async () => {
     while (going) await (random() < 0.25 && living.size > 0 ? deleteOne() : uploadOne());
   };
-  const tidy = async () => {
-    while (going) {
-      await call('POST', '/api/jobs', { body: { type: 'files.tidy' } }).then(
-        () => counts.tidied++,
+  const upkeep = async (body, kind, pauseMs) => {
+    for (; going; await delay(pauseMs))
+      await call('POST', '/api/jobs', { body }).then(
+        () => counts[kind]++,
         () => undefined,
       );
-      await delay(300);
-    }
   };
-  const work = [...Array.from({ length: number('clients') }, () => client()), tidy()];
+  const work = [
+    ...Array.from({ length: number('clients') }, () => client()),
+    upkeep({ type: 'files.tidy' }, 'tidied', 300),
+    upkeep({ type: 'files.sweep', payload: { minAgeHours: 1 } }, 'swept', 2_000),
+  ];
   for (; counts.kills < number('kills');) await killOne();
   going = false;
   await Promise.all(work);
@@ -127,7 +134,8 @@ async function uploadOne() {
       if (answer.body.sha256 !== sha256(bytes)) violate(`${answer.body.id} was acknowledged with another hash`);
       living.set(answer.body.id, answer.body.sha256);
     } else if (answer) {
-      if (answer.status !== 503) violate(`an upload answered ${answer.status}`);
+      if (answer.status === 507 && number('disk') > 0) counts.full++;
+      else if (answer.status !== 503) violate(`an upload answered ${answer.status}`);
       return;
     }
     if (whole) doubtful.uploads.set(sha256(bytes), (doubtful.uploads.get(sha256(bytes)) ?? 0) + 1);
@@ -229,7 +237,8 @@ async function judge() {
     doubtful.uploads.set(hash, left - 1);
     counts.inDoubt++;
   }
-  for (const [id, hash] of visible) await readBack(server, id, hash);
+  const each = Math.ceil(number('ranges') / Math.max(1, visible.size));
+  for (const [id, hash] of visible) await readBack(server, id, hash, Math.min(each, number('ranges') - counts.ranges));
   const keys = (await onDatabase('SELECT storage_key FROM blobs')).map((row) => row.storage_key).sort();
   const stored = readdirSync(join(dataDir, 'files'), { recursive: true, withFileTypes: true }).filter((entry) =>
     entry.isFile(),
@@ -242,25 +251,32 @@ async function judge() {
   if (leases.length > 0) violate(`${leases.length} leases are left: ${leases[0].reason}`);
 }
 
-async function readBack(server, id, hash) {
-  const digest = await new Promise((resolve, reject) => {
-    const path = `/api/files/${id}/content`;
-    request(
-      { host: '127.0.0.1', port: server.port, path, headers: { authorization: `Bearer ${token}` } },
-      (response) => {
-        const sum = createHash('sha256');
-        response.on('data', (piece) => sum.update(piece));
-        response.on('end', () =>
-          resolve(response.statusCode === 200 ? sum.digest('hex') : `status ${response.statusCode}`),
-        );
-        response.on('error', reject);
-      },
-    )
+/** The whole, by its hash, and parts of it that lie anywhere. */
+async function readBack(server, id, hash, ranges) {
+  const whole = await content(server, id);
+  counts.read++;
+  if (whole.status !== 200 || sha256(whole.bytes) !== hash) return violate(`${id} reads back wrong (${whole.status})`);
+  for (let left = ranges; left > 0 && whole.bytes.length > 0; left--, counts.ranges++) {
+    const first = Math.floor(random() * whole.bytes.length);
+    const last = first + Math.floor(random() * (whole.bytes.length - first));
+    const part = await content(server, id, { range: `bytes=${first}-${last}` });
+    const isRight = part.status === 206 && part.bytes.equals(whole.bytes.subarray(first, last + 1));
+    if (!isRight) violate(`${id} reads back wrong from ${first} to ${last} (${part.status})`);
+  }
+}
+
+function content({ port, agent }, id, headers = {}) {
+  const path = `/api/files/${id}/content`;
+  const call = { host: '127.0.0.1', port, agent, path, headers: { authorization: `Bearer ${token}`, ...headers } };
+  return new Promise((resolve, reject) => {
+    request(call, (response) => {
+      const pieces = [];
+      response.on('data', (piece) => pieces.push(piece)).on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, bytes: Buffer.concat(pieces) }));
+    })
       .on('error', reject)
       .end();
   });
-  counts.read++;
-  if (digest !== hash) violate(`${id} reads back as ${digest}`);
 }
 
 async function onDatabase(sql) {

@@ -1,6 +1,6 @@
 // Servers of the built code as processes, a database of their own, and a small HTTP client: for torture runs.
 import { Buffer } from 'node:buffer';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
 import { Agent, request } from 'node:http';
@@ -19,6 +19,7 @@ export function killAll() {
 }
 /** What clears away what is left when we are stopped in the midst of it. */
 const leftovers = new Set();
+const disks = new Set();
 process.once('exit', () => {
   killAll();
   for (const clear of leftovers) clear();
@@ -42,8 +43,17 @@ export function makeFolder(name) {
   return path;
 }
 
+/** A folder that is a disk of its own, of so many MiB (tmpfs; root). */
+export function makeDisk(name, mib) {
+  const path = makeFolder(name);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', path]);
+  disks.add(path);
+  return path;
+}
+
 /** Those who wrote to it may be on their way out still. */
 export function removeFolder(path) {
+  if (disks.delete(path)) execFileSync('umount', ['-l', path]);
   rmSync(path, { recursive: true, force: true, maxRetries: 10 });
 }
 
