@@ -9,6 +9,7 @@ import { runningRequest } from '../shared/services/logging/request-context.js';
 import { expectFileName } from './file-name.js';
 import { FileErrors } from './files.errors.js';
 import type { FileOwner } from './file.entity.js';
+import { type FormHead, watchFormHead } from './form-head.js';
 import type { FilesService, StoredBlob } from './files.service.js';
 
 /** Name of the form's only field. */
@@ -33,9 +34,11 @@ export async function receiveFile(
   const { maxBytes } = files;
   const length = Number(request.headers['content-length'] ?? 0);
   if (length > maxBytes + MOST_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
+  const head = watchFormHead(request.raw, request.headers['content-type'] ?? '');
   const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // one more: whoever counts them throws
   try {
-    return await storeOnly(parts, owner, { bucket, expectedBytes: Math.max(0, length - USUAL_FRAMING_BYTES) }, files);
+    const expectedBytes = Math.max(0, length - USUAL_FRAMING_BYTES);
+    return await storeOnly(parts, head, owner, { bucket, expectedBytes }, files);
   } finally {
     request.raw.unpipe().resume(); // the rest is thrown away: who is still sending would not hear the answer
   }
@@ -44,11 +47,13 @@ export async function receiveFile(
 /** Stores the first part; a second one, or a broken end, undoes it. */
 async function storeOnly(
   parts: AsyncIterator<Multipart>,
+  head: FormHead,
   owner: FileOwner,
   options: { bucket: string; expectedBytes: number },
   files: FilesService,
 ): Promise<StoredBlob> {
   const part = await nextOf(parts);
+  if (head.isBroken()) throw brokenOff();
   if (part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
   expectFileName('filename', part.filename);
   const source = Readable.from(told(part.file), { objectMode: false });

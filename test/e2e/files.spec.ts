@@ -252,13 +252,20 @@ describe('with a limit of 16 MiB', () => {
     }),
   ); // prettier-ignore
 
-  it('a name broken by CRLF ends there, and makes no header', async () => {
-    const file = await upload(Buffer.from('x'), 'filename="a\r\nSet-Cookie: b=c"');
-    expect(file.name).toBe('a');
-    const encoded = await post(`${partHead(`name="file"; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b`)}x${END}`);
-    expect(encoded.status).toBe(400);
-    const { headers } = await download(file.id);
-    expect([headers.get('set-cookie'), headers.get('content-disposition')]).toEqual([null, expect.any(String)]);
+  it.each([
+    'filename="a\r\nSet-Cookie: b=c"', 'filename="a\r\n\r\n<script>"', 'filename="a\r\n folded"', 'filename="a\\"\r\nSet-Cookie: b=c"', "filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b",
+  ])('a name broken by CR LF, as %j, is refused', (filename) =>
+    leavesNothing(async () => {
+      for (const before of ['', 'preamble\r\n\r\n']) {
+        const { status, headers, body } = await post(`${before}${partHead(`name="file"; ${filename}`)}x${END}`);
+        expect([status, body, headers.get('set-cookie')]).toMatchObject([400, { code: expect.stringMatching(/^(VALIDATION_FAILED|BAD_REQUEST)$/) }, null]);
+      }
+    }),
+  ); // prettier-ignore
+
+  it('quotes and backslashes in a name are no end of it', async () => {
+    const file = await upload(Buffer.from('x\r\n"\r\n\r\n'), 'filename="a \\"b\\" c"');
+    expect([file.name, file.size]).toEqual(['a "b" c', 8]);
   });
 
   describe('what is no upload', () => {
