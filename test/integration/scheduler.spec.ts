@@ -1,5 +1,5 @@
 // Jobs by the clock: fired once each, made up once, by whoever leads; and what happens when clocks are put forward and back.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { lockUnavailable } from '../../src/shared/services/cache/lock.errors.js';
 import type { Held } from '../../src/shared/services/cache/lock-lease.js';
@@ -78,19 +78,16 @@ const due = (name: string, ago: string) =>
   sql(`UPDATE schedules SET next_run_at = now() - $2::interval WHERE name = $1`, name, ago);
 const hasLeader = (name = 'test.yearly') => until(() => schedule(name), 'a leader');
 
-beforeAll(async () => {
+beforeEach(async () => {
   database = await cloneDatabase();
-});
-beforeEach(() => {
   houses = [];
   hold = undefined;
 });
 afterEach(async () => {
-  if (houses[0]) await sql('TRUNCATE jobs, schedules');
   jest.restoreAllMocks();
   await Promise.all(houses.map((house) => house.close()));
+  await database.drop();
 });
-afterAll(() => database.drop());
 
 it('what is due every second is enqueued every second, once', async () => {
   await (await open()).work();
