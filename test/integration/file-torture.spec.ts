@@ -1,18 +1,18 @@
-// The torture of the files in short, with its red twin: servers that are really killed while files go up and are deleted.
+// The tortures of the files in short, with their red twins: servers that are really killed, names and types that are tricks.
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 
 jest.setTimeout(180_000);
 
 interface Verdict {
-  counts: { kills: number; acknowledged: number; deleted: number; read: number };
+  counts: Record<string, number>;
   violations: string[];
 }
 
 /** The verdict is the last line; the code says whether there are violations. */
-function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
+function torture(file: string, ...args: string[]): Promise<{ code: number; verdict: Verdict }> {
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
-  const command = ['test/torture/files.mjs', '--largest=1000000', '--clients=4', ...args];
+  const command = [`test/torture/${file}`, ...args];
   return new Promise((resolve, reject) => {
     const child = execFile(process.execPath, command, { env, timeout: 170_000 }, (_error, out, complaints) => {
       if (!out.startsWith('{')) return reject(new Error(`No verdict: ${out}${complaints}`));
@@ -21,15 +21,32 @@ function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }>
   });
 }
 
+const UNDER_KILLS = ['files.mjs', '--largest=1000000', '--clients=4', '--ranges=100'] as const;
+
 it('what was acknowledged reads back with its hash, and the sweep finds nothing left, after 3 kills', async () => {
-  const { code, verdict } = await torture('--kills=3');
+  const { code, verdict } = await torture(...UNDER_KILLS, '--kills=3');
   expect([code, verdict.violations]).toEqual([0, []]);
-  expect(verdict.counts.kills).toBe(3);
-  expect(Math.min(verdict.counts.acknowledged, verdict.counts.deleted, verdict.counts.read)).toBeGreaterThan(10);
+  const { kills, ranges, acknowledged = 0, deleted = 0, read = 0 } = verdict.counts;
+  expect([kills, ranges]).toEqual([3, 100]);
+  expect(Math.min(acknowledged, deleted, read)).toBeGreaterThan(10);
 });
 
 it('the red twin, whose bytes no row knows of before they have a file, leaves some behind', async () => {
-  const { code, verdict } = await torture('--kills=2', '--processes=1', '--unprotected');
+  const { code, verdict } = await torture(...UNDER_KILLS, '--kills=2', '--processes=1', '--unprotected');
   expect(code).toBe(1);
   expect(verdict.violations.join()).toContain('no row knows it');
+});
+
+it('no name is a path and no content runs, of 400 that try', async () => {
+  const { code, verdict } = await torture('file-names.mjs', '--count=400');
+  expect([code, verdict.violations]).toEqual([0, []]);
+  const { kept = 0, refused = 0, served = 0 } = verdict.counts;
+  expect([kept + refused, served]).toEqual([400, kept]);
+  expect(Math.min(kept, refused)).toBeGreaterThan(50);
+});
+
+it('the red twin, which believes names and types, is found out', async () => {
+  const { code, verdict } = await torture('file-names.mjs', '--count=30', '--unprotected');
+  expect(code).toBe(1);
+  expect(verdict.violations.join()).toMatch(/wrong type.*was written/);
 });

@@ -2,7 +2,7 @@
 import { Buffer } from 'node:buffer';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { request } from 'node:http';
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -44,7 +44,7 @@ const STORED = /^data\/files\/(incoming|([0-9a-f]{2}\/){2}[0-9a-f-]{36})$/;
 
 const folder = makeFolder('names');
 mkdirSync(join(folder, 'data'));
-const decoys = [tmpdir(), '/', folder, join(folder, 'data'), process.env.HOME ?? '/root', process.cwd()];
+const decoys = [tmpdir(), '/', folder, join(folder, 'data'), homedir(), process.cwd()];
 const database = await createDatabase();
 const env = { DATABASE_URL: database.url, DATA_DIR: join(folder, 'data'), RATE_LIMIT_MODE: 'off' };
 const imports = options.unprotected ? [fileURLToPath(new URL('file-names.trusting.mjs', import.meta.url))] : [];
