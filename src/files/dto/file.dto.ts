@@ -20,7 +20,7 @@ export class UploadQuery {
 }
 
 export class ChangeFileDto {
-  @TextField({ max: 255, example: 'report.pdf', description: 'Folders and control characters are left out' })
+  @TextField({ max: 255, example: 'report.pdf', description: 'A name, without parts of a path and control characters' })
   name!: string;
 }
 
