@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import sharp from 'sharp';
 import { KeyCheck } from '../../src/files/blobs/key-check.js';
 import { Keyring } from '../../src/files/blobs/keyring.js';
 import { Sealer } from '../../src/files/blobs/sealed-bytes.js';
@@ -98,6 +99,26 @@ describe('with one owner', () => {
     expect(await house.bytesLeft()).not.toContain(lost);
     expect(await house.bytesLeft()).toEqual(expect.arrayContaining([young, 'README']));
     expect(await sweep()).toEqual({ ...NOTHING, orphans: 1 });
+  });
+
+  it('thumbnails that are lost or cut short are made again, and nothing of the old ones is left', async () => {
+    const image = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } })
+      .png()
+      .toBuffer();
+    const { id } = await house.upload(ada, Buffer.from(image), { name: 'a.png', type: 'image/png' });
+    const thumbnail = async (): Promise<number> => (await ada.api.request('GET', `/api/files/${id}/thumbnail`)).status;
+    await until(async () => (await thumbnail()) === 200, 'the thumbnail');
+    const rows = await house.server.sql<{ key: string }>('SELECT storage_key AS key FROM thumbnails');
+    const [lost, cut] = rows.map(({ key }) => join(house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key));
+    await rm(lost as string);
+    await truncate(cut as string, 5);
+    expect(await sweep({ dryRun: true })).toEqual({ ...NOTHING, dryRun: true, thumbnails: 2 });
+    expect(await sweep()).toEqual({ ...NOTHING, thumbnails: 2 });
+    await run('files.tidy');
+    expect(await house.bytesLeft()).not.toContain(basename(cut as string));
+    await until(async () => (await thumbnail()) === 200, 'the thumbnail again');
+    expect(await sweep()).toEqual(NOTHING);
+    await ada.api.delete(`/api/files/${id}`);
   });
 
   it('rows without bytes are told, refused as damaged, and mended by the same content', async () => {

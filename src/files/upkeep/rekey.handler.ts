@@ -9,7 +9,6 @@ import { FileErrors } from '../files.errors.js';
 import { RekeyStorage } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
-import { StorageLeases } from '../blobs/storage-leases.js';
 
 const BATCH = 100;
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
@@ -20,7 +19,6 @@ export class RekeyHandler implements JobHandler<NoPayload> {
     private readonly keyring: Keyring,
     private readonly blobs: BlobsRepository,
     private readonly mover: BlobMover,
-    private readonly leases: StorageLeases,
     private readonly upkeep: UpkeepRepository,
     private readonly transaction: Transaction,
   ) {}
@@ -62,10 +60,7 @@ export class RekeyHandler implements JobHandler<NoPayload> {
       signal.throwIfAborted();
       const batch = await this.upkeep.listThumbnails(after, BATCH);
       const keys = batch.filter(({ keyId }) => keyId !== current).map(({ storageKey }) => storageKey);
-      await this.transaction.run(async () => {
-        await this.upkeep.dropThumbnails(keys);
-        await this.leases.mark(keys, 'DELETE');
-      });
+      await this.transaction.run(() => this.upkeep.dropThumbnails(keys));
       dropped += keys.length;
       const last = batch.at(-1);
       if (!last) return dropped;

@@ -115,7 +115,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
       for (const thumbnail of batch) {
         signal.throwIfAborted();
         if (await this.bytes.isWhole(thumbnail)) continue;
-        if (!found.dryRun) await this.upkeep.dropThumbnails([thumbnail.storageKey]);
+        if (!found.dryRun) await this.transaction.run(() => this.upkeep.dropThumbnails([thumbnail.storageKey]));
         found.thumbnails++;
       }
       const last = batch.at(-1);

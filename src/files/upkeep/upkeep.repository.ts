@@ -2,12 +2,16 @@
 import { Injectable } from '@nestjs/common';
 import { sqlFiles } from '../../shared/services/database/sql-file.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
+import { StorageLeases } from '../blobs/storage-leases.js';
 
 const statement = sqlFiles(import.meta.url, 'upkeep');
 
 @Injectable()
 export class UpkeepRepository {
-  constructor(private readonly transaction: Transaction) {}
+  constructor(
+    private readonly transaction: Transaction,
+    private readonly leases: StorageLeases,
+  ) {}
 
   /** PostgreSQL's. */
   async now(): Promise<Date> {
@@ -89,13 +93,14 @@ export class UpkeepRepository {
     return row?.blob_id ?? null;
   }
 
-  /** In a transaction: thumbnails that are missing, or encrypted with another key than this one. They are made again when asked for. */
+  /** In a transaction: thumbnails that are not whole, or encrypted with an old key; what stands of them is removed. They are made again when asked for. */
   async dropThumbnails(storageKeys: readonly string[]): Promise<void> {
     await this.transaction.query({
       name: 'upkeep-drop-thumbnails',
       text: 'DELETE FROM thumbnails WHERE storage_key = ANY ($1::uuid[])',
       values: [storageKeys],
     });
+    await this.leases.mark(storageKeys, 'DELETE');
   }
 
   /** In the order of their keys. */
