@@ -12,6 +12,7 @@ import { BucketErrors } from './buckets/buckets.errors.js';
 import { ContentService } from './content/content.service.js';
 import { ChangeFileDto, FileDto, FilePage, ListFilesQuery, toFileDto, UploadQuery, UsageDto } from './dto/file.dto.js';
 import { AnswersFile, TakesFile } from './file-endpoints.decorator.js';
+import { FileWriter } from './file-writer.js';
 import { FileErrors, QuotaErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
@@ -23,6 +24,7 @@ export class FilesController {
   constructor(
     private readonly files: FilesRepository,
     private readonly service: FilesService,
+    private readonly writer: FileWriter,
     private readonly contents: ContentService,
   ) {}
 
@@ -45,7 +47,7 @@ export class FilesController {
     @QueryParams() { bucket }: UploadQuery,
     @Req() request: FastifyRequest,
   ): Promise<FileDto> {
-    return toFileDto(await this.service.keep(actor, await receiveFile(request, actor, bucket, this.service)));
+    return toFileDto(await this.writer.keep(actor, await receiveFile(request, actor, bucket, this.writer)));
   }
 
   @Get()

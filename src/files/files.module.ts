@@ -15,6 +15,7 @@ import { BucketsRepository } from './buckets/buckets.repository.js';
 import { BucketsService } from './buckets/buckets.service.js';
 import { ContentService } from './content/content.service.js';
 import { FileEntity } from './file.entity.js';
+import { FileWriter } from './file-writer.js';
 import { FilesController } from './files.controller.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
@@ -44,12 +45,13 @@ import { UploadSegments } from './uploads/upload-segments.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsRepository } from './uploads/uploads.repository.js';
 import { UploadsService } from './uploads/uploads.service.js';
+import { UsagesRepository } from './usages.repository.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([FileEntity, Blob, Bucket, FileLink])],
   controllers: [FilesController, BucketsController, LinksController, ThumbnailsController, UploadsController],
   providers: [
-    ...[FilesRepository, FilesService, ContentService, PurgeHandler], //   files
+    ...[FilesRepository, UsagesRepository, FilesService, FileWriter, ContentService, PurgeHandler], //   files
     ...[UpkeepRepository, TidyHandler, SweepHandler, VerifyHandler, RekeyHandler, BlobMover],
     ...[BlobsRepository, BlobStore, Keyring, KeyCheck, StorageLeases], //            their bytes
     ...[BucketsRepository, BucketsService], //                             where they belong
@@ -58,6 +60,6 @@ import { UploadsService } from './uploads/uploads.service.js';
     ...[UploadsRepository, UploadsService, UploadSegments, UploadLocks, TusService, SweepUploadsHandler],
     { provide: FileStorage, useFactory: storageFor, inject: [AppConfig] },
   ],
-  exports: [FilesService, FileStorage],
+  exports: [FilesService, FileWriter, FileStorage],
 })
 export class FilesModule {}

@@ -107,33 +107,6 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return row?.blob_id ?? null;
   }
 
-  /** Bytes and files more, or less, in a bucket and altogether. Gives what is used then. */
-  async charge(owner: FileOwner, bucket: string, bytes: number, files: number): Promise<Map<string, Usage>> {
-    const rows = await this.transaction.query<UsageRow>({
-      name: 'file-charge',
-      text: `
-        UPDATE storage_usages usage SET bytes = usage.bytes + $3, files = usage.files + $4
-        FROM ( -- always in this order, or two would wait for each other
-          SELECT owner_id, bucket FROM storage_usages
-          WHERE owner_id = $1 AND bucket IN ('', $2) ORDER BY bucket FOR UPDATE
-        ) locked
-        WHERE usage.owner_id = locked.owner_id AND usage.bucket = locked.bucket
-        RETURNING usage.bucket, usage.bytes, usage.files`,
-      values: [owner.key, bucket, bytes, files],
-    });
-    return byBucket(rows);
-  }
-
-  /** By bucket; '' is all of them. */
-  async usage(owner: FileOwner): Promise<Map<string, Usage>> {
-    const rows = await this.transaction.read<UsageRow>({
-      name: 'file-usage',
-      text: 'SELECT bucket, bytes, files FROM storage_usages WHERE owner_id = $1 ORDER BY bucket',
-      values: [owner.key],
-    });
-    return byBucket(rows);
-  }
-
   private list(scope: string, parameters: object, request: FilesRequest): Promise<Page<FileEntity>> {
     const query = this.rows().withDeleted().where(scope, parameters);
     if (request.bucket !== undefined) query.andWhere('row.bucket = :bucket', { bucket: request.bucket });
@@ -143,19 +116,4 @@ export class FilesRepository extends BaseRepository<FileEntity> {
   private get columns(): string {
     return (this.columnList ??= columnsOf(this.transaction.manager, FileEntity, 'f'));
   }
-}
-
-export interface Usage {
-  bytes: number;
-  files: number;
-}
-
-interface UsageRow {
-  bucket: string;
-  bytes: string;
-  files: string;
-}
-
-function byBucket(rows: readonly UsageRow[]): Map<string, Usage> {
-  return new Map(rows.map((row) => [row.bucket, { bytes: Number(row.bytes), files: Number(row.files) }]));
 }

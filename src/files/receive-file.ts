@@ -7,10 +7,10 @@ import { HttpErrors } from '../common/http.errors.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { runningRequest } from '../shared/services/logging/request-context.js';
 import { expectFileName } from './file-name.js';
+import type { FileWriter, StoredBlob } from './file-writer.js';
 import { FileErrors } from './files.errors.js';
 import type { FileOwner } from './file.entity.js';
 import { type FormHead, watchFormHead } from './form-head.js';
-import type { FilesService, StoredBlob } from './files.service.js';
 
 /** Name of the form's only field. */
 export const FILE_FIELD = 'file';
@@ -27,18 +27,18 @@ export async function receiveFile(
   request: FastifyRequest,
   owner: FileOwner,
   bucket: string,
-  files: FilesService,
+  writer: FileWriter,
 ): Promise<StoredBlob> {
   if (!request.isMultipart()) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE(FORM);
   if (request.raw.destroyed) throw brokenOff(); // while the guard was at work: nobody would tell the parser
-  const { maxBytes } = files;
+  const { maxBytes } = writer;
   const length = Number(request.headers['content-length'] ?? 0);
   if (length > maxBytes + MOST_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
   const head = watchFormHead(request.raw, request.headers['content-type'] ?? '');
   const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // one more: whoever counts them throws
   try {
     const expectedBytes = Math.max(0, length - USUAL_FRAMING_BYTES);
-    return await storeOnly(parts, head, owner, { bucket, expectedBytes }, files);
+    return await storeOnly(parts, head, owner, { bucket, expectedBytes }, writer);
   } finally {
     request.raw.unpipe().resume(); // the rest is thrown away: who is still sending would not hear the answer
   }
@@ -50,7 +50,7 @@ async function storeOnly(
   head: FormHead,
   owner: FileOwner,
   options: { bucket: string; expectedBytes: number },
-  files: FilesService,
+  writer: FileWriter,
 ): Promise<StoredBlob> {
   const part = await nextOf(parts);
   if (head.isBroken()) throw brokenOff();
@@ -58,7 +58,7 @@ async function storeOnly(
   expectFileName('filename', part.filename);
   const source = Readable.from(told(part.file), { objectMode: false });
   const signal = runningRequest()?.signal;
-  const blob = await files.store(owner, source, {
+  const blob = await writer.store(owner, source, {
     ...options,
     name: part.filename,
     mimeType: part.mimetype,
@@ -67,7 +67,7 @@ async function storeOnly(
   try {
     if (await nextOf(parts)) throw notOneFile();
   } catch (error) {
-    await files.discard(blob);
+    await writer.discard(blob);
     throw error;
   }
   return blob;

@@ -10,7 +10,7 @@ import { KeyCheck } from '../../src/files/blobs/key-check.js';
 import { Keyring } from '../../src/files/blobs/keyring.js';
 import { Sealer } from '../../src/files/blobs/sealed-bytes.js';
 import { StorageLeases } from '../../src/files/blobs/storage-leases.js';
-import { FilesService } from '../../src/files/files.service.js';
+import { FileWriter } from '../../src/files/file-writer.js';
 import type { AppConfig } from '../../src/shared/config/app-config.js';
 import { Transaction } from '../../src/shared/services/database/transaction.js';
 import { testConfig } from '../support/config.js';
@@ -58,11 +58,11 @@ describe('with one owner', () => {
 
   it('bytes of a writer that died go when its lease is over, and their place is free again', async () => {
     const { body: before } = await ada.api.get<{ bytes: number }>('/api/files/usage');
-    const files = house.server.app.get(FilesService);
+    const writer = house.server.app.get(FileWriter);
     const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
     const owner = { id: ada.user.id, key: row!.id };
     const options = { name: 'a', mimeType: 'text/plain', expectedBytes: 500 };
-    const blob = await files.store(owner, Readable.from(['x'.repeat(700)]), options);
+    const blob = await writer.store(owner, Readable.from(['x'.repeat(700)]), options);
     expect(await house.bytesLeft()).toContain(blob.storageKey);
     expect((await ada.api.get<{ bytes: number }>('/api/files/usage')).body.bytes).toBe(before.bytes + 500);
     await run('files.tidy');
@@ -73,7 +73,7 @@ describe('with one owner', () => {
     await run('files.tidy');
     expect(await house.bytesLeft()).not.toContain(blob.storageKey);
     expect((await ada.api.get('/api/files/usage')).body).toEqual(before);
-    await expect(files.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST', status: 503 });
+    await expect(writer.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST', status: 503 });
     expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
     expect(await sweep()).toEqual(NOTHING);
   });

@@ -10,6 +10,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FileDto } from '../../src/files/dto/file.dto.js';
+import { FileWriter } from '../../src/files/file-writer.js';
 import { FilesService } from '../../src/files/files.service.js';
 import { Transaction } from '../../src/shared/services/database/transaction.js';
 import type { Answer, Page, Wire } from '../support/api.js';
@@ -438,7 +439,7 @@ describe('with a limit of 16 MiB', () => {
   describe('for other rooms', () => {
     const store = async (text: string) =>
       server.app
-        .get(FilesService)
+        .get(FileWriter)
         .store(await owner(), Readable.from([text]), { name: '../r.csv', mimeType: 'text/csv' });
     const owner = async () => {
       const [row] = await server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
@@ -450,7 +451,7 @@ describe('with a limit of 16 MiB', () => {
       const blob = await store('a;b');
       const before = await rows();
       const file = await server.app.get(Transaction).run(async () => {
-        const added = await files.add(await owner(), blob);
+        const added = await server.app.get(FileWriter).add(await owner(), blob);
         expect(await rows()).toBe(before);
         return added;
       });
@@ -464,20 +465,20 @@ describe('with a limit of 16 MiB', () => {
 
     it('or not at all', () =>
       leavesNothing(async () => {
-        const files = server.app.get(FilesService);
+        const writer = server.app.get(FileWriter);
         const blob = await store('never seen');
         const failing = server.app.get(Transaction).run(async () => {
-          await files.add(await owner(), blob);
+          await writer.add(await owner(), blob);
           throw new Error('the job failed');
         });
         await expect(failing).rejects.toThrow('the job failed');
-        await files.discard(blob);
+        await writer.discard(blob);
       }));
 
     it('within the limit that the caller sets', () =>
       leavesNothing(async () => {
         const options = { name: 'a', mimeType: 'text/plain', maxBytes: 3 };
-        const storing = server.app.get(FilesService).store(await owner(), Readable.from(['1234']), options);
+        const storing = server.app.get(FileWriter).store(await owner(), Readable.from(['1234']), options);
         await expect(storing).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
       }));
   });

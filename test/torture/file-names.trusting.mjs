@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ContentService } from '../../dist/src/files/content/content.service.js';
-import { FilesService } from '../../dist/src/files/files.service.js';
+import { FileWriter } from '../../dist/src/files/file-writer.js';
 
-const { store } = FilesService.prototype;
-FilesService.prototype.store = async function storeByName(owner, source, options) {
+const { store } = FileWriter.prototype;
+FileWriter.prototype.store = async function storeByName(owner, source, options) {
   const path = join(process.env.DATA_DIR, 'files', options.name || 'file');
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, '');

@@ -12,7 +12,7 @@ import { BucketsRepository } from '../buckets/buckets.repository.js';
 import type { FileOwner } from '../file.entity.js';
 import { expectFileName } from '../file-name.js';
 import { FileErrors } from '../files.errors.js';
-import { FilesService } from '../files.service.js';
+import { FileWriter } from '../file-writer.js';
 import { UploadSegments } from './upload-segments.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Upload, UploadsRepository } from './uploads.repository.js';
@@ -32,14 +32,14 @@ export class UploadsService {
     private readonly segments: UploadSegments,
     private readonly buckets: BucketsRepository,
     private readonly leases: StorageLeases,
-    private readonly files: FilesService,
+    private readonly writer: FileWriter,
     private readonly transaction: Transaction,
     private readonly config: AppConfig,
   ) {}
 
   /** How many bytes an upload may have. */
   get maxBytes(): number {
-    return this.files.maxBytes;
+    return this.writer.maxBytes;
   }
 
   /** `metadata`: Upload-Metadata. Throws VALIDATION_FAILED, NOT_FOUND (of the bucket), TOO_LARGE, QUOTA_EXCEEDED. */
@@ -102,10 +102,10 @@ export class UploadsService {
   private async finish(owner: FileOwner, upload: Upload): Promise<Upload> {
     const { filename, filetype } = parse(upload.metadata);
     const lease = await this.takePlace(owner, upload);
-    const blob = await this.files.store(owner, this.segments.open(upload), {
+    const blob = await this.writer.store(owner, this.segments.open(upload), {
       ...{ name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease },
     });
-    const [fileUuid, spare] = await this.files.keepWith(owner, blob, (add) =>
+    const [fileUuid, spare] = await this.writer.keepWith(owner, blob, (add) =>
       this.transaction.run(async () => {
         const { uuid } = await add();
         const keys = await this.uploads.finish(upload.id, uuid);

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FilesService } from '../../files/files.service.js';
+import { FileWriter } from '../../files/file-writer.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
@@ -20,7 +20,7 @@ const DRAWN_PERCENT = 95;
 export class ReportHandler implements JobHandler<NoPayload> {
   constructor(
     private readonly tasks: TasksRepository,
-    private readonly files: FilesService,
+    private readonly writer: FileWriter,
     private readonly pools: ThreadPools,
     private readonly clock: Clock,
   ) {}
@@ -40,13 +40,13 @@ export class ReportHandler implements JobHandler<NoPayload> {
       });
       const name = `tasks-${generatedAt.slice(0, 10)}.pdf`;
       const source = createReadStream(path);
-      const blob = await this.files.store(owner, source, {
+      const blob = await this.writer.store(owner, source, {
         name,
         mimeType: 'application/pdf',
         maxBytes: Infinity,
         signal,
       });
-      return await this.files.keepWith(owner, blob, (add) =>
+      return await this.writer.keepWith(owner, blob, (add) =>
         job.finish(async () => ({ fileId: (await add()).uuid, pages, tasks })),
       );
     } finally {

@@ -1,6 +1,6 @@
 // `users.export`: all living users, page by page into a CSV file (UTF-8 without a byte order mark, RFC 4180).
 import { Readable } from 'node:stream';
-import { FilesService } from '../../files/files.service.js';
+import { FileWriter } from '../../files/file-writer.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
@@ -18,7 +18,7 @@ const WRITTEN_PERCENT = 95;
 export class ExportHandler implements JobHandler<NoPayload> {
   constructor(
     private readonly users: UsersBulkRepository,
-    private readonly files: FilesService,
+    private readonly writer: FileWriter,
     private readonly clock: Clock,
   ) {}
 
@@ -33,8 +33,8 @@ export class ExportHandler implements JobHandler<NoPayload> {
     };
     const name = `users-${new Date(this.clock.now()).toISOString().slice(0, 10)}.csv`;
     const source = Readable.from(this.pieces(onRows), { objectMode: false });
-    const blob = await this.files.store(owner, source, { name, mimeType: 'text/csv', maxBytes: Infinity, signal });
-    return this.files.keepWith(owner, blob, (add) => job.finish(async () => ({ fileId: (await add()).uuid, rows })));
+    const blob = await this.writer.store(owner, source, { name, mimeType: 'text/csv', maxBytes: Infinity, signal });
+    return this.writer.keepWith(owner, blob, (add) => job.finish(async () => ({ fileId: (await add()).uuid, rows })));
   }
 
   private async *pieces(onRows: (some: number) => void): AsyncGenerator<Buffer> {

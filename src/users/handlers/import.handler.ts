@@ -1,5 +1,6 @@
 // `users.import`: a thread reads and checks the file, batch by batch its rows are added, and a file tells which were not.
 import type { Readable } from 'node:stream';
+import { FileWriter } from '../../files/file-writer.js';
 import { FileErrors } from '../../files/files.errors.js';
 import { FilesService } from '../../files/files.service.js';
 import { AppError } from '../../shared/libs/app-error.js';
@@ -45,6 +46,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
   constructor(
     private readonly users: UsersBulkRepository,
     private readonly files: FilesService,
+    private readonly writer: FileWriter,
     private readonly pools: ThreadPools,
   ) {}
 
@@ -53,13 +55,13 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
     const rows = await this.check(owner, fileId, signal); // whatever is refused as a whole adds nobody
     job.progress(CHECKED_PERCENT);
-    const rejections = new RejectionsFile(this.files, owner, signal);
+    const rejections = new RejectionsFile(this.writer, owner, signal);
     try {
       const counts = await this.addRows(fileId, owner, job, rejections, rows);
       if (counts.added > 0) await this.users.noteGrowth();
       const blob = await rejections.close();
       if (!blob) return { ...counts, fileId: null };
-      return await this.files.keepWith(owner, blob, (add) =>
+      return await this.writer.keepWith(owner, blob, (add) =>
         job.finish(async () => ({ ...counts, fileId: (await add()).uuid })),
       );
     } finally {

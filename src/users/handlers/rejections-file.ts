@@ -1,7 +1,7 @@
 // The file that says which rows of an import were not taken: written while they are found, and only when there are some.
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
-import type { FilesService, StoredBlob } from '../../files/files.service.js';
+import type { FileWriter, StoredBlob } from '../../files/file-writer.js';
 import type { JobOwner } from '../../workers/job.js';
 import { toCsv } from './csv-cells.js';
 import { REASONS, type Rejection } from './import-row.js';
@@ -13,7 +13,7 @@ export class RejectionsFile {
   private stored: Promise<StoredBlob> | undefined;
 
   constructor(
-    private readonly files: FilesService,
+    private readonly writer: FileWriter,
     private readonly owner: JobOwner,
     private readonly signal: AbortSignal,
   ) {}
@@ -43,7 +43,7 @@ export class RejectionsFile {
   private open(): [PassThrough, Promise<StoredBlob>] {
     if (this.lines && this.stored) return [this.lines, this.stored];
     this.lines = new PassThrough();
-    this.stored = this.files.store(this.owner, this.lines, {
+    this.stored = this.writer.store(this.owner, this.lines, {
       name: 'rejected-users.csv',
       mimeType: 'text/csv',
       maxBytes: Infinity, // some lines for each of 100,000 rows at most

@@ -1,0 +1,168 @@
+// Files come into being: first the bytes, then the row. So a row never stands without its bytes, whatever fails in between.
+import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../shared/config/app-config.js';
+import { type Outcome, type Participant, Transaction } from '../shared/services/database/transaction.js';
+import { BlobStore } from './blobs/blob-store.js';
+import { BlobsRepository } from './blobs/blobs.repository.js';
+import { StorageLeases, type WriteLease } from './blobs/storage-leases.js';
+import { allowsType, type Bucket, DEFAULT_BUCKET } from './buckets/bucket.entity.js';
+import { BucketsRepository } from './buckets/buckets.repository.js';
+import type { FileEntity, FileOwner } from './file.entity.js';
+import { cleanFileName, plainMediaType } from './file-name.js';
+import { FileErrors, QuotaErrors } from './files.errors.js';
+import { FilesRepository } from './files.repository.js';
+import { ThumbnailRequests } from './thumbnails/thumbnail-requests.js';
+import { UsagesRepository } from './usages.repository.js';
+
+/** Bytes in the storage that have no row yet: `add` gives them one, else `discard` must remove them. */
+export interface StoredBlob {
+  readonly storageKey: string;
+  readonly keyId: string | null;
+  readonly bucket: Bucket;
+  readonly name: string;
+  readonly mimeType: string;
+  readonly declaredType: string;
+  readonly size: number;
+  readonly sha256: string;
+}
+
+export interface StoreOptions {
+  /** As given: whatever it is, it is made harmless. */
+  name: string | undefined;
+  mimeType: string;
+  /** Default: `default`. */
+  bucket?: string | undefined;
+  /** At least so many will come: reserved before the first one is read. Default: 0. */
+  expectedBytes?: number;
+  /** Its place, where that was reserved before. Default: a new one. */
+  lease?: WriteLease;
+  /** Default: FILE_MAX_SIZE. What the bucket and the quota allow is the limit in any case. */
+  maxBytes?: number;
+  signal?: AbortSignal | undefined;
+}
+
+@Injectable()
+export class FileWriter {
+  constructor(
+    private readonly files: FilesRepository,
+    private readonly usages: UsagesRepository,
+    private readonly buckets: BucketsRepository,
+    private readonly blobs: BlobsRepository,
+    private readonly bytes: BlobStore,
+    private readonly leases: StorageLeases,
+    private readonly thumbnails: ThumbnailRequests,
+    private readonly transaction: Transaction,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** How many bytes a file may have. */
+  get maxBytes(): number {
+    return this.config.files.maxBytes;
+  }
+
+  /**
+   * Before any transaction, which would stand open as long as the bytes take. Leaves nothing when it throws: NOT_FOUND (of
+   * the bucket), QUOTA_EXCEEDED, TOO_LARGE, TYPE_NOT_ALLOWED, STORAGE_FULL, WRITE_LOST.
+   */
+  async store(owner: FileOwner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
+    try {
+      const bucket = await this.buckets.getNamed(options.bucket ?? DEFAULT_BUCKET);
+      return await this.storeIn(bucket, owner, source, options);
+    } catch (error) {
+      source.destroy();
+      if (options.lease) await this.leases.end(options.lease.storageKey);
+      throw error;
+    }
+  }
+
+  /** The row, in the caller's transaction: the file appears with what else that one does, or not at all. Throws QUOTA_EXCEEDED, WRITE_LOST. */
+  async add(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
+    const { bucket, name, mimeType, declaredType, size, sha256, storageKey } = blob;
+    const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
+    this.transaction.participant(blob, () => whenOver((outcome) => this.settled(outcome, storageKey, isSpare)));
+    const known = { name, mimeType, declaredType, size, sha256 };
+    const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
+    await this.thumbnails.ensure(file);
+    // Last: until the commit all other uploads of this owner wait.
+    await this.usages.charge(owner, bucket, size - reservedBytes, 0);
+    return file;
+  }
+
+  /** `add` alone, in a transaction of its own. */
+  keep(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
+    return this.keepWith(owner, blob, (add) => this.transaction.run(add));
+  }
+
+  /** `work` adds the row in a transaction of its making; the bytes go unless that was committed, or may have been. */
+  async keepWith<T>(
+    owner: FileOwner,
+    blob: StoredBlob,
+    work: (add: () => Promise<FileEntity>) => Promise<T>,
+  ): Promise<T> {
+    let outcome: Outcome = 'rolled back';
+    const add = (): Promise<FileEntity> => {
+      this.transaction.participant(add, () => whenOver((end) => (outcome = end)));
+      return this.add(owner, blob);
+    };
+    try {
+      return await work(add);
+    } catch (error) {
+      if (outcome === 'rolled back') await this.discard(blob);
+      throw error;
+    }
+  }
+
+  /** Of a blob that got no row. */
+  discard(blob: StoredBlob): Promise<void> {
+    return this.leases.end(blob.storageKey);
+  }
+
+  private async storeIn(
+    bucket: Bucket,
+    owner: FileOwner,
+    source: Readable,
+    options: StoreOptions,
+  ): Promise<StoredBlob> {
+    const { name, mimeType, expectedBytes = 0, maxBytes = this.config.files.maxBytes, signal } = options;
+    const declaredType = plainMediaType(mimeType);
+    if (expectedBytes > (bucket.maxFileSize ?? Infinity)) throw FileErrors.TOO_LARGE(bucket.maxFileSize ?? 0);
+    const lease = options.lease ?? (await this.leases.begin(owner, bucket, expectedBytes));
+    const { storageKey, roomBytes } = lease;
+    const most = Math.min(maxBytes, bucket.maxFileSize ?? Infinity);
+    const rules = {
+      declaredType,
+      maxBytes: Math.min(most, roomBytes),
+      tooLarge: () => (roomBytes < most ? QuotaErrors.QUOTA_EXCEEDED('bytes') : FileErrors.TOO_LARGE(most)),
+      expectType: (type: string) => {
+        if (!allowsType(bucket, type)) throw FileErrors.TYPE_NOT_ALLOWED(type, bucket.name);
+      },
+    };
+    try {
+      const stop = signal ? AbortSignal.any([signal, lease.signal]) : lease.signal;
+      const { mediaType, ...written } = await this.bytes.write(storageKey, source, rules, stop);
+      await this.distrustLost(owner, written.sha256);
+      return { storageKey, bucket, name: cleanFileName(name), mimeType: mediaType, declaredType, ...written };
+    } catch (error) {
+      await this.leases.end(storageKey);
+      throw lease.signal.aborted ? lease.signal.reason : error;
+    }
+  }
+
+  /** Bytes that are not there any more are not what new ones may be thrown away for. */
+  private async distrustLost(owner: FileOwner, sha256: string): Promise<void> {
+    const same = await this.blobs.findSame(owner, sha256);
+    if (same && !same.isDamaged && !(await this.bytes.isWhole(same))) await this.blobs.noteVerified(same, false);
+  }
+
+  /** Nobody renews the lease of bytes that have found their place; spare ones go. */
+  private settled(outcome: Outcome, storageKey: string, isSpare: boolean): void {
+    if (outcome === 'rolled back') return;
+    this.leases.forget(storageKey);
+    if (isSpare && outcome === 'committed') this.leases.endSoon([storageKey]);
+  }
+}
+
+function whenOver(finish: (outcome: Outcome) => void): Participant {
+  return { prepare: () => Promise.resolve(), finish };
+}
