@@ -20,7 +20,6 @@ const FORM_LIMITS = { files: 1, fields: 0, parts: 1, fieldNameSize: 100, fieldSi
 
 /** Of a form around its file: boundaries, headers. */
 const MOST_FRAMING_BYTES = 64 * 1024;
-const USUAL_FRAMING_BYTES = 1024;
 
 /** Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what `store` throws; leaves nothing then. */
 export async function receiveFile(
@@ -37,7 +36,7 @@ export async function receiveFile(
   const head = watchFormHead(request.raw, request.headers['content-type'] ?? '');
   const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // one more: whoever counts them throws
   try {
-    const expectedBytes = Math.max(0, length - USUAL_FRAMING_BYTES);
+    const expectedBytes = Math.max(0, length - MOST_FRAMING_BYTES);
     return await storeOnly(parts, head, owner, { bucket, expectedBytes }, writer);
   } finally {
     request.raw.unpipe().resume(); // the rest is thrown away: who is still sending would not hear the answer
@@ -53,7 +52,7 @@ async function storeOnly(
   writer: FileWriter,
 ): Promise<StoredBlob> {
   const part = await nextOf(parts);
-  if (head.isBroken()) throw brokenOff();
+  if (part && !head.isSound()) throw brokenOff();
   if (part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
   expectFileName('filename', part.filename);
   const source = Readable.from(told(part.file), { objectMode: false });

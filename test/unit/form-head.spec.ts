@@ -1,0 +1,79 @@
+// The head of a form's part: sound where everybody reads it the same way, and never slow.
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { expect, it } from '@jest/globals';
+import { watchFormHead } from '../../src/files/form-head.js';
+
+const FORM = 'multipart/form-data; boundary=b';
+
+async function isSound(body: string | Buffer[], contentType = FORM): Promise<boolean> {
+  const source = typeof body === 'string' ? [Buffer.from(body)] : body;
+  const stream = Readable.from(source, { objectMode: true });
+  const head = watchFormHead(stream, contentType);
+  await finished(stream.resume());
+  return head.isSound();
+}
+const form = (headers: string, boundary = 'b'): string => `--${boundary}\r\n${headers}\r\n\r\nx\r\n--${boundary}--\r\n`;
+const NAMED = 'Content-Disposition: form-data; name="file"; filename="a"';
+
+it.each([
+  [NAMED],
+  ['Content-Disposition: form-data; name="file"; filename=a'],
+  ['content-disposition: form-data; name="file"; filename="a \\"b\\" \\\\"'],
+  ['Content-Disposition: form-data;\r\n name="file";\r\n\tfilename="a"'],
+  [`Content-Type: text/plain; x="\r\n${NAMED}`],
+])('sound: %j', async (headers) => {
+  expect(await isSound(form(headers))).toBe(true);
+  expect(await isSound(`preamble "\r\n${form(headers)}`)).toBe(true);
+  expect(await isSound([...Buffer.from(form(headers))].map((byte) => Buffer.from([byte])))).toBe(true);
+});
+
+it.each([
+  ['Content-Disposition: form-data; name="file"; filename="a\r\nSet-Cookie: b=c"'],
+  ['Content-Disposition: form-data; name="file"; filename="a\r\n folded"'],
+  ['Content-Disposition: form-data; name="file";\r\n filename="a\r\nX: y"'],
+  ['Content-Disposition: form-data; name="file"; filename="a\\"\r\nX: y"'],
+  [`Content-Type: text/plain\r\nContent-Disposition: form-data; filename="a\r\n\r\n"`],
+  [`X: ${'y'.repeat(20_000)}\r\n${NAMED}`],
+])('not sound, headers %#', async (headers) => {
+  expect(await isSound(form(headers))).toBe(false);
+});
+
+it.each([
+  ['multipart/form-data;boundary=b'],
+  ['Multipart/Form-Data; Boundary="b"'],
+  ['multipart/form-data; charset=utf-8; boundary=b; x="y z";'],
+])('a boundary that can be told: %j', async (contentType) => {
+  expect(await isSound(form(NAMED), contentType)).toBe(true);
+});
+
+it.each([
+  ['multipart/form-data'],
+  ['multipart/form-data; boundary=b; boundary=c'],
+  ['multipart/form-data; boundary = b'],
+  ["multipart/form-data; boundary*=utf-8''b"],
+  ['multipart/form-data; boundary="\\b"'],
+  ['multipart/form-data; x="; boundary=b"; boundary=c'],
+  ['multipart/form-data; boundary=other'],
+])('a boundary that not everybody reads alike, or that is not there: %j', async (contentType) => {
+  expect(await isSound(form(NAMED), contentType)).toBe(false);
+});
+
+it.each([
+  ['not at the beginning of a line', `x--b\r\n${NAMED}\r\n\r\n`],
+  ['with more in its line', `--bc\r\n${NAMED}\r\n\r\n${form(NAMED)}`],
+  ['after very much', `${'x'.repeat(20_000)}\r\n${form(NAMED)}`],
+  ['without an end of the head', `--b\r\n${NAMED}\r\n`],
+])('not sound: a delimiter %s', async (_where, body) => {
+  expect(await isSound(body)).toBe(false);
+});
+
+it('looks at the first bytes only', () => {
+  const stream = Readable.from([], { objectMode: true });
+  const head = watchFormHead(stream, FORM);
+  for (let sent = 0; sent < 20_000; sent++) {
+    expect(stream.listenerCount('data')).toBe(sent < 16_384 ? 1 : 0);
+    stream.emit('data', Buffer.from('x'));
+  }
+  expect(head.isSound()).toBe(false);
+});
