@@ -108,7 +108,7 @@ export class FileWriter {
     try {
       return await work(add);
     } catch (error) {
-      if (outcome === 'rolled back') await this.discard(blob);
+      if (outcome === 'rolled back') await this.leases.giveUp(blob.storageKey, error);
       throw error;
     }
   }

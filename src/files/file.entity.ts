@@ -13,6 +13,7 @@ const AS_NUMBER = { to: (value: number) => value, from: (value: string) => Numbe
 
 @Entity('files')
 @Index('files_created', ['ownerId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
+@Index('files_deleted', ['deletedAt'], { where: 'deleted_at IS NOT NULL AND blob_id IS NOT NULL' })
 export class FileEntity extends BaseEntityCustom {
   /** `users.id`, by the table's name: rooms do not import each other. */
   @ForeignKey('User', 'id', { name: 'files_owner' })

@@ -5,6 +5,7 @@ import type { BucketDto } from '../../src/files/buckets/dto/bucket.dto.js';
 import type { Page, Wire } from '../support/api.js';
 import { FileHouse } from '../support/file-house.js';
 import type { Person } from '../support/server.js';
+import { until } from '../support/until.js';
 
 type Bucket = Wire<BucketDto>;
 
@@ -114,7 +115,30 @@ describe('limits', () => {
       body: { code: 'BUCKET_NOT_EMPTY' },
     });
     await ada.api.delete(`/api/files/${file.id}`);
+    await until(async () => (await root.api.delete(`/api/buckets/${id}`)).status === 204, 'the file to be purged');
+  });
+
+  it('one to which deleted files may come back stays: another one of its name might be public', async () => {
+    const { id } = await make({ name: 'left' });
+    const file = await house.upload(ada, 'x', { bucket: 'left' });
+    await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, file.id); // as with FILE_RETENTION
+    await house.server.sql(`UPDATE storage_usages SET files = 0, bytes = 0 WHERE bucket = 'left'`);
+    expect(await root.api.delete(`/api/buckets/${id}`)).toMatchObject({ status: 409, body: { code: 'BUCKET_NOT_EMPTY' } }); // prettier-ignore
+    await house.server.sql('UPDATE files SET blob_id = NULL WHERE uuid = $1', file.id);
     expect((await root.api.delete(`/api/buckets/${id}`)).status).toBe(204);
+  });
+
+  it('one that is deleted while files come in has none, or stays', async () => {
+    for (let round = 0; round < 40; round++) {
+      const { id, name } = await make({ name: `race-${round}` });
+      const uploads = [0, 1, 2].map((n) => house.tryUpload(ada, `${round} ${n}`, { bucket: name }));
+      const tus = ada.api.request('POST', '/api/uploads', undefined, {
+        headers: { 'tus-resumable': '1.0.0', 'upload-length': '5', 'upload-metadata': `bucket ${btoa(name)}` },
+      });
+      const deleted = await root.api.delete(`/api/buckets/${id}`);
+      const answers = [...(await Promise.all(uploads)), await tus].map(({ status }) => status);
+      expect([answers, deleted.status]).toEqual(deleted.status === 204 ? [[404, 404, 404, 404], 204] : [expect.arrayContaining([201]), 409]); // prettier-ignore
+    }
   });
 });
 

@@ -70,6 +70,8 @@ describe.each([
     const response = await get(`bytes=${bytes.length}-`);
     expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
     expect(await response.json()).toMatchObject({ code: 'FILE_RANGE_NOT_SATISFIABLE' });
+    for (const name of ['etag', 'content-disposition', 'accept-ranges'])
+      expect([name, response.headers.get(name)]).toEqual([name, null]); // they are the file's, not the problem's
   });
 
   it('If-Range: the part when nothing has changed, else the whole', async () => {

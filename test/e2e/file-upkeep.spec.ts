@@ -6,6 +6,8 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
+import { BlobMover } from '../../src/files/blobs/blob-mover.js';
+import { BlobsRepository } from '../../src/files/blobs/blobs.repository.js';
 import { KeyCheck } from '../../src/files/blobs/key-check.js';
 import { Keyring } from '../../src/files/blobs/keyring.js';
 import { Sealer } from '../../src/files/blobs/sealed-bytes.js';
@@ -78,6 +80,55 @@ describe('with one owner', () => {
     expect(await sweep()).toEqual(NOTHING);
   });
 
+  it('a writer whose place was lost leaves nothing, though it has written on after the sweep', async () => {
+    const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
+    const owner = { id: ada.user.id, key: row!.id };
+    const writer = house.server.app.get(FileWriter);
+    const blob = await writer.store(owner, Readable.from(['late']), { name: 'a', mimeType: 'text/plain' });
+    const bytes = await readFile(join(house.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey)); // prettier-ignore
+    await house.server.sql('UPDATE storage_leases SET expires_at = now()');
+    await run('files.tidy');
+    const path = join(house.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey); // prettier-ignore
+    await writeFile(path, bytes);
+    await expect(writer.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST' });
+    expect(await house.bytesLeft()).not.toContain(blob.storageKey);
+    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+  });
+
+  it('bytes that were to replace those of a blob go, when it has others by now', async () => {
+    await house.upload(ada, 'moved');
+    const [blob] = await house.server.app.get(BlobsRepository).listAfter('0', 1);
+    const before = await house.bytesLeft();
+    const { signal } = new AbortController();
+    const isMoved = await house.server.app.get(BlobMover).move({ ...blob!, storageKey: randomUUID() }, blob!, signal);
+    expect([isMoved, (await house.bytesLeft()).sort()]).toEqual([false, before.sort()]);
+    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+  });
+
+  it('of two who bring the same content at once, each with a key of its own, the bytes of one go', async () => {
+    const [blobs, leases, transaction] = [house.server.app.get(BlobsRepository), house.server.app.get(StorageLeases), house.server.app.get(Transaction)]; // prettier-ignore
+    const owner = { id: ada.user.id, key: '1' };
+    const [{ storageKey: first }, { storageKey: second }] = [await leases.beginUncharged(), await leases.beginUncharged()]; // prettier-ignore
+    const bytes = { size: 4, sha256: 'f'.repeat(64) };
+    let commit = (): void => undefined;
+    const gate = new Promise<void>((open) => (commit = open));
+    let isSettled = false;
+    const one = transaction.run(async () => {
+      const settled = await blobs.settle(owner, { ...bytes, storageKey: first, keyId: null });
+      isSettled = true;
+      return gate.then(() => settled);
+    });
+    await until(() => isSettled, 'the first one');
+    const other = transaction.run(() => blobs.settle(owner, { ...bytes, storageKey: second, keyId: 'k9' }));
+    const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
+    await until(async () => (await house.server.sql(waits)).length > 0, 'the other one to wait');
+    commit();
+    expect([await one, await other]).toMatchObject([{ isSpare: false }, { isSpare: false }]);
+    expect(await house.server.sql('SELECT storage_key, key_id, reference_count AS n FROM blobs WHERE sha256 = $1', bytes.sha256)).toEqual([{ storage_key: second, key_id: 'k9', n: 2 }]); // prettier-ignore
+    expect(await house.server.sql('SELECT storage_key, reason FROM storage_leases')).toEqual([{ storage_key: first, reason: 'DELETE' }]); // prettier-ignore
+    for (const table of ['storage_leases', 'blobs WHERE reference_count = 2']) await house.server.sql(`DELETE FROM ${table}`); // prettier-ignore
+  });
+
   it('bytes that no row knows are put in quarantine, a week later removed; young ones, and others’ files, are left alone', async () => {
     const lost = randomUUID();
     const young = randomUUID();
@@ -119,6 +170,39 @@ describe('with one owner', () => {
     await until(async () => (await thumbnail()) === 200, 'the thumbnail again');
     expect(await sweep()).toEqual(NOTHING);
     await ada.api.delete(`/api/files/${id}`);
+  });
+
+  it('damaged thumbnails are found by verify', async () => {
+    const image = await sharp({ create: { width: 30, height: 20, channels: 3, background: 'navy' } })
+      .png()
+      .toBuffer();
+    const { id } = await house.upload(ada, Buffer.from(image), { name: 'b.png', type: 'image/png' });
+    const thumbnail = async (): Promise<number> => (await ada.api.request('GET', `/api/files/${id}/thumbnail`)).status;
+    await until(async () => (await thumbnail()) === 200, 'the thumbnail');
+    const [{ key = '', bytes = 0 } = {}] = await house.server.sql<{ key: string; bytes: number }>('SELECT storage_key AS key, bytes::int FROM thumbnails'); // prettier-ignore
+    await writeFile(join(house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key), 'x'.repeat(bytes));
+    expect(await run('files.verify')).toMatchObject({ damaged: 0, thumbnails: 1 });
+    expect(await run('files.verify')).toMatchObject({ damaged: 0, thumbnails: 0 });
+    await ada.api.delete(`/api/files/${id}`);
+  });
+
+  it('bytes that were mended are looked at anew: a thumbnail may be made of them', async () => {
+    const image = await sharp({ create: { width: 40, height: 20, channels: 3, background: 'red' } })
+      .png()
+      .toBuffer();
+    const upload = (): Promise<StoredFile> =>
+      house.upload(ada, Buffer.from(image), { name: 'c.png', type: 'image/png' });
+    const { id } = await upload();
+    const thumbnail = async (): Promise<number> => (await ada.api.request('GET', `/api/files/${id}/thumbnail`)).status;
+    await until(async () => (await thumbnail()) === 200, 'the thumbnail');
+    await house.server.sql('DELETE FROM thumbnails');
+    await house.server.sql('UPDATE blobs SET thumbnails_refused = true, damaged_at = now() WHERE sha256 = (SELECT sha256 FROM files WHERE uuid = $1)', id); // prettier-ignore
+    const again = await upload();
+    await until(async () => (await thumbnail()) === 200, 'the thumbnail again');
+    for (const one of [id, again.id]) await ada.api.delete(`/api/files/${one}`);
+    await run('files.sweep', { minAgeHours: 0 }); // of the rows that were deleted past the API
+    await house.server.sql('UPDATE storage_leases SET expires_at = now()');
+    await run('files.tidy');
   });
 
   it('rows without bytes are told, refused as damaged, and mended by the same content', async () => {
@@ -291,5 +375,7 @@ it('a wrong key, and one that is missing, are named at the start, and nothing is
   await expect(start(`k2:${K2}`)).rejects.toThrow('there are files that are encrypted with k1');
   await expect(start('')).rejects.toThrow('there are files that are encrypted with k1');
   await start(`k2:${K2},k1:${K1}`);
+  await start(`typo:${K1},k1:${K1}`);
+  await start(`typo:${K2},k1:${K1}`); // nothing was encrypted with the first one of this name
   await house.close();
 });

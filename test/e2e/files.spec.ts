@@ -49,8 +49,8 @@ const partHead = (disposition: string, type = 'text/plain'): string =>
   `--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\nContent-Type: ${type}\r\n\r\n`;
 const FILE_HEAD = partHead('name="file"; filename="a.txt"');
 
-function post(body: string | Uint8Array, api = ada.api): Promise<Answer<File>> {
-  return api.request<File>('POST', '/api/files', body, { headers: FORM_TYPE });
+function post(body: string | Uint8Array, api = ada.api, query = ''): Promise<Answer<File>> {
+  return api.request<File>('POST', `/api/files${query}`, body, { headers: FORM_TYPE });
 }
 
 async function upload(bytes: Uint8Array, disposition = 'filename="a.txt"', type?: string): Promise<File> {
@@ -173,7 +173,13 @@ describe('with a limit of 16 MiB', () => {
       for (const known of [`"${hash}"`, `W/"x", "${hash}"`, '*'])
         for (const method of ['GET', 'HEAD']) {
           const answer = await download(id, { 'if-none-match': known }, method);
-          expect([answer.status, await answer.text(), answer.headers.get('etag')]).toEqual([304, '', `"${hash}"`]);
+          const { headers } = answer;
+          expect([answer.status, await answer.text(), headers.get('etag'), headers.get('content-length')]).toEqual([
+            304,
+            '',
+            `"${hash}"`,
+            null,
+          ]);
         }
       const other = await download(id, { 'if-none-match': '"1"' });
       expect([other.status, (await other.arrayBuffer()).byteLength]).toEqual([200, 1_000_000]);
@@ -240,6 +246,28 @@ describe('with a limit of 16 MiB', () => {
     expect(disposition).toMatch(/^attachment; filename="[ !#$&-[\]-~]*"; filename\*=UTF-8''[\w!#$&+.^`|~%-]*$/);
     expect(disposition?.split("UTF-8''")[1]).toBe(encoded);
   }); // prettier-ignore
+
+  it.each([
+    ['\uFF0E\uFF0E\uFF0Fetc\uFF0Fcron.d\uFF0Fx', '.._etc_cron.d_x'],
+    ['\u2025\uFF3Cx', '.._x'],
+    ['\u2100\uFF02b', 'a_c_b'],
+    ['\u2025', '_'],
+  ])('%j is no path either for those who read ASCII only', async (sent, ascii) => {
+    const { id } = await upload(Buffer.from('x'), `filename="${sent}"`);
+    expect((await download(id)).headers.get('content-disposition')).toContain(`; filename="${ascii}";`);
+  });
+
+  it('however long a name is, it counts on no limit of bytes', async () => {
+    const root = await server.makeAdmin();
+    await root.api.post('/api/buckets', { name: 'narrow', maxFileSize: 10, userQuota: 10 });
+    const name = `${'😀'.repeat(255)}`;
+    const { status } = await post(
+      `${partHead(`name="file"; filename="${name}"`)}0123456789${END}`,
+      ada.api,
+      '?bucket=narrow',
+    );
+    expect(status).toBe(201);
+  });
 
   it.each([
     '../../../no-such-folder/name.txt', // a folder that is nowhere: who joined it would write nothing

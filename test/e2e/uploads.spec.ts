@@ -1,6 +1,6 @@
 // Resumable uploads, request by request: what comes is kept, nobody else gets at it, and in the end it is one file.
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
@@ -533,6 +533,34 @@ describe('bytes of an upload that is not complete', () => {
     expect(await standInClear()).toBe(inClear);
     expect((await house.content(last.headers.get('x-file-id'))).toString()).toBe(text);
     await close();
+  });
+});
+
+describe.each([
+  ['lost', (path: string) => rm(path)],
+  ['cut short', (path: string) => truncate(path, 1_000)],
+])('bytes that had come before, and are %s', (_how, harm) => {
+  beforeAll(open());
+  afterAll(close);
+
+  async function pathOfFirst(): Promise<string> {
+    const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments ORDER BY start');
+    const key = row?.key as string;
+    return join(house.house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
+  }
+
+  it.each([
+    ['are taken up into the next segment', 500_000],
+    ['stand by themselves', 2_000_000],
+  ])('make no file, when they %s: the upload is over', async (_where, first) => {
+    const bytes = randomBytes(3_000_000);
+    const path = await tus.begin(bytes.length);
+    await tus.patch(path, 0, bytes.subarray(0, first));
+    await harm(await pathOfFirst());
+    expect(refusal(await tus.patch(path, first, bytes.subarray(first)))).toBe('410 UPLOAD_DAMAGED');
+    expect((await tus.head(path)).status).toBe(404);
+    expect([await house.usage(), await house.files()]).toEqual([[0, 0], []]);
+    await house.expectOrder();
   });
 });
 

@@ -315,11 +315,6 @@ function suiteOf(start: StorageKind['start']): void {
   });
 }
 
-it('a key whose id is there twice stops the start', () => {
-  const env = { FILE_ENCRYPTION_KEYS: [OLD, newKey('old')].join() };
-  expect(() => new Keyring(testConfig('postgres://no.database', env))).toThrow('has an id twice');
-});
-
 /** Random ones, and those at the edges of chunks. */
 function rangesOf(size: number): ByteRange[] {
   if (size === 0) return [];

@@ -121,6 +121,8 @@ describe('settings', () => {
 });
 
 describe('lists and zones', () => {
+  const KEY = Buffer.alloc(32).toString('base64');
+
   it.each([
     [{ CORS_ORIGINS: '*' }, 'CORS_ORIGINS'],
     [{ CORS_ORIGINS: 'https://a.example/' }, 'CORS_ORIGINS'],
@@ -128,6 +130,8 @@ describe('lists and zones', () => {
     [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY'],
     [{ TRUST_PROXY: '10.0.0.0/33' }, 'TRUST_PROXY'],
     [{ TZ: 'Nope/Zone' }, 'TZ'],
+    [{ FILE_ENCRYPTION_KEYS: 'k1:short' }, 'FILE_ENCRYPTION_KEYS'],
+    [{ FILE_ENCRYPTION_KEYS: `k1:${KEY}, k1:${KEY}` }, 'FILE_ENCRYPTION_KEYS'],
   ])('%j is one fault', (env, name) => {
     expect(faultsOf(env)).toEqual([expect.stringContaining(`${name} must `)]);
   });

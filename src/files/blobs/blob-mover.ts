@@ -26,21 +26,24 @@ export class BlobMover {
       tooLarge: () => new Error('There are more bytes than there should be.'),
       declaredType: UNKNOWN_TYPE,
     };
-    let isMoved = false;
     try {
       const stop = AbortSignal.any([signal, lost]);
-      const written = await this.bytes.write(storageKey, await this.bytes.open(source), rules, stop);
-      if (written.sha256 !== blob.sha256) return false;
-      isMoved = await this.transaction.run(async () => {
-        await this.leases.claim(storageKey);
-        if (!(await this.blobs.replaceBytes(blob, { storageKey, keyId: written.keyId }))) return false;
-        await this.leases.mark([blob.storageKey], 'DELETE', OLD_BYTES_MS);
-        return true;
-      });
-      return isMoved;
-    } finally {
+      const { sha256, keyId } = await this.bytes.write(storageKey, await this.bytes.open(source), rules, stop);
+      const isMoved =
+        sha256 === blob.sha256 && (await this.transaction.run(() => this.replace(blob, { storageKey, keyId })));
       if (isMoved) this.leases.forget(storageKey);
       else await this.leases.end(storageKey);
+      return isMoved;
+    } catch (error) {
+      await this.leases.giveUp(storageKey, error);
+      throw error;
     }
+  }
+
+  private async replace(blob: KnownBlob, by: Pick<BlobAddress, 'storageKey' | 'keyId'>): Promise<boolean> {
+    if (!(await this.blobs.replaceBytes(blob, by))) return false;
+    await this.leases.claim(by.storageKey);
+    await this.leases.mark([blob.storageKey], 'DELETE', OLD_BYTES_MS);
+    return true;
   }
 }

@@ -51,14 +51,10 @@ export class BlobsRepository {
   async settle(owner: FileOwner, bytes: WrittenBytes): Promise<Settled> {
     const { reservedBytes } = await this.leases.claim(bytes.storageKey);
     const scope = this.scopeOf(owner);
-    const [row] = await this.transaction.query<SettledRow>(
-      statement('settle', [await this.ids.next(), bytes.storageKey, bytes.keyId, scope, bytes.sha256, bytes.size]),
-    );
-    const { id: blobId, storage_key: storageKey, previous } = row as SettledRow;
-    const isSpare = storageKey !== bytes.storageKey;
-    if (isSpare) await this.leases.mark([bytes.storageKey], 'DELETE');
-    else if (previous !== null) await this.leases.mark([previous], 'DELETE', OLD_BYTES_MS);
-    return { blobId, isSpare, reservedBytes };
+    for (;;) {
+      const settled = (await this.insert(scope, bytes)) ?? (await this.addReference(scope, bytes));
+      if (settled) return { ...settled, reservedBytes }; // else the last reference went in between
+    }
   }
 
   /** The blob that bytes with this content would become one with; null: there is none. */
@@ -109,7 +105,8 @@ export class BlobsRepository {
     await this.transaction.query({
       name: 'blobs-note-verified',
       text: `
-        UPDATE blobs SET verified_at = now(), damaged_at = CASE WHEN $3 THEN NULL ELSE coalesce(damaged_at, now()) END
+        UPDATE blobs SET verified_at = now(), damaged_at = CASE WHEN $3 THEN NULL ELSE coalesce(damaged_at, now()) END,
+          thumbnails_refused = thumbnails_refused AND damaged_at IS NULL
         WHERE id = $1 AND storage_key = $2`,
       values: [id, storageKey, isSound],
     });
@@ -129,7 +126,8 @@ export class BlobsRepository {
     const rows = await this.transaction.query({
       name: 'blobs-replace-bytes',
       text: `
-        UPDATE blobs SET storage_key = $3, key_id = $4, damaged_at = NULL, verified_at = now()
+        UPDATE blobs SET storage_key = $3, key_id = $4, damaged_at = NULL, verified_at = now(),
+          thumbnails_refused = thumbnails_refused AND damaged_at IS NULL
         WHERE id = $1 AND storage_key = $2 RETURNING 1`,
       values: [blob.id, blob.storageKey, by.storageKey, by.keyId],
     });
@@ -164,6 +162,27 @@ export class BlobsRepository {
       values: [blobId],
     });
     return left?.reference_count === 0 ? this.delete(blobId) : [];
+  }
+
+  /** Null: there is a blob with this content. */
+  private async insert(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
+    const { storageKey, keyId, sha256, size } = bytes;
+    const [row] = await this.transaction.query<{ id: string }>(
+      statement('insert', [await this.ids.next(), storageKey, keyId, scope, sha256, size]),
+    );
+    return row ? { blobId: row.id, isSpare: false } : null;
+  }
+
+  /** Null: there is no such blob any more. */
+  private async addReference(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
+    const [row] = await this.transaction.query<{ id: string; storage_key: string; previous: string }>(
+      statement('add-reference', [bytes.storageKey, bytes.keyId, scope, bytes.sha256]),
+    );
+    if (!row) return null;
+    const isSpare = row.storage_key !== bytes.storageKey;
+    if (isSpare) await this.leases.mark([bytes.storageKey], 'DELETE');
+    else await this.leases.mark([row.previous], 'DELETE', OLD_BYTES_MS);
+    return { blobId: row.id, isSpare };
   }
 
   private scopeOf(owner: FileOwner): string {
@@ -205,13 +224,6 @@ export class BlobsRepository {
       ...{ sha256: row.sha256, isDamaged: row.damaged_at !== null },
     }));
   }
-}
-
-interface SettledRow {
-  id: string;
-  storage_key: string;
-  /** The storage key that the blob had; null: it is new. */
-  previous: string | null;
 }
 
 interface BlobRow {

@@ -8,6 +8,10 @@ import { Keyring } from './keyring.js';
 /** undefined_table: the migrations are still to come, and so are the files. */
 const NO_TABLE = '42P01';
 
+const IS_USED = ['blobs', 'thumbnails', 'upload_segments']
+  .map((table) => `EXISTS (SELECT FROM ${table} WHERE key_id = key.id)`)
+  .join(' OR ');
+
 @Injectable()
 export class KeyCheck implements OnApplicationBootstrap {
   constructor(
@@ -29,11 +33,13 @@ export class KeyCheck implements OnApplicationBootstrap {
     const [row] = await this.transaction.query<{ fingerprint: string }>({
       name: 'encryption-keys-note',
       text: `
-        WITH new AS (INSERT INTO encryption_keys (id, fingerprint) VALUES ($1, $2) ON CONFLICT DO NOTHING)
-        SELECT fingerprint FROM encryption_keys WHERE id = $1`,
+        INSERT INTO encryption_keys AS key (id, fingerprint) VALUES ($1, $2)
+        ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint
+        WHERE key.fingerprint = excluded.fingerprint OR NOT (${IS_USED})
+        RETURNING fingerprint`,
       values: [id, fingerprint],
     });
-    if (row && row.fingerprint !== fingerprint)
+    if (!row)
       throw new ConfigError([`FILE_ENCRYPTION_KEYS: ${id} is another key than the ${id} of before. Put that one back`]);
   }
 
@@ -42,9 +48,7 @@ export class KeyCheck implements OnApplicationBootstrap {
       name: 'encryption-keys-missing',
       text: `
         SELECT id FROM encryption_keys key
-        WHERE id <> ALL ($1) AND (
-          EXISTS (SELECT FROM blobs WHERE key_id = key.id) OR EXISTS (SELECT FROM thumbnails WHERE key_id = key.id)
-          OR EXISTS (SELECT FROM upload_segments WHERE key_id = key.id))
+        WHERE id <> ALL ($1) AND (${IS_USED})
         ORDER BY id`,
       values: [ids],
     });

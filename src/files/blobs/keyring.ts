@@ -9,11 +9,8 @@ export class Keyring {
   readonly current: string | null;
   private readonly keys: ReadonlyMap<string, Buffer>;
 
-  /** Throws when an id is there twice. */
   constructor({ files }: AppConfig) {
     this.keys = new Map(files.encryptionKeys.map(({ id, key }) => [id, Buffer.from(key, 'base64')]));
-    if (this.keys.size < files.encryptionKeys.length)
-      throw new Error('FILE_ENCRYPTION_KEYS has an id twice. Each key needs an id of its own.');
     this.current = files.encryptionKeys[0]?.id ?? null;
   }
 

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
+import { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
 import { requestContext } from '../../shared/services/logging/request-context.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
@@ -10,6 +11,7 @@ import { FileStorage } from '../storage/file-storage.js';
 import type { FileOwner } from '../file.entity.js';
 import { FileErrors, QuotaErrors } from '../files.errors.js';
 import type { Bucket } from '../buckets/bucket.entity.js';
+import { BucketErrors } from '../buckets/buckets.errors.js';
 
 const statement = sqlFiles(import.meta.url, 'storage-leases');
 
@@ -54,7 +56,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     clearInterval(this.timer);
   }
 
-  /** Reserves the place and what is known of the size, before the first byte. Throws QUOTA_EXCEEDED. */
+  /** Reserves the place and what is known of the size, before the first byte. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket). */
   async begin(owner: FileOwner, bucket: Bucket, expectedBytes: number): Promise<WriteLease> {
     const storageKey = randomUUID(); // at random, unlike v7, so that it spreads over the folders
     const room = await this.reserve(storageKey, owner, bucket, expectedBytes, this.config.files.lease);
@@ -63,7 +65,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
 
   /**
    * The same for bytes that come later: it lasts without signs of life, until somebody takes it over. Gives how many
-   * bytes the owner may still store, these included. Throws QUOTA_EXCEEDED.
+   * bytes the owner may still store, these included. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket).
    */
   async reserve(storageKey: string, owner: FileOwner, bucket: Bucket, bytes: number, ms: number): Promise<number> {
     const [row] = await this.transaction.query<{ bytes: string; files: string }>(
@@ -73,7 +75,8 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
         !this.transaction.isRunning, // a writer whose lease is lost is refused in the end
       ]),
     );
-    const left = { bytes: Number(row?.bytes), files: Number(row?.files) };
+    if (!row) throw BucketErrors.NOT_FOUND(bucket.name); // deleted since it was read
+    const left = { bytes: Number(row.bytes), files: Number(row.files) };
     if (left.files < 0) throw QuotaErrors.QUOTA_EXCEEDED('files');
     if (left.bytes < 0) throw QuotaErrors.QUOTA_EXCEEDED('bytes');
     return left.bytes + bytes;
@@ -125,6 +128,13 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   end(storageKey: string): Promise<void> {
     this.forget(storageKey);
     return requestContext.exit(() => this.removeBytes(storageKey)); // whoever asked may have hung up
+  }
+
+  /** `end` by a writer that has failed. Who finds its place lost may have written its last bytes after the sweep had been there. */
+  async giveUp(storageKey: string, why: unknown): Promise<void> {
+    const isLost = why instanceof AppError && why.code === FileErrors.WRITE_LOST.code; // so nothing was committed
+    if (isLost) await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
+    await this.end(storageKey);
   }
 
   /** `end` after a commit, by nobody who waits: what fails is the sweep's. */

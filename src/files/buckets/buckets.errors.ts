@@ -17,8 +17,9 @@ export const BucketErrors = defineErrors('BUCKET', {
   NOT_EMPTY: {
     status: 409,
     level: 'info',
-    message: (name: string) => `Bucket ${name} holds files, or some are being uploaded into it.`,
-    cure: 'Their owners delete them first.',
+    message: (name: string) =>
+      `Bucket ${name} holds files, some are being uploaded into it, or deleted ones may come back.`,
+    cure: 'Their owners delete them first; what is deleted may come back for FILE_RETENTION days.',
   },
   NEEDED: {
     status: 409,

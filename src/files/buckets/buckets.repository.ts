@@ -61,11 +61,13 @@ export class BucketsRepository extends BaseRepository<Bucket> {
     return this.restore({ where: { uuid }, missing }).catch((error: unknown) => refuseTaken(error, 'of this name'));
   }
 
-  /** Files, and those that are being uploaded. */
+  /** Files, those that are being uploaded, and deleted ones that may come back. */
   async isUsed(name: string): Promise<boolean> {
     const [row] = await this.transaction.query<{ is_used: boolean }>({
       name: 'bucket-is-used',
-      text: `SELECT EXISTS (SELECT FROM storage_usages WHERE bucket = $1 AND files > 0) AS is_used`,
+      text: `
+        SELECT EXISTS (SELECT FROM storage_usages WHERE bucket = $1 AND files > 0)
+          OR EXISTS (SELECT FROM files WHERE bucket = $1 AND deleted_at IS NOT NULL AND blob_id IS NOT NULL) AS is_used`,
       values: [name],
     });
     return row?.is_used === true;

@@ -38,12 +38,12 @@ export function contentHeaders({ name, mimeType, sha256, isPublic }: ContentInfo
   };
 }
 
-/** RFC 6266: the name in ASCII for old clients, and the whole of it as RFC 8187 has it. */
+/** RFC 6266: the name in ASCII for old clients, no path for them either, and the whole of it as RFC 8187 has it. */
 export function attachment(name: string): string {
   const ascii = name
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')
-    .replace(/[^ -~]|["%\\]/gu, '_');
+    .replace(/[^ -~]|["%\\/]|^\.+$/gu, '_');
   const encoded = encodeURIComponent(name).replace(
     /['()*]/g,
     (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,

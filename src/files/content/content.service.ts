@@ -11,6 +11,8 @@ import { BlobsRepository } from '../blobs/blobs.repository.js';
 import { FileErrors } from '../files.errors.js';
 import type { ByteRange } from '../storage/file-storage.js';
 import { parseRanges } from './byte-ranges.js';
+import type { AppError } from '../../shared/libs/app-error.js';
+import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { contentHeaders, type ContentInfo, contentTypeOf } from './content-headers.js';
 import { multipartRanges } from './multipart-ranges.js';
 
@@ -19,16 +21,21 @@ export interface Content extends ContentInfo {
   /** Public UUID of the file. */
   id: string;
   blob: BlobAddress;
+  /** What is answered when its bytes turn out to be lost or damaged. */
+  whenDamaged: () => AppError;
 }
 
 /** Of a URL that S3 has signed. */
 const REDIRECT_SECONDS = 60;
+/** The body of an answer to HEAD: of no body at all Fastify tells the length, 0. */
+const NOTHING = (): Readable => Readable.from([]);
 
 @Injectable()
 export class ContentService {
   constructor(
     private readonly bytes: BlobStore,
     private readonly blobs: BlobsRepository,
+    private readonly thumbnails: ThumbnailsRepository,
     private readonly config: AppConfig,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -37,45 +44,52 @@ export class ContentService {
   async answer(reply: FastifyReply, content: Content): Promise<void> {
     const { method, headers } = reply.request;
     const { size } = content.blob;
-    void reply.headers(contentHeaders(content));
+    const isHead = method === 'HEAD';
+    const described = contentHeaders(content);
     const etag = `"${content.sha256}"`;
     const known = headers['if-none-match'];
     if (known !== undefined && includesTag(known, etag))
-      return void reply.code(304).removeHeader('content-type').send();
-    if (method === 'HEAD') return void reply.header('content-length', size).send(Readable.from([])); // of nothing at all Fastify counts the bytes
+      return void reply
+        .code(304)
+        .headers(described)
+        .removeHeader('content-type')
+        .send(isHead ? NOTHING() : undefined);
+    if (isHead) return void reply.headers(described).header('content-length', size).send(NOTHING());
     const elsewhere = this.config.files.s3?.redirect ? await this.linkTo(content) : null;
     if (elsewhere !== null) return void reply.header('cache-control', 'no-store').redirect(elsewhere, 302);
     const ifRange = headers['if-range'];
     const isCurrent = ifRange === undefined || String(ifRange).trim() === etag;
     const ranges = isCurrent && headers.range !== undefined ? parseRanges(headers.range, size) : null;
-    if (ranges === null) return this.send(reply, await this.open(content), size);
+    if (ranges === null) return this.send(reply, described, await this.open(content), size);
     const [range, ...more] = ranges;
     if (!range) throw FileErrors.RANGE_NOT_SATISFIABLE(size).withHeader('content-range', `bytes */${size}`);
-    void reply.code(206);
-    if (more.length > 0) return this.sendParts(reply, content, ranges);
-    void reply.header('content-range', `bytes ${range.start}-${range.end}/${size}`);
-    this.send(reply, await this.open(content, range), range.end - range.start + 1);
-  }
-
-  private sendParts(reply: FastifyReply, content: Content, ranges: readonly ByteRange[]): void {
-    const of = { size: content.blob.size, contentType: contentTypeOf(content.mimeType) };
-    const parts = multipartRanges(ranges, of, (range) => this.open(content, range));
-    void reply.header('content-type', parts.contentType);
-    this.send(reply, parts.stream, parts.length);
+    if (more.length > 0) {
+      const of = { size, contentType: contentTypeOf(content.mimeType) };
+      const parts = multipartRanges(ranges, of, (one) => this.open(content, one));
+      return this.send(
+        reply.code(206),
+        { ...described, 'content-type': parts.contentType },
+        parts.stream,
+        parts.length,
+      );
+    }
+    const contentRange = `bytes ${range.start}-${range.end}/${size}`;
+    const stream = await this.open(content, range);
+    this.send(reply.code(206), { ...described, 'content-range': contentRange }, stream, range.end - range.start + 1);
   }
 
   /** Who hangs up closes the stream; a stream that fails cuts the connection, since its length was promised. */
-  private send(reply: FastifyReply, stream: Readable, length: number): void {
+  private send(reply: FastifyReply, headers: Record<string, string>, stream: Readable, length: number): void {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.name === 'AbortError') return;
       this.logger.error({ err: error }, 'A file could not be read to its end');
     });
     if (reply.sent) return void stream.destroy(); // too late: the deadline has answered
-    void reply.header('content-length', length).send(stream);
+    void reply.headers(headers).header('content-length', length).send(stream);
   }
 
   /** With its first bytes: what fails before them can still be answered. */
-  private async open({ id, blob }: Content, range?: ByteRange): Promise<Readable> {
+  private async open({ id, blob, whenDamaged }: Content, range?: ByteRange): Promise<Readable> {
     try {
       const stream = await this.bytes.open(blob, range);
       stream.once('error', (error) => void this.noteDamage(blob, error));
@@ -86,13 +100,15 @@ export class ContentService {
       if (!(await this.blobs.isNeeded(blob.storageKey))) throw FileErrors.NOT_FOUND(id); // deleted since it was read
       this.logger.error({ err: error, file: id }, 'The bytes of a file are lost or damaged');
       await this.noteDamage(blob, error);
-      throw FileErrors.DAMAGED(id);
+      throw whenDamaged();
     }
   }
 
-  /** So that the same content, uploaded again, mends it. */
+  /** So that the same content, uploaded again, mends it; a thumbnail is made again. */
   private async noteDamage({ storageKey }: BlobAddress, error: unknown): Promise<void> {
-    if (isDamage(error)) await this.blobs.noteDamaged(storageKey).catch(() => undefined); // it is told in the log
+    if (!isDamage(error)) return;
+    const noted = [this.blobs.noteDamaged(storageKey), this.thumbnails.drop([storageKey])];
+    await Promise.all(noted).catch(() => undefined); // it is told in the log
   }
 
   private linkTo({ blob, mimeType, name, sha256, isPublic }: Content): Promise<string | null> {

@@ -31,7 +31,7 @@ export class ThumbnailsController {
     public: 'optional',
     errors: [
       ...[FileErrors.NOT_FOUND, FileErrors.NO_THUMBNAIL, FileErrors.THUMBNAIL_PENDING],
-      ...[FileErrors.DAMAGED, FileErrors.RANGE_NOT_SATISFIABLE],
+      FileErrors.RANGE_NOT_SATISFIABLE,
     ],
   })
   async content(

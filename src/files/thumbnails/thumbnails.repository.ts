@@ -7,6 +7,8 @@ import type { ThumbnailSize } from './thumbnail-sizes.js';
 
 const statement = sqlFiles(import.meta.url, 'thumbnails');
 
+const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
+
 export interface Thumbnail extends BlobAddress {
   /** Longest side that was asked for, pixels; that of the picture may be less. */
   side: ThumbnailSize;
@@ -42,6 +44,30 @@ export class ThumbnailsRepository {
       ...{ side: row.size, storageKey: row.storage_key, keyId: row.key_id, sha256: row.sha256 },
       ...{ size: Number(row.bytes), width: row.width, height: row.height },
     }));
+  }
+
+  /** Those of all blobs, so many at a time. */
+  async *inBatches(limit: number): AsyncGenerator<Array<BlobAddress & { sha256: string }>> {
+    for (let after = FIRST_UUID; ;) {
+      const rows = await this.transaction.query<Pick<Row, 'storage_key' | 'key_id' | 'sha256' | 'bytes'>>({
+        name: 'thumbnails-after',
+        text: `
+          SELECT storage_key, key_id, sha256, bytes FROM thumbnails WHERE storage_key > $1 ORDER BY storage_key LIMIT $2`,
+        values: [after, limit],
+      });
+      const last = rows.at(-1);
+      if (!last) return;
+      after = last.storage_key;
+      yield rows.map((row) => ({
+        ...{ storageKey: row.storage_key, keyId: row.key_id, sha256: row.sha256, size: Number(row.bytes) },
+      }));
+    }
+  }
+
+  /** They are made again when they are asked for; what stands of them is removed. Gives how many there were. */
+  async drop(storageKeys: readonly string[]): Promise<number> {
+    if (storageKeys.length === 0) return 0;
+    return (await this.transaction.query(statement('drop', [storageKeys]))).length;
   }
 
   /** Gives the storage keys of those that were added: the others are there already, or the blob is not. */

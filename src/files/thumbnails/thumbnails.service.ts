@@ -21,12 +21,21 @@ export class ThumbnailsService {
     const file = await this.files.getReadable(reader, uuid);
     const blobId = file.blobId as string; // only deleted files let theirs go
     const blob = (await this.thumbnails.list(blobId)).find(({ side }) => side === size);
+    const pending = () => FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', '1');
     if (blob) {
       const name = `${file.name}.${size}.webp`;
-      return { id: uuid, name, mimeType: 'image/webp', sha256: blob.sha256, isPublic: file.isPublic, blob };
+      return {
+        id: uuid,
+        name,
+        mimeType: 'image/webp',
+        sha256: blob.sha256,
+        isPublic: file.isPublic,
+        blob,
+        whenDamaged: pending,
+      };
     }
     if (!isImage(file) || (await this.thumbnails.isRefused(blobId))) throw FileErrors.NO_THUMBNAIL(uuid);
     await this.requests.ensure(file);
-    throw FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', '1');
+    throw pending();
   }
 }

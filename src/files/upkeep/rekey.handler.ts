@@ -6,12 +6,11 @@ import { isDamage } from '../blobs/blob-store.js';
 import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
 import { Keyring } from '../blobs/keyring.js';
 import { FileErrors } from '../files.errors.js';
+import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { RekeyStorage } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
 
 const BATCH = 100;
-const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 @Handles(RekeyStorage)
 export class RekeyHandler implements JobHandler<NoPayload> {
@@ -20,7 +19,7 @@ export class RekeyHandler implements JobHandler<NoPayload> {
     private readonly blobs: BlobsRepository,
     private readonly mover: BlobMover,
     private readonly upkeep: UpkeepRepository,
-    private readonly transaction: Transaction,
+    private readonly thumbnails: ThumbnailsRepository,
   ) {}
 
   async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
@@ -56,15 +55,12 @@ export class RekeyHandler implements JobHandler<NoPayload> {
   /** They are made again, with the present key, when they are asked for. */
   private async dropThumbnails(current: string, signal: AbortSignal): Promise<number> {
     let dropped = 0;
-    for (let after = FIRST_UUID; ;) {
+    for await (const batch of this.thumbnails.inBatches(BATCH)) {
       signal.throwIfAborted();
-      const batch = await this.upkeep.listThumbnails(after, BATCH);
-      const keys = batch.filter(({ keyId }) => keyId !== current).map(({ storageKey }) => storageKey);
-      await this.transaction.run(() => this.upkeep.dropThumbnails(keys));
-      dropped += keys.length;
-      const last = batch.at(-1);
-      if (!last) return dropped;
-      after = last.storageKey;
+      dropped += await this.thumbnails.drop(
+        batch.filter(({ keyId }) => keyId !== current).map(({ storageKey }) => storageKey),
+      );
     }
+    return dropped;
   }
 }

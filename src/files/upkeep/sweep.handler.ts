@@ -9,6 +9,7 @@ import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
 import { StorageLeases } from '../blobs/storage-leases.js';
 import { FileErrors } from '../files.errors.js';
 import { FileStorage } from '../storage/file-storage.js';
+import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { SweepStorage, type SweepPayload } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';
 
@@ -17,7 +18,6 @@ const HOUR_MS = 3_600_000;
 const DEFAULT_AGE_HOURS = 24;
 /** Bytes that nobody knows are kept so long before they go: a database that was restored may not know them yet. */
 const QUARANTINE_MS = 7 * 24 * HOUR_MS;
-const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 /** What was found; without `dryRun` all of it was put right, but for what is `lost`. */
 interface Findings extends Record<string, unknown> {
@@ -44,6 +44,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     private readonly blobs: BlobsRepository,
     private readonly mover: BlobMover,
     private readonly leases: StorageLeases,
+    private readonly thumbnails: ThumbnailsRepository,
     private readonly upkeep: UpkeepRepository,
     private readonly transaction: Transaction,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -110,18 +111,12 @@ export class SweepHandler implements JobHandler<SweepPayload> {
   }
 
   private async findMissingThumbnails(found: Findings, signal: AbortSignal): Promise<void> {
-    for (let after = FIRST_UUID; ;) {
-      const batch = await this.upkeep.listThumbnails(after, BATCH);
+    for await (const batch of this.thumbnails.inBatches(BATCH))
       for (const thumbnail of batch) {
         signal.throwIfAborted();
         if (await this.bytes.isWhole(thumbnail)) continue;
-        if (!found.dryRun) await this.transaction.run(() => this.upkeep.dropThumbnails([thumbnail.storageKey]));
-        found.thumbnails++;
+        found.thumbnails += found.dryRun ? 1 : await this.thumbnails.drop([thumbnail.storageKey]);
       }
-      const last = batch.at(-1);
-      if (!last) return;
-      after = last.storageKey;
-    }
   }
 
   private async recount(found: Findings, signal: AbortSignal): Promise<void> {

@@ -2,16 +2,12 @@
 import { Injectable } from '@nestjs/common';
 import { sqlFiles } from '../../shared/services/database/sql-file.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
-import { StorageLeases } from '../blobs/storage-leases.js';
 
 const statement = sqlFiles(import.meta.url, 'upkeep');
 
 @Injectable()
 export class UpkeepRepository {
-  constructor(
-    private readonly transaction: Transaction,
-    private readonly leases: StorageLeases,
-  ) {}
+  constructor(private readonly transaction: Transaction) {}
 
   /** PostgreSQL's. */
   async now(): Promise<Date> {
@@ -91,28 +87,5 @@ export class UpkeepRepository {
       values: [fileUuid],
     });
     return row?.blob_id ?? null;
-  }
-
-  /** In a transaction: thumbnails that are not whole, or encrypted with an old key; what stands of them is removed. They are made again when asked for. */
-  async dropThumbnails(storageKeys: readonly string[]): Promise<void> {
-    await this.transaction.query({
-      name: 'upkeep-drop-thumbnails',
-      text: 'DELETE FROM thumbnails WHERE storage_key = ANY ($1::uuid[])',
-      values: [storageKeys],
-    });
-    await this.leases.mark(storageKeys, 'DELETE');
-  }
-
-  /** In the order of their keys. */
-  async listThumbnails(
-    after: string,
-    limit: number,
-  ): Promise<Array<{ storageKey: string; keyId: string | null; size: number }>> {
-    const rows = await this.transaction.query<{ storage_key: string; key_id: string | null; bytes: string }>({
-      name: 'upkeep-thumbnails',
-      text: 'SELECT storage_key, key_id, bytes FROM thumbnails WHERE storage_key > $1 ORDER BY storage_key LIMIT $2',
-      values: [after, limit],
-    });
-    return rows.map((row) => ({ storageKey: row.storage_key, keyId: row.key_id, size: Number(row.bytes) }));
   }
 }

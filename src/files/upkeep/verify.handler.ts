@@ -4,9 +4,10 @@ import { Inject } from '@nestjs/common';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { BlobMover } from '../blobs/blob-mover.js';
-import { BlobStore, isDamage } from '../blobs/blob-store.js';
+import { type BlobAddress, BlobStore, isDamage } from '../blobs/blob-store.js';
 import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
 import { FileErrors } from '../files.errors.js';
+import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { VerifyStorage, type VerifyPayload } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';
 
@@ -19,14 +20,18 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
     private readonly bytes: BlobStore,
     private readonly blobs: BlobsRepository,
     private readonly mover: BlobMover,
+    private readonly thumbnails: ThumbnailsRepository,
     private readonly upkeep: UpkeepRepository,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   async run({ fileId }: VerifyPayload, { signal }: JobContext): Promise<JobResult> {
-    const found = { verified: 0, mended: 0, damaged: 0 };
+    const found = { verified: 0, mended: 0, damaged: 0, thumbnails: 0 };
     if (fileId !== undefined) await this.verify(await this.blobOf(fileId), found, signal);
-    else await this.verifyAll(found, signal);
+    else {
+      await this.verifyAll(found, signal);
+      await this.verifyThumbnails(found, signal);
+    }
     return { ...found, damagedFiles: await this.upkeep.listDamagedFiles(MOST_TOLD) };
   }
 
@@ -37,6 +42,14 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
       if (batch.length === 0) return;
       for (const blob of batch) await this.verify(blob, found, signal);
     }
+  }
+
+  /** Those that are damaged are made again when they are asked for. */
+  private async verifyThumbnails(found: Found, signal: AbortSignal): Promise<void> {
+    for await (const batch of this.thumbnails.inBatches(BATCH))
+      for (const thumbnail of batch)
+        if ((await this.faultOf(thumbnail, signal)) !== null)
+          found.thumbnails += await this.thumbnails.drop([thumbnail.storageKey]);
   }
 
   private async verify(blob: KnownBlob, found: Found, signal: AbortSignal): Promise<void> {
@@ -55,7 +68,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
   }
 
   /** Null: the bytes are those that were stored. */
-  private async faultOf(blob: KnownBlob, signal: AbortSignal): Promise<Error | null> {
+  private async faultOf(blob: BlobAddress & { sha256: string }, signal: AbortSignal): Promise<Error | null> {
     const hash = createHash('sha256');
     try {
       for await (const piece of (await this.bytes.open(blob)) as AsyncIterable<Buffer>) {
@@ -82,4 +95,6 @@ interface Found {
   verified: number;
   mended: number;
   damaged: number;
+  /** Damaged ones, which were dropped. */
+  thumbnails: number;
 }

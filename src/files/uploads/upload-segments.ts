@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Transaction } from '../../shared/services/database/transaction.js';
-import { BlobStore } from '../blobs/blob-store.js';
+import { BlobStore, isDamage } from '../blobs/blob-store.js';
 import { UNKNOWN_TYPE } from '../blobs/media-type.js';
 import { StorageLeases } from '../blobs/storage-leases.js';
 import { ArrivingBytes } from './arriving-bytes.js';
@@ -27,7 +27,7 @@ export class UploadSegments {
 
   /**
    * Adds what comes from `offset` on, and gives how much there is then. When the source breaks off, what has come is
-   * kept, and then its failure thrown. Throws OFFSET_CONFLICT when somebody else has added something meanwhile.
+   * kept, and then its failure thrown. Throws OFFSET_CONFLICT when somebody else has added something meanwhile, and DAMAGED.
    */
   async append({ id }: Upload, offset: number, source: Readable): Promise<number> {
     const arriving = new ArrivingBytes(source);
@@ -47,8 +47,21 @@ export class UploadSegments {
   }
 
   private async *read(id: string): AsyncGenerator<Buffer> {
-    for (const segment of await this.uploads.listSegments(id))
-      yield* (await this.bytes.open(segment)) as AsyncIterable<Buffer>;
+    for (const segment of await this.uploads.listSegments(id)) yield* this.bytesOf(segment);
+  }
+
+  /** All that were acknowledged, or DAMAGED. */
+  private async *bytesOf(segment: Segment): AsyncGenerator<Buffer> {
+    let missing = segment.size;
+    try {
+      for await (const piece of (await this.bytes.open(segment)) as AsyncIterable<Buffer>) {
+        missing -= piece.length;
+        yield piece;
+      }
+    } catch (error) {
+      throw isDamage(error) ? UploadErrors.DAMAGED() : error;
+    }
+    if (missing !== 0) throw UploadErrors.DAMAGED();
   }
 
   private async add(id: string, received: number, arriving: ArrivingBytes, last: Segment | null): Promise<Segment> {
@@ -67,13 +80,13 @@ export class UploadSegments {
       if (small) this.leases.endSoon([small.storageKey]);
       return segment;
     } catch (error) {
-      await this.leases.end(storageKey);
+      await this.leases.giveUp(storageKey, error);
       throw error;
     }
   }
 
   private async *join(small: Segment | null, arriving: ArrivingBytes): AsyncGenerator<Buffer> {
-    if (small) yield* (await this.bytes.open(small)) as AsyncIterable<Buffer>;
+    if (small) yield* this.bytesOf(small);
     yield* arriving.take(MOST - (small?.size ?? 0));
   }
 }

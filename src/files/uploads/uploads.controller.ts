@@ -16,7 +16,7 @@ const ABSENT = [UploadErrors.NOT_FOUND, UploadErrors.EXPIRED, UploadErrors.VERSI
 /** What may be refused once the last byte is here. */
 const REFUSED = [
   ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST],
-  ...[QuotaErrors.QUOTA_EXCEEDED, FileErrors.STORAGE_FULL],
+  ...[QuotaErrors.QUOTA_EXCEEDED, FileErrors.STORAGE_FULL, UploadErrors.DAMAGED],
 ];
 
 @ApiTags('Uploads')

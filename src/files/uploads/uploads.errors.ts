@@ -38,6 +38,12 @@ export const UploadErrors = defineErrors('UPLOAD', {
     message: (id: string) => `The upload ${id} has expired.`,
     cure: 'Begin anew with POST /api/uploads. `Upload-Expires` tells until when an upload may take; the operator sets it with UPLOAD_EXPIRY.',
   },
+  DAMAGED: {
+    status: 410,
+    level: 'warn',
+    message: () => 'Bytes of the upload that had come before are lost or damaged.',
+    cure: 'Begin anew with POST /api/uploads: this upload is removed.',
+  },
   VERSION_UNSUPPORTED: {
     status: 412,
     level: 'debug',

@@ -20,9 +20,11 @@ import { type Upload, UploadsRepository } from './uploads.repository.js';
 /** The place stays reserved for longer than the upload may take, should nobody sweep. */
 const SPARE_MS = 86_400_000;
 
-/** What a file was refused for once, it would be refused for again. */
+/** What an upload is refused for once, it would be refused for again. */
 const FOR_GOOD = new Set(
-  [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND].map(({ code }) => code),
+  [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND, UploadErrors.DAMAGED].map(
+    ({ code }) => code,
+  ),
 );
 
 @Injectable()
@@ -54,19 +56,22 @@ export class UploadsService {
       await this.leases.reserve(id, owner, bucket, size, uploadTtl + SPARE_MS);
       return this.uploads.create(owner, { id, bucket: bucket.name, metadata, size, storageKey: id }, uploadTtl);
     });
-    return this.finishIfComplete(owner, upload);
+    return this.orRemove(id, () => this.finishIfComplete(owner, upload));
   }
 
   /** What is complete is a file before anybody hears of it: who began that may have died. Throws NOT_FOUND, EXPIRED, and what a file may be refused for. */
   async get(owner: FileOwner, id: string): Promise<Upload> {
-    return this.finishIfComplete(owner, await this.uploads.getOwned(owner, id));
+    const upload = await this.uploads.getOwned(owner, id);
+    return this.orRemove(id, () => this.finishIfComplete(owner, upload));
   }
 
   /** Throws what `get` throws, what the source fails with (what has come is kept), and OFFSET_CONFLICT. */
   async append(owner: FileOwner, id: string, offset: number, source: Readable): Promise<Upload> {
     const upload = await this.uploads.getOwned(owner, id);
-    const received = await this.segments.append(upload, offset, source);
-    return this.finishIfComplete(owner, { ...upload, received });
+    return this.orRemove(id, async () => {
+      const received = await this.segments.append(upload, offset, source);
+      return this.finishIfComplete(owner, { ...upload, received });
+    });
   }
 
   /** Throws NOT_FOUND, EXPIRED, FINISHED. */
@@ -88,14 +93,17 @@ export class UploadsService {
     await this.leases.end(removed.reservation);
   }
 
-  private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
-    if (upload.fileUuid !== null || upload.received < upload.size) return upload;
+  private async orRemove(id: string, work: () => Promise<Upload>): Promise<Upload> {
     try {
-      return await this.finish(owner, upload);
+      return await work();
     } catch (error) {
-      if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(upload.id);
+      if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(id);
       throw error;
     }
+  }
+
+  private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
+    return upload.fileUuid === null && upload.received >= upload.size ? this.finish(owner, upload) : upload;
   }
 
   /** The file, and that the upload is it, in one transaction: there is never one without the other. */

@@ -218,9 +218,15 @@ export const envSchema = Joi.object({
     .max(3_600_000)
     .default(60_000)
     .description('After so long without a sign of life the process behind an upload is taken for dead, milliseconds'),
-  FILE_ENCRYPTION_KEYS: listOf(isEncryptionKey, '<id>:<32 bytes in base64>').description(
-    'Keys that files are encrypted with at rest, comma-separated, each <id>:<32 bytes in base64>: the first for new files, all for reading. Without it they are stored in clear',
-  ),
+  FILE_ENCRYPTION_KEYS: listOf(isEncryptionKey, '<id>:<32 bytes in base64>')
+    .custom((text: string, helpers) => {
+      const ids = text.split(',').map((item) => item.trim().split(':', 1)[0]);
+      return new Set(ids).size < ids.length ? helpers.error('twins') : text;
+    })
+    .messages({ twins: '{{#label}} must give each key an id of its own' })
+    .description(
+      'Keys that files are encrypted with at rest, comma-separated, each <id>:<32 bytes in base64>: the first for new files, all for reading. Without it they are stored in clear',
+    ),
   FILE_STORAGE: Joi.string()
     .valid('local', 's3')
     .default('local')

@@ -1,14 +1,17 @@
 -- Bytes are about to be written: charges what is known of them when there is room, and says how much is left then.
--- Negative: there was no room, and nothing has happened. $1 storage key, $2 owner, $3 bucket, $4 expected bytes, $5 lease ms,
+-- Negative: there was no room, and nothing has happened. No row: there is no such bucket; it stays as long as this counts in
+-- it. $1 storage key, $2 owner, $3 bucket, $4 expected bytes, $5 lease ms,
 -- $6 bytes and $7 files a user may have, $8 bytes in this bucket or null, $9 whether a crash of PostgreSQL may lose it
-WITH quota (bucket, bytes, files) AS (
-  VALUES ('', $6::bigint, $7::bigint), ($3::varchar, $8::bigint, NULL)
+WITH target AS (
+  SELECT FROM buckets WHERE name = $3::varchar AND deleted_at IS NULL FOR SHARE
+), quota (bucket, bytes, files) AS (
+  VALUES ('', $6::bigint, $7::bigint), ($3, $8::bigint, NULL)
 ), used AS (
   SELECT bucket, bytes, files FROM storage_usages
   WHERE owner_id = $2::bigint AND bucket IN ('', $3) ORDER BY bucket FOR UPDATE
 ), room AS (
   SELECT min(quota.bytes - coalesce(used.bytes, 0) - $4::bigint) AS bytes, min(quota.files - coalesce(used.files, 0) - 1) AS files
-  FROM quota LEFT JOIN used USING (bucket)
+  FROM target, quota LEFT JOIN used USING (bucket) HAVING count(*) > 0
 ), charged AS (
   INSERT INTO storage_usages AS usage (owner_id, bucket, bytes, files)
   SELECT $2, quota.bucket, $4, 1 FROM quota, room WHERE room.bytes >= 0 AND room.files >= 0 ORDER BY quota.bucket

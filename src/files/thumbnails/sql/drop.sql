@@ -1,0 +1,9 @@
+-- Thumbnails whose bytes are lost, damaged or encrypted with an old key; what stands of them is removed. Gives their
+-- storage keys. $1 storage keys
+WITH gone AS (
+  DELETE FROM thumbnails WHERE storage_key = ANY ($1::uuid[]) RETURNING storage_key
+)
+INSERT INTO storage_leases (storage_key, reason, expires_at)
+SELECT storage_key, 'DELETE', now() FROM gone
+ON CONFLICT (storage_key) DO NOTHING
+RETURNING storage_key
