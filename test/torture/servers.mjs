@@ -241,7 +241,7 @@ export class Server {
         },
         (response) => {
           let all = '';
-          response.setEncoding('utf8');
+          response.setEncoding('utf8').on('error', reject); // cut off in the midst of it
           response.on('data', (part) => (all += part));
           response.on('end', () => {
             const json = /json/.test(response.headers['content-type'] ?? '') && all !== '';
