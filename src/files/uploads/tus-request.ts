@@ -31,7 +31,7 @@ export class TusRequest {
         ...Object.entries(headers).flatMap(([name, value]) => (TOLD.test(name) ? [[name, String(value)]] : [])),
         ...(this.body ? [['content-type', request.routeOptions.config.streamsBody]] : []),
       ] as Array<[string, string]>,
-      ...(this.body && { body: Readable.toWeb(this.body) as ReadableStream, duplex: 'half' }),
+      ...(this.body && { body: ReadableStream.from(this.body), duplex: 'half' }),
     });
   }
 
