@@ -108,14 +108,14 @@ export class FileWriter {
     try {
       return await work(add);
     } catch (error) {
-      if (outcome === 'rolled back') await this.leases.giveUp(blob.storageKey, error);
+      if (outcome === 'rolled back') await this.discard(blob);
       throw error;
     }
   }
 
   /** Of a blob that got no row. */
   discard(blob: StoredBlob): Promise<void> {
-    return this.leases.end(blob.storageKey);
+    return this.leases.abandon(blob.storageKey);
   }
 
   private async storeIn(
@@ -144,7 +144,7 @@ export class FileWriter {
       await this.distrustLost(owner, written.sha256);
       return { storageKey, bucket, name: cleanFileName(name), mimeType: mediaType, declaredType, ...written };
     } catch (error) {
-      await this.leases.end(storageKey);
+      await this.leases.abandon(storageKey);
       throw lease.signal.aborted ? lease.signal.reason : error;
     }
   }

@@ -60,8 +60,8 @@ export class FilesService {
   async content(reader: FileOwner | undefined, uuid: string): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
     const { name, mimeType, sha256, isPublic } = file;
-    const whenDamaged = () => FileErrors.DAMAGED(uuid);
-    return { id: uuid, name, mimeType, sha256, isPublic, blob: await this.blobOf(file), whenDamaged };
+    const whenLost = (isNeeded: boolean) => (isNeeded ? FileErrors.DAMAGED(uuid) : FileErrors.NOT_FOUND(uuid));
+    return { id: uuid, name, mimeType, sha256, isPublic, blob: await this.blobOf(file), whenLost };
   }
 
   /** Throws VALIDATION_FAILED, NOT_FOUND, VERSION_STALE. */

@@ -1,17 +1,19 @@
-// The head of a form's first part, seen on its way to the parser: that one ends a header line at a CR LF even within quotes.
+// The head of a form's first part, seen on its way to the parser: that one takes half a name where another half cannot be read.
 import type { Readable } from 'node:stream';
 
 /** Bytes before the content of the part: far more than clients send. */
 const MOST_BYTES = 16_384;
 const FORM = /^multipart\/form-data/iy;
-/** As every client writes them: without escapes and other ways of saying that parsers may read otherwise. */
-const PARAMETER = /\s*;\s*([\w-]+)=(?:"([^"\\]*)"|([^\s";]+))/y;
+const PARAMETER = /\s*;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))/y;
 const END = /[\s;]*$/y;
+/** RFC 6266, 4.1, on as many lines as one likes; quotes do not go on from one to the next. */
+const DISPOSITION =
+  /^content-disposition:\s*[^\s;"]+(?:\s*;\s*[^\s;="]+\s*=\s*(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|[^\s";]+))*[\s;]*$/i;
 
 export interface FormHead {
   /**
-   * Once, when the parser has told of the part: whether the quotes in its Content-Disposition (RFC 7578, 4.2) are closed
-   * where the line ends. False too where that cannot be told.
+   * Once, when the parser has told of the part: whether its Content-Disposition (RFC 7578, 4.2) is well-formed, so that
+   * everybody reads the same name. False too where that cannot be told.
    */
   isSound(): boolean;
 }
@@ -30,8 +32,7 @@ export function watchFormHead(body: Readable, contentType: string): FormHead {
     body.off('data', watch);
     const text = Buffer.concat(seen.splice(0)).toString('latin1');
     const boundary = boundaryOf(contentType);
-    const head = boundary === undefined ? undefined : headIn(text, boundary);
-    return head !== undefined && !head.split('\r\n').some(hasOpenQuotes);
+    return boundary !== undefined && isWellFormed(headIn(text, boundary));
   };
   return { isSound };
 }
@@ -44,11 +45,12 @@ function boundaryOf(contentType: string): string | undefined {
     const parameter = matchAt(PARAMETER, contentType, at);
     if (!parameter) break;
     const [all, name = '', quoted, plain] = parameter;
-    if (name.toLowerCase() === 'boundary') found.push(quoted ?? plain ?? '');
+    if (/^boundary\*?$/i.test(name)) found.push(name.endsWith('*') ? '' : (quoted ?? plain ?? ''));
     at += all.length;
   }
   const isRead = at !== undefined && matchAt(END, contentType, at) !== null;
-  return isRead && found.length === 1 ? found[0] : undefined;
+  const [boundary = '', ...more] = found;
+  return isRead && more.length === 0 && /^[^\\]+$/.test(boundary) ? boundary : undefined;
 }
 
 function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | null {
@@ -56,17 +58,22 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
-/** What follows the first line that begins with the delimiter, where nothing else stands in it. Undefined: it is not there as a whole. */
-function headIn(text: string, boundary: string): string | undefined {
+/** What follows the first line that begins with the delimiter, where nothing else stands in it; '' where that is not there as a whole. */
+function headIn(text: string, boundary: string): string {
   const delimiter = `\r\n--${boundary}`;
   const all = `\r\n${text}`;
   const at = all.indexOf(delimiter);
   const rest = at < 0 ? '' : all.slice(at + delimiter.length);
   const end = rest.indexOf('\r\n\r\n');
-  return rest.startsWith('\r\n') && end >= 0 ? rest.slice(2, end) : undefined;
+  return rest.startsWith('\r\n') && end >= 0 ? rest.slice(2, end) : '';
 }
 
-/** A line that begins with a space goes on with the one before (RFC 5322, 2.2.3). */
-function hasOpenQuotes(line: string): boolean {
-  return /^(content-disposition:|[ \t])/i.test(line) && line.replace(/\\./g, '').split('"').length % 2 === 0;
+/** One Content-Disposition, and none of its parameters twice. A line that begins with a space goes on with the one before. */
+function isWellFormed(head: string): boolean {
+  const [disposition, ...more] = head.split(/\r\n(?![ \t])/).filter((field) => /^content-disposition:/i.test(field));
+  if (disposition === undefined || more.length > 0 || !DISPOSITION.test(disposition)) return false;
+  const names = [...disposition.replace(/"(?:[^"\\]|\\.)*"/g, '""').matchAll(/;\s*([^\s;="]+)\s*=/g)].map(([, name]) =>
+    name?.toLowerCase(),
+  );
+  return new Set(names).size === names.length;
 }

@@ -52,7 +52,7 @@ async function storeOnly(
   writer: FileWriter,
 ): Promise<StoredBlob> {
   const part = await nextOf(parts);
-  if (part && !head.isSound()) throw brokenOff();
+  if (part && !head.isSound()) throw ambiguous();
   if (part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
   expectFileName('filename', part.filename);
   const source = Readable.from(told(part.file), { objectMode: false });
@@ -100,6 +100,12 @@ function toRefusal(error: unknown): AppError {
 function notOneFile(): AppError {
   const message = `${FILE_FIELD} must be the only part of the form, and a file`;
   return HttpErrors.VALIDATION_FAILED(message).withFields([{ field: FILE_FIELD, rule: 'isFile', message }]);
+}
+
+function ambiguous(): AppError {
+  return HttpErrors.BAD_REQUEST(
+    'The boundary or the Content-Disposition of the form is not well-formed: quotes within a name must be escaped.',
+  );
 }
 
 function brokenOff(): AppError {

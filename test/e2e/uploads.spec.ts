@@ -1,13 +1,16 @@
 // Resumable uploads, request by request: what comes is kept, nobody else gets at it, and in the end it is one file.
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile, rm, truncate } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { UsageDto } from '../../src/files/dto/file.dto.js';
 import { FileStorage } from '../../src/files/storage/file-storage.js';
+import { TidyHandler } from '../../src/files/upkeep/tidy.handler.js';
 import { SweepUploadsHandler } from '../../src/files/uploads/sweep-uploads.handler.js';
-import { UploadsRepository } from '../../src/files/uploads/uploads.repository.js';
+import { UploadSegments } from '../../src/files/uploads/upload-segments.js';
+import { type Upload, UploadsRepository } from '../../src/files/uploads/uploads.repository.js';
 import type { JobContext } from '../../src/workers/job.js';
 import { sha256 } from '../support/file-house.js';
 import { below, seeded } from '../support/random.js';
@@ -507,6 +510,13 @@ describe('an upload that is not completed in time', () => {
   });
 });
 
+/** Where the first bytes of the only upload stand. */
+async function pathOfFirst(): Promise<string> {
+  const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments ORDER BY start');
+  const key = row?.key as string;
+  return join(house.house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
+}
+
 describe('bytes of an upload that is not complete', () => {
   const SECRET = 'the quick brown fox jumps over the lazy dog';
 
@@ -543,23 +553,57 @@ describe.each([
   beforeAll(open());
   afterAll(close);
 
-  async function pathOfFirst(): Promise<string> {
-    const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments ORDER BY start');
-    const key = row?.key as string;
-    return join(house.house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
-  }
-
   it.each([
     ['are taken up into the next segment', 500_000],
     ['stand by themselves', 2_000_000],
-  ])('make no file, when they %s: the upload is over', async (_where, first) => {
+  ])('make no file, when they %s', async (_where, first) => {
     const bytes = randomBytes(3_000_000);
     const path = await tus.begin(bytes.length);
     await tus.patch(path, 0, bytes.subarray(0, first));
     await harm(await pathOfFirst());
     expect(refusal(await tus.patch(path, first, bytes.subarray(first)))).toBe('410 UPLOAD_DAMAGED');
-    expect((await tus.head(path)).status).toBe(404);
-    expect([await house.usage(), await house.files()]).toEqual([[0, 0], []]);
+    expect(await house.files()).toEqual([]);
+    expect((await tus.send('DELETE', path)).status).toBe(204);
+    expect(await house.usage()).toEqual([0, 0]);
+    await house.expectOrder();
+  });
+});
+
+describe('bytes that had come before', () => {
+  beforeAll(open());
+  afterAll(close);
+
+  it('and stand elsewhere by now are no harm: who was late adds nothing', async () => {
+    const bytes = randomBytes(3_000_000);
+    const path = await tus.begin(bytes.length);
+    await tus.patch(path, 0, bytes.subarray(0, 500_000));
+    const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments');
+    const late = new PassThrough();
+    const upload = { id: idOf(path) } as Upload;
+    const appending = server.app.get(UploadSegments).append(upload, 500_000, late);
+    await server.app.get(UploadsRepository).findLastSegment(upload.id); // so has the late one
+    await tus.patch(path, 500_000, bytes.subarray(500_000, 2_000_000));
+    await until(async () => !(await house.house.bytesLeft()).includes(row!.key), 'the first ones to be taken up');
+    late.end(bytes.subarray(500_000));
+    await expect(appending).rejects.toMatchObject({ code: 'UPLOAD_OFFSET_CONFLICT' });
+    expect(await tus.offset(path)).toBe(2_000_000);
+    const { headers } = await tus.patch(path, 2_000_000, bytes.subarray(2_000_000));
+    expect((await house.content(headers.get('x-file-id'))).equals(bytes)).toBe(true);
+    await house.expectOrder();
+  });
+
+  it('and are away for a while are waited for', async () => {
+    const bytes = randomBytes(3_000_000);
+    const path = await tus.begin(bytes.length);
+    await tus.patch(path, 0, bytes.subarray(0, 2_000_000));
+    const stands = await pathOfFirst();
+    await rename(stands, `${stands}.away`);
+    expect(refusal(await tus.patch(path, 2_000_000, bytes.subarray(2_000_000)))).toBe('410 UPLOAD_DAMAGED');
+    expect(refusal(await tus.patch(path, 3_000_000, ''))).toBe('410 UPLOAD_DAMAGED');
+    await rename(`${stands}.away`, stands);
+    const { status, headers } = await tus.patch(path, 3_000_000, '');
+    expect([status, (await house.content(headers.get('x-file-id'))).equals(bytes)]).toEqual([204, true]);
+    await server.app.get(TidyHandler).run({}, { signal: new AbortController().signal } as JobContext); // places of attempts that failed
     await house.expectOrder();
   });
 });

@@ -47,7 +47,12 @@ const folder = makeFolder('names');
 mkdirSync(join(folder, 'data'));
 const decoys = [tmpdir(), '/', folder, join(folder, 'data'), homedir(), process.cwd()];
 const database = await createDatabase();
-const env = { DATABASE_URL: database.url, DATA_DIR: join(folder, 'data'), RATE_LIMIT_MODE: 'off' };
+const env = {
+  DATABASE_URL: database.url,
+  DATA_DIR: join(folder, 'data'),
+  RATE_LIMIT_MODE: 'off',
+  ACCESS_TOKEN_TTL: '86400',
+};
 const imports = options.unprotected ? [fileURLToPath(new URL('file-names.trusting.mjs', import.meta.url))] : [];
 const server = await new Server(env, imports).ready();
 let token;

@@ -46,6 +46,7 @@ const database = await createDatabase();
 const key = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
 const env = {
   ...{ DATABASE_URL: database.url, DATA_DIR: dataDir, RATE_LIMIT_MODE: 'off', FILE_LEASE: '1500', JOB_LEASE: '1500' },
+  ...{ ACCESS_TOKEN_TTL: '86400' },
   ...(options.encrypted && { FILE_ENCRYPTION_KEYS: key }),
 };
 const imports = options.unprotected ? [fileURLToPath(new URL('files.unleased.mjs', import.meta.url))] : [];

@@ -22,6 +22,10 @@ it.each([
   ['content-disposition: form-data; name="file"; filename="a \\"b\\" \\\\"'],
   ['Content-Disposition: form-data;\r\n name="file";\r\n\tfilename="a"'],
   [`Content-Type: text/plain; x="\r\n${NAMED}`],
+  [`${NAMED}; filename*=utf-8''a`],
+  [`${NAMED};\r\nContent-Description: pipes\r\n 7" long`],
+  ['Content-Disposition: form-data; name=file; filename="a; b=c; d=e"'],
+  ['Content-Disposition: form-data; name="file"'],
 ])('sound: %j', async (headers) => {
   expect(await isSound(form(headers))).toBe(true);
   expect(await isSound(`preamble "\r\n${form(headers)}`)).toBe(true);
@@ -34,6 +38,15 @@ it.each([
   ['Content-Disposition: form-data; name="file";\r\n filename="a\r\nX: y"'],
   ['Content-Disposition: form-data; name="file"; filename="a\\"\r\nX: y"'],
   [`Content-Type: text/plain\r\nContent-Disposition: form-data; filename="a\r\n\r\n"`],
+  ['Content-Disposition: form-data; name="file"; filename="6" pipe.txt"'],
+  ['Content-Disposition: form-data; name="file"; filename="a" b\r\nSet-Cookie: c=d"'],
+  ['Content-Disposition: form-data; name="file"; filename="a"; FileName="b"'],
+  ['Content-Disposition: form-data; name="file"; filename=a b'],
+  [`${NAMED}\r\n${NAMED}`],
+  ['Content-Type: text/plain'],
+  [`Content-Disposition: form-data${';  a=    '.repeat(1_000)}"`], // is not tried in every possible way
+  [`Content-Disposition: form-data${';  a="\\\\"   '.repeat(1_000)}"`],
+  [`Content-Disposition: form-data; name=""; filename=`],
   [`X: ${'y'.repeat(20_000)}\r\n${NAMED}`],
 ])('not sound, headers %#', async (headers) => {
   expect(await isSound(form(headers))).toBe(false);
@@ -43,6 +56,7 @@ it.each([
   ['multipart/form-data;boundary=b'],
   ['Multipart/Form-Data; Boundary="b"'],
   ['multipart/form-data; charset=utf-8; boundary=b; x="y z";'],
+  ['multipart/form-data; x.y=1; x*=utf-8\'\'b; title="a\\"; boundary=c"; boundary = b'],
 ])('a boundary that can be told: %j', async (contentType) => {
   expect(await isSound(form(NAMED), contentType)).toBe(true);
 });
@@ -50,10 +64,12 @@ it.each([
 it.each([
   ['multipart/form-data'],
   ['multipart/form-data; boundary=b; boundary=c'],
-  ['multipart/form-data; boundary = b'],
   ["multipart/form-data; boundary*=utf-8''b"],
   ['multipart/form-data; boundary="\\b"'],
+  ['multipart/form-data; boundary=""'],
+  ["multipart/form-data; boundary=b; boundary*=utf-8''b"],
   ['multipart/form-data; x="; boundary=b"; boundary=c'],
+  ['multipart/form-data; x="; boundary=b'],
   ['multipart/form-data; boundary=other'],
 ])('a boundary that not everybody reads alike, or that is not there: %j', async (contentType) => {
   expect(await isSound(form(NAMED), contentType)).toBe(false);

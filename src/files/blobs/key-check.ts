@@ -33,13 +33,11 @@ export class KeyCheck implements OnApplicationBootstrap {
     const [row] = await this.transaction.query<{ fingerprint: string }>({
       name: 'encryption-keys-note',
       text: `
-        INSERT INTO encryption_keys AS key (id, fingerprint) VALUES ($1, $2)
-        ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint
-        WHERE key.fingerprint = excluded.fingerprint OR NOT (${IS_USED})
-        RETURNING fingerprint`,
+        WITH new AS (INSERT INTO encryption_keys (id, fingerprint) VALUES ($1, $2) ON CONFLICT DO NOTHING)
+        SELECT fingerprint FROM encryption_keys WHERE id = $1`,
       values: [id, fingerprint],
     });
-    if (!row)
+    if (row && row.fingerprint !== fingerprint)
       throw new ConfigError([`FILE_ENCRYPTION_KEYS: ${id} is another key than the ${id} of before. Put that one back`]);
   }
 

@@ -130,11 +130,19 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     return requestContext.exit(() => this.removeBytes(storageKey)); // whoever asked may have hung up
   }
 
-  /** `end` by a writer that has failed. Who finds its place lost may have written its last bytes after the sweep had been there. */
-  async giveUp(storageKey: string, why: unknown): Promise<void> {
-    const isLost = why instanceof AppError && why.code === FileErrors.WRITE_LOST.code; // so nothing was committed
-    if (isLost) await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
+  /**
+   * `end` by a writer whose bytes have surely got no row: also when the lease was lost to the sweep, which may have been
+   * there before the last bytes were.
+   */
+  async abandon(storageKey: string): Promise<void> {
+    await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
     await this.end(storageKey);
+  }
+
+  /** The same where a commit has failed: that it was done is out of the question only when the place was lost. */
+  async giveUp(storageKey: string, why: unknown): Promise<void> {
+    const isLost = why instanceof AppError && why.code === FileErrors.WRITE_LOST.code;
+    await (isLost ? this.abandon(storageKey) : this.end(storageKey));
   }
 
   /** `end` after a commit, by nobody who waits: what fails is the sweep's. */

@@ -21,8 +21,8 @@ export interface Content extends ContentInfo {
   /** Public UUID of the file. */
   id: string;
   blob: BlobAddress;
-  /** What is answered when its bytes turn out to be lost or damaged. */
-  whenDamaged: () => AppError;
+  /** What is answered when its bytes cannot be read. `isNeeded`: they should be there. */
+  whenLost: (isNeeded: boolean) => AppError;
 }
 
 /** Of a URL that S3 has signed. */
@@ -89,7 +89,7 @@ export class ContentService {
   }
 
   /** With its first bytes: what fails before them can still be answered. */
-  private async open({ id, blob, whenDamaged }: Content, range?: ByteRange): Promise<Readable> {
+  private async open({ id, blob, whenLost }: Content, range?: ByteRange): Promise<Readable> {
     try {
       const stream = await this.bytes.open(blob, range);
       stream.once('error', (error) => void this.noteDamage(blob, error));
@@ -97,10 +97,10 @@ export class ContentService {
       return stream;
     } catch (error) {
       if (!isDamage(error)) throw error;
-      if (!(await this.blobs.isNeeded(blob.storageKey))) throw FileErrors.NOT_FOUND(id); // deleted since it was read
+      if (!(await this.blobs.isNeeded(blob.storageKey))) throw whenLost(false); // deleted since it was read
       this.logger.error({ err: error, file: id }, 'The bytes of a file are lost or damaged');
       await this.noteDamage(blob, error);
-      throw whenDamaged();
+      throw whenLost(true);
     }
   }
 

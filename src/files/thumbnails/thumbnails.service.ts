@@ -31,7 +31,7 @@ export class ThumbnailsService {
         sha256: blob.sha256,
         isPublic: file.isPublic,
         blob,
-        whenDamaged: pending,
+        whenLost: pending,
       };
     }
     if (!isImage(file) || (await this.thumbnails.isRefused(blobId))) throw FileErrors.NO_THUMBNAIL(uuid);

@@ -1,6 +1,7 @@
 // The bytes of uploads that are not complete: segments in the storage, encrypted as files are, each written at once.
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
+import type { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
 import { BlobStore, isDamage } from '../blobs/blob-store.js';
 import { UNKNOWN_TYPE } from '../blobs/media-type.js';
@@ -50,7 +51,7 @@ export class UploadSegments {
     for (const segment of await this.uploads.listSegments(id)) yield* this.bytesOf(segment);
   }
 
-  /** All that were acknowledged, or DAMAGED. */
+  /** All that were acknowledged, or DAMAGED; OFFSET_CONFLICT when somebody else has them in another place by now. */
   private async *bytesOf(segment: Segment): AsyncGenerator<Buffer> {
     let missing = segment.size;
     try {
@@ -59,9 +60,13 @@ export class UploadSegments {
         yield piece;
       }
     } catch (error) {
-      throw isDamage(error) ? UploadErrors.DAMAGED() : error;
+      throw isDamage(error) ? await this.damageOf(segment) : error;
     }
-    if (missing !== 0) throw UploadErrors.DAMAGED();
+    if (missing !== 0) throw await this.damageOf(segment);
+  }
+
+  private async damageOf({ storageKey }: Segment): Promise<AppError> {
+    return (await this.uploads.hasSegment(storageKey)) ? UploadErrors.DAMAGED() : UploadErrors.OFFSET_CONFLICT();
   }
 
   private async add(id: string, received: number, arriving: ArrivingBytes, last: Segment | null): Promise<Segment> {

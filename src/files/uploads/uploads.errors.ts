@@ -42,7 +42,7 @@ export const UploadErrors = defineErrors('UPLOAD', {
     status: 410,
     level: 'warn',
     message: () => 'Bytes of the upload that had come before are lost or damaged.',
-    cure: 'Begin anew with POST /api/uploads: this upload is removed.',
+    cure: 'DELETE the upload, and begin anew with POST /api/uploads. It stays until it expires, should the bytes come back.',
   },
   VERSION_UNSUPPORTED: {
     status: 412,

@@ -91,6 +91,16 @@ export class UploadsRepository {
     return row ? toSegment(row) : null;
   }
 
+  /** Whether any upload has its bytes there. */
+  async hasSegment(storageKey: string): Promise<boolean> {
+    const rows = await this.transaction.query({
+      name: 'uploads-has-segment',
+      text: 'SELECT 1 FROM upload_segments WHERE storage_key = $1',
+      values: [storageKey],
+    });
+    return rows.length > 0;
+  }
+
   /** The upload goes on after this segment, which may hold the last one before it. False: it was not at `received` any more. */
   async append(id: string, received: number, { start, size, storageKey, keyId }: Segment): Promise<boolean> {
     const rows = await this.transaction.query(statement('append', [id, start, size, storageKey, keyId, received]));

@@ -20,11 +20,9 @@ import { type Upload, UploadsRepository } from './uploads.repository.js';
 /** The place stays reserved for longer than the upload may take, should nobody sweep. */
 const SPARE_MS = 86_400_000;
 
-/** What an upload is refused for once, it would be refused for again. */
+/** What a file was refused for once, it would be refused for again. */
 const FOR_GOOD = new Set(
-  [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND, UploadErrors.DAMAGED].map(
-    ({ code }) => code,
-  ),
+  [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND].map(({ code }) => code),
 );
 
 @Injectable()
@@ -56,22 +54,19 @@ export class UploadsService {
       await this.leases.reserve(id, owner, bucket, size, uploadTtl + SPARE_MS);
       return this.uploads.create(owner, { id, bucket: bucket.name, metadata, size, storageKey: id }, uploadTtl);
     });
-    return this.orRemove(id, () => this.finishIfComplete(owner, upload));
+    return this.finishIfComplete(owner, upload);
   }
 
   /** What is complete is a file before anybody hears of it: who began that may have died. Throws NOT_FOUND, EXPIRED, and what a file may be refused for. */
   async get(owner: FileOwner, id: string): Promise<Upload> {
-    const upload = await this.uploads.getOwned(owner, id);
-    return this.orRemove(id, () => this.finishIfComplete(owner, upload));
+    return this.finishIfComplete(owner, await this.uploads.getOwned(owner, id));
   }
 
   /** Throws what `get` throws, what the source fails with (what has come is kept), and OFFSET_CONFLICT. */
   async append(owner: FileOwner, id: string, offset: number, source: Readable): Promise<Upload> {
     const upload = await this.uploads.getOwned(owner, id);
-    return this.orRemove(id, async () => {
-      const received = await this.segments.append(upload, offset, source);
-      return this.finishIfComplete(owner, { ...upload, received });
-    });
+    const received = await this.segments.append(upload, offset, source);
+    return this.finishIfComplete(owner, { ...upload, received });
   }
 
   /** Throws NOT_FOUND, EXPIRED, FINISHED. */
@@ -93,17 +88,14 @@ export class UploadsService {
     await this.leases.end(removed.reservation);
   }
 
-  private async orRemove(id: string, work: () => Promise<Upload>): Promise<Upload> {
+  private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
+    if (upload.fileUuid !== null || upload.received < upload.size) return upload;
     try {
-      return await work();
+      return await this.finish(owner, upload);
     } catch (error) {
-      if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(id);
+      if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(upload.id);
       throw error;
     }
-  }
-
-  private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
-    return upload.fileUuid === null && upload.received >= upload.size ? this.finish(owner, upload) : upload;
   }
 
   /** The file, and that the upload is it, in one transaction: there is never one without the other. */

@@ -220,7 +220,8 @@ export const envSchema = Joi.object({
     .description('After so long without a sign of life the process behind an upload is taken for dead, milliseconds'),
   FILE_ENCRYPTION_KEYS: listOf(isEncryptionKey, '<id>:<32 bytes in base64>')
     .custom((text: string, helpers) => {
-      const ids = text.split(',').map((item) => item.trim().split(':', 1)[0]);
+      const items = text.split(',').map((item) => item.trim());
+      const ids = items.filter((item) => item !== '').map((item) => item.split(':', 1)[0]);
       return new Set(ids).size < ids.length ? helpers.error('twins') : text;
     })
     .messages({ twins: '{{#label}} must give each key an id of its own' })
