@@ -41,6 +41,7 @@ const living = new Map();
 const doubtful = { uploads: new Map(), deletes: new Set() };
 const gone = new Set();
 
+const UNDER_WAY = `IN ('QUEUED', 'RUNNING', 'RETRYING')`;
 const dataDir = options.disk === '0' ? makeFolder('files') : makeDisk('files', number('disk'));
 const database = await createDatabase();
 const key = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
@@ -84,10 +85,11 @@ async function torture() {
   };
   const upkeep = async (body, kind, pauseMs) => {
     for (; going; await delay(pauseMs))
-      await call('POST', '/api/jobs', { body }).then(
-        () => counts[kind]++,
-        () => undefined,
-      );
+      if ((await onDatabase(`SELECT 1 FROM jobs WHERE type = '${body.type}' AND status ${UNDER_WAY}`)).length === 0)
+        await call('POST', '/api/jobs', { body }).then(
+          () => counts[kind]++,
+          () => undefined,
+        );
   };
   const work = [
     ...Array.from({ length: number('clients') }, () => client()),
@@ -219,8 +221,8 @@ async function judge() {
       120_000,
     );
   };
-  const idle = `SELECT 1 FROM jobs WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') AND type IN ('files.purge', 'files.tidy')`;
-  await until(async () => (await onDatabase(idle)).length === 0, 'the purges', 120_000);
+  const busy = `SELECT 1 FROM jobs WHERE status ${UNDER_WAY}`;
+  await until(async () => (await onDatabase(busy)).length === 0, 'the jobs', 300_000);
   await delay(2_000); // the leases of those who died are over then
   await job('files.tidy');
   const sweep = await job('files.sweep', { minAgeHours: 0, dryRun: true });
