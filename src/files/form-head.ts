@@ -1,4 +1,4 @@
-// The head of a form's first part, seen on its way to the parser: that one takes half a name where another half cannot be read.
+// The head of a form's first part, seen on its way to the parser: it takes half a name where the other half cannot be read.
 import type { Readable } from 'node:stream';
 
 /** Bytes before the content of the part: far more than clients send. */
@@ -39,16 +39,15 @@ export function watchFormHead(body: Readable, contentType: string): FormHead {
 
 /** Undefined: there is none, or more than one, or what it is depends on who reads it. */
 function boundaryOf(contentType: string): string | undefined {
+  const form = matchAt(FORM, contentType, 0);
+  if (!form) return undefined;
   const found: string[] = [];
-  let at = matchAt(FORM, contentType, 0)?.[0].length;
-  for (; at !== undefined;) {
-    const parameter = matchAt(PARAMETER, contentType, at);
-    if (!parameter) break;
-    const [all, name = '', quoted, plain] = parameter;
+  let at = form[0].length;
+  for (let parameter; (parameter = matchAt(PARAMETER, contentType, at)); at += parameter[0].length) {
+    const [, name = '', quoted, plain] = parameter;
     if (/^boundary\*?$/i.test(name)) found.push(name.endsWith('*') ? '' : (quoted ?? plain ?? ''));
-    at += all.length;
   }
-  const isRead = at !== undefined && matchAt(END, contentType, at) !== null;
+  const isRead = matchAt(END, contentType, at) !== null;
   const [boundary = '', ...more] = found;
   return isRead && more.length === 0 && /^[^\\]+$/.test(boundary) ? boundary : undefined;
 }
