@@ -7,6 +7,7 @@ import {
   ACCESS_TOKEN_ISSUER,
   type AccessClaims,
   AccessTokens,
+  isAccessToken,
 } from '../shared/services/security/access-tokens.js';
 import { type Principal, Principals } from './principals.js';
 
@@ -32,9 +33,10 @@ export class JwtStrategy extends PassportStrategy(Strategy) {
   }
 
   /** Passport's word for "the signature is good, who is it?". False refuses the request. */
-  async validate(request: Parameters<typeof fromHeader>[0], claims: AccessClaims): Promise<Principal | false> {
+  async validate(request: Parameters<typeof fromHeader>[0], claims: Partial<AccessClaims>): Promise<Principal | false> {
     const token = fromHeader(request);
-    if (token !== null) this.principals.remember(token, claims);
+    if (token === null || !isAccessToken(token, claims)) return false;
+    this.principals.remember(token, claims);
     return (await this.principals.find(claims)) ?? false;
   }
 }

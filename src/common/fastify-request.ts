@@ -1,4 +1,5 @@
-// What a request of ours carries beyond Fastify's own members.
+// What a request of ours carries beyond Fastify's own members, and how its route is named.
+import type { FastifyRequest } from 'fastify';
 import type { Actor } from './permissions.js';
 
 declare module 'fastify' {
@@ -15,4 +16,9 @@ declare module 'fastify' {
     /** Media type of the bodies that the route reads itself, piece by piece. Without it a body is JSON, parsed before. */
     streamsBody?: string;
   }
+}
+
+/** How log lines name a route: by its pattern, for a path may hold a signed link or anything else. */
+export function routeOf(request: FastifyRequest): string {
+  return request.routeOptions.url ?? '(none)';
 }

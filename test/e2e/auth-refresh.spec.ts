@@ -101,6 +101,18 @@ describe('a refresh token', () => {
     expect((await refresh(ada.refreshToken)).status).toBe(200);
   });
 
+  it.each(['01', '001', '000000001', '1e0', '0x1', '+1', '1.0', ' 1', '1 '])(
+    'whose generation is written as %j is not the one of generation 1',
+    async (generation) => {
+      const { refreshToken } = await server.registerUser();
+      const [rt, session, one, mac] = refreshToken.split('.');
+      expect(one).toBe('1');
+      const twin = [rt, session, generation, mac].join('.');
+      expect(await refresh(twin)).toMatchObject({ status: 401, body: { code: 'AUTH_REFRESH_INVALID' } });
+      expect((await refresh(refreshToken)).status).toBe(200);
+    },
+  );
+
   it('racing with a logout never outlives it', async () => {
     for (let round = 0; round < 10; round++) {
       const ada = await server.registerUser();

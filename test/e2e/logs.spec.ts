@@ -93,6 +93,36 @@ it('no line of a full flow holds a password, a token, a cookie, or anything of a
   for (const line of lines()) if (line.msg === 'request') expect(line.requestId).toBeTruthy();
 });
 
+it('no line holds the token of a signed link, however its download ends', async () => {
+  const ada = await server.registerUser();
+  const form = ['--x', 'Content-Disposition: form-data; name="file"; filename="a.txt"', '', 'linked', '--x--', ''];
+  const type = { headers: { 'content-type': 'multipart/form-data; boundary=x' } };
+  const { body: file } = await ada.api.post<{ id: string }>('/api/files', form.join('\r\n'), type);
+  const { body: link } = await ada.api.post<{ url: string }>(`/api/files/${file.id}/link`, {});
+  const token = link.url.split('/').at(-1) as string;
+  const bent = `${token.slice(0, -2)}${token.endsWith('AA') ? 'BB' : 'AA'}`;
+  const ways: Array<[string, Record<string, string>, number]> = [
+    [`/api/links/${token}`, {}, 200],
+    [`/api/links/${token}`, { range: 'bytes=100-' }, 416],
+    [`/api/links/${bent}`, {}, 404],
+    [`/api/v1/links/${token}/`, {}, 404],
+    [`/links/${token}`, {}, 404],
+    [`/api/links/${token}%zz`, {}, 400],
+    [`/api/links/${token}?x=1`, {}, 200],
+  ];
+  for (const [path, headers, status] of ways)
+    expect([path, (await server.api.get(path, { headers })).status]).toEqual([path, status]);
+  await ada.api.delete(`/api/files/${file.id}`);
+  const last = await server.api.get(`/api/links/${token}`);
+  expect([last.status, last.body.code]).toEqual([410, 'LINK_GONE']);
+  await lineOf(last.headers.get('x-request-id') as string);
+  const log = server.log.join('');
+  expect(log).toContain('LINK_GONE on GET /api/links/:token');
+  const [id, mac] = token.split('.') as [string, string];
+  for (const secret of [mac, mac.slice(0, 20), bent.split('.')[1] as string, `/links/${id}`])
+    expect(log).not.toContain(secret);
+});
+
 it('a server error shows nothing of the inside, and its requestId finds a line that holds no values', async () => {
   const ada = await server.registerUser();
   await server.sql('ALTER TABLE tasks RENAME COLUMN title TO renamed');

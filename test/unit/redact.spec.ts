@@ -8,6 +8,12 @@ import { testConfig } from '../support/config.js';
 const JWT =
   'eyJhbGciOiJIUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJzdWIiOiIwMTk5MGE1ZSIsImV4cCI6MTc2MzcwMDAwMH0.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
 const REFRESH = 'rt.01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11.12.dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
+const MAC = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk';
+const [LINK, LINK_REDACTED] = [MAC, '[mac]'].map((mac) => `01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11.${mac}`) as [
+  string,
+  string,
+];
+const [DEVICE, DEVICE_REDACTED] = [MAC, '[mac]'].map((mac) => `Uh7H1HkAEoSjQmeg3jAdAA.${mac}`) as [string, string];
 const ARGON2 = '$argon2id$v=19$m=19456,t=2,p=1$Uh7H1HkAEoSjQmeg3jAdAA$EUJ2+MxCfmOeVaE+5pN9CpO+Ia2t0QamBI0V7nB/2ps';
 const BCRYPT = '$2b$12$Pnz7oYUpnGlF7FW.irfvdeRZAAbkM.597xsaWdZkRmyf9LPkfR0j6';
 const LONG = 'correct horse, "battery" {staple} & \\ co.: ünï@/?=';
@@ -24,6 +30,8 @@ describe('a credential disappears wherever it stands', () => {
     ['refresh token', REFRESH, '[refresh-token]'],
     ['argon2id hash', ARGON2, '[password-hash]'],
     ['bcrypt hash', BCRYPT, '[password-hash]'],
+    ['signed link', LINK, LINK_REDACTED],
+    ['device cookie', DEVICE, DEVICE_REDACTED],
     ['bcrypt hash of another implementation', BCRYPT.replace('$2b$', '$2y$'), '[password-hash]'],
   ])('%s', (_what, secret, instead) => {
     expect(redactSecrets(`before ${secret} after`)).toBe(`before ${instead} after`);
@@ -71,6 +79,52 @@ describe('the value of a member that is named like a secret disappears', () => {
   it('of whichever scheme an Authorization header is', () => {
     expectNothingOf('dXNlcjpvcGVuLXNlc2FtZQ==', redactSecrets('{"authorization":"Basic dXNlcjpvcGVuLXNlc2FtZQ=="}'));
     expectNothingOf('opaque-key-4711', redactSecrets('authorization: Bearer opaque-key-4711'));
+  });
+});
+
+describe('a hostile line costs no more than a harmless one of its length', () => {
+  const MIB = 1_048_576;
+  const QUOTES = '\\'.repeat(7);
+  const shapes: Record<string, string> = {
+    'beginnings of JWTs': 'eyJ',
+    'first parts of JWTs': 'eyJhbGciOiJI.',
+    'JWTs without a signature': 'eyJhbGciOiJI.eyJhbGciOiJI ',
+    'JWTs whose second part is short': 'eyJhbGciOiJI.x.',
+    'refresh tokens without an end': 'rt.01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11.12345',
+    dots: '.',
+    'dots and letters': '.aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa',
+    'beginnings of hashes': '$argon2id$v',
+    slashes: '/',
+    'users of URLs': '//user:',
+    'passwords of URLs without a host': '//a:bbbbbbb',
+    colons: '//:',
+    'names of secrets': 'token',
+    'names of secrets and blanks': 'token          ',
+    'members without a value': '"token" :   ',
+    'members that never end': '"token":"\\',
+    'members in quotes that never end': `token${QUOTES}":${QUOTES}"`,
+    'backslashes after a name': `token${'\\'.repeat(1_000)}`,
+    headers: 'cookie: ',
+    backslashes: '\\',
+    quotes: '"',
+    blanks: ' ',
+    zeros: '0',
+  };
+
+  /** Of the process alone: a machine that is busy with something else makes it no longer. */
+  const millisecondsFor = (line: string): number => {
+    const { user: before } = process.cpuUsage();
+    redactSecrets(line);
+    return (process.cpuUsage().user - before) / 1_000;
+  };
+  const filled = (shape: string, size: number): string => shape.repeat(Math.ceil(size / shape.length)).slice(0, size);
+  const harmless = millisecondsFor(filled('a word, and a number: 12; ', MIB));
+
+  it.each(Object.entries(shapes))('%s', (_name, shape) => {
+    // The smaller one first: a quadratic pattern would take minutes for the larger one.
+    for (const size of [MIB / 16, MIB]) expect(millisecondsFor(filled(shape, size))).toBeLessThan(200 + 20 * harmless);
+    for (const head of ['eyJ', '"token":"', 'token\\":\\"', 'cookie: ', '//a:', 'rt.'])
+      expect(millisecondsFor(head + filled(shape, MIB / 16))).toBeLessThan(200 + 20 * harmless);
   });
 });
 

@@ -6,6 +6,7 @@ import type { AppError } from '../../shared/libs/app-error.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
 import { runningRequest } from '../../shared/services/logging/request-context.js';
 import type { ProblemDto } from '../dto/problem.dto.js';
+import { routeOf } from '../fastify-request.js';
 import { HttpErrors } from '../http.errors.js';
 import { toAppError } from './to-problem.js';
 
@@ -29,7 +30,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent && runningRequest()?.cancelled) return;
     const notFound = request.is404 && (thrown as { status?: unknown }).status === 404;
     const error = notFound ? HttpErrors.ROUTE_NOT_FOUND(request.method, pathOf(request.url)) : toAppError(thrown);
-    const where = `${error.code} on ${request.method} ${pathOf(request.url)}`;
+    const where = `${error.code} on ${request.method} ${routeOf(request)}`;
     const cause = error.status >= 500 ? { err: thrown } : {}; // a refusal needs no stack
     this.logger[error.level]({ requestId: request.id, code: error.code, ...cause }, where);
     if (reply.sent) return;

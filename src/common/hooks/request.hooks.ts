@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/libs/clock.js';
 import type { Logger } from '../../shared/services/logging/logger.js';
+import { routeOf } from '../fastify-request.js';
 import { HttpErrors } from '../http.errors.js';
 import { RequestLog } from '../../shared/services/logging/request-log.js';
 import { requestContext } from '../../shared/services/logging/request-context.js';
@@ -40,7 +41,7 @@ function writeLine(log: RequestLog, request: FastifyRequest, reply: FastifyReply
   log.write(level, {
     requestId: request.id,
     method: request.method,
-    route: request.routeOptions.url ?? '(none)',
+    route: routeOf(request),
     status: reply.statusCode,
     ms: Math.round(reply.elapsedTime * 10) / 10,
     ip: request.ip,

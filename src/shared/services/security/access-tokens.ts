@@ -9,11 +9,26 @@ import { Clock } from '../../libs/clock.js';
 export interface AccessClaims {
   sub: string;
   sid: string;
+  iat: number;
   exp: number;
 }
 
 export const ACCESS_TOKEN_ISSUER = 'holdfast';
 export const ACCESS_TOKEN_AUDIENCE = 'holdfast-api';
+/** RFC 9068, 2.1. */
+const ACCESS_TOKEN_TYPE = 'at+jwt';
+
+/**
+ * Whether a token whose signature is right was made as an access token: one of another type, or without an end, is none,
+ * even when it is signed with the same secret.
+ */
+export function isAccessToken(token: string, claims: Partial<AccessClaims>): claims is AccessClaims {
+  const header = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString()) as {
+    typ?: unknown;
+  };
+  const hasIds = typeof claims.sub === 'string' && typeof claims.sid === 'string';
+  return header.typ === ACCESS_TOKEN_TYPE && hasIds && Number.isInteger(claims.iat) && Number.isInteger(claims.exp);
+}
 
 @Injectable()
 export class AccessTokens {
@@ -35,7 +50,7 @@ export class AccessTokens {
       algorithm: 'HS256',
       issuer: ACCESS_TOKEN_ISSUER,
       audience: ACCESS_TOKEN_AUDIENCE,
-      header: { alg: 'HS256', typ: 'at+jwt' },
+      header: { alg: 'HS256', typ: ACCESS_TOKEN_TYPE },
     });
   }
 }

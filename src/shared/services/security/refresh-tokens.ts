@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../config/app-config.js';
 import { isMacOf, macOf } from '../../libs/signed-text.js';
 
-const FORMAT = /^rt\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.(\d{1,9})\.([\w-]{43})$/;
+/** One spelling of each generation, so that no token has a twin. */
+const FORMAT = /^rt\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.([1-9]\d{0,8})\.([\w-]{43})$/;
 
 /** Not yet checked: the session's salt is needed for that. */
 export interface PresentedRefreshToken {
