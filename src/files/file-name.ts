@@ -1,5 +1,6 @@
 // Names and media types as people send them: data, of which only what is harmless is kept.
 import { HttpErrors } from '../common/http.errors.js';
+import { normalize } from '../shared/libs/text.js';
 import { UNKNOWN_TYPE } from './blobs/media-type.js';
 
 const MOST_CHARACTERS = 255;
@@ -23,7 +24,7 @@ export function expectFileName(field: string, given: string | undefined): void {
 
 /** The last part of a path, without what cannot be seen; `file` where nothing is left. At most 255 code points. */
 export function cleanFileName(given: string | undefined): string {
-  const visible = (given ?? '').toWellFormed().normalize('NFC').replace(INVISIBLE, '');
+  const visible = normalize((given ?? '').toWellFormed()).replace(INVISIBLE, '');
   const name = visible.split(/[\\/]/).at(-1)?.trim() ?? '';
   return /^\.*$/.test(name) ? 'file' : [...name].slice(0, MOST_CHARACTERS).join('').trimEnd();
 }

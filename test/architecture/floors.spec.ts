@@ -57,19 +57,22 @@ describe('a house is refused', () => {
     ).toEqual([fault]);
   });
 
-  it('for a barrel, a forwardRef, a reader of the environment, a builder of queries outside repositories', () => {
+  it('for a barrel, a forwardRef, a reader of the environment, a builder of queries outside repositories, a normalize of its own', () => {
     expect(
       faultsOf({
         'users/index.ts': `export {};`,
         'users/a.ts': `inject(forwardRef(() => B));`,
         'users/b.ts': `const port = process.env.PORT;`,
         'users/users.service.ts': `dataSource.createQueryBuilder();`,
+        'users/c.ts': `import { normalize } from '../shared/libs/text.js';\nnormalize(name);\nreadName().normalize('NFC');`,
+        'shared/libs/text.ts': `export const normalize = (text: string) => text.normalize('NFC');`,
       }),
     ).toEqual([
       'users/index.ts is a barrel: import from the file that has it',
       'users/a.ts says forwardRef: a cycle in disguise: move what both need one floor down',
       'users/b.ts says process.env: declare the setting in env.schema.ts and ask AppConfig',
       'users/users.service.ts says createQueryBuilder: only repositories build queries',
+      'users/c.ts says .normalize: its time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
     ]);
   });
 

@@ -97,7 +97,8 @@ describe('a row', () => {
     });
   });
 
-  it('is refused with all its faults', () => {
+  it('is refused with all its faults, without sorting ten thousand combining marks', () => {
+    const flood = `a${'\u0323\u0300'.repeat(6_000)}`;
     const rows = [
       ',,Nobody,,',
       'not-an-email,,,,',
@@ -109,6 +110,8 @@ describe('a row', () => {
       'a@example.com',
       'a@example.com,"b"c,,,',
       `a@example.com,${'x'.repeat(70_000)},,,`,
+      `${flood}@example.com,${flood},${flood},${flood},${flood}`,
+      `a@example.com,a${'\u0323'.repeat(31)},,,a${'\u0323'.repeat(31)}`,
     ];
     expect(reasonsOf(`email,username,name,age,hobbies\n${rows.join('\n')}\n`)).toEqual([
       '1  NAMELESS',
@@ -127,6 +130,13 @@ describe('a row', () => {
       '8  COLUMN_COUNT',
       '9  MALFORMED',
       '10  RECORD_TOO_LONG',
+      '11 email TOO_LONG',
+      '11 username TOO_LONG',
+      '11 name TOO_LONG',
+      '11 age NOT_AN_AGE',
+      '11 hobbies TOO_LONG',
+      '12 username TOO_MANY_MARKS',
+      '12 hobbies TOO_MANY_MARKS',
     ]);
   });
 

@@ -1,6 +1,26 @@
-// Which text PostgreSQL stores as it is, and how user text stands in a LIKE pattern.
-import { expect, it } from '@jest/globals';
-import { escapeLike, isStorableText } from '../../src/shared/libs/text.js';
+// Which text is accepted, how it is normalized within bounded time, and how user text stands in a LIKE pattern.
+import { describe, expect, it } from '@jest/globals';
+import {
+  cleanEmail,
+  cleanText,
+  escapeLike,
+  hasAtLeast,
+  hasAtMost,
+  isStorableText,
+  isStreamSafe,
+  MAX_MARKS,
+  normalize,
+} from '../../src/shared/libs/text.js';
+
+/** Two marks of different combining classes, in the order that has to be changed. */
+const marks = (count: number) => '\u0300\u0323'.repeat(count / 2);
+
+function cpuMsOf(work: () => unknown): number {
+  const before = process.cpuUsage();
+  work();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1_000;
+}
 
 it.each([
   ['', true],
@@ -14,4 +34,79 @@ it.each([
 
 it('pattern characters are escaped, all of them, and nothing else', () => {
   expect(escapeLike('50%_off\\now% [a-z]*')).toBe('50\\%\\_off\\\\now\\% [a-z]*');
+});
+
+describe('combining marks', () => {
+  it(`${MAX_MARKS} in a row are allowed, one more is not, wherever the run stands`, () => {
+    const run = marks(MAX_MARKS);
+    for (const text of ['', 'Zoë', run, `a${run}b${run}`, `日${run}😀${run}`])
+      expect([text, isStreamSafe(text)]).toEqual([text, true]);
+    for (const mark of ['\u0300', '\u0345', '\ufe0f', '\u{1d165}', '\u0903'])
+      for (const [before, after] of [
+        ['', ''],
+        ['a', 'b'],
+        ['\ud83d\ude00', 'x'],
+      ] as const)
+        expect([mark, isStreamSafe(`${before}${run}${mark}${after}`)]).toEqual([mark, false]);
+  });
+
+  it('every character whose place normalize may change counts as one', () => {
+    const counts = (char: string) => !isStreamSafe(char.repeat(MAX_MARKS + 1));
+    const moves = (char: string) => /^\p{M}/u.test(char.normalize('NFKD'));
+    const misses: string[] = [];
+    for (let code = 1; code < 0x110000; code++) {
+      const char = String.fromCodePoint(code);
+      if (char.isWellFormed() && moves(char) && !counts(char)) misses.push(code.toString(16));
+    }
+    // Thai and Lao AM become a mark of class 0, which nothing passes, and a vowel.
+    expect(misses).toEqual(['e33', 'eb3']);
+  });
+
+  it('are sorted where they are few, and left as they are where sorting would take quadratic time', () => {
+    expect(normalize(`a${marks(MAX_MARKS)}`)).toBe(`a${marks(MAX_MARKS)}`.normalize('NFC'));
+    expect(normalize('e\u0301')).toBe('é');
+    expect(normalize('ﬁ é', 'NFKD')).toBe('fi e\u0301');
+    expect(normalize(`e\u0301${marks(32)}`)).toBe(`e\u0301${marks(32)}`);
+  });
+
+  it('take linear time, however many there are', () => {
+    const runs = `a${marks(MAX_MARKS)}`.repeat(10_000);
+    const calibration = Math.max(
+      1,
+      cpuMsOf(() => runs.normalize('NFC')),
+    );
+    for (const flood of [`a${marks(500_000)}`, '\uff9e\u0300'.repeat(250_000), '\u0f73'.repeat(500_000), runs])
+      expect(cpuMsOf(() => normalize(flood, 'NFKD'))).toBeLessThan(20 * calibration + 50);
+  });
+});
+
+describe('cleaned text', () => {
+  it('is trimmed and in normal form C', () => {
+    expect(cleanText(' \t\u3000e\u0301\ufeff\n', 10)).toBe('é');
+    expect(cleanEmail(' RENE\u0301@Example.COM ')).toBe('ren\u00e9@example.com');
+  });
+
+  it('has room for the longest decomposed form of as many characters as it may have', () => {
+    const long = '\u1f82'.normalize('NFD'); // a letter and three marks
+    expect(long).toHaveLength(4);
+    expect(cleanText(long.repeat(50), 50)).toBe('\u1f82'.repeat(50));
+  });
+
+  it('is left alone where it is too long to be taken, or cannot be stored', () => {
+    for (const raw of [' '.repeat(201), ` ${'x'.repeat(201)}`, ' a\0', ' \ud83d']) expect(cleanText(raw, 50)).toBe(raw);
+    expect(cleanEmail(' A'.repeat(1_000))).toBe(' A'.repeat(1_000));
+  });
+});
+
+it('lengths are counted in code points', () => {
+  for (const [text, length] of [
+    ['', 0],
+    ['abc', 3],
+    ['😀😀', 2],
+    ['a\ufe0f', 2],
+    ['😀b', 2],
+  ] as const) {
+    expect([text, hasAtMost(length, text), hasAtMost(length - 1, text)]).toEqual([text, true, false]);
+    expect([text, hasAtLeast(length, text), hasAtLeast(length + 1, text)]).toEqual([text, true, false]);
+  }
 });

@@ -14,13 +14,20 @@ import {
   IsString,
   Matches,
   Max,
-  MaxLength,
   Min,
-  MinLength,
   ValidateBy,
   ValidateIf,
 } from 'class-validator';
-import { isStorableText } from '../../shared/libs/text.js';
+import {
+  cleanEmail,
+  cleanText,
+  hasAtLeast,
+  hasAtMost,
+  isStorableText,
+  isStreamSafe,
+  MAX_EMAIL,
+  MAX_MARKS,
+} from '../../shared/libs/text.js';
 
 /** Absent and null differ: an optional field may be absent; only a nullable one may be null. */
 interface FieldOptions {
@@ -44,40 +51,45 @@ function field(schema: ApiPropertyOptions, rules: PropertyDecorator[], options: 
 const onText = (change: (text: string) => unknown): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? change(value) : value));
 
-const IsStorable = (each = false): PropertyDecorator =>
-  ValidateBy(
-    {
-      name: 'isStorable',
-      validator: {
-        validate: (value) => typeof value !== 'string' || isStorableText(value),
-        defaultMessage: (args) => `${args?.property} must not hold NUL characters or halves of surrogate pairs`,
-      },
-    },
+/** A rule of text; what is no text passes, since IsString comes first and refuses it. */
+function textRule(name: string, isKept: (text: string) => boolean, demand: string, each: boolean): PropertyDecorator {
+  const subject = each ? 'each value in ' : '';
+  const validate = (value: unknown): boolean => typeof value !== 'string' || isKept(value);
+  return ValidateBy(
+    { name, validator: { validate, defaultMessage: (args) => `${subject}${args?.property} must ${demand}` } },
     { each },
   );
+}
 
-/** As PostgreSQL counts: class-validator's MaxLength overlooks variation selectors. */
-const MaxCharacters = (max: number, each = false): PropertyDecorator =>
-  ValidateBy(
-    {
-      name: 'maxLength',
-      validator: {
-        validate: (value) => typeof value === 'string' && [...value].length <= max,
-        defaultMessage: (args) =>
-          `${each ? 'each value in ' : ''}${args?.property} must be shorter than or equal to ${max} characters`,
-      },
-    },
-    { each },
-  );
+/**
+ * The rules that every text keeps, the most basic first; class-validator stops at the first that fails, so only what
+ * stands behind these may cost more than a look at the length. They count code points, as PostgreSQL does;
+ * class-validator's own MinLength and MaxLength overlook variation selectors and read the whole text.
+ */
+function textRules(min: number, max: number, each = false): PropertyDecorator[] {
+  const demands = {
+    min: `be longer than or equal to ${min} characters`,
+    max: `be shorter than or equal to ${max} characters`,
+    storable: 'not hold NUL characters or halves of surrogate pairs',
+    marks: `not put more than ${MAX_MARKS} combining marks on one character`,
+  };
+  return [
+    IsString({ each }),
+    textRule('minLength', (text) => hasAtLeast(min, text), demands.min, each),
+    textRule('maxLength', (text) => hasAtMost(max, text), demands.max, each),
+    textRule('isStorable', isStorableText, demands.storable, each),
+    textRule('isStreamSafe', isStreamSafe, demands.marks, each),
+  ];
+}
 
-/** Text, trimmed at both ends, in Unicode normal form C. Lengths in code points, as PostgreSQL counts. */
+/** Text, trimmed at both ends, in Unicode normal form C. */
 export function TextField({
   min = 1,
   max,
   pattern,
   ...options
 }: FieldOptions & { min?: number; max: number; pattern?: RegExp }): PropertyDecorator {
-  const rules = [IsString(), MinLength(min), MaxCharacters(max), IsStorable(), ...(pattern ? [Matches(pattern)] : [])];
+  const rules = [...textRules(min, max), ...(pattern ? [Matches(pattern)] : [])];
   const schema = {
     type: 'string',
     minLength: min,
@@ -86,27 +98,23 @@ export function TextField({
   } as ApiPropertyOptions;
   return applyDecorators(
     field(schema, rules, options),
-    onText((text) => (isStorableText(text) ? text.normalize('NFC').trim() : text)),
+    onText((text) => cleanText(text, max)),
   );
 }
+
+const MAX_PASSWORD = 128;
 
 /** Kept exactly as typed, byte for byte; never shown. */
 export function PasswordField(options: FieldOptions & { min?: number }): PropertyDecorator {
   const { min = 8, ...rest } = options;
-  return field(
-    { type: 'string', format: 'password', minLength: min, maxLength: 128 },
-    [IsString(), MinLength(min), MaxLength(128), IsStorable()],
-    rest,
-  );
+  const schema = { type: 'string', format: 'password', minLength: min, maxLength: MAX_PASSWORD } as const;
+  return field(schema, textRules(min, MAX_PASSWORD), rest);
 }
 
 /** Lower-case, normal form C. */
 export function EmailField(options: FieldOptions): PropertyDecorator {
-  const schema: ApiPropertyOptions = { type: 'string', format: 'email', maxLength: 254 };
-  return applyDecorators(
-    field(schema, [IsEmail(), MaxLength(254), IsStorable()], options),
-    onText((text) => (isStorableText(text) ? text.normalize('NFC').trim().toLowerCase() : text)),
-  );
+  const schema: ApiPropertyOptions = { type: 'string', format: 'email', maxLength: MAX_EMAIL };
+  return applyDecorators(field(schema, [...textRules(0, MAX_EMAIL), IsEmail()], options), onText(cleanEmail));
 }
 
 export function IntField({ min, max, ...options }: FieldOptions & { min: number; max: number }): PropertyDecorator {
@@ -168,18 +176,15 @@ export function TextListField({
   max,
   ...options
 }: FieldOptions & { items: number; max: number }): PropertyDecorator {
-  const each = { each: true };
   return applyDecorators(
     field(
       { type: 'array', items: { type: 'string', minLength: 1, maxLength: max }, maxItems: items },
-      [IsArray(), ArrayMaxSize(items), IsString(each), MinLength(1, each), MaxCharacters(max, true), IsStorable(true)],
+      [IsArray(), ArrayMaxSize(items), ...textRules(1, max, true)],
       options,
     ),
     Transform(({ value }: { value: unknown }) =>
-      Array.isArray(value)
-        ? value.map((item: unknown) =>
-            typeof item === 'string' && isStorableText(item) ? item.normalize('NFC').trim() : item,
-          )
+      Array.isArray(value) && value.length <= items
+        ? value.map((item: unknown) => (typeof item === 'string' ? cleanText(item, max) : item))
         : value,
     ),
   );

@@ -1,4 +1,5 @@
 // How the bytes of a file are answered: as an attachment, never as a page of ours.
+import { normalize } from '../../shared/libs/text.js';
 
 /** What a browser may be told of the bytes, since nothing in it can run; all else is application/octet-stream. */
 const INERT_TYPES = new Map([
@@ -40,8 +41,7 @@ export function contentHeaders({ name, mimeType, sha256, isPublic }: ContentInfo
 
 /** RFC 6266: the name in ASCII for old clients, no path for them either, and the whole of it as RFC 8187 has it. */
 export function attachment(name: string): string {
-  const ascii = name
-    .normalize('NFKD')
+  const ascii = normalize(name, 'NFKD')
     .replace(/\p{M}/gu, '')
     .replace(/[^ -~]|["%\\/]|^\.+$/gu, '_');
   const encoded = encodeURIComponent(name).replace(

@@ -1,8 +1,8 @@
 // Rows of an import: the same rules as for POST /api/users, without Nest. Pure; a test holds the two together.
 import { createHash } from 'node:crypto';
-import { isEmail, maxLength, minLength } from 'class-validator';
+import { isEmail } from 'class-validator';
 import { v7 as uuidV7 } from 'uuid';
-import { isStorableText } from '../../shared/libs/text.js';
+import { cleanEmail, cleanText, hasAtMost, isStorableText, isStreamSafe, MAX_EMAIL } from '../../shared/libs/text.js';
 import { UserErrors } from '../users.errors.js';
 import { splitHobbies, unguardCell } from './csv-cells.js';
 import type { ImportColumn, NumberedRecord } from './import-file.js';
@@ -36,13 +36,14 @@ export const REASONS = {
   TOO_LONG: 'It may have 254 characters as an email, 50 as a username, 100 as a name or a hobby.',
   TOO_MANY: 'There may be 50 hobbies.',
   NOT_TEXT: 'It holds NUL characters.',
+  TOO_MANY_MARKS: 'It puts more than 30 combining marks on one character.',
   EMAIL_TAKEN: 'This e-mail address belongs to another account, or stands in an earlier row.',
   USERNAME_TAKEN: 'This username belongs to another account, or stands in an earlier row.',
 } as const;
 export type Reason = keyof typeof REASONS;
 
 const MOST_HOBBIES = 50;
-const LONGEST = { email: 254, username: 50, name: 100, hobbies: 100 };
+const MAX_LENGTHS = { email: MAX_EMAIL, username: 50, name: 100, age: 3, hobbies: 100 };
 
 export type CheckedRow = ImportedUser | Rejection[];
 
@@ -75,12 +76,13 @@ type Refuse = (column: ImportColumn, reason: Reason) => void;
 
 function readCells(cells: Cells, refuse: Refuse): Omit<ImportedUser, 'uuid'> {
   const text = (column: 'email' | 'username' | 'name'): string | null => {
-    const value = clean(unguardCell(cells.get(column) ?? ''));
-    if (value === '') return null;
-    const known = column === 'email' ? value.toLowerCase() : value;
-    const fault = column === 'email' ? faultOfEmail(known) : faultOfText(known, LONGEST[column]);
+    const cell = unguardCell(cells.get(column) ?? '');
+    if (isBlank(cell)) return null;
+    const value = column === 'email' ? cleanEmail(cell) : cleanText(cell, MAX_LENGTHS[column]);
+    const fault = faultOfText(value, MAX_LENGTHS[column]);
     if (fault) refuse(column, fault);
-    return known;
+    else if (column === 'email' && !isEmail(value)) refuse(column, 'NOT_AN_EMAIL');
+    return value;
   };
   return {
     email: text('email'),
@@ -92,34 +94,31 @@ function readCells(cells: Cells, refuse: Refuse): Omit<ImportedUser, 'uuid'> {
 }
 
 function readAge(cells: Cells, refuse: Refuse): number | null {
-  const text = clean(cells.get('age') ?? '');
-  if (text === '') return null;
+  const cell = cells.get('age') ?? '';
+  if (isBlank(cell)) return null;
+  const text = cleanText(cell, MAX_LENGTHS.age);
   const age = /^(0|[1-9]\d{0,2})$/.test(text) ? Number(text) : NaN;
   if (!(age <= 150)) refuse('age', 'NOT_AN_AGE');
   return age;
 }
 
 function readHobbies(cells: Cells, refuse: Refuse): string[] {
-  const hobbies = splitHobbies(cells.get('hobbies') ?? '').map(clean);
-  const fault = hobbies.map((hobby) => faultOfText(hobby, LONGEST.hobbies)).find((one) => one !== null);
+  const hobbies = splitHobbies(cells.get('hobbies') ?? '').map((hobby) => cleanText(hobby, MAX_LENGTHS.hobbies));
+  const fault = hobbies.map((hobby) => faultOfText(hobby, MAX_LENGTHS.hobbies)).find((one) => one !== null);
   if (hobbies.length > MOST_HOBBIES) refuse('hobbies', 'TOO_MANY');
   else if (fault) refuse('hobbies', fault);
   return hobbies;
 }
 
-/** As TextField has it. */
-function clean(text: string): string {
-  return isStorableText(text) ? text.normalize('NFC').trim() : text;
+/** However many blanks: a padded column holds nothing. A record has at most 65,536 characters. */
+function isBlank(cell: string): boolean {
+  return cell.trim() === '';
 }
 
-function faultOfText(text: string, most: number): Reason | null {
+/** In the order of the rules of TextField. */
+function faultOfText(text: string, max: number): Reason | null {
+  if (text === '') return 'EMPTY';
+  if (!hasAtMost(max, text)) return 'TOO_LONG';
   if (!isStorableText(text)) return 'NOT_TEXT';
-  if (!minLength(text, 1)) return 'EMPTY';
-  return text.length > most && [...text].length > most ? 'TOO_LONG' : null;
-}
-
-function faultOfEmail(text: string): Reason | null {
-  if (!isStorableText(text)) return 'NOT_TEXT';
-  if (!maxLength(text, LONGEST.email)) return 'TOO_LONG';
-  return isEmail(text) ? null : 'NOT_AN_EMAIL';
+  return isStreamSafe(text) ? null : 'TOO_MANY_MARKS';
 }
