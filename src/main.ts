@@ -3,6 +3,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from './app.setup.js';
 import { describeAccounts, seedDemoAccounts } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
+import { warningsOf } from './shared/config/config-warnings.js';
 import { ConfigError } from './shared/config/env.schema.js';
 import { migrate } from './shared/services/database/migrate.js';
 import { openDatabase } from './shared/services/database/database-url.js';
@@ -33,6 +34,7 @@ async function start(config: AppConfig, logger: Logger): Promise<void> {
 }
 
 async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise<void> {
+  for (const line of warningsOf(config)) logger.warn(line);
   const timed = <T>(what: string, work: () => Promise<T>): Promise<T> => step(logger, what, work);
   opened.database = await openDatabase(config, 'own', (line) => logger.info(line));
   const { url } = opened.database;

@@ -1,4 +1,5 @@
 // The built server as an operator starts it: first and again, on a busy port, beside itself, with wrong settings.
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, describe, expect, it, jest } from '@jest/globals';
@@ -116,10 +117,10 @@ describe('a start that cannot be', () => {
 
 it('production migrates nothing by itself: it lives, and is not ready', async () => {
   const fresh = new DataDir();
-  const secret = 'a secret of more than 32 characters';
-  const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
+  const secret = () => randomBytes(32).toString('base64');
+  const secrets = { JWT_SECRET: secret(), SESSION_SECRET: secret(), COOKIE_SECRET: secret() };
   const env = { NODE_ENV: 'production', EMBEDDED: 'true', HOST: '127.0.0.1', SHUTDOWN_DELAY: '0', ...secrets };
-  const server = new ServerProcess(fresh, env);
+  const server = new ServerProcess(fresh, { ...env, RATE_LIMIT_MODE: 'off' });
   const api = await server.ready();
   expect((await api.get('/health/live')).status).toBe(200);
   expect(await api.get('/health/ready')).toMatchObject({
@@ -132,6 +133,7 @@ it('production migrates nothing by itself: it lives, and is not ready', async ()
   );
   expect([answer?.status, answer?.headers['retry-after']]).toEqual([503, '1']);
   for (const line of server.output.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('level');
+  expect(server.output.match(/RATE_LIMIT_MODE=off: nothing limits requests/g)).toHaveLength(1);
   expect(await server.stop()).toBe(0);
   fresh.remove();
 });

@@ -40,7 +40,7 @@ interface Outcome {
 }
 
 async function run(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
-  const secrets = { JWT_SECRET: SECRET, SESSION_SECRET: SECRET, COOKIE_SECRET: SECRET };
+  const secrets = { JWT_SECRET: `${SECRET} (jwt)`, SESSION_SECRET: `${SECRET} (session)`, COOKIE_SECRET: SECRET };
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: folder,
     env: { NODE_ENV: 'development', DATABASE_URL: database.url, ...secrets, ...env },

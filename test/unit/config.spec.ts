@@ -1,5 +1,6 @@
 // The configuration: every fault at once and no secret in any; what development makes for itself.
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,13 +8,15 @@ import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { toAppConfig } from '../../src/shared/config/app-config.js';
 import { ensureDevSecrets } from '../../src/shared/config/dev-secrets.js';
+import { warningsOf } from '../../src/shared/config/config-warnings.js';
 import { ConfigError, readEnv } from '../../src/shared/config/env.schema.js';
+import { weaknessOfSecret } from '../../src/shared/config/production-rules.js';
 
 const base = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
 afterAll(() => rmSync(base, { recursive: true }));
 
 const long = 'a secret of more than 32 characters';
-const secrets = { JWT_SECRET: long, SESSION_SECRET: long, COOKIE_SECRET: long };
+const secrets = { JWT_SECRET: `${long} (jwt)`, SESSION_SECRET: `${long} (session)`, COOKIE_SECRET: `${long} (cookie)` };
 const homeless = { NODE_ENV: 'production', ...secrets };
 const services = { DATABASE_HOST: 'db', REDIS_HOST: 'redis', RABBITMQ_URL: 'amqp://rabbit' };
 const production = { ...homeless, ...services };
@@ -57,8 +60,75 @@ describe('faults', () => {
     const lines = (rule: string) => Object.keys(secrets).map((name) => expect.stringMatching(`^${name} ${rule}`));
     expect(faultsOf({ NODE_ENV: 'production', ...services })).toEqual(lines('is required'));
     const short = Object.fromEntries(Object.keys(secrets).map((name) => [name, 'x'.repeat(31)]));
-    expect(faultsOf({ ...production, ...short })).toEqual(lines('length must be at least 32 characters long'));
+    const faults = faultsOf({ ...production, ...short });
+    expect(faults.filter((line) => !line.includes('must differ'))).toEqual(
+      lines('length must be at least 32 characters long'),
+    );
     expect(faultsOf({ ...production, ...secrets })).toEqual([]);
+  });
+
+  it.each([
+    ['32 equal characters', 'x'.repeat(32), 'has fewer than 8 different characters'],
+    ['blanks', ' '.repeat(40), 'has fewer than 32 characters besides blanks'],
+    ['tabs and a few characters', `secret${'\t'.repeat(40)}`, 'has fewer than 32 characters besides blanks'],
+    ['few characters', 'abcabacbcabcbacbacbabcabacbabcabacb', 'has fewer than 8 different characters'],
+    ['a short secret twice and a bit', '9f8Jq2Lm0ZxR9f8Jq2Lm0ZxR9f8Jq2Lm0Z', 'repeats the same characters'],
+    ['a UUID twice', 'b0b3d5f1-27c4-4a36-b0b3d5f1-27c4-4a36-', 'repeats the same characters'],
+    ['the alphabet', 'abcdefghijklmnopqrstuvwxyz0123456789', 'counts through the alphabet or the digits'],
+    ['digits backwards', '98765432109876543210zyxwvutsrqponmlk', 'counts through the alphabet or the digits'],
+    ['a placeholder', 'Change-Me! in production, please: 4711', 'is a placeholder from documentation'],
+    [
+      'an example of the source documents',
+      'your-32-char-secret, made a bit longer',
+      'is a placeholder from documentation',
+    ],
+    ['the example of jwt.io', 'a-string-secret-at-least-256-bits-long', 'is a placeholder from documentation'],
+    ['a keyboard', 'qwertyuiopasdfghjklzxcvbnmQWERTYUIOP', 'is a placeholder from documentation'],
+  ])('in production: a secret of %s, with the reason and a cure', (_what, secret, reason) => {
+    for (const name of Object.keys(secrets)) {
+      expect(faultsOf({ ...production, [name]: secret })).toEqual([
+        expect.stringMatching(`^${name} ${reason}: make one with \`openssl rand -base64 48\` \\(`),
+      ]);
+      expect(faultsOf({ [name]: secret })).toEqual([]); // development may
+    }
+  });
+
+  it('in production: never a secret that is random', () => {
+    for (let run = 0; run < 2_000; run++) {
+      const [hex, url] = [randomBytes(16).toString('hex'), randomBytes(48).toString('base64url')];
+      expect([weaknessOfSecret(hex), weaknessOfSecret(url)]).toEqual([null, null]);
+    }
+  });
+
+  it('in production: the same value for two secrets, or for all of them', () => {
+    const { JWT_SECRET, SESSION_SECRET } = secrets;
+    const session = expect.stringMatching(/^SESSION_SECRET must differ from JWT_SECRET: make one with/);
+    const cookie = expect.stringMatching(
+      /^COOKIE_SECRET must differ from JWT_SECRET and SESSION_SECRET: make one with/,
+    );
+    expect(faultsOf({ ...production, SESSION_SECRET: JWT_SECRET })).toEqual([session]);
+    expect(faultsOf({ ...production, COOKIE_SECRET: JWT_SECRET })).toEqual([cookie]);
+    expect(faultsOf({ ...production, COOKIE_SECRET: SESSION_SECRET })).toEqual([cookie]);
+    expect(faultsOf({ ...production, SESSION_SECRET: JWT_SECRET, COOKIE_SECRET: JWT_SECRET })).toEqual([
+      session,
+      cookie,
+    ]);
+    expect(faultsOf({ SESSION_SECRET: JWT_SECRET, COOKIE_SECRET: JWT_SECRET, JWT_SECRET })).toEqual([]);
+  });
+
+  it.each([
+    '0.0.0.0/1, 128.0.0.0/1',
+    '10.0.0.0/7',
+    '::/1',
+    '2000::/3',
+    'fd00::/8',
+    '::ffff:0.0.0.0/97',
+    '127.0.0.1, 64.0.0.0/2',
+  ])('in production: proxies in %s', (ranges) => {
+    expect(faultsOf({ ...production, TRUST_PROXY: ranges })).toEqual([
+      expect.stringMatching(/^TRUST_PROXY must name your proxies alone: in a range wider than \/8/),
+    ]);
+    expect(faultsOf({ TRUST_PROXY: ranges })).toEqual([]);
   });
 
   it('in production: no database, no Redis and no RabbitMQ, unless the embedded ones are asked for', () => {
@@ -129,6 +199,10 @@ describe('lists and zones', () => {
     [{ CORS_ORIGINS: 'https://a.example, a.example' }, 'CORS_ORIGINS'],
     [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY'],
     [{ TRUST_PROXY: '10.0.0.0/33' }, 'TRUST_PROXY'],
+    [{ TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY'],
+    [{ TRUST_PROXY: '::/0, 10.0.0.1' }, 'TRUST_PROXY'],
+    [{ TRUST_PROXY: '::ffff:0.0.0.0/96' }, 'TRUST_PROXY'],
+    [{ ...production, TRUST_PROXY: '0.0.0.0/0' }, 'TRUST_PROXY'],
     [{ TZ: 'Nope/Zone' }, 'TZ'],
     [{ FILE_ENCRYPTION_KEYS: 'k1:short' }, 'FILE_ENCRYPTION_KEYS'],
     [{ FILE_ENCRYPTION_KEYS: `k1:${KEY}, k1:${KEY}` }, 'FILE_ENCRYPTION_KEYS'],
@@ -139,10 +213,50 @@ describe('lists and zones', () => {
   it('exact origins, addresses and ranges are taken', () => {
     const env = {
       CORS_ORIGINS: 'https://a.example, http://localhost:5173',
-      TRUST_PROXY: '10.0.0.0/8, ::1',
+      TRUST_PROXY: '10.0.0.0/8, ::1, fd12:3456::/32, ::ffff:10.0.0.0/104',
       TZ: 'Europe/Vienna',
     };
     expect(faultsOf(env)).toEqual([]);
+    expect(faultsOf({ ...production, ...env })).toEqual([]);
+  });
+});
+
+describe('warnings', () => {
+  const warnings = (env: Record<string, string>): string[] => warningsOf(toAppConfig(readEnv({ ...secrets, ...env })));
+  const unencrypted = expect.stringMatching(/^DATABASE_SSL=off: .* go to \S+ unencrypted\. Set DATABASE_SSL=verify/);
+
+  it('of limits that are off', () => {
+    const database = { DATABASE_HOST: '127.0.0.1' };
+    const off = warnings({ ...database, RATE_LIMIT_MODE: 'off' });
+    expect(off).toEqual([expect.stringMatching(/^RATE_LIMIT_MODE=off: .*Set RATE_LIMIT_MODE=enforce/)]);
+    expect(warnings({ ...database, RATE_LIMIT_MODE: 'dry-run' })).toEqual([]);
+  });
+
+  it.each<Record<string, string>>([
+    { DATABASE_HOST: 'db.example.com', DATABASE_PASSWORD: 'open-sesame' },
+    { DATABASE_HOST: '10.0.0.7' },
+    { DATABASE_HOST: 'fd12::1' },
+    { DATABASE_URL: 'postgres://me:open-sesame@db/holdfast' },
+    { DATABASE_URL: 'postgres://localhost/holdfast?host=db' },
+    { DATABASE_URL: 'postgres://db/holdfast?sslmode=disable' },
+    { DATABASE_URL: 'postgres://127.0.0.1.example.com/holdfast' },
+  ])('of a database elsewhere without encryption: %j', (env) => {
+    expect(warnings(env)).toEqual([unencrypted]);
+    expect(warnings(env).join()).not.toContain('sesame');
+    expect(env['DATABASE_URL']?.includes('sslmode') ? [] : warnings({ ...env, DATABASE_SSL: 'require' })).toEqual([]);
+  });
+
+  it.each<Record<string, string>>([
+    {},
+    { DATABASE_HOST: 'localhost' },
+    { DATABASE_HOST: '::1' },
+    { DATABASE_URL: 'postgres://127.1.2.3/holdfast' },
+    { DATABASE_URL: 'postgres:///holdfast?host=/var/run/postgresql' },
+    { DATABASE_URL: 'postgres://%2Fvar%2Frun%2Fpostgresql/holdfast' },
+    { DATABASE_URL: 'postgres://db/holdfast?sslmode=require' },
+    { DATABASE_URL: 'postgres://db/holdfast?ssl=true' },
+  ])('not of %j', (env) => {
+    expect(warnings({ DATA_DIR: join(base, 'local'), ...env })).toEqual([]);
   });
 });
 

@@ -1,9 +1,28 @@
 // Every environment variable: name, type, default and a one-line doc. The only reader of process.env.
-import { isIP } from 'node:net';
 import Joi from 'joi';
+import { isNarrowNetwork, isNetwork, weaknessOfSecret } from './production-rules.js';
 
-const secret = (doc: string): Joi.StringSchema =>
-  Joi.string().min(32).description(doc).when('NODE_ENV', { is: 'production', then: Joi.required() });
+const MAKE_SECRET = 'make one with `openssl rand -base64 48`';
+
+/** In production it cannot be guessed, and is none of the `others`: who learns one must not have them all. */
+const secret = (doc: string, ...others: string[]): Joi.StringSchema =>
+  Joi.string()
+    .min(32)
+    .description(doc)
+    .when('NODE_ENV', {
+      is: 'production',
+      then: Joi.string()
+        .invalid(...others.map((name) => Joi.ref(name)))
+        .custom((text: string, helpers) => {
+          const weakness = text.length < 32 ? null : weaknessOfSecret(text);
+          return weakness === null ? text : helpers.error('weak', { weakness });
+        })
+        .messages({
+          'any.invalid': `{{#label}} must differ from ${others.join(' and ')}: ${MAKE_SECRET}`,
+          weak: `{{#label}} {{#weakness}}: ${MAKE_SECRET}`,
+        })
+        .required(),
+    });
 
 /** Comma-separated items, each of which passes; `says` completes "each item must be …". */
 const listOf = (passes: (item: string) => boolean, says: string): Joi.StringSchema =>
@@ -15,13 +34,6 @@ const listOf = (passes: (item: string) => boolean, says: string): Joi.StringSche
     .messages({ list: `{{#label}} must list items that are each ${says}` });
 
 const isOrigin = (item: string): boolean => URL.canParse(item) && new URL(item).origin === item;
-
-/** An address, or a CIDR range. */
-function isNetwork(item: string): boolean {
-  const [address = '', bits, ...rest] = item.split('/');
-  const most = { 4: 32, 6: 128, 0: -1 }[isIP(address)] ?? -1;
-  return rest.length === 0 && most >= 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
-}
 
 function isTimeZone(text: string): boolean {
   try {
@@ -73,8 +85,8 @@ export const envSchema = Joi.object({
   LOG_FORMAT: Joi.string().valid('json', 'pretty').description('json or pretty. Default: pretty, in production json'),
 
   JWT_SECRET: secret('Signs access tokens (HS256), 32 characters or more. Development makes its own under DATA_DIR'),
-  SESSION_SECRET: secret('Signs refresh tokens and page cursors, 32 characters or more'),
-  COOKIE_SECRET: secret('Signs the refresh cookie, 32 characters or more'),
+  SESSION_SECRET: secret('Signs refresh tokens and page cursors, 32 characters or more', 'JWT_SECRET'),
+  COOKIE_SECRET: secret('Signs the refresh cookie, 32 characters or more', 'JWT_SECRET', 'SESSION_SECRET'),
   ACCESS_TOKEN_TTL: Joi.number()
     .integer()
     .min(10)
@@ -278,9 +290,18 @@ export const envSchema = Joi.object({
   CORS_ORIGINS: listOf(isOrigin, 'an exact origin like https://app.example.com').description(
     'Origins that browsers may call from, comma-separated, exact (https://app.example.com)',
   ),
-  TRUST_PROXY: listOf(isNetwork, 'an IP address or a CIDR range').description(
-    'Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, comma-separated',
-  ),
+  TRUST_PROXY: listOf(isNetwork, 'an IP address or a CIDR range, and not everybody (/0)')
+    .description('Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, comma-separated')
+    .when('NODE_ENV', {
+      is: 'production',
+      then: Joi.string()
+        .custom((text: string, helpers) => {
+          return text.split(',').every((item) => isNarrowNetwork(item.trim())) ? text : helpers.error('wide');
+        })
+        .messages({
+          wide: '{{#label}} must name your proxies alone: in a range wider than /8 (IPv6: /16) anybody can forge an address',
+        }),
+    }),
   BODY_LIMIT: Joi.number().integer().min(1024).default(1_048_576).description('Largest JSON body, bytes'),
   BODY_TIMEOUT: Joi.number()
     .integer()

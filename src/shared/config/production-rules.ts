@@ -1,0 +1,67 @@
+// What production refuses: secrets that can be guessed, and proxies that are half of the internet. Pure.
+import { isIP } from 'node:net';
+
+const MIN_SECRET_LENGTH = 32;
+const MIN_DIFFERENT_CHARACTERS = 8;
+/** The shortest prefix of a range of proxies: a private network has 8 bits (10.0.0.0/8), an IPv6 allocation 16 or more. */
+const MIN_PREFIX = { 4: 8, 6: 16 } as const;
+/** IPv4 addresses inside IPv6 (::ffff:a.b.c.d) begin after so many bits. */
+const MAPPED_BITS = 96;
+
+/** Compared with letters and digits alone, in lower case: what documentation writes where a secret belongs. */
+const PLACEHOLDER =
+  /change(me|this|it|before|in)|replace(me|this|with|it)|placeholder|example|your\w*(secret|key)|(super|my|default|dev|development|test|session|cookie|jwt|string|256bit)secret|secret(key|here)|insecure|password|qwerty|asdfgh|azerty/;
+
+/** Why a secret can be guessed; null: it looks random. The text never repeats the secret. */
+export function weaknessOfSecret(secret: string): string | null {
+  const text = secret.trim();
+  if (text.length < MIN_SECRET_LENGTH) return `has fewer than ${MIN_SECRET_LENGTH} characters besides blanks`;
+  if (new Set(text.replace(/\s/g, '')).size < MIN_DIFFERENT_CHARACTERS)
+    return `has fewer than ${MIN_DIFFERENT_CHARACTERS} different characters`;
+  if (isPeriodic(text)) return 'repeats the same characters';
+  if (isSequence(text)) return 'counts through the alphabet or the digits';
+  if (PLACEHOLDER.test(text.toLowerCase().replace(/[^a-z0-9]/g, ''))) return 'is a placeholder from documentation';
+  return null;
+}
+
+/** The whole text is the same beginning again and again. */
+function isPeriodic(text: string): boolean {
+  for (let period = 1; period <= text.length / 2; period++) if (text.startsWith(text.slice(period))) return true;
+  return false;
+}
+
+/** Most characters equal the one before, or follow it in the alphabet, up or down. */
+function isSequence(text: string): boolean {
+  let steps = 0;
+  for (let at = 1; at < text.length; at++) if (Math.abs(text.charCodeAt(at) - text.charCodeAt(at - 1)) <= 1) steps++;
+  return steps > text.length / 2;
+}
+
+interface Network {
+  version: 4 | 6;
+  /** Length of the prefix. */
+  bits: number;
+}
+
+/** Null: neither an address nor a CIDR range, or one of everybody. */
+function parseNetwork(item: string): Network | null {
+  const [address = '', prefix, ...rest] = item.split('/');
+  const version = isIP(address);
+  if ((version !== 4 && version !== 6) || rest.length > 0) return null;
+  const max = version === 4 ? 32 : 128;
+  const bits = prefix === undefined ? max : /^\d{1,3}$/.test(prefix) ? Number(prefix) : 0;
+  const isMapped = bits >= MAPPED_BITS && /^(::|(0{1,4}:){5})ffff:/i.test(address);
+  const network: Network = isMapped ? { version: 4, bits: bits - MAPPED_BITS } : { version, bits };
+  return network.bits >= 1 && bits <= max ? network : null;
+}
+
+/** An address, or a CIDR range that is not everybody. */
+export function isNetwork(item: string): boolean {
+  return parseNetwork(item) !== null;
+}
+
+/** False for a range that holds far more than somebody's own proxies. */
+export function isNarrowNetwork(item: string): boolean {
+  const network = parseNetwork(item);
+  return network === null || network.bits >= MIN_PREFIX[network.version];
+}
