@@ -22,7 +22,7 @@ export const HttpErrors = defineErrors('', {
     status: 400,
     level: 'debug',
     message: (detail: string) => detail,
-    cure: 'Send valid JSON (RFC 8259) in UTF-8, nested at most 32 levels, without NUL characters and lone surrogates.',
+    cure: 'Send valid JSON (RFC 8259) in UTF-8: nested at most 32 levels, at most 1000 members in one object or array and 10000 values in all, keys of at most 256 characters, without NUL characters and lone surrogates.',
   },
   BATCH_NOT_JSON: {
     status: 400,

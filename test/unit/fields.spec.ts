@@ -1,5 +1,7 @@
 // What each DTO takes and refuses, field by field, through the pipe that stands before every route.
-import { describe, expect, it } from '@jest/globals';
+import { readdirSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { getMetadataStorage } from 'class-validator';
 import { ChangePasswordDto, LoginDto, RefreshDto, RegisterDto } from '../../src/auth/dto/auth.dto.js';
 import { parseTime } from '../../src/common/decorators/fields.decorator.js';
 import { createValidationPipe } from '../../src/common/pipes/validation.pipe.js';
@@ -443,6 +445,70 @@ describe('what is no object is refused', () => {
   });
 });
 
+describe('of every DTO', () => {
+  type Rule = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
+  const fields: Array<{ dto: Dto; name: string; rules: Rule[] }> = [];
+  beforeAll(async () => {
+    const paths = readdirSync('src', { recursive: true, encoding: 'utf8' });
+    for (const path of paths.filter((one) => one.endsWith('.dto.ts'))) {
+      const exported = Object.values((await import(`../../src/${path}`)) as Record<string, unknown>);
+      for (const dto of exported.filter(
+        (one): one is Dto => typeof one === 'function' && one.prototype !== undefined,
+      )) {
+        const all = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
+        for (const name of new Set(all.map(({ propertyName }) => propertyName)))
+          fields.push({ dto, name, rules: all.filter(({ propertyName }) => propertyName === name) });
+      }
+    }
+    expect(fields.length).toBeGreaterThan(60);
+  });
+  const namesOf = (rules: Rule[]) => rules.flatMap(({ name }) => name ?? []);
+
+  it('a list says first that it must be an array', async () => {
+    const lists = fields.filter(({ rules }) => rules.some(({ name, each }) => each || name === 'isArray'));
+    expect(lists.map(({ dto, name }) => `${dto.name}.${name}`)).toEqual(
+      expect.arrayContaining(['CreateTasksDto.tasks', 'BatchDto.requests', 'CreateBucketDto.allowedTypes']),
+    );
+    for (const { dto, name } of lists)
+      for (const value of ['x', 7, {}, { 0: 'x', length: 1 }]) {
+        const { errors } = await refusalOf(dto, { ...BASE.get(dto), [name]: value });
+        expect(errors.filter(({ field }) => field === name)).toEqual([
+          { field: name, rule: 'isArray', message: `${name} must be an array` },
+        ]);
+      }
+  });
+
+  it('the rules of a field begin with its type, then come lengths, then all else; those of each item after those of the list', () => {
+    const rank = ({ name, each }: Rule): number => {
+      const kind = /^is(String|Array|Int|Boolean|Object|Date|In)$/.test(name ?? '')
+        ? 0
+        : /Length$|Size$/.test(name ?? '')
+          ? 1
+          : 2;
+      return kind + (each ? 3 : 0);
+    };
+    for (const { dto, name, rules } of fields) {
+      const named = rules.filter(({ name }) => ![undefined, 'arrayUnique', 'isOptional'].includes(name));
+      const sorted = named.toSorted((one, other) => rank(one) - rank(other));
+      expect([dto.name, name, namesOf(named)]).toEqual([dto.name, name, namesOf(sorted)]);
+    }
+  });
+
+  it.each<[Dto, string[]]>([
+    [RegisterDto, ['email', 'password', 'name']],
+    [CreateTaskDto, ['title', 'description', 'status', 'priority', 'dueAt']],
+    [ChangeTaskDto, ['title', 'description', 'status', 'priority', 'dueAt']],
+    [CreateUserDto, ['email', 'password', 'name', 'username', 'age', 'hobbies', 'role']],
+    [ChangeProfileDto, ['name', 'username', 'age', 'hobbies']],
+  ])('%p names the faults in the order of its fields, whatever order they were sent in', async (dto, names) => {
+    for (const order of [names, names.toReversed()]) {
+      const { errors, message } = await refusalOf(dto, Object.fromEntries(order.map((name) => [name, {}])));
+      expect(errors.map(({ field }) => field)).toEqual(names);
+      expect(message).toBe(errors.map((error) => error.message).join('; '));
+    }
+  });
+});
+
 describe('the refusal', () => {
   it('names every fault, with field, rule and words, and sums them up', async () => {
     const error = await refusalOf(CreateTaskDto, { title: '', priority: 9, secret: 1 });
@@ -461,6 +527,24 @@ describe('the refusal', () => {
     const error = await refusalOf(RegisterDto, body);
     expect(error.errors).toHaveLength(4);
     expect(JSON.stringify([error, error.message])).not.toMatch(/sesame|s3same/);
+  });
+
+  it('names 50 unknown members where there are more, and costs no more than a look at each of them', async () => {
+    const unknown = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`unknown${at}`, { a: [1] }]));
+    const cpuMsOf = async (work: () => Promise<unknown>): Promise<number> => {
+      const before = process.cpuUsage();
+      await work();
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1_000;
+    };
+    const fields = Array.from({ length: 50 }, (_, at) => `unknown${at} unknownMember`);
+    expect(await faultsOf(CreateTaskDto, { ...unknown, title: '' })).toEqual(fields);
+    expect(await faultsOf(CreateTasksDto, { tasks: [{ title: '' }, unknown] })).toEqual(
+      fields.map((fault) => `tasks.1.${fault}`),
+    );
+    const many = { tasks: Array<unknown>(10).fill(unknown) };
+    const calibration = Math.max(1, await cpuMsOf(async () => void JSON.parse(JSON.stringify(many))));
+    expect(await cpuMsOf(() => faultsOf(CreateTasksDto, many))).toBeLessThan(3 * calibration + 10);
   });
 
   it('stays short, whatever was sent', async () => {

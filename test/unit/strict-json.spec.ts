@@ -83,6 +83,40 @@ describe('refused: too deep', () => {
   });
 });
 
+describe('refused: too much', () => {
+  const list = (count: number, item = '0') => `[${Array<string>(count).fill(item).join(' , ')}]`;
+  const object = (count: number) => `{${Array.from({ length: count }, (_, at) => `"${at}": 0`).join(',')}}`;
+  const WIDE = 'The JSON holds an object or array of more than 1000 members.';
+  const MANY = 'The JSON holds more than 10000 values.';
+
+  it('more than 1000 members of one object or array', () => {
+    for (const make of [list, object]) {
+      expect(parse(make(1_000))).toEqual(JSON.parse(make(1_000)));
+      expect(refusalOf(make(1_001))).toBe(WIDE);
+      expect(refusalOf(`{"a": [${make(1_001)}]}`)).toBe(WIDE);
+    }
+    expect(refusalOf(`{"same": 0${', "same": 0'.repeat(1_000)}}`)).toBe(WIDE);
+  });
+
+  it('more than 10000 values in all', () => {
+    expect(parse(list(10, list(999)))).toHaveLength(10);
+    expect(refusalOf(list(10, list(1_000)))).toBe(MANY); // each list is a value, too
+    expect(refusalOf(list(1_000, list(10, '{}')))).toBe(MANY);
+  });
+
+  it('keys of more than 256 characters; other text may be longer', () => {
+    const key = (length: number, space = '') => `{"${'x'.repeat(length)}"${space}: "${'x'.repeat(1_000)}"}`;
+    expect(parse(key(256, ' \n'))).toEqual(JSON.parse(key(256)));
+    expect(refusalOf(key(257, ' \n'))).toBe('The JSON holds a key longer than 256 characters.');
+    expect(refusalOf(`[${key(257)}]`)).toBe('The JSON holds a key longer than 256 characters.');
+  });
+
+  it('commas and colons inside of text do not count', () => {
+    const text = JSON.stringify([`${'",'.repeat(20_000)}`, `${'":'.repeat(200)}`]);
+    expect(parse(text)).toEqual(JSON.parse(text));
+  });
+});
+
 it.each([
   '{"__proto__": {"admin": true}}',
   '{"\\u005f\\u005fproto\\u005f_": {"admin": true}}',

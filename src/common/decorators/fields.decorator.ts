@@ -1,9 +1,10 @@
 // DTO fields in one line each: the OpenAPI schema and the validation rules of a member together.
-import { applyDecorators } from '@nestjs/common';
+import { applyDecorators, type Type as Class } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
-import { Transform } from 'class-transformer';
+import { Transform, Type } from 'class-transformer';
 import {
   ArrayMaxSize,
+  ArrayMinSize,
   IsArray,
   IsBoolean,
   IsDate,
@@ -17,6 +18,7 @@ import {
   Min,
   ValidateBy,
   ValidateIf,
+  ValidateNested,
 } from 'class-validator';
 import {
   cleanEmail,
@@ -170,16 +172,17 @@ export function TimeField(options: FieldOptions): PropertyDecorator {
   );
 }
 
-/** A list of short texts. */
+/** A list of short texts. `rules` come last: a decorator beneath this one would come first. */
 export function TextListField({
   items,
   max,
+  rules = [],
   ...options
-}: FieldOptions & { items: number; max: number }): PropertyDecorator {
+}: FieldOptions & { items: number; max: number; rules?: PropertyDecorator[] }): PropertyDecorator {
   return applyDecorators(
     field(
       { type: 'array', items: { type: 'string', minLength: 1, maxLength: max }, maxItems: items },
-      [IsArray(), ArrayMaxSize(items), ...textRules(1, max, true)],
+      [IsArray(), ArrayMaxSize(items), ...textRules(1, max, true), ...rules],
       options,
     ),
     Transform(({ value }: { value: unknown }) =>
@@ -188,4 +191,31 @@ export function TextListField({
         : value,
     ),
   );
+}
+
+/** The DTO class of the items of a list, for whoever reads members before they are instances of it. */
+export const ITEM_CLASS = 'itemClass';
+
+/** A list of at least one object. `rules` come after those of the list, before those of each object. */
+export function ObjectListField(
+  item: Class,
+  { items, rules = [], schema = { type: [item] } }: ObjectListOptions,
+): PropertyDecorator {
+  return applyDecorators(
+    ApiProperty({ ...schema, minItems: 1, maxItems: items }),
+    Reflect.metadata(ITEM_CLASS, item),
+    Type(() => item),
+    IsArray(),
+    ArrayMinSize(1),
+    ArrayMaxSize(items),
+    IsObject({ each: true }), // ValidateNested would go through a list in the list, member by member
+    ...rules,
+    ValidateNested({ each: true }),
+  );
+}
+
+interface ObjectListOptions {
+  items: number;
+  rules?: PropertyDecorator[];
+  schema?: ApiPropertyOptions;
 }

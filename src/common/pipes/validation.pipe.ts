@@ -2,31 +2,41 @@
 import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import type { AppError, FieldError } from '../../shared/libs/app-error.js';
 import { HttpErrors } from '../http.errors.js';
+import { findUnknownMembers } from './unknown-members.js';
 
 /** More faults than a reader will read. */
-const MOST_FAULTS = 50;
+const MAX_FAULTS = 50;
+const MAX_PATH = 200;
 
-/** What class-validator lets pass: `null` for a body, and unknown members that every object inherits (`constructor`, …). */
+/** What class-validator lets pass, or takes too long for. */
 class InputPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (value === null) throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.');
-    const inherited = findInherited(value, '');
-    if (inherited !== null) {
-      const message = `property ${inherited} should not exist`;
-      throw HttpErrors.VALIDATION_FAILED(message).withFields([{ field: inherited, rule: 'unknownMember', message }]);
-    }
+    const inherited = findInherited(value);
+    if (inherited !== null) throw unknownMembers([inherited]);
+    const unknown = metadata.metatype ? findUnknownMembers(value, metadata.metatype, MAX_FAULTS) : [];
+    if (unknown.length === MAX_FAULTS) throw unknownMembers(unknown);
     return super.transform(value, metadata) as Promise<unknown>;
   }
 }
 
-/** Path of the first own member with the name of one of Object.prototype's. */
-function findInherited(value: unknown, parent: string): string | null {
+/** Path of the first own member with the name of one of Object.prototype's (`constructor`, …): class-validator takes those for known. */
+function findInherited(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, member] of Object.entries(value)) {
-    const found = key in Object.prototype ? parent + key : findInherited(member, `${parent}${key}.`);
-    if (found !== null) return found;
+    if (key in Object.prototype) return key;
+    const found = findInherited(member);
+    if (found !== null) return `${key}.${found}`;
   }
   return null;
+}
+
+function unknownMembers(paths: readonly string[]): AppError {
+  return refusal(paths.map((path) => unknownMember(path.slice(0, MAX_PATH))));
+}
+
+function unknownMember(field: string): FieldError {
+  return { field, rule: 'unknownMember', message: `property ${field} should not exist` };
 }
 
 export function createValidationPipe(): ValidationPipe {
@@ -42,16 +52,19 @@ export function createValidationPipe(): ValidationPipe {
 }
 
 function toValidationError(errors: ValidationError[]): AppError {
-  const fields = errors.flatMap((error) => flatten(error, '')).slice(0, MOST_FAULTS);
+  return refusal(errors.flatMap((error) => flatten(error, '')).slice(0, MAX_FAULTS));
+}
+
+function refusal(fields: FieldError[]): AppError {
   const detail = fields.map((field) => field.message).join('; ');
   return HttpErrors.VALIDATION_FAILED(detail.length > 1_000 ? `${detail.slice(0, 1_000)}…` : detail).withFields(fields);
 }
 
 function flatten(error: ValidationError, parent: string): FieldError[] {
-  const field = `${parent}${error.property}`.slice(0, 200);
+  const field = `${parent}${error.property}`.slice(0, MAX_PATH);
   const own = Object.entries(error.constraints ?? {}).map(([rule, message]) =>
     rule === 'whitelistValidation'
-      ? { field, rule: 'unknownMember', message: `property ${field} should not exist` }
+      ? unknownMember(field)
       : { field, rule, message: nameField(message, error.property, field).slice(0, 300) },
   );
   return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];

@@ -1,22 +1,32 @@
-// JSON as it may enter: UTF-8, shallow, storable text, no keys that reach a prototype.
+// JSON as it may enter: UTF-8, of bounded depth and number of values, storable text, no keys that reach a prototype.
 import secureJsonParse from 'secure-json-parse';
 import { isStorableText } from './text.js';
 
 /** Deeper than any body of ours, shallow enough for every recursive reader behind it (PostgreSQL's jsonb included). */
-const MOST_DEPTH = 32;
+const MAX_DEPTH = 32;
+/** Of one object or array. The largest list that a route takes has 500. */
+const MAX_MEMBERS = 1_000;
+/**
+ * Members and items in the whole text: three times what 500 tasks with all their members have. What reads the value
+ * afterwards takes about 2 µs for each, so a body costs 20 ms at most.
+ */
+const MAX_VALUES = 10_000;
+/** Characters as they stand in the text. */
+const MAX_KEY = 256;
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Why a text was refused; safe to show. */
 export class StrictJsonError extends Error {}
 
 /**
- * Parses RFC 8259 text. Throws StrictJsonError on invalid UTF-8 or JSON, nesting deeper than 32, the keys `__proto__`
- * and `constructor.prototype`, NUL and lone surrogates. Empty input is `undefined`.
+ * Parses RFC 8259 text. Throws StrictJsonError on invalid UTF-8 or JSON, more nesting, members or values than the limits
+ * above, the keys `__proto__` and `constructor.prototype`, NUL and lone surrogates. Empty input is `undefined`.
  */
 export function parseStrictJson(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
   const text = decode(bytes);
-  if (isTooDeep(text)) throw new StrictJsonError(`The JSON is nested deeper than ${MOST_DEPTH} levels.`);
+  const excess = findExcess(text);
+  if (excess !== null) throw new StrictJsonError(excess);
   const value = parse(text);
   // Raw control characters and broken UTF-8 did not get here, so only an escape can bring NUL or half a surrogate pair.
   if (text.includes('\\u') && !isStorable(value))
@@ -47,26 +57,53 @@ function parse(text: string): unknown {
   }
 }
 
-/** One pass over the text, before any recursive parser sees it. */
-function isTooDeep(text: string): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const char = text.charCodeAt(i);
-    if (inString) {
-      if (char === 0x5c)
-        i++; // backslash: whatever follows is escaped
-      else if (char === 0x22) inString = false;
-    } else if (char === 0x22) inString = true;
-    else if (char === 0x7b || char === 0x5b) {
-      if (++depth > MOST_DEPTH) return true;
-    } else if (char === 0x7d || char === 0x5d) depth--;
+/** One pass over the text, before anything is built from it: what is too deep, too wide, too much or too long in it. */
+function findExcess(text: string): string | null {
+  const commas: number[] = []; // of each object and array that is open
+  let values = 0;
+  for (let at = 0; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) {
+      const end = endOfString(text, at + 1);
+      if (end - at > MAX_KEY + 1 && isKey(text, end)) return `The JSON holds a key longer than ${MAX_KEY} characters.`;
+      at = end;
+    } else if (char === COMMA) {
+      if (++(commas[commas.length - 1] as number) >= MAX_MEMBERS) return WIDE;
+      if (++values > MAX_VALUES) return MANY;
+    } else if (char === OPEN_OBJECT || char === OPEN_ARRAY) {
+      if (commas.push(0) > MAX_DEPTH) return `The JSON is nested deeper than ${MAX_DEPTH} levels.`;
+      if (++values > MAX_VALUES) return MANY;
+    } else if (char === CLOSE_OBJECT || char === CLOSE_ARRAY) commas.pop();
   }
-  return false;
+  return null;
+}
+
+const WIDE = `The JSON holds an object or array of more than ${MAX_MEMBERS} members.`;
+const MANY = `The JSON holds more than ${MAX_VALUES} values.`;
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
+const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
+
+/** Where the closing quote stands; behind the text where there is none. */
+function endOfString(text: string, start: number): number {
+  let at = start;
+  for (; at < text.length; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) break;
+    if (char === BACKSLASH) at++; // whatever follows is escaped
+  }
+  return at;
+}
+
+/** A colon follows the string that ends at `end`. */
+function isKey(text: string, end: number): boolean {
+  let at = end + 1;
+  while (text.charCodeAt(at) <= 0x20) at++;
+  return text.charCodeAt(at) === COLON;
 }
 
 function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return isStorableText(value);
   if (typeof value !== 'object' || value === null) return true;
+  if (Array.isArray(value)) return value.every(isStorable);
   return Object.entries(value).every(([key, member]) => isStorableText(key) && isStorable(member));
 }

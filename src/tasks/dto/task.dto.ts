@@ -1,8 +1,13 @@
 // Everything the outside sees of a task: shapes in, the shape out, and the mapper.
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
-import { Type } from 'class-transformer';
-import { ArrayMaxSize, ArrayMinSize, IsArray, IsObject, ValidateNested } from 'class-validator';
-import { EnumField, IntField, IntQuery, TextField, TimeField } from '../../common/decorators/fields.decorator.js';
+import {
+  EnumField,
+  IntField,
+  IntQuery,
+  ObjectListField,
+  TextField,
+  TimeField,
+} from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
 import { type Task, TASK_STATUSES, type TaskStatus } from '../task.entity.js';
 
@@ -29,13 +34,7 @@ export class CreateTaskDto {
 export class ChangeTaskDto extends PartialType(CreateTaskDto, { skipNullProperties: false }) {}
 
 export class CreateTasksDto {
-  @ApiProperty({ type: [CreateTaskDto], minItems: 1, maxItems: MOST_IN_BULK })
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MOST_IN_BULK)
-  @IsObject({ each: true }) // a list would be validated member by member
-  @ValidateNested({ each: true })
-  @Type(() => CreateTaskDto)
+  @ObjectListField(CreateTaskDto, { items: MOST_IN_BULK })
   tasks!: CreateTaskDto[];
 }
 

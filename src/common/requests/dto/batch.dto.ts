@@ -1,19 +1,9 @@
 // Everything the outside sees of a batch: requests in, their answers out.
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
-import { Transform, Type } from 'class-transformer';
-import {
-  Allow,
-  ArrayMaxSize,
-  ArrayMinSize,
-  ArrayUnique,
-  IsArray,
-  IsObject,
-  IsOptional,
-  ValidateBy,
-  ValidateNested,
-} from 'class-validator';
-import { EnumField, TextField } from '../../decorators/fields.decorator.js';
+import { Transform } from 'class-transformer';
+import { Allow, ArrayUnique, IsObject, IsOptional, ValidateBy } from 'class-validator';
+import { EnumField, ObjectListField, TextField } from '../../decorators/fields.decorator.js';
 
 const MOST_REQUESTS = 20;
 const LONGEST_PATH = 2_000;
@@ -115,20 +105,17 @@ const REQUEST = {
 };
 
 export class BatchDto {
-  @ApiProperty({
-    type: 'array',
-    items: REQUEST,
-    minItems: 1,
-    maxItems: MOST_REQUESTS,
-    example: [{ id: 'mine', method: 'GET', path: '/api/tasks?limit=5' }],
+  @ObjectListField(BatchRequestDto, {
+    items: MOST_REQUESTS,
+    rules: [
+      ArrayUnique((request: BatchRequestDto) => request.id, { message: 'each of requests must have its own id' }),
+    ],
+    schema: {
+      type: 'array',
+      items: REQUEST,
+      example: [{ id: 'mine', method: 'GET', path: '/api/tasks?limit=5' }],
+    },
   })
-  @IsArray()
-  @ArrayMinSize(1)
-  @ArrayMaxSize(MOST_REQUESTS)
-  @IsObject({ each: true }) // a list would be validated member by member
-  @ArrayUnique((request: BatchRequestDto | null) => request?.id, { message: 'each of requests must have its own id' })
-  @ValidateNested({ each: true })
-  @Type(() => BatchRequestDto)
   requests!: BatchRequestDto[];
 }
 

@@ -39,8 +39,8 @@ export class CreateBucketDto {
     optional: true,
     example: ['image/png', 'image/*'],
     description: 'What the bytes of a file may be; none: anything',
+    rules: [Matches(TYPE, { each: true, message: 'each value in $property must be like image/png or image/*' })],
   })
-  @Matches(TYPE, { each: true, message: 'each value in $property must be like image/png or image/*' })
   allowedTypes?: string[];
 }
 
