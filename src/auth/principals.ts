@@ -43,7 +43,8 @@ export class Principals {
 
   /** Null when the session has ended, or its user is gone. Not a promise when it is remembered here. */
   find(claims: AccessClaims): Principal | null | Promise<Principal | null> {
-    const options = { ttl: this.config.cache.ttl, tags: [sessionTag(claims.sid), userTag(claims.sub)] };
+    const tags = [sessionTag(claims.sid), userTag(claims.sub)];
+    const options = { ttl: this.config.cache.ttl, tags, shared: false };
     const found = this.cache.wrap(`principal:${claims.sid}`, options, () => this.load(claims));
     return found instanceof Promise
       ? found.then((principal) => this.living(claims, principal))

@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Redis as Plain } from 'ioredis';
 import pg from 'pg';
+import { pino } from 'pino';
+import { Sealer } from '../../src/shared/libs/sealer.js';
 import { Coherence } from '../../src/shared/services/cache/coherence.js';
 import { ChangeTooLateError } from '../../src/shared/services/cache/cache-change.js';
 import { MemoryStore } from '../../src/shared/services/cache/memory.store.js';
@@ -332,8 +334,26 @@ ownRedis('a Redis of its own', () => {
     expect([await read(two), await read(one)]).toEqual([row, row]);
   });
 
+  const openStore = (longestChangeMs: number): RedisStore => {
+    const sealer = new Sealer('a secret of more than 32 characters', 'cache-value');
+    return new RedisStore(pair.one.redis as Redis, longestChangeMs, sealer, pino({ enabled: false }));
+  };
+
+  it.each(['', 'x', 'x'.repeat(100)])('that holds %j in place of a value lets one process load it', async (value) => {
+    const store = openStore(15_000);
+    await store.set('key', { value: 1, tags: [], stamps: [], expiresAt: 0, cost: 0 }, 60_000);
+    await redis.ask(async (client) => {
+      const [name] = await client.keys('*:{key}');
+      await client.set(name as string, value);
+    });
+    const { found, head } = await store.read('key', []);
+    expect(found).toBeUndefined();
+    expect(await store.claim('key', 'token', head)).toBe('mine');
+    await store.delete('key');
+  });
+
   it('has no stamp for a tag as long as one of its changes is under way, and another one after them', async () => {
-    const store = new RedisStore(pair.one.redis as Redis, 15_000);
+    const store = openStore(15_000);
     const before = await store.stampsOf(['tag']);
     expect(await store.stampsOf(['tag'])).toEqual(before);
     await store.beginChange(['tag'], 'first');
@@ -343,7 +363,7 @@ ownRedis('a Redis of its own', () => {
     expect(await store.stampsOf(['tag'])).toBeNull();
     await store.endChange(['tag'], 'second');
     expect(await store.stampsOf(['tag'])).not.toEqual(before);
-    const short = new RedisStore(pair.one.redis as Redis, 50);
+    const short = openStore(50);
     await short.beginChange(['tag'], 'its process dies');
     expect(await store.stampsOf(['tag'])).toBeNull();
     await until(async () => (await store.stampsOf(['tag'])) !== null, 'the change to count as dead');

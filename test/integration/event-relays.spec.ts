@@ -18,6 +18,8 @@ import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
 
+const SECRET = 'a secret of more than 32 characters';
+
 interface Ground {
   /** As another process would have it. */
   relay(): Promise<EventRelay>;
@@ -61,7 +63,7 @@ async function onRedis(nodes: OwnRedis[], env: Record<string, string>, stop: () 
       const redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
       opened.push(redis);
       await redis.open();
-      return new RedisRelay(redis);
+      return new RedisRelay(redis, SECRET);
     },
     async cut() {
       for (const node of nodes) await node.ask((client) => client.client('KILL', 'TYPE', 'pubsub'));
@@ -168,3 +170,49 @@ for (const [name, there, open] of grounds) {
     });
   });
 }
+
+(REDIS_SERVER === undefined ? describe.skip : describe)('who writes to Redis without our secret', () => {
+  let server: OwnRedis;
+  let redis: Redis;
+  let channel: string;
+  beforeAll(async () => {
+    server = await OwnRedis.start();
+    const { servers, ...rest } = testConfig('postgres://localhost/none', { REDIS_URL: server.url }).redis;
+    if (!servers) throw new Error('no servers');
+    redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
+    await redis.open();
+    channel = `${redis.prefix}:relay`;
+  });
+  afterAll(async () => {
+    await redis.onApplicationShutdown();
+    await server.stop();
+  });
+
+  it('is not heard, and can at most repeat what we said', async () => {
+    const relay = new RedisRelay(redis, SECRET);
+    const stranger = new RedisRelay(redis, 'another secret of more than 32 characters');
+    const heard: string[] = [];
+    const spied: string[] = [];
+    try {
+      relay.open({ message: (text) => void heard.push(text), lost: () => undefined });
+      const spy = redis.createSubscriber(channel).on('message', (_channel, text) => void spied.push(text));
+      await spy.connect();
+      await spy.subscribe(channel);
+      await until(async () => {
+        await relay.publish('ours');
+        return heard.length > 0 && spied.length > 0;
+      }, 'the relay to hear itself');
+      const mac = 'A'.repeat(43);
+      for (const text of ['', 'forged', mac, `${mac}forged`, `${spied[0]}x`, `${spied[0]}`.slice(0, -1)])
+        await server.ask((client) => client.publish(channel, text));
+      await stranger.publish('forged');
+      await server.ask((client) => client.publish(channel, spied[0] as string));
+      await relay.publish('last');
+      await until(() => heard.includes('last'), 'the last message');
+      spy.disconnect();
+      expect(new Set(heard)).toEqual(new Set(['ours', 'last']));
+    } finally {
+      await relay.close();
+    }
+  });
+});

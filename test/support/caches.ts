@@ -1,6 +1,6 @@
 // Cache services as several processes would have them: own memory and connections, one database, one Redis or none.
 import { DataSource } from 'typeorm';
-import { pino } from 'pino';
+import { type Logger, pino } from 'pino';
 import type { AppConfig } from '../../src/shared/config/app-config.js';
 import type { CacheService } from '../../src/shared/services/cache/cache.service.js';
 import { createCache } from '../../src/shared/services/cache/create-cache.js';
@@ -23,16 +23,20 @@ export interface OneCache {
 }
 
 /** `env`: REDIS_URL or REDIS_CLUSTER_NODES, REDIS_PREFIX, limits of the cache. */
-export async function openCache(databaseUrl: string, env: Record<string, string> = {}): Promise<OneCache> {
+export async function openCache(
+  databaseUrl: string,
+  env: Record<string, string> = {},
+  logger: Logger = pino({ enabled: false }),
+): Promise<OneCache> {
   const config: AppConfig = testConfig(databaseUrl, env);
   const { servers, ...rest } = config.redis;
-  const redis = servers ? new Redis({ servers, ...rest }, pino({ enabled: false })) : null;
+  const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
   const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
   const lanes = new ReadLanes(dataSource);
   const transaction = new Transaction(dataSource, lanes);
   const clock = new HandClock();
-  const cache = createCache(config, redis, dataSource, lanes, transaction, clock);
+  const cache = createCache(config, redis, dataSource, lanes, transaction, clock, logger);
   return {
     cache,
     redis,

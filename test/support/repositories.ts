@@ -1,6 +1,7 @@
 // The repositories on a database, without the rest of the house, and with a record of every statement they sent.
 import { DataSource, type Logger } from 'typeorm';
 import type pg from 'pg';
+import { pino } from 'pino';
 import { Session } from '../../src/auth/session.entity.js';
 import { SessionsRepository } from '../../src/auth/sessions.repository.js';
 import { RepositoryTools } from '../../src/common/repositories/repository-tools.js';
@@ -69,7 +70,7 @@ export async function openRepositories(url: string): Promise<Repositories> {
   }).initialize();
   const lanes = new ReadLanes(dataSource);
   const transaction = new RecordingTransaction(dataSource, lanes);
-  const cache = createCache(config, null, dataSource, lanes, transaction, new SystemClock());
+  const cache = createCache(config, null, dataSource, lanes, transaction, new SystemClock(), pino({ enabled: false }));
   const tools = new RepositoryTools(transaction, new SnowflakeIds(dataSource, new SystemClock()), cache, config);
   return {
     dataSource,

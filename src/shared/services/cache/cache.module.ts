@@ -32,7 +32,7 @@ import { Redis } from './redis.js';
     },
     {
       provide: CacheService,
-      inject: [AppConfig, Redis, DataSource, ReadLanes, Transaction, Clock],
+      inject: [AppConfig, Redis, DataSource, ReadLanes, Transaction, Clock, LOGGER],
       useFactory: createCache,
     },
     {

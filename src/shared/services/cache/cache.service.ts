@@ -24,6 +24,11 @@ export interface CacheOptions {
   ttl: number;
   /** What the value is made of: a change of any of them forgets it. */
   tags: readonly string[];
+  /**
+   * Default true. False: each process loads it for itself. For what decides rights: who writes to Redis can put back what
+   * stood there before, such as the role of an administrator that is none any more.
+   */
+  shared?: boolean;
 }
 
 type Load<T> = () => Promise<T | null>;
@@ -254,7 +259,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   /** From Redis, or loaded by the one process that may; `old`: a value that is to be refreshed. */
   private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null) {
-    const { shared } = this;
+    const shared = options.shared === false ? null : this.shared;
     if (options.ttl === 0 || loading.overtaken || !shared?.isUp || !this.coherence.listens)
       return this.loadHere(loading, options, load);
     try {

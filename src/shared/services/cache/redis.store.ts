@@ -1,5 +1,7 @@
-// The second layer: values in Redis, shared by all processes, valid as long as the stamps of their tags are.
+// The second layer: values in Redis, sealed, shared by all processes, valid as long as the stamps of their tags are.
 import { randomBytes } from 'node:crypto';
+import { NONCE_BYTES, type Sealer } from '../../libs/sealer.js';
+import type { Logger } from '../logging/logger.js';
 import { RedisAwayError, type Redis, type RunScript } from './redis.js';
 
 /** What is found under a key, and what has to be known to store something else there. */
@@ -9,7 +11,7 @@ export interface Reading {
   /** The tags' stamps before the value is loaded; null while one of them is being changed: nothing can be stored. */
   stamps: string[] | null;
   /** Tells the value that is there from any other; empty when there is none. */
-  head: string;
+  head: Buffer;
 }
 
 interface StoredValue {
@@ -20,12 +22,12 @@ interface StoredValue {
   size: number;
 }
 
-/** As it lies in Redis, after a random head that tells one value from the next. */
+/** As it lies in Redis, sealed: the nonce is a random head that tells one value from the next. */
 export interface Stored extends Omit<StoredValue, 'size'> {
   stamps: string[];
 }
 
-const HEAD = 12;
+const NOTHING = Buffer.alloc(0);
 /** Longer than any value is kept. */
 const STAMP_MS = 2 * 86_400_000;
 /** Longer than a statement may take. */
@@ -35,6 +37,10 @@ const LEASE_MS = 8_000;
  * A value carries the stamps that its tags had before it was loaded. A change takes the stamps away before its commit and
  * gives way to new ones after it, so a value that was loaded before can never look valid again (the leases of
  * Memcached at Facebook, NSDI 2013, by tag instead of by key). Keys of one script share a hash tag.
+ *
+ * Whoever else reads this Redis learns no value, and whoever else writes to it makes none: each is sealed for its own key.
+ * What they can do is make us forget, and put a value back that was ours, stamps included, until it expires: what
+ * decides rights is therefore not kept here (CacheOptions.shared).
  */
 export class RedisStore {
   private epoch = '';
@@ -46,6 +52,8 @@ export class RedisStore {
   constructor(
     private readonly redis: Redis,
     private readonly longestChangeMs: number,
+    private readonly sealer: Sealer,
+    private readonly logger: Logger,
   ) {
     this.missed = !redis.isUp;
     redis.whenReachable((identity, script) => this.synchronize(identity, script));
@@ -69,36 +77,26 @@ export class RedisStore {
 
   /** Throws RedisAwayError. */
   async read(key: string, tags: readonly string[]): Promise<Reading> {
-    const [text, stamps] = await Promise.all([
-      this.redis.run((client) => client.get(this.valueKey(key))),
-      this.stampsOf(tags),
-    ]);
-    if (text === null) return { found: undefined, stamps, head: '' };
-    const { stamps: stored, ...found } = JSON.parse(text.slice(HEAD)) as Stored;
-    const head = text.slice(0, HEAD);
-    const usable = stamps?.every((stamp, at) => stamp === stored[at] && found.tags[at] === tags[at]);
-    if (!usable) return { found: undefined, stamps, head };
-    return { found: { ...found, size: text.length * 2 }, stamps, head };
+    const [{ bytes, stored }, stamps] = await Promise.all([this.open(key), this.stampsOf(tags)]);
+    const usable = stored && stamps?.every((stamp, at) => stamp === stored.stamps[at] && stored.tags[at] === tags[at]);
+    return { found: usable ? stored : undefined, stamps, head: bytes.subarray(0, NONCE_BYTES) };
   }
 
   /** By key alone: its own tags are looked up. Throws RedisAwayError. */
   async find(key: string): Promise<StoredValue | undefined> {
-    const text = await this.redis.run((client) => client.get(this.valueKey(key)));
-    if (text === null) return undefined;
-    const { stamps: stored, ...found } = JSON.parse(text.slice(HEAD)) as Stored;
-    const stamps = await this.stampsOf(found.tags);
-    if (!stamps?.every((stamp, at) => stamp === stored[at])) return undefined;
-    return { ...found, size: text.length * 2 };
+    const { stored } = await this.open(key);
+    const stamps = stored && (await this.stampsOf(stored.tags));
+    return stamps?.every((stamp, at) => stamp === stored?.stamps[at]) ? stored : undefined;
   }
 
   /** Asks to be the one who loads; `outdated`: head of the value that is there, if it is not good. Throws RedisAwayError. */
-  claim(key: string, token: string, outdated: string): Promise<'mine' | 'theirs' | 'there'> {
+  claim(key: string, token: string, outdated: Buffer): Promise<'mine' | 'theirs' | 'there'> {
     return this.redis.script('cache-claim', this.pair(key), [token, LEASE_MS, outdated]);
   }
 
   /** Stores what was loaded under our claim. Throws RedisAwayError. */
   async fill(key: string, token: string, entry: Stored, ttl: number): Promise<void> {
-    await this.redis.script('cache-fill', this.pair(key), [token, encode(entry), Math.ceil(ttl)]);
+    await this.redis.script('cache-fill', this.pair(key), [token, this.seal(key, entry), Math.ceil(ttl)]);
   }
 
   /** Gives a claim back without a value. Throws RedisAwayError. */
@@ -108,7 +106,7 @@ export class RedisStore {
 
   /** Stores without a claim. Throws RedisAwayError. */
   async set(key: string, entry: Stored, ttl: number): Promise<void> {
-    await this.redis.run((client) => client.set(this.valueKey(key), encode(entry), 'PX', Math.ceil(ttl)));
+    await this.redis.run((client) => client.set(this.valueKey(key), this.seal(key, entry), 'PX', Math.ceil(ttl)));
   }
 
   /** Also takes the claim from whoever loads it. Throws RedisAwayError. */
@@ -147,6 +145,21 @@ export class RedisStore {
       tags.map((tag) => this.redis.script<string | null>('cache-stamp', this.tagKeys(tag), [fresh, STAMP_MS])),
     );
     return stamps.includes(null) ? null : (stamps as string[]);
+  }
+
+  private seal(key: string, entry: Stored): Buffer {
+    return this.sealer.seal(this.valueKey(key), JSON.stringify(entry));
+  }
+
+  /** What lies under the key, and what it says if this deployment wrote it there. Throws RedisAwayError. */
+  private async open(key: string): Promise<{ bytes: Buffer; stored?: StoredValue & Stored }> {
+    const name = this.valueKey(key);
+    const bytes = await this.redis.run((client) => client.getBuffer(name));
+    if (bytes === null) return { bytes: NOTHING };
+    const text = this.sealer.open(name, bytes);
+    if (text !== null) return { bytes, stored: { ...(JSON.parse(text) as Stored), size: text.length * 2 } };
+    this.logger.warn({ key }, 'Ignored a value in Redis that was not written with our SESSION_SECRET');
+    return { bytes };
   }
 
   private async unlinkAll(match: string): Promise<number> {
@@ -196,8 +209,4 @@ export class RedisStore {
   private tagKeys(tag: string): string[] {
     return [`${this.redis.prefix}:s:{${tag}}`, `${this.redis.prefix}:c:{${tag}}`];
   }
-}
-
-function encode(entry: Stored): string {
-  return randomBytes(9).toString('base64url') + JSON.stringify(entry);
 }

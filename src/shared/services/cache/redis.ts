@@ -39,7 +39,8 @@ const OPTIONS = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // a failover made it a replica
 };
 
-export type RunScript = <T>(name: string, keys: readonly string[], args: ReadonlyArray<string | number>) => Promise<T>;
+type ScriptArgument = string | number | Buffer;
+export type RunScript = <T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument>) => Promise<T>;
 
 /**
  * Called before others' commands are let through, and again every second, with what identifies this run of the servers.
@@ -116,7 +117,7 @@ export class Redis implements OnApplicationShutdown {
   }
 
   /** Runs a Lua file by its name (EVALSHA, EVAL when the server does not know it yet). Throws RedisAwayError. */
-  script<T>(name: string, keys: readonly string[], args: ReadonlyArray<string | number> = []): Promise<T> {
+  script<T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument> = []): Promise<T> {
     return this.run(() => this.callScript(name, keys, args));
   }
 
@@ -140,7 +141,7 @@ export class Redis implements OnApplicationShutdown {
     return node.duplicate({ ...OPTIONS, retryStrategy: null, enableReadyCheck: false });
   }
 
-  private callScript<T>(name: string, keys: readonly string[], args: ReadonlyArray<string | number>): Promise<T> {
+  private callScript<T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument>): Promise<T> {
     const command = (this.client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[name];
     if (!command) throw new Error(`There is no Lua file ${name}-<number of keys>.lua.`);
     return command.apply(this.client, [...keys, ...args]);

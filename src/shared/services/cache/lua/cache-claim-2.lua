@@ -6,7 +6,7 @@
 -- ARGV[3] head of the value that is not good any more, or empty
 -- returns 'mine', 'theirs', or 'there' when another value has come meanwhile
 local value = redis.call('GET', KEYS[1])
-if value and (ARGV[3] == '' or string.sub(value, 1, #ARGV[3]) ~= ARGV[3]) then
+if value and value ~= '' and (ARGV[3] == '' or string.sub(value, 1, #ARGV[3]) ~= ARGV[3]) then
   return 'there'
 end
 if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then

@@ -1,0 +1,37 @@
+// Seals texts that are kept or carried where others can read and write: encrypted, and good for one use alone.
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+
+const ALGORITHM = 'aes-256-gcm';
+export const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+
+/** AES-256-GCM (NIST SP 800-38D) with a key derived from a secret (HKDF, RFC 5869), another one for each purpose. */
+export class Sealer {
+  private readonly key: KeyObject;
+
+  constructor(secret: string, purpose: string) {
+    this.key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
+  }
+
+  /** `scope` names what the text belongs to: sealed for one, it opens for no other. Starts with a nonce of its own. */
+  seal(scope: string, text: string): Buffer {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv(ALGORITHM, this.key, nonce).setAAD(Buffer.from(scope));
+    return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
+  }
+
+  /** Null when it was not sealed with this secret, purpose and scope, or was changed since. */
+  open(scope: string, sealed: Buffer): string | null {
+    if (sealed.length < NONCE_BYTES + TAG_BYTES) return null;
+    const decipher = createDecipheriv(ALGORITHM, this.key, sealed.subarray(0, NONCE_BYTES))
+      .setAAD(Buffer.from(scope))
+      .setAuthTag(sealed.subarray(-TAG_BYTES));
+    try {
+      const text = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
+      decipher.final(); // throws unless every byte is as it was sealed; GCM's last block is empty
+      return text.toString();
+    } catch {
+      return null;
+    }
+  }
+}
