@@ -22,6 +22,7 @@ export interface StoredBlob {
   readonly bucket: Bucket;
   readonly name: string;
   readonly mimeType: string;
+  readonly charset: string | null;
   readonly declaredType: string;
   readonly size: number;
   readonly sha256: string;
@@ -78,10 +79,10 @@ export class FileWriter {
 
   /** The row, in the caller's transaction: the file appears with what else that one does, or not at all. Throws QUOTA_EXCEEDED, WRITE_LOST. */
   async add(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
-    const { bucket, name, mimeType, declaredType, size, sha256, storageKey } = blob;
+    const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
     const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
     this.transaction.participant(blob, () => whenOver((outcome) => this.settled(outcome, storageKey, isSpare)));
-    const known = { name, mimeType, declaredType, size, sha256 };
+    const known = { name, mimeType, charset, declaredType, size, sha256 };
     const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
     await this.thumbnails.ensure(file);
     // Last: until the commit all other uploads of this owner wait.
@@ -132,6 +133,7 @@ export class FileWriter {
     const most = Math.min(maxBytes, bucket.maxFileSize ?? Infinity);
     const rules = {
       declaredType,
+      name,
       maxBytes: Math.min(most, roomBytes),
       tooLarge: () => (roomBytes < most ? QuotaErrors.QUOTA_EXCEEDED('bytes') : FileErrors.TOO_LARGE(most)),
       expectType: (type: string) => {

@@ -32,6 +32,10 @@ export class FileEntity extends BaseEntityCustom {
   @Column('varchar', { name: 'mime_type', length: 100 })
   mimeType!: string;
 
+  /** Of bytes that read as text; null: they do not, or their encoding cannot be known. */
+  @Column('varchar', { length: 10, nullable: true })
+  charset!: string | null;
+
   /** As the upload said. */
   @Column('varchar', { name: 'declared_type', length: 100 })
   declaredType!: string;

@@ -59,9 +59,9 @@ export class FilesService {
   /** To be answered to its owner, and to everybody when its bucket is public. Throws NOT_FOUND, DAMAGED. */
   async content(reader: FileOwner | undefined, uuid: string): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
-    const { name, mimeType, sha256, isPublic } = file;
+    const { name, mimeType, charset, sha256, isPublic } = file;
     const whenLost = (isNeeded: boolean) => (isNeeded ? FileErrors.DAMAGED(uuid) : FileErrors.NOT_FOUND(uuid));
-    return { id: uuid, name, mimeType, sha256, isPublic, blob: await this.blobOf(file), whenLost };
+    return { id: uuid, name, mimeType, charset, sha256, isPublic, blob: await this.blobOf(file), whenLost };
   }
 
   /** Throws VALIDATION_FAILED, NOT_FOUND, VERSION_STALE. */

@@ -220,6 +220,11 @@ describe('with a limit of 16 MiB', () => {
     ['an SVG', 'image/png', '<?xml version="1.0"?><svg onload="alert(1)"/>', 'image/svg+xml', OCTETS],
     ['a PNG', 'text/html', PNG, 'image/png', 'image/png'],
     ['a PDF', 'text/csv', '%PDF-1.7\n', 'application/pdf', 'application/pdf'],
+    ['UTF-16', 'text/csv', Buffer.from('\uFEFFname;Zoë', 'utf16le'), 'text/csv', 'text/csv; charset=utf-16'],
+    ['Windows-1252', 'text/csv', Buffer.from('name;Zoë', 'latin1'), 'text/csv', 'text/csv'],
+    ['words', 'text/csv', 'MAC Address,Name', 'text/csv', 'text/csv; charset=utf-8'],
+    ['a page in Markdown', 'text/markdown', '<div>\n\n# Hello', 'text/markdown', OCTETS],
+    ['a page in UTF-16', 'text/plain', Buffer.from('\uFEFF<script>', 'utf16le'), 'text/html', OCTETS],
   ])('%s sent as %s is known for what it is', async (_what, sent, bytes, known, answered) => {
     const file = await upload(Buffer.from(bytes as string), 'filename="a"', sent);
     expect(file.mimeType).toBe(known);

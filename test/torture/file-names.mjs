@@ -38,7 +38,7 @@ const CONTENTS = [
 ].map((text) => Buffer.from(text, 'latin1')); // prettier-ignore
 
 /** What nothing in a browser can run, as long as it does not guess (nosniff). */
-const INERT = /^(application\/(octet-stream|pdf|json)|image\/(avif|gif|jpeg|png|webp)|text\/(plain|csv); charset=utf-8|multipart\/byteranges; boundary=[\w-]+)$/; // prettier-ignore
+const INERT = /^(application\/(octet-stream|pdf|json)|image\/(avif|gif|jpeg|png|webp)|text\/(plain|csv)(; charset=utf-(8|16|32))?|multipart\/byteranges; boundary=[\w-]+)$/; // prettier-ignore
 const DISPOSITION =
   /^attachment; filename="(?!\.+")[ !#-.0-[\]-~]*"; filename\*=UTF-8''([\w.!#$&+^`|~-]|%[0-9A-F]{2})+$/;
 const STORED = /^data\/files\/(incoming|([0-9a-f]{2}\/){2}[0-9a-f-]{36})$/;

@@ -2,7 +2,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { mediaTypeOf, SNIFFED_BYTES } from '../../src/files/blobs/media-type.js';
 
-const typeOf = (text: string, declared = 'text/plain'): Promise<string> => mediaTypeOf(Buffer.from(text), declared);
+const typeOf = async (text: string, declaredType = 'text/plain'): Promise<string> =>
+  (await mediaTypeOf(Buffer.from(text), { declaredType }, true)).mediaType;
 
 it.each([
   ['plain', 'text/plain'],

@@ -1,22 +1,19 @@
 // What flows through it is counted, hashed, and looked at: how much there is, what it is, and what of that is refused.
 import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
-import { mediaTypeOf, SNIFFED_BYTES } from './media-type.js';
+import { type Claims, type KnownType, mediaTypeOf, SNIFFED_BYTES, UNKNOWN_TYPE } from './media-type.js';
 
-export interface Inspection {
+export interface Inspection extends KnownType {
   /** Bytes. */
   size: number;
   /** Hexadecimal. */
   sha256: string;
-  mediaType: string;
 }
 
-export interface Rules {
+export interface Rules extends Claims {
   maxBytes: number;
   /** Thrown beyond `maxBytes`. */
   tooLarge: () => Error;
-  /** What the bytes are said to be. */
-  declaredType: string;
   /** Told what they are as soon as it is known, before any of them goes on; throws what it refuses. */
   expectType?: (mediaType: string) => void;
 }
@@ -24,7 +21,7 @@ export interface Rules {
 export class Inspector extends Transform {
   private readonly hash = createHash('sha256');
   private size = 0;
-  private mediaType = '';
+  private type: KnownType = { mediaType: UNKNOWN_TYPE, charset: null };
   /** The first bytes, held back until it is known what they are; null from then on. */
   private head: Buffer[] | null = [];
 
@@ -34,7 +31,7 @@ export class Inspector extends Transform {
 
   /** Once, after the end. */
   result(): Inspection {
-    return { size: this.size, sha256: this.hash.digest('hex'), mediaType: this.mediaType };
+    return { size: this.size, sha256: this.hash.digest('hex'), ...this.type };
   }
 
   override _transform(chunk: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -43,22 +40,22 @@ export class Inspector extends Transform {
     this.hash.update(chunk);
     if (this.head === null) return done(null, chunk);
     this.head.push(chunk);
-    if (this.size < SNIFFED_BYTES) return done();
-    this.letGo(this.head, done);
+    if (this.size <= SNIFFED_BYTES) return done();
+    this.letGo(this.head, false, done);
   }
 
   override _flush(done: TransformCallback): void {
     if (this.head === null) return done();
-    this.letGo(this.head, done);
+    this.letGo(this.head, true, done);
   }
 
-  private letGo(held: Buffer[], done: TransformCallback): void {
+  private letGo(held: Buffer[], isWhole: boolean, done: TransformCallback): void {
     this.head = null;
     const head = Buffer.concat(held);
-    mediaTypeOf(head.subarray(0, SNIFFED_BYTES), this.rules.declaredType)
-      .then((mediaType) => {
-        this.mediaType = mediaType;
-        this.rules.expectType?.(mediaType);
+    mediaTypeOf(head.subarray(0, SNIFFED_BYTES), this.rules, isWhole)
+      .then((type) => {
+        this.type = type;
+        this.rules.expectType?.(type.mediaType);
         done(null, head.length > 0 ? head : undefined);
       })
       .catch((error: unknown) => done(error as Error));

@@ -1,66 +1,73 @@
-// What bytes are, by their own witness: signatures (file-type), and the marks by which browsers would take text for a page.
-import { isUtf8 } from 'node:buffer';
-import { fileTypeFromBuffer } from 'file-type';
+// What bytes are: first by what they show themselves, then by what is said of them, as far as they do not speak against it.
+import { isAscii } from 'node:buffer';
+import { isKindOf, mayBeBinary, mayBeText, typeByExtension } from './known-types.js';
+import { typeOfMarkup } from './markup.js';
+import { type ReadableText, readText } from './readable-text.js';
+import { signatureOf, SNIFFED_BYTES } from './signatures.js';
 
-/** As many as file-type looks at. */
-export const SNIFFED_BYTES = 4_100;
+export { SNIFFED_BYTES };
 export const UNKNOWN_TYPE = 'application/octet-stream';
 
-/** Text that a browser would run, by the first tag in it (WHATWG MIME Sniffing, 7.1), whatever it was called. */
-const ACTIVE_TAGS: ReadonlyArray<[type: string, tag: RegExp]> = [
-  ['image/svg+xml', /^<(svg|!doctype svg)[\s>]/i],
-  ['text/html', /^<(!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>/]/i],
-];
-
-/** What may stand before it, in this order, each any number of times. */
-const PROLOG = [
-  ['<?xml', '?>'],
-  ['<!--', '-->'],
-] as const;
-
-const TIFF = /^(II\*\0|MM\0\*)/;
-
-/** Bytes of these types would have shown it. */
-const SHOWS_ITSELF =
-  /^(?:image|audio|video|font)\/|^application\/(?:pdf|zip|gzip|x-7z-compressed|x-tar|vnd\.openxmlformats)/;
-const IS_TEXT = /^text\/|[/+](?:json|xml|javascript|yaml|csv)$/;
-
-/**
- * What the bytes show; where they show nothing, as plain text does not, what was declared, unless they speak against it.
- * `head`: the first SNIFFED_BYTES of them, or all.
- */
-export async function mediaTypeOf(head: Buffer, declared: string): Promise<string> {
-  const shown = head.length === 0 ? declared : await sniff(head);
-  if (shown !== undefined) return shown;
-  if (SHOWS_ITSELF.test(declared)) return UNKNOWN_TYPE;
-  return IS_TEXT.test(declared) && !looksLikeText(head) ? UNKNOWN_TYPE : declared;
+/** What is said of the bytes. */
+export interface Claims {
+  /** A plain `type/subtype`. */
+  declaredType: string;
+  /** Of the file: its extension counts where the declared type says nothing, or cannot be right. */
+  name?: string | undefined;
 }
 
-async function sniff(head: Buffer): Promise<string | undefined> {
-  const found = await fileTypeFromBuffer(head).catch(() => undefined); // cut off in the middle of a structure
-  if (!found && TIFF.test(head.toString('latin1', 0, 4))) return 'image/tiff'; // what it tells of itself may stand at its end
-  if (found && found.mime !== 'application/xml') return found.mime.split(';', 1)[0];
-  const text = head.toString('utf8').replace(/^\uFEFF/, '');
-  const tag = withoutProlog(text);
-  const active = ACTIVE_TAGS.find(([, begins]) => begins.test(tag))?.[0] ?? found?.mime;
-  if (active !== undefined) return active;
-  if (text.trimStart().startsWith('<?xml')) return 'application/xml';
-  return text.trimStart().startsWith('<!--') ? 'text/html' : undefined;
+export interface KnownType {
+  mediaType: string;
+  /** `utf-8`, `utf-16` or `utf-32`; null: not text, or text of which the encoding cannot be known. */
+  charset: string | null;
 }
 
-/** From the first tag on. Step by step, since a pattern for any number of comments may try every way to read them. */
-function withoutProlog(text: string): string {
-  let rest = text.trimStart();
-  for (const [begin, end] of PROLOG)
-    while (rest.startsWith(begin)) {
-      const at = rest.indexOf(end, begin.length);
-      if (at < 0) return '';
-      rest = rest.slice(at + end.length).trimStart();
-    }
-  return rest;
+/** Signatures of formats that are text themselves, more exactly than file-type looks for them. */
+const TEXT_FORMATS = new Map([
+  ['application/pdf', /^%PDF-\d/],
+  ['application/postscript', /^%!PS/],
+  ['application/eps', /^%!PS-Adobe-/],
+  ['application/rtf', /^\{\\rtf[\d\\ ]/],
+  ['text/calendar', /^BEGIN:VCALENDAR\s/],
+  ['text/vcard', /^BEGIN:VCARD\s/],
+  ['text/vtt', /^WEBVTT(\s|$)/],
+  ['application/x-ms-regedit', /^(REGEDIT4|Windows Registry Editor Version 5\.00)\r\n/],
+  ['application/pgp-encrypted', /^-----BEGIN PGP MESSAGE-----/],
+  ['application/x-unix-archive', /^!<arch>\n/],
+  ['model/stl', /^solid [^\n]*\n\s*(facet normal|endsolid)\s/],
+]);
+
+/** `head`: the first SNIFFED_BYTES of the bytes, or all: `isWhole`. */
+export async function mediaTypeOf(
+  head: Buffer,
+  { declaredType, name = '' }: Claims,
+  isWhole: boolean,
+): Promise<KnownType> {
+  const claims = [declaredType, typeByExtension(name) ?? UNKNOWN_TYPE].filter((type) => type !== UNKNOWN_TYPE);
+  if (head.length === 0) return { mediaType: claims[0] ?? UNKNOWN_TYPE, charset: 'utf-8' };
+  const text = readText(head, isWhole);
+  const shown = shownBy(head, await signatureOf(head), text);
+  const mediaType =
+    shown === undefined
+      ? claims.find((claim) => (text.isText ? mayBeText(claim, text.charset !== null) : mayBeBinary(claim)))
+      : claims.find((claim) => isKindOf(claim, shown) || isXhtml(claim, shown, text));
+  return { mediaType: mediaType ?? shown ?? UNKNOWN_TYPE, charset: text.charset };
 }
 
-/** UTF-8 without a NUL; the last character may be cut. */
-function looksLikeText(head: Buffer): boolean {
-  return !head.includes(0) && [0, 1, 2, 3].some((cut) => isUtf8(head.subarray(0, head.length - cut)));
+/** Of plain text a signature counts only where it is that of a text format: others are letters with which a word may begin. */
+function shownBy(head: Buffer, signature: string | undefined, text: ReadableText): string | undefined {
+  const isWords = text.isPlain && (text.charset !== null || isAscii(head.subarray(0, 2)));
+  if (signature === undefined || signature === 'application/xml' || (isWords && !isTextFormat(signature, text)))
+    return typeOfMarkup(text.characters);
+  return signature;
+}
+
+function isTextFormat(signature: string, { characters }: ReadableText): boolean {
+  return TEXT_FORMATS.get(signature)?.test(characters) ?? false;
+}
+
+function isXhtml(claim: string, shown: string, { characters }: ReadableText): boolean {
+  return (
+    claim === 'application/xhtml+xml' && shown === 'text/html' && characters.includes('http://www.w3.org/1999/xhtml')
+  );
 }

@@ -2,35 +2,31 @@
 import { normalize } from '../../shared/libs/text.js';
 
 /** What a browser may be told of the bytes, since nothing in it can run; all else is application/octet-stream. */
-const INERT_TYPES = new Map([
-  ['application/pdf', 'application/pdf'],
-  ['application/json', 'application/json'],
-  ['image/avif', 'image/avif'],
-  ['image/gif', 'image/gif'],
-  ['image/jpeg', 'image/jpeg'],
-  ['image/png', 'image/png'],
-  ['image/webp', 'image/webp'],
-  ['text/csv', 'text/csv; charset=utf-8'],
-  ['text/plain', 'text/plain; charset=utf-8'],
+const INERT_TYPES = new Set([
+  ...['application/pdf', 'application/json', 'text/csv', 'text/plain'],
+  ...['image/avif', 'image/gif', 'image/jpeg', 'image/png', 'image/webp'],
 ]);
 
 /** What is answered with the bytes, besides how many and which. */
 export interface ContentInfo {
   name: string;
   mimeType: string;
+  /** Of a text; null where it is not known. */
+  charset: string | null;
   sha256: string;
   /** Anybody may have it: caches may keep it, and ask each time whether it is still so. */
   isPublic: boolean;
 }
 
-export function contentTypeOf(mimeType: string): string {
-  return INERT_TYPES.get(mimeType) ?? 'application/octet-stream';
+export function contentTypeOf({ mimeType, charset }: Pick<ContentInfo, 'mimeType' | 'charset'>): string {
+  if (!INERT_TYPES.has(mimeType)) return 'application/octet-stream';
+  return mimeType.startsWith('text/') && charset !== null ? `${mimeType}; charset=${charset}` : mimeType;
 }
 
 /** `X-Content-Type-Options: nosniff` is on every answer. */
-export function contentHeaders({ name, mimeType, sha256, isPublic }: ContentInfo): Record<string, string> {
+export function contentHeaders({ name, sha256, isPublic, ...type }: ContentInfo): Record<string, string> {
   return {
-    'content-type': contentTypeOf(mimeType),
+    'content-type': contentTypeOf(type),
     'content-disposition': attachment(name),
     'content-security-policy': "sandbox; default-src 'none'",
     'cache-control': isPublic ? 'public, no-cache' : 'private, no-store',

@@ -64,7 +64,7 @@ export class ContentService {
     const [range, ...more] = ranges;
     if (!range) throw FileErrors.RANGE_NOT_SATISFIABLE(size).withHeader('content-range', `bytes */${size}`);
     if (more.length > 0) {
-      const of = { size, contentType: contentTypeOf(content.mimeType) };
+      const of = { size, contentType: contentTypeOf(content) };
       const parts = multipartRanges(ranges, of, (one) => this.open(content, one));
       return this.send(
         reply.code(206),
@@ -111,10 +111,10 @@ export class ContentService {
     await Promise.all(noted).catch(() => undefined); // it is told in the log
   }
 
-  private linkTo({ blob, mimeType, name, sha256, isPublic }: Content): Promise<string | null> {
-    const headers = contentHeaders({ name, mimeType, sha256, isPublic });
-    return this.bytes.linkTo(blob, {
-      contentType: contentTypeOf(mimeType),
+  private linkTo(content: Content): Promise<string | null> {
+    const headers = contentHeaders(content);
+    return this.bytes.linkTo(content.blob, {
+      contentType: contentTypeOf(content),
       disposition: headers['content-disposition'] ?? 'attachment',
       expiresInSeconds: REDIRECT_SECONDS,
     });

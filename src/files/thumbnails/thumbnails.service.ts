@@ -28,6 +28,7 @@ export class ThumbnailsService {
         id: uuid,
         name,
         mimeType: 'image/webp',
+        charset: null,
         sha256: blob.sha256,
         isPublic: file.isPublic,
         blob,

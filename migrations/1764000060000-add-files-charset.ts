@@ -1,0 +1,13 @@
+// The encoding of a text, so that a download does not call everything UTF-8. What was known as text before was UTF-8.
+import type { MigrationInterface, QueryRunner } from 'typeorm';
+
+export class AddFilesCharset1764000060000 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query(`ALTER TABLE "files" ADD "charset" varchar(10) DEFAULT 'utf-8'`);
+    await runner.query(`ALTER TABLE "files" ALTER "charset" DROP DEFAULT`);
+  }
+
+  async down(runner: QueryRunner): Promise<void> {
+    await runner.query(`ALTER TABLE "files" DROP "charset"`);
+  }
+}

@@ -1,0 +1,49 @@
+// Several hundred small files, each with what people's programs declare it as: every one is known for what it is.
+import { expect, it } from '@jest/globals';
+import { mediaTypeOf, SNIFFED_BYTES } from '../../src/files/blobs/media-type.js';
+import { contentTypeOf } from '../../src/files/content/content-headers.js';
+import { corpus } from '../support/corpus/table.js';
+
+/** What a browser may be told: nothing of it runs. */
+const INERT =
+  /^(application\/(octet-stream|pdf|json)|image\/(avif|gif|jpeg|png|webp)|text\/(plain|csv)(; charset=utf-(8|16|32))?)$/;
+
+const samples = await corpus();
+
+it('has at least 150 files of 60 types', () => {
+  expect(samples.length).toBeGreaterThanOrEqual(150);
+  expect(new Set(samples.map(([, , , expected]) => expected)).size).toBeGreaterThanOrEqual(60);
+});
+
+it.each(samples.map(([name, bytes, declared, expected]) => ({ name, bytes, declared, expected })))(
+  '$name, declared as $declared, is $expected',
+  async ({ name, bytes, declared, expected }) => {
+    const head = bytes.length > SNIFFED_BYTES ? bytes.subarray(0, SNIFFED_BYTES) : bytes;
+    const { mediaType, charset } = await mediaTypeOf(head, { declaredType: declared, name }, bytes === head);
+    expect(mediaType).toBe(expected);
+    expect(contentTypeOf({ mimeType: mediaType, charset })).toMatch(INERT);
+  },
+);
+
+it.each([
+  ['UTF-8', Buffer.from('Zoë'), 'utf-8'],
+  ['UTF-16', Buffer.from('\uFEFFZoë', 'utf16le'), 'utf-16'],
+  ['Windows-1252', Buffer.from('Zoë', 'latin1'), null],
+  ['Windows-1252, the last character of the file', Buffer.from('café', 'latin1'), null],
+  ['no text', Buffer.from('a\0b'), null],
+])('the encoding of %s', async (_what, bytes, expected) => {
+  expect((await mediaTypeOf(bytes, { declaredType: 'text/plain' }, true)).charset).toBe(expected);
+});
+
+it('a character that is cut by the end of the bytes that are looked at is still UTF-8', async () => {
+  const head = Buffer.from('café').subarray(0, 4);
+  expect(await mediaTypeOf(head, { declaredType: 'text/plain' }, false)).toEqual({ mediaType: 'text/plain', charset: 'utf-8' }); // prettier-ignore
+});
+
+it('every file is told from its first bytes, however long it is', async () => {
+  for (const [name, bytes, declaredType, expected] of samples) {
+    if (bytes.length < SNIFFED_BYTES) continue;
+    const { mediaType } = await mediaTypeOf(bytes.subarray(0, SNIFFED_BYTES), { declaredType, name }, false);
+    expect([name, mediaType]).toEqual([name, expected]);
+  }
+});
