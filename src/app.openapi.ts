@@ -1,9 +1,11 @@
 // The OpenAPI document: generated from the code, the same on every machine.
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
+import { type Method, type Operation, operationsOf, shareParameters, shareResponses } from './app.openapi-sharing.js';
 import { REFRESH_COOKIE } from './auth/refresh-cookie.js';
 import {
   ETAG,
+  OTHER_PROBLEM,
   problemResponses,
   RATE_LIMIT,
   REQUEST_ID,
@@ -20,32 +22,37 @@ Every limited answer says in \`RateLimit\` what is left of your quotas; beyond t
 
 export function createOpenApi(app: INestApplication, version: string): OpenAPIObject {
   const builder = new DocumentBuilder()
+    .setOpenAPIVersion('3.1.0') // its schemas are JSON Schema: null is a type, and `$ref` may have neighbours
     .setTitle('Holdfast')
     .setDescription(DESCRIPTION)
     .setVersion(version)
     .setLicense('MIT', 'https://opensource.org/license/mit')
     .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
     .addCookieAuth(REFRESH_COOKIE)
+    .addSecurityRequirements('bearer')
     .build();
-  const document = SwaggerModule.createDocument(app, builder, {
-    operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
-  });
-  for (const [path, item] of Object.entries(document.paths)) {
-    if (path.startsWith('/api/v1/'))
-      delete document.paths[path]; // the same routes again
-    else for (const method of METHODS) if (item[method]) complete(method, item[method]);
-  }
+  const document = SwaggerModule.createDocument(app, builder, { operationIdFactory });
+  for (const path of Object.keys(document.paths)) if (path.startsWith('/api/v1/')) delete document.paths[path]; // the same routes again
+  for (const [method, operation] of operationsOf(document)) complete(method, operation);
   for (const [name, schema] of Object.entries(document.components?.schemas ?? {}))
     if (name.startsWith('Change')) dropDefaults(schema); // what is absent stays
-  document.components = { ...document.components, headers: SHARED_HEADERS };
+  document.components = {
+    ...document.components,
+    headers: SHARED_HEADERS,
+    parameters: shareParameters(document),
+    responses: shareResponses(document),
+  };
   return sortKeys(document);
 }
 
-const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options'] as const;
-type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+/** As clients call it: `tasks.list`, `deadLetters.replay`. */
+function operationIdFactory(controller: string, method: string): string {
+  const name = controller.replace(/Controller$/, '');
+  return `${name.charAt(0).toLowerCase()}${name.slice(1)}.${method}`;
+}
 
 /** What follows from the kind of an operation, so that no route needs to say it. */
-function complete(method: (typeof METHODS)[number], operation: Operation): void {
+function complete(method: Method, operation: Operation): void {
   operation.operationId = operation.operationId?.replace(/\[\d+\]$/, ''); // one of the two versions of the path
   const ok = operation.responses['200'];
   if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
@@ -53,10 +60,14 @@ function complete(method: (typeof METHODS)[number], operation: Operation): void 
   if (requestBody) addProblems(operation, BODY_ERRORS);
   if (requestBody && 'content' in requestBody && requestBody.content['application/json'])
     addProblems(operation, JSON_ERRORS);
+  operation.responses.default = OTHER_PROBLEM;
 }
 
-const BODY_ERRORS = [HttpErrors.REQUEST_TIMEOUT, HttpErrors.UNSUPPORTED_MEDIA_TYPE];
-const JSON_ERRORS = [HttpErrors.INVALID_JSON, HttpErrors.PAYLOAD_TOO_LARGE];
+/** Characters that a line of the committed file may have, without its indent. */
+const LINE = 160;
+
+const BODY_ERRORS = [HttpErrors.UNSUPPORTED_MEDIA_TYPE];
+const JSON_ERRORS = [HttpErrors.PAYLOAD_TOO_LARGE];
 
 function describeConditionalGet(operation: Operation): void {
   const description = 'A known ETag: 304 when it is still current';
@@ -70,14 +81,17 @@ function describeConditionalGet(operation: Operation): void {
   operation.responses['304'] = { description: 'Not Modified', headers: { ...REQUEST_ID, ...RATE_LIMIT, ...ETAG } };
 }
 
-/** Beside what the route itself names. A body that cannot be read is refused before anything is counted. */
+/** Beside what the route itself names. */
 function addProblems(operation: Operation, errors: ReadonlyArray<{ code: string }>): void {
-  for (const { status, ...response } of problemResponses(errors.map((error) => error.code))) {
+  const limited = '429' in operation.responses;
+  for (const { status, ...response } of problemResponses(
+    errors.map((error) => error.code),
+    limited,
+  )) {
     const named = operation.responses[status];
     const before = named && 'description' in named ? `${named.description}, ` : '';
     const description = before + response.description.slice(before ? response.description.indexOf('`') : 0);
-    const headers = { ...(named && 'headers' in named && named.headers), ...response.headers };
-    operation.responses[status] = { ...response, description, headers };
+    operation.responses[status] = { ...response, description };
   }
 }
 
@@ -86,12 +100,26 @@ function dropDefaults(schema: object): void {
   for (const property of Object.values(properties)) delete property.default;
 }
 
+/** As the committed file has it: what fits into a line stands in one. */
+export function printOpenApi(value: unknown, indent = ''): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const deeper = `${indent} `;
+  const members = Array.isArray(value)
+    ? value.map((item) => printOpenApi(item, deeper))
+    : Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}: ${printOpenApi(member, deeper)}`);
+  const [open, close] = Array.isArray(value) ? '[]' : '{}';
+  const line = `${open}${members.join(', ')}${close}`;
+  if (line.length <= LINE && !line.includes('\n')) return line;
+  return `${open}\n${members.map((member) => deeper + member).join(',\n')}\n${indent}${close}`;
+}
+
 /** So that a committed document changes only where the contract does. */
 function sortKeys<T>(value: T): T {
   if (Array.isArray(value)) return value.map(sortKeys) as T;
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(
     Object.entries(value)
+      .filter(([, member]) => member !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : 1))
       .map(([key, member]) => [key, sortKeys(member)]),
   ) as T;

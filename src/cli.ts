@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
-import { createOpenApi } from './app.openapi.js';
+import { createOpenApi, printOpenApi } from './app.openapi.js';
 import { createApp } from './app.setup.js';
 import { describeAccounts, seedDemoAccounts } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
@@ -47,7 +47,7 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
   async openapi({ config, url }) {
     const app = await createApp(config, url, createLogger(config));
     await app.init();
-    writeFileSync('openapi.json', `${JSON.stringify(createOpenApi(app, config.version), null, 2)}\n`);
+    writeFileSync('openapi.json', `${printOpenApi(createOpenApi(app, config.version))}\n`);
     await app.close();
     console.log('Written: openapi.json');
   },

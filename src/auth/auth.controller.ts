@@ -115,13 +115,13 @@ export class AuthController {
 
   @Get('sessions')
   @Endpoint({ summary: "List the caller's devices", returns: SessionsDto })
-  async sessions(@CurrentUser() actor: Actor): Promise<SessionsDto> {
+  async listSessions(@CurrentUser() actor: Actor): Promise<SessionsDto> {
     return { items: (await this.auth.listSessions(actor)).map((session) => toSessionDto(session, actor.sessionId)) };
   }
 
   @Delete('sessions/:id')
   @Endpoint({ summary: 'Log one device out', errors: [AuthErrors.SESSION_NOT_FOUND] })
-  revoke(@CurrentUser() actor: Actor, @Id() id: string): Promise<void> {
+  revokeSession(@CurrentUser() actor: Actor, @Id() id: string): Promise<void> {
     return this.auth.revoke(actor, id);
   }
 

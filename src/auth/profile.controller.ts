@@ -39,7 +39,7 @@ export class ProfileController {
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeProfileDto,
   ): Promise<UserDto> {
-    return this.change(actor, expected, body);
+    return this.update(actor, expected, body);
   }
 
   @Patch()
@@ -50,7 +50,7 @@ export class ProfileController {
     conditional: true,
     errors: REFUSES,
   })
-  async change(
+  async update(
     @CurrentUser() actor: Actor,
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeProfileDto,

@@ -2,12 +2,11 @@
 import { applyDecorators } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
-import { RATE_LIMIT, REQUEST_ID } from '../common/decorators/openapi-responses.js';
+import { RATE_LIMIT, REQUEST_ID, textHeader } from '../common/decorators/openapi-responses.js';
 import { FORM } from '../common/hooks/body.hooks.js';
 import { FILE_FIELD } from './receive-file.js';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
-const text = (description: string) => ({ description, schema: { type: 'string' as const } });
 
 /** It replaces Endpoint's RouteConfig. */
 export function TakesFile(): MethodDecorator {
@@ -25,11 +24,11 @@ export function AnswersFile(mediaType = 'application/octet-stream'): MethodDecor
   const headers = {
     ...REQUEST_ID,
     ...RATE_LIMIT,
-    ETag: text('The SHA-256 of the bytes in double quotes'),
-    'Content-Disposition': text('The name of the file (RFC 6266)'),
-    'Accept-Ranges': text('`bytes`'),
+    ETag: textHeader('The SHA-256 of the bytes in double quotes'),
+    'Content-Disposition': textHeader('The name of the file (RFC 6266)'),
+    'Accept-Ranges': textHeader('`bytes`'),
   };
-  const part = { ...headers, 'Content-Range': text('Which bytes, of how many (RFC 9110)') };
+  const part = { ...headers, 'Content-Range': textHeader('Which bytes, of how many (RFC 9110)') };
   return applyDecorators(
     ApiHeader({
       name: 'Range',
@@ -48,7 +47,7 @@ export function AnswersFile(mediaType = 'application/octet-stream'): MethodDecor
     }),
     ApiResponse({
       ...{ status: 302, description: 'Found: the bytes are at S3, with S3_REDIRECT' },
-      headers: { ...REQUEST_ID, ...RATE_LIMIT, Location: text('A URL that S3 has signed, for a minute') },
+      headers: { ...REQUEST_ID, ...RATE_LIMIT, Location: textHeader('A URL that S3 has signed, for a minute') },
     }),
   );
 }

@@ -64,7 +64,7 @@ export class FilesController {
 
   @Get('usage')
   @Endpoint({ summary: 'How much the caller stores, and may store', returns: UsageDto })
-  usage(@CurrentUser() actor: Actor): Promise<UsageDto> {
+  getUsage(@CurrentUser() actor: Actor): Promise<UsageDto> {
     return this.service.usage(actor);
   }
 
@@ -88,7 +88,11 @@ export class FilesController {
     public: 'optional',
     errors: [FileErrors.NOT_FOUND, FileErrors.DAMAGED, FileErrors.RANGE_NOT_SATISFIABLE],
   })
-  async content(@PossibleUser() actor: Actor | undefined, @Id() id: string, @Res() reply: FastifyReply): Promise<void> {
+  async download(
+    @PossibleUser() actor: Actor | undefined,
+    @Id() id: string,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
     await this.contents.answer(reply, await this.service.content(actor, id));
   }
 
@@ -106,7 +110,7 @@ export class FilesController {
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeFileDto,
   ): Promise<FileDto> {
-    return this.change(actor, id, expected, body);
+    return this.update(actor, id, expected, body);
   }
 
   @Patch(':id')
@@ -117,7 +121,7 @@ export class FilesController {
     conditional: true,
     errors: [FileErrors.NOT_FOUND],
   })
-  async change(
+  async update(
     @CurrentUser() actor: Actor,
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,

@@ -3,7 +3,7 @@ import { ApiProperty } from '@nestjs/swagger';
 import { TextField } from '../common/decorators/fields.decorator.js';
 
 export class CacheLayerDto {
-  @ApiProperty({ enum: ['memory', 'redis'], example: 'memory' })
+  @ApiProperty({ enum: ['memory', 'redis'], enumName: 'CacheLayerName', example: 'memory' })
   name!: string;
 
   @ApiProperty({ type: 'integer', example: 1100 })

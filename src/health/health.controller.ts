@@ -6,7 +6,7 @@ import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { AppConfig } from '../shared/config/app-config.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { Clock } from '../shared/libs/clock.js';
-import { HealthErrors } from './health.errors.js';
+import { MayBeUnready } from './health-problem.dto.js';
 import { HealthService } from './health.service.js';
 
 class AliveDto {
@@ -17,6 +17,7 @@ class AliveDto {
 class HealthDto {
   @ApiProperty({
     enum: ['ok', 'degraded'],
+    enumName: 'HealthStatus',
     example: 'ok',
     description: 'degraded: it works, and `details` names what is away',
   })
@@ -73,12 +74,12 @@ export class HealthController {
 
   @Get('health/ready')
   @Header('Cache-Control', 'no-store')
+  @MayBeUnready()
   @Endpoint({
     summary: 'May it get traffic? 503 while starting, draining, behind in migrations or without the database',
     returns: HealthDto,
     public: true,
     limit: 'none',
-    errors: [HealthErrors.NOT_READY],
   })
   ready(): Promise<HealthDto> {
     return this.health.checkReady();
@@ -86,12 +87,12 @@ export class HealthController {
 
   @Get('health/startup')
   @Header('Cache-Control', 'no-store')
+  @MayBeUnready()
   @Endpoint({
     summary: 'Has it started? 503 until the database answers with all migrations',
     returns: HealthDto,
     public: true,
     limit: 'none',
-    errors: [HealthErrors.NOT_READY],
   })
   startup(): Promise<HealthDto> {
     return this.health.checkStartup();
@@ -99,14 +100,14 @@ export class HealthController {
 
   @Get('health')
   @Header('Cache-Control', 'no-store')
+  @MayBeUnready()
   @Endpoint({
     summary: 'Everything, with times and versions',
     returns: FullHealthDto,
     public: true,
     limit: 'none',
-    errors: [HealthErrors.NOT_READY],
   })
-  async all(): Promise<FullHealthDto> {
+  async get(): Promise<FullHealthDto> {
     const about = {
       version: this.config.version,
       node: process.version,

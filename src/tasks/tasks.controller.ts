@@ -82,7 +82,7 @@ export class TasksController {
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeTaskDto,
   ): Promise<TaskDto> {
-    return this.change(actor, id, expected, body);
+    return this.update(actor, id, expected, body);
   }
 
   @Patch(':id')
@@ -93,7 +93,7 @@ export class TasksController {
     conditional: true,
     errors: [TaskErrors.NOT_FOUND],
   })
-  async change(
+  async update(
     @CurrentUser() actor: Actor,
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,

@@ -83,7 +83,7 @@ export class UsersController {
     errors: CHANGE_REFUSES,
   })
   put(@Id() id: string, @IfMatch() expected: ExpectedVersions, @JsonBody() body: ChangeUserDto): Promise<UserDto> {
-    return this.change(id, expected, body);
+    return this.update(id, expected, body);
   }
 
   @Patch(':id')
@@ -96,7 +96,7 @@ export class UsersController {
     requires: 'users:write',
     errors: CHANGE_REFUSES,
   })
-  async change(
+  async update(
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeUserDto,

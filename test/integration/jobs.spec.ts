@@ -31,7 +31,7 @@ class NotePayload {
   @TextField({ max: 100 })
   text!: string;
 
-  @EnumField({ values: BEHAVIOURS, optional: true })
+  @EnumField({ name: 'Behaviour', values: BEHAVIOURS, optional: true })
   behave?: (typeof BEHAVIOURS)[number];
 }
 

@@ -3,6 +3,7 @@ import type { TokensDto, SessionsDto } from '../../src/auth/dto/auth.dto.js';
 import type { ProblemDto } from '../../src/common/dto/problem.dto.js';
 import type { TaskDto } from '../../src/tasks/dto/task.dto.js';
 import type { UserDto } from '../../src/users/dto/user.dto.js';
+import { checkAnswer } from './described-answers.js';
 
 /** A DTO after its trip through JSON. */
 export type Wire<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
@@ -29,7 +30,10 @@ export interface Options {
   headers?: Record<string, string>;
 }
 
-/** Speaks to one server, with the access token of one user where there is one. An empty body is undefined. */
+/**
+ * Speaks to one server, with the access token of one user where there is one. An empty body is undefined. Throws when an
+ * answer is not as the OpenAPI document describes it.
+ */
 export class Api {
   constructor(
     readonly url: string,
@@ -74,7 +78,9 @@ export class Api {
     const text = await response.text();
     const isJson = /\bjson\b/.test(response.headers.get('content-type') ?? '');
     const parsed = text === '' ? undefined : isJson ? (JSON.parse(text) as unknown) : text;
-    return { status: response.status, headers: response.headers, body: parsed as T };
+    const answer = { status: response.status, headers: response.headers, body: parsed as T };
+    checkAnswer(method, path, answer);
+    return answer;
   }
 
   as(token: string): Api {

@@ -15,7 +15,6 @@ export interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   example?: unknown;
-  $ref?: string;
 }
 
 export interface Parameter {
@@ -34,28 +33,65 @@ export interface Operation {
   body: Schema | null;
 }
 
+/** As the document has it: parts of it stand in its components, and null is one of several types. */
+interface WrittenSchema extends Omit<Schema, 'type' | 'items' | 'properties'> {
+  $ref?: string;
+  /** Of one: an enum with a default or an example of its own. */
+  allOf?: WrittenSchema[];
+  type?: string | string[];
+  items?: WrittenSchema;
+  properties?: Record<string, WrittenSchema>;
+}
+
+interface WrittenParameter extends Omit<Parameter, 'schema'> {
+  $ref?: string;
+  schema: WrittenSchema;
+}
+
+interface WrittenOperation {
+  parameters?: WrittenParameter[];
+  requestBody?: { content: Record<string, { schema: WrittenSchema }> };
+}
+
 interface Document {
-  paths: Record<
-    string,
-    Record<string, { parameters?: Parameter[]; requestBody?: { content: Record<string, { schema: Schema }> } }>
-  >;
-  components: { schemas: Record<string, Schema> };
+  paths: Record<string, Record<string, WrittenOperation>>;
+  components: { schemas: Record<string, WrittenSchema>; parameters: Record<string, WrittenParameter> };
 }
 
 export async function readOperations(api: Api): Promise<Operation[]> {
   const { body: document } = await api.get<Document>('/docs/openapi.json');
-  const resolve = (schema: Schema): Schema => {
-    const target = schema.$ref
-      ? (document.components.schemas[schema.$ref.split('/').at(-1) as string] as Schema)
-      : schema;
-    return target.items ? { ...target, items: resolve(target.items) } : target;
-  };
+  const { schemas, parameters: shared } = document.components;
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, { parameters = [], requestBody }]) => {
       const schema = requestBody?.content['application/json']?.schema;
-      return { method: method.toUpperCase(), path, parameters, body: schema ? resolve(schema) : null };
+      return {
+        method: method.toUpperCase(),
+        path,
+        parameters: parameters
+          .map((parameter) => named(shared, parameter.$ref) ?? parameter)
+          .map((parameter) => ({ ...parameter, schema: resolve(schemas, parameter.schema) })),
+        body: schema ? resolve(schemas, schema) : null,
+      };
     }),
   );
+}
+
+/** The component that a reference names. */
+function named<T>(components: Record<string, T>, $ref = ''): T | undefined {
+  return components[$ref.split('/').at(-1) as string];
+}
+
+function resolve(schemas: Document['components']['schemas'], written: WrittenSchema): Schema {
+  const whole = { ...written.allOf?.[0], ...written };
+  const { type, items, properties, ...rest } = { ...named(schemas, whole.$ref), ...whole };
+  const types = [type ?? []].flat();
+  const members = Object.entries(properties ?? {}).map(([name, member]) => [name, resolve(schemas, member)] as const);
+  return {
+    ...rest,
+    ...(types[0] !== undefined && { type: types[0], nullable: types.includes('null') }),
+    ...(items && { items: resolve(schemas, items) }),
+    ...(properties && { properties: Object.fromEntries(members) }),
+  };
 }
 
 /** A body that should be accepted: the examples, and what the types say where there is none. */

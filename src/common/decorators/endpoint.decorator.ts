@@ -8,6 +8,8 @@ import {
   ApiOperation,
   ApiResponse,
   type ApiResponseOptions,
+  ApiSecurity,
+  getSchemaPath,
 } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import { ProblemDto } from '../dto/problem.dto.js';
@@ -39,6 +41,8 @@ interface EndpointOptions extends Limited {
   conditional?: boolean;
   /** The answer is a page: Link header. */
   paged?: boolean;
+  /** Browsers get the answer as a page, by their Accept. */
+  asPage?: boolean;
   /** No access token needed. `optional`: whoever sends one is known by it. */
   public?: boolean | 'optional';
   requires?: Permission;
@@ -54,16 +58,17 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   const { returns, versioned = false, paged = false } = options;
   const status = options.status ?? (returns ? 200 : 204);
   return applyDecorators(
-    ApiExtraModels(ProblemDto),
+    ApiExtraModels(ProblemDto, ...(returns ? [returns] : [])),
     HttpCode(status),
     RouteConfig({ versioned, paged }),
     ApiOperation({ summary: options.summary, ...(options.description && { description: options.description }) }),
     ApiResponse(success(status, options)),
-    ...problemResponses(codesOf(options), limitOf(options)).map((problem) => ApiResponse(problem)),
+    ...problemResponses(codesOf(options), options.limit !== 'none').map((problem) => ApiResponse(problem)),
     Limit(options),
     ...(options.conditional ? [ApiHeader(IF_MATCH)] : []),
     ...(options.public ? [Public(options.public)] : []),
-    ...(options.public === true ? [] : [ApiBearerAuth()]),
+    ...(options.public ? [ApiSecurity({})] : []), // nothing is needed; every other route needs the token
+    ...(options.public === 'optional' ? [ApiBearerAuth()] : []),
     ...(options.requires ? [SetMetadata(REQUIRES, options.requires)] : []),
   );
 }
@@ -72,20 +77,20 @@ function success(status: number, options: EndpointOptions): ApiResponseOptions {
   const { returns, versioned, paged } = options;
   const headers = {
     ...REQUEST_ID,
-    ...limitOf(options),
+    ...(options.limit !== 'none' && RATE_LIMIT),
     ...((versioned || paged) && ETAG),
     ...(versioned && (status === 201 || status === 202) && LOCATION),
     ...(paged && LINK),
   };
-  return { status, description: STATUS_CODES[status] ?? '', headers, ...(returns && { type: returns }) };
-}
-
-function limitOf({ limit }: EndpointOptions): Partial<typeof RATE_LIMIT> {
-  return limit === 'none' ? {} : RATE_LIMIT;
+  const description = STATUS_CODES[status] ?? '';
+  if (!returns || !options.asPage) return { status, description, headers, ...(returns && { type: returns }) };
+  const json = { schema: { $ref: getSchemaPath(returns) } };
+  const page = { schema: { type: 'string' as const } };
+  return { status, description, headers, content: { 'application/json': json, 'text/html': page } };
 }
 
 function codesOf(options: EndpointOptions): string[] {
-  const always = [HttpErrors.VALIDATION_FAILED, HttpErrors.INTERNAL_ERROR, HttpErrors.SERVICE_UNAVAILABLE];
+  const always = [HttpErrors.VALIDATION_FAILED, HttpErrors.BAD_REQUEST, HttpErrors.INVALID_JSON];
   const access = options.public === true ? [] : [HttpErrors.UNAUTHENTICATED, HttpErrors.AUTH_TOKEN_INVALID];
   const permission = options.requires ? [HttpErrors.FORBIDDEN] : [];
   const limit = options.limit === 'none' ? [] : [HttpErrors.RATE_LIMITED];

@@ -139,8 +139,13 @@ export function BooleanQuery(options: FieldOptions): PropertyDecorator {
   );
 }
 
-export function EnumField({ values, ...options }: FieldOptions & { values: readonly string[] }): PropertyDecorator {
-  return field({ type: 'string', enum: [...values] }, [IsIn(values)], options);
+/** `name` is that of the schema in the OpenAPI document, and so of a type in generated clients. */
+export function EnumField({
+  name,
+  values,
+  ...options
+}: FieldOptions & { name: string; values: readonly string[] }): PropertyDecorator {
+  return field({ enum: [...values], enumName: name }, [IsIn(values)], options);
 }
 
 /** A JSON object whose members others check. */

@@ -27,7 +27,15 @@ export abstract class RestorablePageQuery extends PageQuery {
 
 /** Fields a list may be ordered by, each also descending with a minus before it; the first is the default. */
 export function SortField(values: readonly [string, ...string[]]): PropertyDecorator {
-  return EnumField({ values, optional: true, default: values[0], description: 'Order; a minus means descending' });
+  const options = {
+    optional: true,
+    default: values[0],
+    description: `Order; a minus means descending. Default: ${values[0]}`,
+  };
+  return (query, property) => {
+    const name = query.constructor.name.replace(/^List(.*)Query$/, '$1Sort'); // TasksSort of ListTasksQuery
+    EnumField({ name, values, ...options })(query, property);
+  };
 }
 
 /** The class of a page of `item`s, for OpenAPI. */

@@ -19,6 +19,7 @@ export class ProblemsController {
   @Endpoint({
     summary: 'List all error codes; a page for browsers',
     returns: ProblemTypesDto,
+    asPage: true,
     public: true,
     limit: 'none',
   })
@@ -33,6 +34,7 @@ export class ProblemsController {
   @Endpoint({
     summary: 'Explain one error code; a page for browsers',
     returns: ProblemTypeDto,
+    asPage: true,
     public: true,
     limit: 'none',
     errors: [HttpErrors.ROUTE_NOT_FOUND],

@@ -66,7 +66,7 @@ export class BucketsController {
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeBucketDto,
   ): Promise<BucketDto> {
-    return this.change(actor, id, expected, body);
+    return this.update(actor, id, expected, body);
   }
 
   @Patch(':id')
@@ -76,7 +76,7 @@ export class BucketsController {
     conditional: true,
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NEEDED],
   })
-  async change(
+  async update(
     @CurrentUser() actor: Actor,
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,

@@ -34,7 +34,7 @@ export class ThumbnailsController {
       FileErrors.RANGE_NOT_SATISFIABLE,
     ],
   })
-  async content(
+  async download(
     @PossibleUser() actor: Actor | undefined,
     @Id() id: string,
     @QueryParams() { size }: ThumbnailQuery,

@@ -64,7 +64,7 @@ export class UploadsController {
     status: 200,
     errors: [...ABSENT, ...REFUSED],
   })
-  look(
+  head(
     @CurrentUser() actor: Actor,
     @Id() id: string,
     @Req() request: FastifyRequest,
@@ -107,7 +107,7 @@ export class UploadsController {
     summary: 'The same as PATCH, HEAD or DELETE, for who cannot send that',
     errors: [...ABSENT, UploadErrors.OFFSET_CONFLICT, UploadErrors.FINISHED, ...REFUSED, UploadErrors.TOO_LONG],
   })
-  overridden(
+  override(
     @CurrentUser() actor: Actor,
     @Id() id: string,
     @Req() request: FastifyRequest,

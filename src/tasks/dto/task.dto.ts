@@ -20,7 +20,7 @@ export class CreateTaskDto {
   @TextField({ min: 0, max: 10_000, optional: true, default: '', example: 'Two bottles' })
   description?: string;
 
-  @EnumField({ values: TASK_STATUSES, optional: true, default: 'TODO' })
+  @EnumField({ name: 'TaskStatus', values: TASK_STATUSES, optional: true, default: 'TODO' })
   status?: TaskStatus;
 
   @IntField({ min: 1, max: 5, optional: true, default: 3, description: '1 (least) to 5 (most urgent)' })
@@ -42,7 +42,7 @@ export class ListTasksQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', '-priority', 'priority', '-dueAt', 'dueAt'])
   sort = '-createdAt';
 
-  @EnumField({ values: TASK_STATUSES, optional: true })
+  @EnumField({ name: 'TaskStatus', values: TASK_STATUSES, optional: true })
   status?: TaskStatus;
 
   @IntQuery({ min: 1, max: 5 })
@@ -68,7 +68,7 @@ export class TaskDto {
   @ApiProperty({ example: 'Two bottles' })
   description!: string;
 
-  @ApiProperty({ enum: TASK_STATUSES, example: 'TODO' })
+  @ApiProperty({ enum: TASK_STATUSES, enumName: 'TaskStatus', example: 'TODO' })
   status!: TaskStatus;
 
   @ApiProperty({ type: 'integer', minimum: 1, maximum: 5, example: 3 })

@@ -31,7 +31,7 @@ export class CreateUserDto {
   @TextListField({ items: 50, max: 100, optional: true, example: ['coding', 'chess'] })
   hobbies?: string[];
 
-  @EnumField({ values: ROLES, optional: true, default: 'USER' })
+  @EnumField({ name: 'Role', values: ROLES, optional: true, default: 'USER' })
   role?: Role;
 }
 
@@ -45,7 +45,7 @@ export class ListUsersQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt'])
   sort = '-createdAt';
 
-  @EnumField({ values: ROLES, optional: true })
+  @EnumField({ name: 'Role', values: ROLES, optional: true })
   role?: Role;
 
   @TextField({ max: 100, optional: true, description: 'Part of the e-mail, name or username' })
@@ -65,13 +65,13 @@ export class UserDto {
   @ApiProperty({ type: String, nullable: true, example: 'ada' })
   username!: string | null;
 
-  @ApiProperty({ type: Number, nullable: true, example: 36 })
+  @ApiProperty({ type: 'integer', nullable: true, example: 36 })
   age!: number | null;
 
   @ApiProperty({ type: [String], example: ['coding'] })
   hobbies!: string[];
 
-  @ApiProperty({ enum: ROLES, example: 'USER' })
+  @ApiProperty({ enum: ROLES, enumName: 'Role', example: 'USER' })
   role!: Role;
 
   @ApiProperty({ format: 'date-time' })

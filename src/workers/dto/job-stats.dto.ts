@@ -60,6 +60,7 @@ export class BrokerDto {
 export class JobStatsDto {
   @ApiProperty({
     enum: ['postgres', 'rabbitmq'],
+    enumName: 'QueueDriverName',
     example: 'postgres',
     description: 'What carries the news of due work',
   })

@@ -31,7 +31,7 @@ export class ListJobsQuery extends PageQuery {
   @SortField(['-createdAt', 'createdAt'])
   sort = '-createdAt';
 
-  @EnumField({ values: JOB_STATUSES, optional: true })
+  @EnumField({ name: 'JobStatus', values: JOB_STATUSES, optional: true })
   status?: JobStatus;
 
   @TextField({ max: 100, optional: true })
@@ -62,7 +62,7 @@ export class JobDto {
   @ApiProperty({ example: 'reports' })
   queue!: string;
 
-  @ApiProperty({ enum: JOB_STATUSES, example: 'RUNNING' })
+  @ApiProperty({ enum: JOB_STATUSES, enumName: 'JobStatus', example: 'RUNNING' })
   status!: JobStatus;
 
   @ApiProperty({ type: 'integer', minimum: 0, maximum: 100 })

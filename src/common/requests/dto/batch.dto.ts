@@ -62,7 +62,7 @@ export class BatchRequestDto {
   @TextField({ max: 64 })
   id!: string;
 
-  @EnumField({ values: METHODS })
+  @EnumField({ name: 'BatchMethod', values: METHODS })
   method!: BatchMethod;
 
   @IsPath()

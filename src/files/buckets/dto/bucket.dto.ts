@@ -14,6 +14,7 @@ export class CreateBucketDto {
   name!: string;
 
   @EnumField({
+    name: 'BucketVisibility',
     values: VISIBILITIES,
     optional: true,
     default: 'private',
@@ -61,7 +62,7 @@ export class BucketDto {
   @ApiProperty({ example: 'avatars' })
   name!: string;
 
-  @ApiProperty({ enum: VISIBILITIES, example: 'private' })
+  @ApiProperty({ enum: VISIBILITIES, enumName: 'BucketVisibility', example: 'private' })
   visibility!: Visibility;
 
   @ApiProperty({ type: 'integer', format: 'int64', nullable: true, example: 1_048_576, description: 'Bytes' })
