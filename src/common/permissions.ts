@@ -32,6 +32,6 @@ export interface Actor {
   readonly sessionId: string;
 }
 
-export function can(actor: Actor, permission: Permission): boolean {
+export function can(actor: Pick<Actor, 'role'>, permission: Permission): boolean {
   return BY_ROLE[actor.role].has(permission);
 }

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';
 import { SecurityModule } from '../shared/services/security/security.module.js';
+import { JobOwners } from '../workers/job-owners.js';
 import { ExportHandler } from './handlers/export.handler.js';
 import { ImportHandler } from './handlers/import.handler.js';
 import { StatisticsHandler } from './handlers/statistics.handler.js';
@@ -15,7 +16,15 @@ import { UsersService } from './users.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([User]), SecurityModule, FilesModule],
   controllers: [UsersController],
-  providers: [UsersRepository, UsersBulkRepository, UsersService, ExportHandler, ImportHandler, StatisticsHandler],
+  providers: [
+    UsersRepository,
+    UsersBulkRepository,
+    UsersService,
+    { provide: JobOwners, useExisting: UsersRepository },
+    ExportHandler,
+    ImportHandler,
+    StatisticsHandler,
+  ],
   exports: [UsersRepository, UsersService],
 })
 export class UsersModule {}

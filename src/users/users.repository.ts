@@ -7,6 +7,8 @@ import { BaseRepository, type SortColumn } from '../common/repositories/base.rep
 import { type Rendered, renderResource } from '../common/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { constraintOf } from '../shared/services/database/sql-state.js';
+import type { Role } from '../common/permissions.js';
+import type { JobOwners } from '../workers/job-owners.js';
 import { type ListUsersQuery, toUserDto } from './dto/user.dto.js';
 import { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
@@ -18,7 +20,7 @@ export const userTag = (uuid: string): string => `user:${uuid}`;
 const ADMINS_LOCK = 7_265_001;
 
 @Injectable()
-export class UsersRepository extends BaseRepository<User> {
+export class UsersRepository extends BaseRepository<User> implements JobOwners {
   protected readonly entity = User;
   protected readonly sorts: Record<string, SortColumn<User>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
@@ -41,6 +43,16 @@ export class UsersRepository extends BaseRepository<User> {
       const user = await this.findById(uuid);
       return user && renderResource(toUserDto(user));
     });
+  }
+
+  /** Of a living user, whose internal key it is; asked for before each attempt at a job, so never remembered. */
+  async findRole(key: string): Promise<Role | null> {
+    const [row] = await this.transaction.read<{ role: Role }>({
+      name: 'user-role',
+      text: 'SELECT role FROM users WHERE id = $1 AND deleted_at IS NULL',
+      values: [key],
+    });
+    return row?.role ?? null;
   }
 
   /** `email` in lower case. */

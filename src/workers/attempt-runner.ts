@@ -1,4 +1,4 @@
-// Runs an attempt to its end: finds its handler, watches the time, and writes down what became of it.
+// Runs an attempt to its end: watches the time, and writes down what became of it.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError } from '../shared/libs/app-error.js';
@@ -11,14 +11,13 @@ import { LOGGER, type Logger } from '../shared/services/logging/logger.js';
 import { redactSecrets } from '../shared/services/logging/redact.js';
 import { requestContext, RunningRequest } from '../shared/services/logging/request-context.js';
 import { Attempt, AttemptAborted, AttemptLost } from './attempt.js';
+import { AttemptPreparer } from './attempt-preparer.js';
 import { QueueDriver } from './drivers/queue.driver.js';
 import { Heartbeats } from './heartbeats.js';
 import { JobCounts } from './job-counts.js';
 import { type AttemptKey, type Claim, JobLedger } from './job-ledger.js';
-import { checkPayload } from './job-payload.js';
-import { JobRegistry } from './job-registry.js';
 import type { JobFailure } from './job.entity.js';
-import { type JobDefinition, type JobResult, UnrecoverableError } from './job.js';
+import { type JobResult, UnrecoverableError } from './job.js';
 import { JobErrors } from './jobs.errors.js';
 
 /** A handler that does not heed its signal is given up after it; its place stays taken until it returns. */
@@ -43,7 +42,7 @@ export class AttemptRunner {
 
   constructor(
     private readonly ledger: JobLedger,
-    private readonly registry: JobRegistry,
+    private readonly preparer: AttemptPreparer,
     private readonly heartbeats: Heartbeats,
     private readonly counts: JobCounts,
     private readonly driver: QueueDriver,
@@ -62,8 +61,7 @@ export class AttemptRunner {
     this.heartbeats.add(attempt);
     let work: Promise<JobResult> | undefined;
     try {
-      const { job, handler } = this.find(claim.type);
-      const payload = await this.readPayload(job, claim);
+      const { job, handler, payload } = await this.preparer.prepare(claim);
       const context = new RunningRequest(claim.request_id ?? claim.uuid);
       attempt.whenAborted(() => context.cancel('asked')); // ends its statements in PostgreSQL, too
       work = requestContext.run(context, async () => (await handler.run(payload, attempt)) ?? null);
@@ -79,18 +77,6 @@ export class AttemptRunner {
       this.heartbeats.delete(attempt);
       if (!work) free();
     }
-  }
-
-  private find(type: string): ReturnType<JobRegistry['find']> & object {
-    const found = this.registry.find(type);
-    if (!found) throw JobErrors.TYPE_UNHANDLED(type);
-    return found;
-  }
-
-  private readPayload(job: JobDefinition, claim: Claim): Promise<object> {
-    return checkPayload(job, claim.payload).catch((error: unknown) => {
-      throw error instanceof AppError ? new UnrecoverableError(JobErrors.PAYLOAD_INVALID(error.message)) : error;
-    });
   }
 
   /** What the handler gives, or the abort when it does not heed it for a while. */
@@ -141,7 +127,7 @@ export class AttemptRunner {
 
   private async failed(attempt: Attempt, thrown: unknown, about: object): Promise<void> {
     const { claim } = attempt;
-    const job = this.registry.find(claim.type)?.job;
+    const job = this.preparer.findJob(claim.type);
     const isTimeout = attempt.abortReason === 'TIMED_OUT';
     const error = isTimeout && job ? JobErrors.TIMED_OUT(job.timeoutMs) : thrown;
     const failure = this.toFailure(claim, error);

@@ -62,6 +62,15 @@ export const JobErrors = defineErrors('JOB', {
     message: () => 'A job of this type works for somebody, and this one has no owner.',
     cure: 'Ask for it through POST /api/jobs, or give it an owner where it is enqueued.',
   },
+  OWNER_NOT_ALLOWED: {
+    status: 403,
+    level: 'info',
+    message: (permission: string | null) =>
+      permission === null
+        ? 'The owner of the job has no account any more.'
+        : `The owner of the job does not have the permission ${permission} any more.`,
+    cure: 'Restore the account or its role and replay the job, or discard it. Nothing of it was done in this attempt.',
+  },
   TYPE_UNHANDLED: {
     status: 501,
     level: 'warn',

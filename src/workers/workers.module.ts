@@ -6,6 +6,7 @@ import { AppConfig } from '../shared/config/app-config.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import { Signals } from '../shared/services/events/signals.js';
 import { LOGGER, type Logger } from '../shared/services/logging/logger.js';
+import { AttemptPreparer } from './attempt-preparer.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { JobsCleanupHandler } from './cleanup/cleanup.handler.js';
 import { DeadLettersController } from './dead-letters.controller.js';
@@ -50,6 +51,7 @@ import { ThreadPools } from './threads/thread-pools.js';
           ? new PostgresDriver(signals)
           : new RabbitDriver({ url, prefix }, new JobOutbox(transaction), logger),
     },
+    AttemptPreparer,
     AttemptRunner,
     JobsCleanupHandler,
     DeadLettersService,
