@@ -15,6 +15,7 @@ export const PERMISSIONS = [
   'jobs:read',
   'jobs:replay',
   'jobs:discard',
+  'jobs:prioritize',
   'schedules:read',
   'schedules:run',
   'buckets:write',

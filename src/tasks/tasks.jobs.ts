@@ -3,7 +3,7 @@ import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 
-/** The caller's tasks as a PDF, kept as a file. */
+/** The caller's tasks as a PDF, kept as a file. One at a time for each owner: the next would show the same. */
 export const RenderTaskReport = defineJob({
   name: 'report.pdf',
   queue: 'reports',
@@ -13,4 +13,5 @@ export const RenderTaskReport = defineJob({
   timeoutMs: 120_000,
   concurrency: 4,
   requestable: 'anyone',
+  uniqueKey: (_payload, owner) => owner?.id ?? '',
 });

@@ -1,5 +1,6 @@
 // The hot statements on the jobs' table: each is one atom, in a file of its own under sql/.
 import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../shared/config/app-config.js';
 import { sqlFiles } from '../shared/services/database/sql-file.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import type { JobFailure, JobStatus } from './job.entity.js';
@@ -33,6 +34,8 @@ export interface Claim {
   owner_id: string | null;
   owner_uuid: string | null;
   request_id: string | null;
+  /** The line goes on with jobs of owners who have as many running as they may: others behind them were not looked at. */
+  held_back: boolean;
 }
 
 /** An attempt, as the ledger knows it. */
@@ -56,6 +59,9 @@ export interface DueQueue {
   suspect: boolean;
 }
 
+/** Jobs of one queue that one statement puts into its line. */
+const LINE_UP_BATCH = 500;
+
 const statement = sqlFiles(import.meta.url, 'jobs');
 const column = <T, K extends keyof T>(rows: readonly T[], key: K): Array<T[K]> => rows.map((row) => row[key]);
 
@@ -64,6 +70,7 @@ export class JobLedger {
   constructor(
     private readonly transaction: Transaction,
     private readonly driver: QueueDriver,
+    private readonly config: AppConfig,
   ) {}
 
   /** In the running transaction, or each call for itself. Gives the ids that are new: others' unique keys are taken. */
@@ -89,7 +96,14 @@ export class JobLedger {
   }
 
   claim(queue: string, most: number, worker: string, lease: number, starving: boolean): Promise<Claim[]> {
-    return this.transaction.query<Claim>(statement('claim', [queue, most, worker, lease, starving]));
+    const { runningQuota } = this.config.jobs;
+    return this.transaction.query<Claim>(statement('claim', [queue, most, worker, lease, starving, runningQuota]));
+  }
+
+  /** Puts delayed jobs and retries whose time has come into the lines of these queues. Gives how many. */
+  async lineUp(queues: readonly string[]): Promise<number> {
+    const rows = await this.transaction.query(statement('line-up', [queues, LINE_UP_BATCH]));
+    return rows.length;
   }
 
   async claimSuspect(queues: readonly string[], worker: string, lease: number): Promise<Claim | null> {

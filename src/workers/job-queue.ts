@@ -1,6 +1,7 @@
 // Enqueueing: a job is a row in the caller's transaction, and is told of after the commit.
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
+import { AppConfig } from '../shared/config/app-config.js';
 import { createGather } from '../shared/libs/gather.js';
 import { SnowflakeIds } from '../shared/services/database/snowflake-ids.js';
 import { Transaction } from '../shared/services/database/transaction.js';
@@ -9,6 +10,7 @@ import { QueueDriver } from './drivers/queue.driver.js';
 import { JobLedger, type NewJob } from './job-ledger.js';
 import { checkPayload } from './job-payload.js';
 import type { JobDefinition, JobOwner, JobPriority } from './job.js';
+import { JobErrors } from './jobs.errors.js';
 import { JobsRepository } from './jobs.repository.js';
 import { announceAfterCommit } from './news-after-commit.js';
 
@@ -43,6 +45,7 @@ export class JobQueue {
     private readonly driver: QueueDriver,
     private readonly transaction: Transaction,
     private readonly ids: SnowflakeIds,
+    private readonly config: AppConfig,
   ) {}
 
   /**
@@ -58,6 +61,16 @@ export class JobQueue {
       if (holder !== null) return { id: holder, isNew: false };
       if (attempt === MOST_TRIES) throw new Error(`Unique key of ${row.type} was taken and free ${MOST_TRIES} times.`);
     }
+  }
+
+  /** Whether as many jobs of this owner wait as may: who enqueues for it without being asked leaves it at that. */
+  async isFullFor(owner: JobOwner): Promise<boolean> {
+    return (await this.jobs.countWaiting(owner)) >= this.config.jobs.quota;
+  }
+
+  /** Throws QUOTA_EXCEEDED. */
+  async expectRoomFor(owner: JobOwner): Promise<void> {
+    if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.config.jobs.quota);
   }
 
   /** All or none, in one statement, for jobs without unique keys. Gives their UUIDs in order. Throws VALIDATION_FAILED. */

@@ -38,6 +38,8 @@ interface Lane {
   /** Attempts whose end is not written down. */
   unwritten: number;
   isClaiming: boolean;
+  /** The last claim got less than it asked for: what still waits may wait for a running job of its owner to end. */
+  isShort: boolean;
   turn: number;
 }
 
@@ -75,7 +77,7 @@ export class JobRunner implements Consumer, OnModuleInit {
   onModuleInit(): void {
     this.queues.push(...this.registry.queues);
     for (const queue of this.queues)
-      this.lanes.set(queue.name, { ...queue, running: 0, unwritten: 0, isClaiming: false, turn: 0 });
+      this.lanes.set(queue.name, { ...queue, running: 0, unwritten: 0, isClaiming: false, isShort: false, turn: 0 });
     this.driver.serve(this);
   }
 
@@ -145,14 +147,22 @@ export class JobRunner implements Consumer, OnModuleInit {
     void this.take(lane);
   }
 
+  /** Returns how many it got, or `most` where more may be due. */
   private async claim(lane: Lane, most: number): Promise<number> {
+    const isStarvingTurn = ++lane.turn % STARVING_TURN === 0;
+    if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // others may be due that are not starving
+    const begun = await this.begin(lane, most, false);
+    lane.isShort = begun < most;
+    if (!lane.isShort || (await this.ledger.lineUp([lane.name])) === 0) return begun;
+    return begun + (await this.begin(lane, most - begun, false));
+  }
+
+  private async begin(lane: Lane, most: number, starving: boolean): Promise<number> {
     const at = performance.now();
     const { lease } = this.config.jobs;
-    const starving = ++lane.turn % STARVING_TURN === 0;
-    let claims = await this.ledger.claim(lane.name, most, this.worker, lease, starving);
-    if (starving && claims.length === 0) claims = await this.ledger.claim(lane.name, most, this.worker, lease, false);
+    const claims = await this.ledger.claim(lane.name, most, this.worker, lease, starving);
     for (const claim of claims) void this.run(lane, claim, at + lease);
-    return starving && claims.length > 0 ? most : claims.length; // others may be due that are not starving
+    return claims.some((claim) => claim.held_back) ? most : claims.length;
   }
 
   private async run(lane: Lane, claim: Claim, aliveUntil: number): Promise<void> {
@@ -164,10 +174,12 @@ export class JobRunner implements Consumer, OnModuleInit {
     };
     await this.track(this.attempts.run(claim, aliveUntil, free));
     lane.unwritten--;
+    if (lane.isShort && claim.owner_id !== null) this.driver.found(lane.name); // its owner may have one more running
     void this.take(lane);
   }
 
   private async scan(): Promise<void> {
+    await this.ledger.lineUp([...this.lanes.keys()]);
     const due = await this.ledger.findDue([...this.lanes.keys()]);
     for (const { queue, usual } of due) if (usual) this.driver.found(queue);
     const suspects = due.filter(({ suspect }) => suspect).map(({ queue }) => queue);

@@ -17,7 +17,9 @@ export interface JobFailure {
 
 /** FAILED rows are the dead letters. The indexes of waiting rows are partial: finished ones cost them nothing. Lists go by id, which grows with time. */
 @Entity('jobs')
-@Index('jobs_due', { synchronize: false }) // queue, priority, run_at, id of those that wait
+@Index('jobs_due', { synchronize: false }) // queue, priority, turn, id of those that wait
+@Index('jobs_later', { synchronize: false }) // queue, run_at of those that wait and have no turn yet
+@Index('jobs_line', { synchronize: false }) // owner_id, queue, priority, turn of those that wait
 @Index('jobs_announce', { synchronize: false }) // announce_at of those that wait for a broker's wake-up
 @Index('jobs_lease', ['leaseUntil'], { where: `status = 'RUNNING'` })
 @Index('jobs_unique', { synchronize: false }) // type, unique_key of those that are not finished
@@ -43,6 +45,10 @@ export class Job extends BaseEntityCustom {
   /** Not claimed before; a retry waits here. */
   @Column({ type: 'timestamptz', name: 'run_at', precision: 3, default: () => 'now()' })
   runAt!: Date;
+
+  /** Its place in the line of its queue, in which owners take turns (enqueue.sql); null before `run_at`. */
+  @Column({ type: 'timestamptz', precision: 3, nullable: true })
+  turn!: Date | null;
 
   /** When a broker is (next) told of it; null where there is no broker. */
   @Column({ type: 'timestamptz', name: 'announce_at', precision: 3, nullable: true })

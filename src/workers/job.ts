@@ -7,6 +7,8 @@ import type { Backoff } from '../shared/libs/backoff.js';
 
 /** 1 waits for everything else, 5 goes first. */
 export type JobPriority = 1 | 2 | 3 | 4 | 5;
+/** Higher ones are for whoever has `jobs:prioritize`. */
+export const NORMAL_PRIORITY: JobPriority = 3;
 
 /** Runs by the clock: `cron` as in crontab(5), with seconds where there are six fields, in `timeZone` (IANA name). */
 export interface Schedule<P extends object> {
@@ -32,8 +34,8 @@ export interface JobOptions<P extends object> {
   concurrency?: number;
   schedule?: Schedule<P>;
   /**
-   * While a job with the same key waits or runs, enqueueing gives that one instead of another. Of jobs that people ask for
-   * the key tells whose they are: else a stranger could take it.
+   * While a job with the same key waits or runs, enqueueing gives that one instead of another, and POST /api/jobs answers
+   * 409. Of jobs that people ask for the key tells whose they are: else a stranger could take it.
    */
   uniqueKey?: (payload: P, owner: JobOwner | null) => string;
   /** Who may ask for it through POST /api/jobs; without it nobody. */
@@ -98,7 +100,7 @@ export function defineJob<P extends object>(options: JobOptions<P>): JobDefiniti
     if (!Number.isInteger(number) || number < 1)
       throw new Error(`Job ${name}: attempts, timeoutMs and concurrency are whole numbers from 1 on, not ${number}.`);
   if (options.schedule) expectSchedule(name, options.schedule.cron, options.schedule.timeZone);
-  const definition = Object.freeze({ priority: 3 as const, ...options });
+  const definition = Object.freeze({ priority: NORMAL_PRIORITY, ...options });
   definitions.set(name, definition as unknown as JobDefinition);
   return definition;
 }

@@ -24,7 +24,7 @@ Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then says what cam
     returns: JobDto,
     status: 202,
     versioned: true,
-    errors: [JobErrors.TYPE_UNKNOWN, HttpErrors.FORBIDDEN],
+    errors: [JobErrors.TYPE_UNKNOWN, HttpErrors.FORBIDDEN, JobErrors.UNFINISHED, JobErrors.QUOTA_EXCEEDED],
   })
   async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateJobDto): Promise<JobDto> {
     return toJobDto(await this.jobs.request(actor, body));

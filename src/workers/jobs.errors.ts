@@ -20,6 +20,18 @@ export const JobErrors = defineErrors('JOB', {
     message: (status: string) => `The job is ${status} already.`,
     cure: 'Only jobs that wait or run can be cancelled.',
   },
+  UNFINISHED: {
+    status: 409,
+    level: 'info',
+    message: (type: string, id: string) => `Your job ${id} does the same, and is not finished: one ${type} at a time.`,
+    cure: 'Follow `Location` to that job, and ask again when it is finished, or cancel it first.',
+  },
+  QUOTA_EXCEEDED: {
+    status: 409,
+    level: 'info',
+    message: (quota: number) => `You would have more than ${quota} jobs waiting.`,
+    cure: 'Wait until some are done, or cancel some: GET /api/jobs?status=QUEUED lists them. The operator sets the limit with JOB_QUOTA.',
+  },
   NOT_DEAD: {
     status: 404,
     level: 'debug',

@@ -10,6 +10,9 @@ import { Job } from './job.entity.js';
 import { jobDefinitions, type JobOwner } from './job.js';
 import { JobErrors } from './jobs.errors.js';
 
+/** Any constant: the first half of the advisory locks that this table takes for owners. */
+const OWNER_LOCK = 7_265_002;
+
 const statement = sqlFiles(import.meta.url, 'jobs');
 
 /** What a list of dead letters shows: payloads may be large. */
@@ -46,6 +49,24 @@ export class JobsRepository extends BaseRepository<Job> {
       values: [type, uniqueKey],
     });
     return row?.uuid ?? null;
+  }
+
+  /** Inside a transaction: others who enqueue for this owner through here wait for its end. */
+  async lockOwner(owner: JobOwner): Promise<void> {
+    await this.transaction.query({
+      name: 'jobs-lock-owner',
+      text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
+      values: [OWNER_LOCK, owner.key],
+    });
+  }
+
+  async countWaiting(owner: JobOwner): Promise<number> {
+    const [row] = await this.transaction.query<{ count: number }>({
+      name: 'jobs-count-waiting',
+      text: `SELECT count(*)::integer AS count FROM jobs WHERE owner_id = $1 AND status IN ('QUEUED', 'RETRYING')`,
+      values: [owner.key],
+    });
+    return row?.count ?? 0;
   }
 
   /** `owner` null: anybody's. */

@@ -5,15 +5,19 @@ import { HttpErrors } from '../common/http.errors.js';
 import { type Actor, can } from '../common/permissions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { AppError } from '../shared/libs/app-error.js';
+import { Clock } from '../shared/libs/clock.js';
+import { Transaction } from '../shared/services/database/transaction.js';
 import { Events } from '../shared/services/events/events.js';
 import { Signals } from '../shared/services/events/signals.js';
 import { LOGGER, type Logger } from '../shared/services/logging/logger.js';
 import type { CreateJobDto, ListJobsQuery } from './dto/job.dto.js';
 import type { Job } from './job.entity.js';
-import { type JobDefinition, jobDefinitions, type JobOwner, type JobPriority } from './job.js';
+import { type JobDefinition, jobDefinitions, type JobOwner, type JobPriority, NORMAL_PRIORITY } from './job.js';
 import { JobQueue } from './job-queue.js';
 import { JobErrors } from './jobs.errors.js';
 import { JobsRepository } from './jobs.repository.js';
+
+const YEAR_MS = 366 * 86_400_000;
 
 /** Of the signal that reaches the process which runs a cancelled job; its body is the job's UUID. */
 export const CANCEL_TOPIC = 'job-cancel';
@@ -23,24 +27,29 @@ export class JobsService {
   constructor(
     private readonly queue: JobQueue,
     private readonly jobs: JobsRepository,
+    private readonly transaction: Transaction,
     private readonly signals: Signals,
     private readonly events: Events,
+    private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Throws TYPE_UNKNOWN, FORBIDDEN, VALIDATION_FAILED with the payload's fields. */
+  /** Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
   async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
     const job = requestable(actor, type);
-    const { id } = await this.queue
-      .enqueue(job, payload ?? {}, {
-        owner: actor,
-        ...(runAt && { runAt }),
-        ...(priority !== undefined && { priority: priority as JobPriority }),
-      })
-      .catch((error: unknown) => {
+    if ((priority ?? 0) > NORMAL_PRIORITY && !can(actor, 'jobs:prioritize'))
+      throw HttpErrors.FORBIDDEN('jobs:prioritize');
+    if (runAt && runAt.getTime() > this.clock.now() + YEAR_MS) throw tooLate();
+    const options = { owner: actor, ...(runAt && { runAt }), ...(priority && { priority: priority as JobPriority }) };
+    return this.transaction.run(async () => {
+      await this.jobs.lockOwner(actor);
+      await this.queue.expectRoomFor(actor);
+      const { id, isNew } = await this.queue.enqueue(job, payload ?? {}, options).catch((error: unknown) => {
         throw inPayload(error);
       });
-    return this.get(actor, id);
+      if (!isNew) throw JobErrors.UNFINISHED(type, id).withHeader('Location', `/api/jobs/${id}`);
+      return this.get(actor, id);
+    });
   }
 
   /** Throws NOT_FOUND. */
@@ -84,6 +93,11 @@ function requestable(actor: Actor, type: string): JobDefinition {
   if (!job?.requestable) throw JobErrors.TYPE_UNKNOWN(type);
   if (job.requestable !== 'anyone' && !can(actor, job.requestable)) throw HttpErrors.FORBIDDEN(job.requestable);
   return job;
+}
+
+function tooLate(): AppError {
+  const message = 'runAt must be at most a year ahead';
+  return HttpErrors.VALIDATION_FAILED(message).withFields([{ field: 'runAt', rule: 'maxDate', message }]);
 }
 
 /** A fault in `fileId` of the payload is one in `payload.fileId` of the body. */

@@ -24,7 +24,7 @@ afterAll(async () => {
 
 type Asker = Pick<Person, 'api'>;
 const ask = ({ api }: Asker, body: object) =>
-  api.post<JobDto & { code?: string; errors?: object[] }>('/api/jobs', body);
+  api.post<JobDto & { code?: string; message?: string; errors?: object[] }>('/api/jobs', body);
 
 function ends(person: Asker, id: string): Promise<JobDto> {
   return until(async () => {
@@ -32,7 +32,8 @@ function ends(person: Asker, id: string): Promise<JobDto> {
     return ['SUCCEEDED', 'FAILED', 'CANCELLED'].includes(body.status) ? body : null;
   }, `job ${id} to end`);
 }
-const far = (): string => new Date(Date.now() + 3_600_000).toISOString();
+const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
+const far = (): string => inDays(1);
 
 describe('report.pdf', () => {
   it('is asked for, runs, and leaves a PDF of its own in the files', async () => {
@@ -76,7 +77,9 @@ describe('asking', () => {
     ['a payload with what the type does not know', { type: 'report.pdf', payload: { a: 1 } }, 400, 'VALIDATION_FAILED'],
     ['a priority beyond the scale', { type: 'report.pdf', priority: 6 }, 400, 'VALIDATION_FAILED'],
     ['a time without zone', { type: 'report.pdf', runAt: '2030-01-01T00:00:00' }, 400, 'VALIDATION_FAILED'],
+    ['more than a year ahead', { type: 'report.pdf', runAt: inDays(367) }, 400, 'VALIDATION_FAILED'],
     ["an administrator's type", { type: 'users.export' }, 403, 'FORBIDDEN'],
+    ['a priority above the normal', { type: 'report.pdf', priority: 4 }, 403, 'FORBIDDEN'],
   ])('for %s is refused', async (_what, body, status, code) => {
     const answer = await ask(ada, body);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
@@ -87,6 +90,34 @@ describe('asking', () => {
     expect(body.errors).toEqual([
       { field: 'payload.a', rule: 'unknownMember', message: 'property payload.a should not exist' },
     ]);
+  });
+});
+
+describe('an owner', () => {
+  it('has one unfinished report: the second request is answered 409 and leads to the first', async () => {
+    const answers = await Promise.all(Array.from({ length: 10 }, () => ask(ada, { type: 'report.pdf', runAt: far() })));
+    const [first, ...more] = answers.filter(({ status }) => status === 202);
+    expect(more).toEqual([]);
+    const location = `/api/jobs/${first?.body.id}`;
+    for (const { status, body, headers } of answers.filter((answer) => answer !== first))
+      expect([status, body.code, headers.get('location')]).toEqual([409, 'JOB_UNFINISHED', location]);
+    const others = await ask(eve, { type: 'report.pdf', runAt: far() });
+    expect(others.status).toBe(202);
+    expect((await ada.api.delete(location)).status).toBe(204);
+    const next = await ask(ada, { type: 'report.pdf', runAt: far() });
+    expect(next.status).toBe(202);
+    expect((await ada.api.delete(`/api/jobs/${next.body.id}`)).status).toBe(204);
+    expect((await eve.api.delete(`/api/jobs/${others.body.id}`)).status).toBe(204);
+  });
+
+  it('may not run ahead of others, but an administrator may', async () => {
+    const chief = await server.makeAdmin('Chief');
+    const { status, body } = await ask(chief, { type: 'report.pdf', runAt: inDays(365), priority: 5 });
+    expect([status, body.priority]).toEqual([202, 5]);
+    expect((await chief.api.delete(`/api/jobs/${body.id}`)).status).toBe(204);
+    expect((await ask(ada, { type: 'report.pdf', runAt: far(), priority: 4 })).body.message).toContain(
+      'jobs:prioritize',
+    );
   });
 });
 
@@ -105,6 +136,7 @@ describe('a job', () => {
     const all = await root.api.get<{ items: JobDto[] }>('/api/jobs?all=true&type=report.pdf&limit=1');
     expect(all.body.items.map(({ id }) => id)).toEqual([body.id]);
     expect((await root.api.get<{ items: JobDto[] }>('/api/jobs')).body.items).toEqual([]);
+    expect((await ada.api.delete(`/api/jobs/${body.id}`)).status).toBe(204);
   });
 
   it('that waits is cancelled, once', async () => {
@@ -131,7 +163,7 @@ describe('a job', () => {
   it('is listed page by page, newest first', async () => {
     const before = await root.api.get<{ items: JobDto[] }>('/api/jobs?limit=100');
     const ids: string[] = [];
-    for (let n = 0; n < 5; n++) ids.push((await ask(root, { type: 'report.pdf', runAt: far() })).body.id);
+    for (let n = 0; n < 5; n++) ids.push((await ask(root, { type: 'users.statistics', runAt: far() })).body.id);
     const seen: string[] = [];
     for (let cursor = ''; ;) {
       const { body } = await root.api.get<{ items: JobDto[]; nextCursor: string | null }>(`/api/jobs?limit=2${cursor}`);

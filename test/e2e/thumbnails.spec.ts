@@ -235,8 +235,13 @@ describe('is answered', () => {
 describe('the job', () => {
   it("is asked for by the owner; for others the file isn't there, and they can't stand in the way", async () => {
     const id = await uploadImage(await bytesOf(halves(200, 100).png()));
-    const later = { type: 'file.thumbnail', payload: { fileId: id }, runAt: '2199-01-01T00:00:00Z' };
+    const later = {
+      type: 'file.thumbnail',
+      payload: { fileId: id },
+      runAt: new Date(Date.now() + 3_600_000).toISOString(),
+    };
     expect((await eve.api.post('/api/jobs', later)).status).toBe(202);
+    await until(async () => (await ask(ada, id)).status === 200, 'the job of the upload to be done');
     const job = await runJob(ada, 'file.thumbnail', { fileId: id });
     expect(job).toMatchObject({ status: 'SUCCEEDED', result: { thumbnails: [{ size: 128, width: 128, height: 64 }, { size: 256 }, { size: 512 }] } }); // prettier-ignore
     expect(await runJob(eve, 'file.thumbnail', { fileId: NOWHERE })).toMatchObject({

@@ -277,7 +277,7 @@ function contract(env: Record<string, string>): void {
     const holder = await begun('holds');
     const { id: old } = await house.queue.enqueue(Single, { text: 'old' }, { priority: 1 });
     await house.transaction.query({
-      text: `UPDATE jobs SET run_at = now() - interval '1 min' WHERE uuid = $1`,
+      text: `UPDATE jobs SET run_at = now() - interval '1 min', turn = now() - interval '1 min' WHERE uuid = $1`,
       values: [old],
     });
     const urgent = await house.queue.enqueueAll(

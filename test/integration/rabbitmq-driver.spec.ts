@@ -129,11 +129,11 @@ suite('over the machine’s RabbitMQ', () => {
     await isReady(30, `${prefix}.alone`);
     await isReady(1);
     await api.transaction.query({
-      text: `UPDATE jobs SET run_at = now() - interval '1 min', announce_at = announce_at - interval '1 min' WHERE queue = 'alone'`,
+      text: `UPDATE jobs SET turn = now() - interval '1 min', announce_at = announce_at - interval '1 min' WHERE queue = 'alone'`,
     });
     await channel.purgeQueue(work);
     await isReady(1);
-    await api.transaction.query({ text: `UPDATE jobs SET run_at = now() - interval '1 min', announce_at = NULL` });
+    await api.transaction.query({ text: `UPDATE jobs SET turn = now() - interval '1 min', announce_at = NULL` });
     await channel.purgeQueue(work);
     await isReady(1);
     expect(await ready(`${prefix}.alone`)).toBe(30);

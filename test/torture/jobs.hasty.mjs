@@ -1,4 +1,4 @@
-// The red twin of the delays: a claim takes what waits, whether it is due or not.
+// The red twin of the delays: a claim takes what waits, whether it has a turn (which it gets when it is due) or not.
 import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
 
 const { query } = Transaction.prototype;
@@ -6,6 +6,6 @@ Transaction.prototype.query = function hastyQuery(statement) {
   const isClaim = statement.text.includes('alone = false');
   return query.call(
     this,
-    isClaim ? { ...statement, text: statement.text.replace(/AND run_at <= now\(\).*/, '') } : statement,
+    isClaim ? { ...statement, text: statement.text.replace(/AND turn <= CASE.*/, '') } : statement,
   );
 };

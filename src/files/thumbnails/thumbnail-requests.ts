@@ -13,12 +13,16 @@ export class ThumbnailRequests {
     private readonly jobs: JobQueue,
   ) {}
 
-  /** In the caller's transaction where there is one. Nothing when it is no image, or its content has them already. */
+  /**
+   * In the caller's transaction where there is one. Nothing when it is no image, its content has them already, or the
+   * owner has too many jobs waiting: then they are made for whoever asks to see them.
+   */
   async ensure(file: FileEntity): Promise<void> {
     if (!isImage(file)) return;
     const made = await this.thumbnails.list(file.blobId as string);
     if (made.length === THUMBNAIL_SIZES.length) return;
     const owner = { id: file.ownerUuid, key: file.ownerId };
+    if (await this.jobs.isFullFor(owner)) return;
     await this.jobs.enqueue(MakeThumbnails, { fileId: file.uuid }, { owner });
   }
 }

@@ -89,6 +89,9 @@ export abstract class AppConfig {
   abstract readonly jobs: {
     readonly lease: number;
     readonly concurrency: number;
+    /** Of one owner. */
+    readonly quota: number;
+    readonly runningQuota: number;
     readonly retentionDays: number;
   };
   abstract readonly threads: {
@@ -218,7 +221,13 @@ export function toAppConfig(env: Env): AppConfig {
     redis: { servers: redisServers(env), password: env.REDIS_PASSWORD, prefix: env.REDIS_PREFIX },
     cache: { ttl: env.CACHE_TTL * 1000, capacity: env.CACHE_CAPACITY, maxBytes: env.CACHE_MAX_BYTES },
     rabbitmq: { url: env.RABBITMQ_URL, prefix: env.RABBITMQ_QUEUE },
-    jobs: { lease: env.JOB_LEASE, concurrency: env.JOB_CONCURRENCY, retentionDays: env.JOB_RETENTION },
+    jobs: {
+      lease: env.JOB_LEASE,
+      concurrency: env.JOB_CONCURRENCY,
+      quota: env.JOB_QUOTA,
+      runningQuota: env.JOB_RUNNING_QUOTA,
+      retentionDays: env.JOB_RETENTION,
+    },
     threads: { render: env.THREADS_RENDER, data: env.THREADS_DATA, memoryMib: env.THREAD_MEMORY },
     files: filesConfig(env),
     rateLimits: {

@@ -179,6 +179,17 @@ export const envSchema = Joi.object({
     .max(1_000)
     .default(10)
     .description('Jobs of one queue that a process runs at once, where the job itself does not say'),
+  JOB_QUOTA: Joi.number()
+    .integer()
+    .min(1)
+    .default(100)
+    .description('Jobs that one user may have waiting; more requests for jobs are refused'),
+  JOB_RUNNING_QUOTA: Joi.number()
+    .integer()
+    .min(1)
+    .max(1_000)
+    .default(4)
+    .description('Jobs of one user that run at once, in all processes together; the others wait'),
   JOB_RETENTION: Joi.number()
     .integer()
     .min(1)
@@ -373,6 +384,8 @@ export interface Env {
   RABBITMQ_QUEUE: string;
   JOB_LEASE: number;
   JOB_CONCURRENCY: number;
+  JOB_QUOTA: number;
+  JOB_RUNNING_QUOTA: number;
   JOB_RETENTION: number;
   THREADS_RENDER: number;
   THREADS_DATA: number;

@@ -20,10 +20,16 @@ export class CreateJobDto {
   @ObjectField({ optional: true, description: 'What the type needs', example: {} })
   payload?: Record<string, unknown>;
 
-  @TimeField({ optional: true, description: 'Not before; default: now' })
+  @TimeField({ optional: true, description: 'Not before, at most a year ahead; default: now' })
   runAt?: Date;
 
-  @IntField({ min: 1, max: 5, optional: true, description: '1 (waits for all others) to 5 (goes first). Default: 3' })
+  @IntField({
+    min: 1,
+    max: 5,
+    optional: true,
+    description:
+      '1 (waits for all others) to 5 (goes first). Default: 3; above it the permission `jobs:prioritize` is needed',
+  })
   priority?: number;
 }
 

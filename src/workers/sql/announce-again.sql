@@ -7,9 +7,9 @@ WITH due AS (
   CROSS JOIN LATERAL (
     SELECT id FROM jobs
     WHERE jobs.queue = q.queue AND priority = urgency AND status IN ('QUEUED', 'RETRYING')
-      AND run_at <= now() - $3::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
+      AND turn <= now() - $3::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
       AND (announce_at IS NULL OR announce_at <= now() + ($4::integer - $3) * interval '1 ms')
-    ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+    ORDER BY turn, id LIMIT $2 FOR UPDATE SKIP LOCKED
   ) AS untold
   LIMIT $2
 )

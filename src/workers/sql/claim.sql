@@ -1,21 +1,33 @@
--- Takes due jobs of a queue: the most urgent first, of equals the longest due. With $5 those that wait for over 30 s, the
--- least urgent first, so that a queue that is never empty of urgent ones starves nobody.
--- Who ran when two workers died is left out, see claim-suspect.sql; after ten minutes it runs in company all the same.
--- $1 queue, $2 how many, $3 worker, $4 lease in ms, $5 the starving
--- One probe of the index for each priority, rows that are not due are never looked at.
-WITH due AS (
-  SELECT waiting.id
+-- Takes due jobs of a queue: the most urgent first, of equals by their turn. With $5 those whose turn was over 30 s ago,
+-- the least urgent first, so that a queue that is never empty of urgent ones starves nobody.
+-- Left out are jobs of owners who have $6 running already (two processes that claim in the same moment may pass that by
+-- what each of them takes), and who ran when two workers died, see claim-suspect.sql; after ten minutes it runs in company
+-- all the same.
+-- $1 queue, $2 how many, $3 worker, $4 lease in ms, $5 the starving, $6 how many jobs of one owner may run at once
+-- One probe of the index for each priority; rows that are not due have no turn, and are never looked at.
+WITH busy AS MATERIALIZED (
+  SELECT owner_id, count(*) AS jobs FROM jobs WHERE status = 'RUNNING' AND owner_id IS NOT NULL GROUP BY owner_id
+), line AS (
+  SELECT waiting.*
   FROM generate_series(CASE WHEN $5::boolean THEN 1 ELSE 5 END, CASE WHEN $5 THEN 5 ELSE 1 END, CASE WHEN $5 THEN 1 ELSE -1 END) AS urgency
   CROSS JOIN LATERAL (
-    SELECT id FROM jobs
+    SELECT id, owner_id, priority, turn FROM jobs
     WHERE queue = $1 AND priority = urgency AND status IN ('QUEUED', 'RETRYING')
-      AND run_at <= now() - CASE WHEN $5 THEN interval '30 s' ELSE interval '0' END
+      AND turn <= CASE WHEN $5 THEN now() - interval '30 s' ELSE 'infinity' END
       AND (crashes < 2 OR run_at < now() - interval '10 min')
-    ORDER BY run_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+      AND (owner_id IS NULL OR owner_id NOT IN (SELECT busy.owner_id FROM busy WHERE busy.jobs >= $6::integer))
+    ORDER BY turn, id LIMIT $2 FOR UPDATE SKIP LOCKED
   ) AS waiting
   LIMIT $2
+), due AS (
+  SELECT id FROM (
+    SELECT id, owner_id, coalesce(busy.jobs, 0) + row_number() OVER (PARTITION BY owner_id ORDER BY priority DESC, turn, id) AS running
+    FROM line LEFT JOIN busy USING (owner_id)
+  ) AS counted
+  WHERE owner_id IS NULL OR running <= $6
 )
 UPDATE jobs SET status = 'RUNNING', attempt = attempt + 1, worker = $3, alone = false, progress = 0,
   lease_until = now() + $4::integer * interval '1 ms', version = version + 1, updated_at = now()
 FROM due WHERE jobs.id = due.id
-RETURNING jobs.id, jobs.uuid, jobs.type, jobs.queue, jobs.payload, jobs.attempt, jobs.owner_id, jobs.owner_uuid, jobs.request_id
+RETURNING jobs.id, jobs.uuid, jobs.type, jobs.queue, jobs.payload, jobs.attempt, jobs.owner_id, jobs.owner_uuid, jobs.request_id,
+  (SELECT count(*) FROM line) > (SELECT count(*) FROM due) AS held_back

@@ -1,8 +1,8 @@
--- Which of these queues have due jobs, and whether among them are some that must run alone.
+-- Which of these queues have jobs in their line, and whether among them are some that must run alone.
 -- $1 queues
 SELECT queue,
   EXISTS (SELECT FROM jobs j WHERE j.queue = q.queue AND priority IN (1, 2, 3, 4, 5) AND status IN ('QUEUED', 'RETRYING')
-    AND run_at <= now() AND crashes < 2) AS usual,
+    AND turn IS NOT NULL AND crashes < 2) AS usual,
   EXISTS (SELECT FROM jobs j WHERE j.queue = q.queue AND priority IN (1, 2, 3, 4, 5) AND status IN ('QUEUED', 'RETRYING')
-    AND run_at <= now() AND crashes >= 2) AS suspect
+    AND turn IS NOT NULL AND crashes >= 2) AS suspect
 FROM unnest($1::varchar[]) AS q (queue)

@@ -3,7 +3,7 @@
 UPDATE jobs SET
   status = (CASE WHEN $4::boolean OR attempt >= max_attempts THEN 'FAILED' ELSE 'RETRYING' END)::job_status,
   run_at = CASE WHEN $4 OR attempt >= max_attempts THEN run_at ELSE now() + $3::integer * interval '1 ms' END,
-  announce_at = CASE WHEN $6::boolean THEN now() + $3::integer * interval '1 ms' END,
+  turn = NULL, announce_at = CASE WHEN $6::boolean THEN now() + $3::integer * interval '1 ms' END,
   finished_at = CASE WHEN $4 OR attempt >= max_attempts THEN now() END,
   reason = CASE WHEN $4 OR attempt >= max_attempts THEN $5::jsonb ->> 'code' END,
   errors = CASE WHEN jsonb_array_length(errors) < 50 THEN errors ELSE errors - 0 END || $5::jsonb,

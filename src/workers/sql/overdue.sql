@@ -6,7 +6,7 @@ FROM unnest($1::varchar[]) AS q (queue) CROSS JOIN generate_series(1, 5) AS urge
 CROSS JOIN LATERAL (
   SELECT id FROM jobs
   WHERE jobs.queue = q.queue AND priority = urgency AND status IN ('QUEUED', 'RETRYING')
-    AND run_at <= now() - $2::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
+    AND turn <= now() - $2::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
     AND (announce_at IS NULL OR announce_at <= now() + ($3::integer - $2) * interval '1 ms')
-  ORDER BY run_at, id LIMIT 1
+  ORDER BY turn, id LIMIT 1
 ) AS untold

@@ -3,7 +3,7 @@
 -- $1 uuids, $2 types, $3 how often each of these types is tried (others: as often as they were allowed to), $4 whether a
 -- broker is to be told
 UPDATE jobs SET
-  status = 'QUEUED', run_at = date_trunc('milliseconds', now()), announce_at = CASE WHEN $4::boolean THEN date_trunc('milliseconds', now()) END,
+  status = 'QUEUED', run_at = date_trunc('milliseconds', now()), turn = NULL, announce_at = CASE WHEN $4::boolean THEN date_trunc('milliseconds', now()) END,
   max_attempts = attempt + coalesce((
     SELECT known.attempts FROM unnest($2::varchar[], $3::integer[]) AS known (type, attempts) WHERE known.type = jobs.type
   ), max_attempts),

@@ -1,0 +1,22 @@
+-- Puts jobs whose time has come (delayed ones, retries, replayed ones) into the line of their queue. Each gets its turn:
+-- the time it is due, and no less than an hour after the last waiting one of the same owner, as in enqueue.sql.
+-- $1 queues, $2 how many of each
+WITH ripe AS (
+  SELECT waiting.* FROM unnest($1::varchar[]) AS q (queue)
+  CROSS JOIN LATERAL (
+    SELECT id, queue, priority, owner_id, run_at FROM jobs
+    WHERE jobs.queue = q.queue AND turn IS NULL AND status IN ('QUEUED', 'RETRYING') AND run_at <= now()
+    ORDER BY run_at LIMIT $2 FOR UPDATE SKIP LOCKED
+  ) AS waiting
+), placed AS (
+  SELECT ripe.id,
+    CASE WHEN owner_id IS NULL THEN run_at
+      ELSE greatest(run_at, last.turn + interval '1 hour') + interval '1 hour' *
+        (row_number() OVER (PARTITION BY owner_id, queue, priority ORDER BY run_at, ripe.id) - 1) END AS turn
+  FROM ripe LEFT JOIN LATERAL (
+    SELECT max(turn) AS turn FROM jobs
+    WHERE owner_id = ripe.owner_id AND queue = ripe.queue AND priority = ripe.priority AND status IN ('QUEUED', 'RETRYING')
+  ) AS last ON ripe.owner_id IS NOT NULL
+)
+UPDATE jobs SET turn = placed.turn FROM placed WHERE jobs.id = placed.id
+RETURNING jobs.id
