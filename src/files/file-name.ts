@@ -1,6 +1,6 @@
 // Names and media types as people send them: data, of which only what is harmless is kept.
 import { HttpErrors } from '../common/http.errors.js';
-import { normalize } from '../shared/libs/text.js';
+import { isVisible, normalize } from '../shared/libs/text.js';
 import { UNKNOWN_TYPE } from './blobs/media-type.js';
 
 const MOST_CHARACTERS = 255;
@@ -17,8 +17,9 @@ const PLAIN_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 
 /** Throws VALIDATION_FAILED for what is no name: who sends that is refused, not corrected. `field`: where it stood. */
 export function expectFileName(field: string, given: string | undefined): void {
-  if (given === undefined || !NO_NAME.test(given)) return;
-  const message = `${field} must be a file name, without parts of a path and control characters`;
+  if (given === undefined || given.trim() === '') return; // no name: it gets one
+  if (!NO_NAME.test(given) && isVisible(given)) return;
+  const message = `${field} must be a file name that can be seen, without parts of a path and control characters`;
   throw HttpErrors.VALIDATION_FAILED(message).withFields([{ field, rule: 'isFileName', message }]);
 }
 

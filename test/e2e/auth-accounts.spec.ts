@@ -193,3 +193,34 @@ it('the profile is changed by its owner, but not its role, e-mail or password', 
   for (const forbidden of [{ role: 'ADMIN' }, { email: 'x@example.com' }, { password: PASSWORD }, { id: '1' }])
     expect((await ada.api.patch('/api/profile', forbidden)).status).toBe(400);
 });
+
+describe('an e-mail address', () => {
+  const register = (email: string) => server.api.post('/api/auth/register', { email, password: PASSWORD, name: 'Ada' });
+
+  it('with a domain in any script is one account with its spelling in ASCII', async () => {
+    const opened = await server.api.post<Tokens>('/api/auth/register', {
+      ...{ email: 'Ada@MÜLLER-idn.de', password: PASSWORD, name: 'Ada' },
+    });
+    expect([opened.status, opened.body.user.email]).toEqual([201, 'ada@xn--mller-idn-q9a.de']);
+    for (const email of [
+      'ada@müller-idn.de',
+      'ADA@xn--mller-idn-q9a.de',
+      'ada@mu\u0308ller-idn.de',
+      'ada@müller-idn。de',
+    ]) {
+      expect(await register(email)).toMatchObject({ status: 409, body: { code: 'USER_EMAIL_TAKEN' } });
+      expect((await server.login(email)).user.id).toBe(opened.body.user.id);
+    }
+  });
+
+  it.each([
+    ['ada@xn--a.de', 'isEmail'],
+    [`ada@${'ü'.repeat(64)}.de`, 'isEmail'],
+    ['ad\u200ba@example.com', 'hasNoHidden'],
+    ['ada@exam\u00adple.com', 'hasNoHidden'],
+    ['\u202emoc.elpmaxe@ada', 'hasNoHidden'],
+  ])('%j is refused: %s', async (email, rule) => {
+    const { status, body } = await register(email);
+    expect([status, body.errors?.map((error) => error.rule)]).toEqual([400, [rule]]);
+  });
+});

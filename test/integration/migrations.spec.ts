@@ -135,6 +135,38 @@ describe('in one process', () => {
     }
   });
 
+  it('write domains of e-mail addresses in ASCII, where no living account has that address', async () => {
+    while ((await applied()).some((name) => name.startsWith('AsciiEmailDomains'))) await dataSource.undoLastMigration();
+    const before = [
+      ['a@müller.de', null],
+      ['b@müller.de', null],
+      ['b@xn--mller-kva.de', null],
+      ['c@müller.de', null],
+      ['c@xn--mller-kva.de', 'now()'],
+      ['rené@example.com', null],
+      ['plain@example.com', null],
+      ['d@münchen.xn--a', null],
+    ];
+    for (const [at, [email, deleted]] of before.entries())
+      await client.query(
+        `INSERT INTO users (id, uuid, email, deleted_at) VALUES ($1, gen_random_uuid(), $2, ${String(deleted)})`,
+        [at + 1, email],
+      );
+    await dataSource.runMigrations();
+    expect(await lines('SELECT concat(email, $$ $$, version) AS line FROM users ORDER BY id')).toEqual([
+      'a@xn--mller-kva.de 2',
+      'b@müller.de 1',
+      'b@xn--mller-kva.de 1',
+      'c@xn--mller-kva.de 2',
+      'c@xn--mller-kva.de 1',
+      'rené@example.com 1',
+      'plain@example.com 1',
+      'd@münchen.xn--a 1',
+    ]);
+    await empty();
+    await dataSource.runMigrations();
+  });
+
   it('go back one by one until nothing is left, and forth to the same schema', async () => {
     const before = await schema();
     expect(before.length).toBeGreaterThan(40);

@@ -104,6 +104,7 @@ const EMAIL: Rules = {
   becomes: [
     [' Ada.Lovelace@Example.COM ', 'ada.lovelace@example.com'],
     ['RENE\u0301@example.com', 'ren\u00e9@example.com'],
+    ['ada@M\u00dcLLER.de', 'ada@xn--mller-kva.de'],
   ],
   refused: [
     [`${text(64)}@x${DOMAIN}`, 'maxLength'],

@@ -152,6 +152,11 @@ describe('a row', () => {
       '\ufe0f',
       ' ',
       '\u00a0',
+      '\u200d',
+      '\u3164',
+      '\u202e',
+      '\u0007',
+      'ü',
       '\0',
       '@',
       'example.com',
@@ -174,6 +179,7 @@ describe('a row', () => {
         () => textOf(),
         () => 'ada@Example.com',
         () => `${some(3)}x@Example.com`,
+        () => `x@${some(3)}.ü.com`,
         () =>
           `${'a'.repeat(50)}@${'b'.repeat(60)}.${'c'.repeat(60)}.${'d'.repeat(60)}.${pick(random, ['com', `${'e'.repeat(17)}.com`, `${'e'.repeat(19)}.com`])}`,
       ])();

@@ -8,7 +8,6 @@ import {
   IsArray,
   IsBoolean,
   IsDate,
-  IsEmail,
   IsIn,
   IsInt,
   IsObject,
@@ -25,8 +24,12 @@ import {
   cleanText,
   hasAtLeast,
   hasAtMost,
+  hasNoHidden,
+  isEmailAddress,
+  isSingleLine,
   isStorableText,
   isStreamSafe,
+  isVisible,
   MAX_EMAIL,
   MAX_MARKS,
 } from '../../shared/libs/text.js';
@@ -84,14 +87,26 @@ function textRules(min: number, max: number, each = false): PropertyDecorator[] 
   ];
 }
 
+/** What text in one line keeps as well. */
+function lineRules(each = false): PropertyDecorator[] {
+  return [
+    textRule('isSingleLine', isSingleLine, 'be one line, without control characters', each),
+    textRule('isVisible', isVisible, 'hold something that can be seen', each),
+  ];
+}
+
+interface TextOptions extends FieldOptions {
+  min?: number;
+  max: number;
+  pattern?: RegExp;
+  /** May have line breaks, and nothing in it. Default: one line, in which something can be seen. */
+  multiline?: boolean;
+}
+
 /** Text, trimmed at both ends, in Unicode normal form C. */
-export function TextField({
-  min = 1,
-  max,
-  pattern,
-  ...options
-}: FieldOptions & { min?: number; max: number; pattern?: RegExp }): PropertyDecorator {
-  const rules = [...textRules(min, max), ...(pattern ? [Matches(pattern)] : [])];
+export function TextField({ multiline = false, pattern, ...rest }: TextOptions): PropertyDecorator {
+  const { min = multiline ? 0 : 1, max, ...options } = rest;
+  const rules = [...textRules(min, max), ...(multiline ? [] : lineRules()), ...(pattern ? [Matches(pattern)] : [])];
   const schema = {
     type: 'string',
     minLength: min,
@@ -113,10 +128,26 @@ export function PasswordField(options: FieldOptions & { min?: number }): Propert
   return field(schema, textRules(min, MAX_PASSWORD), rest);
 }
 
-/** Lower-case, normal form C. */
+/** Whoever reads it must be able to tell it from any other. */
+const noHidden = textRule(
+  'hasNoHidden',
+  hasNoHidden,
+  'not hold characters that cannot be seen: controls, joiners, fillers, marks of direction',
+  false,
+);
+
+/** In lower case and normal form C, the domain in ASCII. */
 export function EmailField(options: FieldOptions): PropertyDecorator {
   const schema: ApiPropertyOptions = { type: 'string', format: 'email', maxLength: MAX_EMAIL };
-  return applyDecorators(field(schema, [...textRules(0, MAX_EMAIL), IsEmail()], options), onText(cleanEmail));
+  const isAddress = textRule('isEmail', isEmailAddress, 'be an email', false);
+  return applyDecorators(field(schema, [...textRules(0, MAX_EMAIL), noHidden, isAddress], options), onText(cleanEmail));
+}
+
+const MAX_USERNAME = 50;
+
+/** One line, without anything that cannot be seen. */
+export function UsernameField(options: FieldOptions): PropertyDecorator {
+  return applyDecorators(TextField({ ...options, max: MAX_USERNAME }), noHidden);
 }
 
 export function IntField({ min, max, ...options }: FieldOptions & { min: number; max: number }): PropertyDecorator {
@@ -187,7 +218,7 @@ export function TextListField({
   return applyDecorators(
     field(
       { type: 'array', items: { type: 'string', minLength: 1, maxLength: max }, maxItems: items },
-      [IsArray(), ArrayMaxSize(items), ...textRules(1, max, true), ...rules],
+      [IsArray(), ArrayMaxSize(items), ...textRules(1, max, true), ...lineRules(true), ...rules],
       options,
     ),
     Transform(({ value }: { value: unknown }) =>

@@ -1,4 +1,6 @@
 // Text as the project stores and compares it: which text is accepted, its one normal form, and LIKE patterns.
+import { domainToASCII } from 'node:url';
+import { isEmail } from 'class-validator';
 
 /** What Unicode's Stream-Safe Text Format allows on one character (UAX #15, section 13); no language needs a third of it. */
 export const MAX_MARKS = 30;
@@ -43,10 +45,48 @@ export function cleanText(raw: string, max: number): string {
 /** RFC 5321, as its erratum 1690 has it. */
 export const MAX_EMAIL = 254;
 
-/** An e-mail address as it is stored and compared: as `cleanText`, and in lower case. */
+/** Control characters, and Unicode's two separators of lines: in one line they break logs, headers and tables. */
+const CONTROL = /[\p{Cc}\u2028\u2029]/u;
+
+/** Nothing is drawn for these, or they turn the direction of others: two names that differ in them look the same. */
+const HIDDEN = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2028\u2029]/u;
+
+/** Anything but blanks, hidden characters, the empty braille pattern and the empty note head. */
+const VISIBLE = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/u;
+
+/** False when a control character or a line break is in it. */
+export function isSingleLine(text: string): boolean {
+  return !CONTROL.test(text);
+}
+
+/** False when a character is in it that nobody sees: text that identifies somebody has none, whatever it is needed for. */
+export function hasNoHidden(text: string): boolean {
+  return !HIDDEN.test(text);
+}
+
+/** Whether there is anything to be seen. Joiners inside of emoji, and such, may stand beside it. */
+export function isVisible(text: string): boolean {
+  return VISIBLE.test(text);
+}
+
+/**
+ * An e-mail address as it is stored and compared: as `cleanText`, in lower case, its domain in ASCII (IDNA, UTS #46), so
+ * that `müller.de` and `xn--mller-kva.de` are one. What no domain can be made of stays for `isEmailAddress` to refuse.
+ */
 export function cleanEmail(raw: string): string {
   const text = cleanText(raw, MAX_EMAIL);
-  return hasAtMost(MAX_EMAIL, text) ? text.toLowerCase() : text;
+  if (!hasAtMost(MAX_EMAIL, text) || !hasNoHidden(text)) return text;
+  const address = normalize(text.toLowerCase()); // J\u030c has no composed form, j\u030c has
+  const at = address.lastIndexOf('@') + 1;
+  const domain = address.slice(at);
+  if (domain.includes('%')) return address; // no domain has one, but domainToASCII would decode it
+  return address.slice(0, at) + (domainToASCII(domain) || domain);
+}
+
+/** Of an address that `cleanEmail` has returned. */
+export function isEmailAddress(text: string): boolean {
+  const domain = text.slice(text.lastIndexOf('@') + 1);
+  return isEmail(text) && domainToASCII(domain) === domain;
 }
 
 /** Whether the text has at most `max` code points, as PostgreSQL counts. Reads no more of the text than it has to. */

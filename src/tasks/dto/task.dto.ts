@@ -17,7 +17,7 @@ export class CreateTaskDto {
   @TextField({ max: 200, example: 'Buy milk' })
   title!: string;
 
-  @TextField({ min: 0, max: 10_000, optional: true, default: '', example: 'Two bottles' })
+  @TextField({ multiline: true, max: 10_000, optional: true, default: '', example: 'Two bottles' })
   description?: string;
 
   @EnumField({ name: 'TaskStatus', values: TASK_STATUSES, optional: true, default: 'TODO' })

@@ -7,6 +7,7 @@ import {
   PasswordField,
   TextField,
   TextListField,
+  UsernameField,
 } from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
 import { ROLES, type Role } from '../../common/permissions.js';
@@ -22,7 +23,7 @@ export class CreateUserDto {
   @TextField({ max: 100, optional: true, nullable: true, example: 'Ada Lovelace' })
   name?: string | null;
 
-  @TextField({ max: 50, optional: true, nullable: true, example: 'ada' })
+  @UsernameField({ optional: true, nullable: true, example: 'ada' })
   username?: string | null;
 
   @IntField({ min: 0, max: 150, optional: true, nullable: true, example: 36 })

@@ -1,8 +1,18 @@
 // Rows of an import: the same rules as for POST /api/users, without Nest. Pure; a test holds the two together.
 import { createHash } from 'node:crypto';
-import { isEmail } from 'class-validator';
 import { v7 as uuidV7 } from 'uuid';
-import { cleanEmail, cleanText, hasAtMost, isStorableText, isStreamSafe, MAX_EMAIL } from '../../shared/libs/text.js';
+import {
+  cleanEmail,
+  cleanText,
+  hasAtMost,
+  hasNoHidden,
+  isEmailAddress,
+  isSingleLine,
+  isStorableText,
+  isStreamSafe,
+  isVisible,
+  MAX_EMAIL,
+} from '../../shared/libs/text.js';
 import { UserErrors } from '../users.errors.js';
 import { splitHobbies, unguardCell } from './csv-cells.js';
 import type { ImportColumn, NumberedRecord } from './import-file.js';
@@ -37,6 +47,8 @@ export const REASONS = {
   TOO_MANY: 'There may be 50 hobbies.',
   NOT_TEXT: 'It holds NUL characters.',
   TOO_MANY_MARKS: 'It puts more than 30 combining marks on one character.',
+  NOT_ONE_LINE: 'It holds a line break or another control character.',
+  HIDDEN: 'It holds characters that cannot be seen, such as a zero-width space.',
   EMAIL_TAKEN: 'This e-mail address belongs to another account, or stands in an earlier row.',
   USERNAME_TAKEN: 'This username belongs to another account, or stands in an earlier row.',
 } as const;
@@ -81,7 +93,8 @@ function readCells(cells: Cells, refuse: Refuse): Omit<ImportedUser, 'uuid'> {
     const value = column === 'email' ? cleanEmail(cell) : cleanText(cell, MAX_LENGTHS[column]);
     const fault = faultOfText(value, MAX_LENGTHS[column]);
     if (fault) refuse(column, fault);
-    else if (column === 'email' && !isEmail(value)) refuse(column, 'NOT_AN_EMAIL');
+    else if (column !== 'name' && !hasNoHidden(value)) refuse(column, 'HIDDEN');
+    else if (column === 'email' && !isEmailAddress(value)) refuse(column, 'NOT_AN_EMAIL');
     return value;
   };
   return {
@@ -120,5 +133,7 @@ function faultOfText(text: string, max: number): Reason | null {
   if (text === '') return 'EMPTY';
   if (!hasAtMost(max, text)) return 'TOO_LONG';
   if (!isStorableText(text)) return 'NOT_TEXT';
-  return isStreamSafe(text) ? null : 'TOO_MANY_MARKS';
+  if (!isStreamSafe(text)) return 'TOO_MANY_MARKS';
+  if (!isSingleLine(text)) return 'NOT_ONE_LINE';
+  return isVisible(text) ? null : 'EMPTY';
 }

@@ -1,0 +1,163 @@
+// Characters that nobody sees, in every text field that there is: what hides in one line, looks like nothing, or like another name.
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { getMetadataStorage } from 'class-validator';
+import { createValidationPipe } from '../../src/common/pipes/validation.pipe.js';
+import { expectFileName } from '../../src/files/file-name.js';
+import { AppError } from '../../src/shared/libs/app-error.js';
+import { cleanEmail, isEmailAddress } from '../../src/shared/libs/text.js';
+
+type Dto = new () => object;
+
+const CONTROLS = ['a\u0007b', 'a\nb', 'a\r\nb', 'a\tb', 'a\u007fb', 'a\u0085b', 'a\u2028b', 'a\u2029b', 'a\u001b[31mb'];
+const NOTHING = [
+  ...['\u200b', '\u200d\u200c', '\u3164', '\u115f\u1160', '\uffa0', '\u2800', '\u00ad', '\ufe0f', '\u{e0100}'],
+  ...['\u{e0041}', '\u2060\u200e', '\u202e', '\u{1d159}', '\u200b \u2003 \u200b', '\u034f', '\u180e'],
+];
+const HIDDEN = ['\u200b', '\u200d', '\u202e', '\u2066', '\u00ad', '\ufeff', '\u3164', '\ufe0f', '\u034f', '\u{e0041}'];
+const SEEN = [
+  '👩\u200d👩\u200d👧',
+  '❤\ufe0f',
+  'क\u094d\u200dष',
+  'می\u200cخواهم',
+  'שלום\u200f!',
+  '.',
+  '\u0301',
+  '日本',
+  '\ufffd',
+];
+
+/** They may hold line breaks, or exactly what was typed. */
+const MANY_LINES = ['CreateTaskDto.description', 'ChangeTaskDto.description'];
+const AS_TYPED = ['password', 'currentPassword', 'newPassword'];
+/** What says more about itself than that it is one line. */
+const IDENTITIES = ['email', 'username'];
+
+interface Field {
+  dto: Dto;
+  name: string;
+  each: boolean;
+}
+
+/** Every field that must be text, of every DTO and job. */
+async function textFields(): Promise<Field[]> {
+  const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
+    /\.(dto|jobs)\.ts$/.test(file),
+  );
+  const modules: object[] = [];
+  for (const file of files) modules.push((await import(join('../../src', file.replace(/ts$/, 'js')))) as object);
+  const classes = modules.flatMap((module) => Object.values(module) as unknown[]).filter(isClass);
+  return classes.flatMap((dto) =>
+    getMetadataStorage()
+      .getTargetValidationMetadatas(dto, '', false, false)
+      .filter(({ name }) => name === 'isString')
+      .map(({ propertyName, each }) => ({ dto, name: propertyName, each })),
+  );
+}
+
+const isClass = (member: unknown): member is Dto => typeof member === 'function' && /^class\b/.test(String(member));
+
+const pipe = createValidationPipe();
+
+/** The rule that the field breaks with this text; undefined: none. */
+async function ruleOf({ dto, name, each }: Field, text: string): Promise<string | undefined> {
+  const body = { [name]: each ? [text] : text };
+  const refusal: unknown = await pipe.transform(body, { metatype: dto, type: 'body' }).catch((error: unknown) => error);
+  return refusal instanceof AppError ? refusal.errors.find(({ field }) => field === name)?.rule : undefined;
+}
+
+const fields = (await textFields()).filter(({ name }) => !AS_TYPED.includes(name));
+const nameOf = ({ dto, name }: Field): string => `${dto.name}.${name}`;
+const lines = fields.filter((field) => !MANY_LINES.includes(nameOf(field)));
+
+it('the fields are found', () => {
+  const names = fields.map(nameOf);
+  expect(names.length).toBeGreaterThan(25);
+  for (const name of [
+    'RegisterDto.name',
+    'CreateTaskDto.title',
+    'CreateUserDto.hobbies',
+    'ChangeFileDto.name',
+    ...MANY_LINES,
+  ])
+    expect(names).toContain(name);
+});
+
+describe.each(lines.map((field) => [nameOf(field), field] as const))('%s', (_name, field) => {
+  const isIdentity = IDENTITIES.includes(field.name);
+
+  it('is one line without control characters', async () => {
+    const rules = ['isSingleLine', field.name === 'email' ? 'hasNoHidden' : 'matches'];
+    for (const text of CONTROLS) expect(rules).toContain(await ruleOf(field, text));
+  });
+
+  it('holds something that can be seen', async () => {
+    for (const text of NOTHING) expect([text, await ruleOf(field, text)]).not.toEqual([text, undefined]);
+  });
+
+  if (isIdentity)
+    it('holds nothing that cannot be seen', async () => {
+      for (const hidden of HIDDEN) {
+        const text = field.name === 'email' ? `ad${hidden}a@example.com` : `ad${hidden}a`;
+        expect([text, await ruleOf(field, text)]).toEqual([text, 'hasNoHidden']);
+      }
+    });
+  else
+    it('keeps what belongs to visible text', async () => {
+      for (const text of SEEN) expect(['isSingleLine', 'isVisible']).not.toContain(await ruleOf(field, text));
+    });
+});
+
+it.each(MANY_LINES)('%s may have line breaks, and nothing to be seen', async (name) => {
+  const field = fields.find((one) => nameOf(one) === name) as Field;
+  for (const text of ['one\r\n\ttwo', '', '\u200b']) expect(await ruleOf(field, text)).toBeUndefined();
+});
+
+describe('the name of a file', () => {
+  it.each(NOTHING)('is not %j', (name) => {
+    expect(() => expectFileName('filename', name)).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }));
+  });
+
+  it.each([...SEEN, '\u200b.pdf', 'مل\u200cف.txt'])('may be %j', (name) => {
+    if (name !== '.') expectFileName('filename', name);
+  });
+});
+
+describe('the domain of an e-mail address', () => {
+  it.each([
+    ['ada@müller.de', 'ada@xn--mller-kva.de'],
+    ['Ada@MÜLLER.DE', 'ada@xn--mller-kva.de'],
+    ['ada@mu\u0308ller.de', 'ada@xn--mller-kva.de'],
+    ['ada@XN--MLLER-KVA.de', 'ada@xn--mller-kva.de'],
+    ['ada@例え。jp', 'ada@xn--r8jz45g.jp'],
+    ['ada@ｅｘａｍｐｌｅ.com', 'ada@example.com'],
+    ['ada@ﬁrma.de', 'ada@firma.de'],
+    ['J\u030c@example.com', '\u01f0@example.com'],
+    ['\u01f0@example.com', '\u01f0@example.com'],
+    ['rené@example.com', 'rené@example.com'],
+  ])('of %s is in ASCII: %s', (raw, address) => {
+    expect(cleanEmail(raw)).toBe(address);
+    expect(isEmailAddress(address)).toBe(true);
+    expect(cleanEmail(address)).toBe(address);
+  });
+
+  it.each([
+    'ada@xn--a.de',
+    'ada@xn--0.pt',
+    `ada@${'ü'.repeat(64)}.de`,
+    'ada@ü..de',
+    'ada@ü.',
+    'ada@.ü.de',
+    'ada@127.0.0.1',
+    'ada@1.2.3',
+    'ada@ü%41.de',
+    'ada@ü/x.de',
+    'ada@ü:1.de',
+    'ada@müller',
+    'müller.de',
+    'a@b@müller.de',
+  ])('%s is none', (raw) => {
+    expect(isEmailAddress(cleanEmail(raw))).toBe(false);
+  });
+});
