@@ -7,7 +7,7 @@ import { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import { createOpenApi, printOpenApi } from './app.openapi.js';
 import { createApp } from './app.setup.js';
-import { describeAccounts, seedDemoAccounts } from './seed.js';
+import { describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
 import { ConfigError } from './shared/config/env.schema.js';
 import { migrationOptions } from './shared/services/database/database.options.js';
@@ -59,7 +59,7 @@ async function seed(config: AppConfig, url: string, newPasswords: boolean): Prom
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  const made = await seedDemoAccounts(app, { newPasswords }).finally(() => app.close());
+  const made = await seedDemoData(app, { newPasswords }).finally(() => app.close());
   console.log(
     made.length > 0
       ? `Demo accounts, shown this once:\n${describeAccounts(made)}`

@@ -1,7 +1,7 @@
 // Starts the server step by step, says what each step took, and stops everything in order.
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createApp } from './app.setup.js';
-import { describeAccounts, seedDemoAccounts } from './seed.js';
+import { DEMO_EMAILS, describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
 import { warningsOf } from './shared/config/config-warnings.js';
 import { ConfigError } from './shared/config/env.schema.js';
@@ -49,7 +49,7 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
   const hasVisitors = config.role !== 'worker';
   const demo =
     config.environment === 'development' && hasVisitors
-      ? await timed('Demo accounts checked', () => seedDemoAccounts(app, { newPasswords: false }))
+      ? await timed('Demo data checked', () => seedDemoData(app, { newPasswords: false }))
       : [];
   app.get(Lifecycle).serve();
   const origin = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
@@ -88,7 +88,7 @@ function welcome(origin: string, accounts: string | null, config: AppConfig): st
     accounts !== null
       ? `  Demo accounts, shown this once (new passwords: npm run db:seed -- --new-passwords):\n${accounts}`
       : config.environment === 'development'
-        ? '  Demo accounts: admin@example.com, user@example.com (forgot the passwords? npm run db:seed -- --new-passwords)\n'
+        ? `  Demo accounts: ${DEMO_EMAILS.join(', ')} (forgot the passwords? npm run db:seed -- --new-passwords)\n`
         : '';
   return `\n${login}  Swagger UI: ${origin}/docs\n  Log in:     POST ${origin}/api/auth/login {"email", "password"}, then Authorize with the accessToken\n\n`;
 }

@@ -1,7 +1,11 @@
-// Demo accounts for development: an administrator and a user.
+// Demo data for development: an administrator and a user, each with a few tasks.
 import { randomBytes } from 'node:crypto';
 import type { INestApplicationContext } from '@nestjs/common';
-import type { Role } from './common/permissions.js';
+import type { Actor, Role } from './common/permissions.js';
+import { Clock } from './shared/libs/clock.js';
+import type { Task, TaskStatus } from './tasks/task.entity.js';
+import { TasksRepository } from './tasks/tasks.repository.js';
+import type { User } from './users/user.entity.js';
 import { UsersRepository } from './users/users.repository.js';
 import { UsersService } from './users/users.service.js';
 
@@ -11,13 +15,31 @@ export interface DemoAccount {
   role: Role;
 }
 
+/** Addresses that nobody types by themselves: those of every tutorial stay free to be registered. */
 const ACCOUNTS: ReadonlyArray<{ email: string; name: string; role: Role }> = [
-  { email: 'admin@example.com', name: 'Demo Admin', role: 'ADMIN' },
-  { email: 'user@example.com', name: 'Demo User', role: 'USER' },
+  { email: 'demo-admin@holdfast.example', name: 'Demo Admin', role: 'ADMIN' },
+  { email: 'demo-user@holdfast.example', name: 'Demo User', role: 'USER' },
 ];
 
-/** Makes the missing ones, with `newPasswords` also new passwords for the others. Returns those whose password is new: nobody can read it later. */
-export async function seedDemoAccounts(
+export const DEMO_EMAILS = ACCOUNTS.map(({ email }) => email);
+
+const DAY_MS = 86_400_000;
+
+/** Every status and every priority. The last number: due in so many days. */
+const TASKS: ReadonlyArray<readonly [title: string, status: TaskStatus, priority: number, dueIn?: number]> = [
+  ['Read the README', 'DONE', 3],
+  ['Try the API in Swagger UI', 'IN_PROGRESS', 4, 1],
+  ['Register an account of my own', 'TODO', 5, 2],
+  ['Upload a file and share a link', 'TODO', 3, 7],
+  ['Print my tasks as a PDF', 'TODO', 2],
+  ['Delete these demo tasks', 'TODO', 1, 30],
+];
+
+/**
+ * Makes the accounts that are missing, with `newPasswords` also new passwords for the others, and tasks for those that never
+ * had any. Returns the accounts whose password is new: it cannot be read later.
+ */
+export async function seedDemoData(
   app: INestApplicationContext,
   { newPasswords }: { newPasswords: boolean },
 ): Promise<DemoAccount[]> {
@@ -26,13 +48,29 @@ export async function seedDemoAccounts(
   const made: DemoAccount[] = [];
   for (const account of ACCOUNTS) {
     const existing = await users.findByEmail(account.email);
-    if (existing && !newPasswords) continue;
-    const password = randomBytes(12).toString('base64url');
-    if (existing) await accounts.change(existing.uuid, null, { password });
-    else await accounts.create({ ...account, password });
-    made.push({ email: account.email, role: account.role, password });
+    const password = existing && !newPasswords ? undefined : randomBytes(12).toString('base64url');
+    const user = existing ?? (await accounts.create({ ...account, ...(password !== undefined && { password }) }));
+    if (existing && password !== undefined) await accounts.change(existing.uuid, null, { password });
+    if (password !== undefined) made.push({ email: account.email, role: account.role, password });
+    await seedTasks(app, user);
   }
   return made;
+}
+
+async function seedTasks(app: INestApplicationContext, { id: key, uuid: id, role }: User): Promise<void> {
+  const tasks = app.get(TasksRepository, { strict: false });
+  if (await tasks.hasEverOwned(key)) return;
+  const actor: Actor = { id, key, role, sessionId: '' };
+  const now = app.get(Clock, { strict: false }).now();
+  await tasks.createAll(
+    actor,
+    TASKS.map(([title, status, priority, dueIn]): Partial<Task> => ({
+      title,
+      status,
+      priority,
+      dueAt: dueIn === undefined ? null : new Date(now + dueIn * DAY_MS),
+    })),
+  );
 }
 
 /** One line for each account. */

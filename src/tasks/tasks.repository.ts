@@ -121,6 +121,11 @@ export class TasksRepository extends BaseRepository<Task> {
     );
   }
 
+  /** Whether this owner has or had a task; a deleted one counts. */
+  hasEverOwned(ownerKey: string): Promise<boolean> {
+    return this.rows().withDeleted().where({ ownerId: ownerKey }).getExists();
+  }
+
   /** Anyone's. Throws NOT_FOUND unless deleted. */
   undelete(uuid: string): Promise<Task> {
     return this.transaction.run(async () => {

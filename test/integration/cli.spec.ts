@@ -81,15 +81,15 @@ async function opened(printed: Map<string, string>): Promise<string[]> {
   return found;
 }
 
-const DEMO = ['admin@example.com', 'user@example.com'];
+const DEMO = ['demo-admin@holdfast.example', 'demo-user@holdfast.example'];
 
 describe('seed', () => {
   it('makes an administrator and a user, and prints their passwords that once', async () => {
     const first = await run(['seed']);
     expect([first.code, first.err]).toEqual([0, '']);
     expect(await accounts()).toMatchObject([
-      { email: 'admin@example.com', role: 'ADMIN' },
-      { email: 'user@example.com', role: 'USER' },
+      { email: 'demo-admin@holdfast.example', role: 'ADMIN' },
+      { email: 'demo-user@holdfast.example', role: 'USER' },
     ]);
     const printed = printedIn(first.out);
     expect([...printed.keys()]).toEqual(DEMO);
@@ -111,11 +111,40 @@ describe('seed', () => {
 
   it('makes only what is missing', async () => {
     await client.query(
-      `INSERT INTO users (id, uuid, email, role, password_hash) VALUES (1, gen_random_uuid(), 'admin@example.com', 'USER', 'kept')`,
+      `INSERT INTO users (id, uuid, email, role, password_hash) VALUES (1, gen_random_uuid(), 'demo-admin@holdfast.example', 'USER', 'kept')`,
     );
     const { out } = await run(['seed']);
-    expect([...printedIn(out).keys()]).toEqual(['user@example.com']);
-    expect((await accounts())[0]).toEqual({ email: 'admin@example.com', role: 'USER', password_hash: 'kept' });
+    expect([...printedIn(out).keys()]).toEqual(['demo-user@holdfast.example']);
+    expect((await accounts())[0]).toEqual({
+      email: 'demo-admin@holdfast.example',
+      role: 'USER',
+      password_hash: 'kept',
+    });
+  });
+
+  it('makes tasks in every status and priority, once; who deleted them all gets no new ones', async () => {
+    const tasks = async (deleted: boolean) =>
+      (
+        await client.query<Record<'email' | 'title' | 'status' | 'priority', string>>(
+          `SELECT email, title, status, priority::text FROM tasks JOIN users u ON u.id = owner_id
+           WHERE (tasks.deleted_at IS NOT NULL) = $1 ORDER BY email, title`,
+          [deleted],
+        )
+      ).rows;
+    expect((await run(['seed'])).code).toBe(0);
+    const made = await tasks(false);
+    for (const email of DEMO) {
+      const own = made.filter((task) => task.email === email);
+      expect(own.map(({ title }) => title).length).toBeGreaterThanOrEqual(5);
+      expect(new Set(own.map(({ status }) => status))).toEqual(new Set(['TODO', 'IN_PROGRESS', 'DONE']));
+      expect(new Set(own.map(({ priority }) => priority))).toEqual(new Set(['1', '2', '3', '4', '5']));
+    }
+    await client.query('UPDATE tasks SET deleted_at = now() FROM users u WHERE u.id = owner_id AND u.email = $1', [
+      DEMO[1],
+    ]);
+    expect((await run(['seed'])).code).toBe(0);
+    expect(await tasks(false)).toEqual(made.filter(({ email }) => email === DEMO[0]));
+    expect(await tasks(true)).toEqual(made.filter(({ email }) => email === DEMO[1]));
   });
 
   it('refuses in production', async () => {
@@ -158,7 +187,7 @@ describe('reset', () => {
     expect(out).toContain(`Deleted everything; ${migrations} migrations applied.`);
     expect((await accounts()).map(({ email }) => email)).toEqual(DEMO);
     expect(await opened(printedIn(out))).toEqual(DEMO);
-    expect(await rows('tasks')).toBe(0);
+    expect(await rows("tasks WHERE title = 'mine'")).toBe(0);
     const [left] = (await client.query<{ left: string | null }>(`SELECT to_regclass('left_over') AS left`)).rows;
     expect(left).toEqual({ left: null });
   });

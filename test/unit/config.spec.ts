@@ -4,12 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { parseEnv, promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { toAppConfig } from '../../src/shared/config/app-config.js';
 import { ensureDevSecrets } from '../../src/shared/config/dev-secrets.js';
 import { warningsOf } from '../../src/shared/config/config-warnings.js';
-import { ConfigError, readEnv } from '../../src/shared/config/env.schema.js';
+import { ConfigError, envSchema, readEnv } from '../../src/shared/config/env.schema.js';
 import { weaknessOfSecret } from '../../src/shared/config/production-rules.js';
 
 const base = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
@@ -147,19 +147,66 @@ describe('faults', () => {
     expect(faultsOf({ ...homeless, REDIS_HOST: 'redis' })).toEqual([database, rabbit]);
   });
 
-  it('a database or a Redis named twice', () => {
-    expect(faultsOf({ DATABASE_URL: 'postgres://db/holdfast', DATABASE_HOST: 'db' })).toEqual([
-      'DATABASE_URL and DATABASE_HOST exclude each other; set one of them',
-    ]);
-    expect(faultsOf({ REDIS_URL: 'redis://r', REDIS_CLUSTER_NODES: 'r:6379' })).toEqual([
-      'REDIS_URL and REDIS_HOST and REDIS_CLUSTER_NODES exclude each other; set one of them',
-    ]);
+  it('a Redis Cluster beside a single Redis', () => {
+    for (const single of ['REDIS_URL', 'REDIS_HOST'])
+      expect(faultsOf({ [single]: single === 'REDIS_URL' ? 'redis://r' : 'r', REDIS_CLUSTER_NODES: 'r:6379' })).toEqual(
+        [`${single} and REDIS_CLUSTER_NODES exclude each other; set one of them`],
+      );
   });
 
   it.each(['5', '5/', '/10', '0/10', '5/0', '-5/10', '5/10s', '5 / 10', '5/10/60'])('a rate of %s', (rate) => {
     expect(faultsOf({ RATE_LIMIT_BURST: rate })).toEqual([
       expect.stringMatching(/^RATE_LIMIT_BURST must be <requests>\/<seconds>, like 5\/10/),
     ]);
+  });
+});
+
+/** As the documents that describe this kind of server print them. */
+const BLOCKS = {
+  'one variable a line, URL and host both': `
+# Core Configuration
+NODE_ENV=development
+PORT=3000
+TZ=UTC
+
+# Security
+JWT_SECRET=your-32-char-secret
+SESSION_SECRET=your-32-char-secret
+COOKIE_SECRET=your-32-char-secret
+
+# Database
+DATABASE_HOST=localhost
+DATABASE_PORT=5432
+DATABASE_USER=postgres
+DATABASE_PASSWORD=password
+DATABASE_NAME=nest_app
+
+# Redis
+REDIS_URL=redis://localhost:6379
+REDIS_HOST=localhost
+REDIS_PORT=6379
+
+# RabbitMQ
+RABBITMQ_URL=amqp://localhost:5672
+RABBITMQ_QUEUE=nest_app_queue
+`,
+  'comments behind the values': `
+PORT=3001                    # Server port
+NODE_ENV=development         # Environment mode
+CACHE_TTL=60                # Cache TTL in seconds
+CACHE_CAPACITY=1000         # Maximum cache entries
+`,
+};
+
+describe('a block of variables as documents print it', () => {
+  it.each(Object.entries(BLOCKS))('starts but for its example secrets: %s', (_title, block) => {
+    const given = parseEnv(block) as Record<string, string>; // as Node reads .env
+    expect(Object.keys(envSchema.describe().keys as object)).toEqual(expect.arrayContaining(Object.keys(given)));
+    const examples = Object.keys(secrets).filter((name) => name in given);
+    expect(faultsOf(given).map((fault) => fault.split(' ')[0])).toEqual(examples);
+    const env = readEnv({ ...given, ...secrets });
+    for (const [name, value] of Object.entries(given))
+      if (!examples.includes(name)) expect(String(env[name as keyof typeof env])).toBe(value);
   });
 });
 
@@ -176,6 +223,13 @@ describe('settings', () => {
     for (const part of [config, http, http.corsOrigins, auth, database, log, rateLimits.auth.burst]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
+  });
+
+  it('where a URL and its parts are both set, the URL wins', () => {
+    const urls = { DATABASE_URL: 'postgres://u:p@by-url:6000/one', REDIS_URL: 'redis://by-url:7000' };
+    const parts = { DATABASE_HOST: 'by-host', DATABASE_NAME: 'two', REDIS_HOST: 'by-host', REDIS_PORT: '7001' };
+    const { database, redis } = toAppConfig(readEnv({ ...secrets, ...urls, ...parts }));
+    expect([database.url, redis.servers]).toEqual([urls.DATABASE_URL, { url: urls.REDIS_URL }]);
   });
 
   it('make one URL of the five parts, whatever characters they hold', () => {

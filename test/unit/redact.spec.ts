@@ -134,7 +134,7 @@ it.each([
   '{"tokenType":"Bearer","passwordHash":null,"secretary":"Ada","hasPassword":true}',
   'Holdfast 0.1.0 serves on http://localhost:3000 after 1.2 s: see http://localhost:3000/docs',
   'postgres://localhost:5432/holdfast postgres://user@db/holdfast mail@example.com',
-  'Demo accounts: admin@example.com (forgot the passwords? yarn db:seed --new-passwords)',
+  'Demo accounts: demo-admin@holdfast.example (forgot the passwords? npm run db:seed -- --new-passwords)',
   'costs $2 or $20, 2$b, rt.exe, eyJ, a.b.c',
 ])('a harmless line stays: %s', (line) => {
   expect(redactSecrets(line)).toBe(line);

@@ -115,7 +115,7 @@ export const envSchema = Joi.object({
 
   DATABASE_URL: Joi.string()
     .uri({ scheme: ['postgres', 'postgresql'] })
-    .description('PostgreSQL as one URL, instead of the five below'),
+    .description('PostgreSQL as one URL; where it is set, it wins over the five below'),
   DATABASE_HOST: Joi.string()
     .hostname()
     .description('PostgreSQL host; without it (and without DATABASE_URL) development runs an embedded PostgreSQL'),
@@ -136,14 +136,14 @@ export const envSchema = Joi.object({
   REDIS_URL: Joi.string()
     .uri({ scheme: ['redis', 'rediss'] })
     .description(
-      'Redis as one URL (redis:// or rediss://), instead of REDIS_HOST; without Redis each process caches for itself',
+      'Redis as one URL (redis:// or rediss://); where it is set, it wins over REDIS_HOST and REDIS_PORT; without Redis each process caches for itself',
     ),
   REDIS_HOST: Joi.string().hostname().description('Redis host'),
   REDIS_PORT: Joi.number().port().default(6379).description('Redis port'),
   REDIS_CLUSTER_NODES: listOf(isHostAndPort, 'like redis-1:6379').description(
-    'Some nodes of a Redis Cluster, comma-separated, instead of the two above',
+    'Some nodes of a Redis Cluster, comma-separated, instead of REDIS_URL and REDIS_HOST',
   ),
-  REDIS_PASSWORD: Joi.string().description('Password for REDIS_HOST and REDIS_CLUSTER_NODES'),
+  REDIS_PASSWORD: Joi.string().description('Password of Redis, where REDIS_URL has none'),
   REDIS_PREFIX: Joi.string()
     .pattern(/^[\w.:-]{1,50}$/)
     .default('holdfast')
@@ -340,9 +340,9 @@ export const envSchema = Joi.object({
       .or('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES')
       .or('RABBITMQ_URL'),
   })
-  .oxor('DATABASE_URL', 'DATABASE_HOST')
   .and('S3_ACCESS_KEY_ID', 'S3_SECRET_ACCESS_KEY')
-  .oxor('REDIS_URL', 'REDIS_HOST', 'REDIS_CLUSTER_NODES');
+  .oxor('REDIS_URL', 'REDIS_CLUSTER_NODES')
+  .oxor('REDIS_HOST', 'REDIS_CLUSTER_NODES');
 
 /** The variables after defaults; absent ones without a default are undefined. */
 export interface Env {

@@ -1,0 +1,30 @@
+// The commands of package.json that the documentation names do what it says of them.
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { relative, sep } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, it, jest } from '@jest/globals';
+
+jest.setTimeout(120_000); // a process of its own for each, which looks whether the build is fresh
+
+const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+
+/** The suites that a command would run with these arguments. */
+async function suitesOf(script: string, ...args: string[]): Promise<string[]> {
+  const [, ...command] = (scripts[script] as string).split(' ');
+  const { stdout } = await promisify(execFile)(process.execPath, [...command, '--listTests', ...args]);
+  const paths = stdout.split('\n').filter((line) => line.endsWith('.spec.ts'));
+  return paths.map((path) => relative(process.cwd(), path).split(sep).join('/')).sort();
+}
+
+it('`test:e2e FILE` runs that file only, `test:e2e` all of the folder and nothing else', async () => {
+  expect(await suitesOf('test:e2e', 'test/e2e/tasks.spec.ts')).toEqual(['test/e2e/tasks.spec.ts']);
+  const all = await suitesOf('test:e2e', '-w', '1');
+  expect(all.length).toBeGreaterThan(20);
+  expect(all.filter((path) => !path.startsWith('test/e2e/'))).toEqual([]);
+});
+
+it('`dev` is `start:dev`', () => {
+  expect(scripts['dev']).toBe('npm run start:dev');
+  expect(scripts).toHaveProperty('start:dev');
+});
