@@ -17,7 +17,7 @@ export class CacheReport {
   ) {}
 
   async status(): Promise<CacheStatusDto> {
-    const { counts, processes, redisSize } = await this.cache.status();
+    const { counts, processes, redisSize, redisEvictions } = await this.cache.status();
     const { memory, redis, requests, loads, ms } = counts;
     const hits = requests - loads;
     return {
@@ -29,9 +29,12 @@ export class CacheReport {
       totalRequests: requests,
       timestamp: new Date(this.clock.now()),
       layers: [
-        { name: 'memory', hits: memory.hits, misses: memory.misses, size: memory.size },
-        ...(redis ? [{ name: 'redis', ...redis, size: redisSize }] : []),
-      ].map((layer) => ({ ...layer, hitRatio: ratio(layer.hits, layer.hits + layer.misses) })),
+        { name: 'memory', ...memory },
+        ...(redis ? [{ name: 'redis', ...redis, size: redisSize, evictions: redisEvictions }] : []),
+      ].map(({ name, hits: found, misses, size, evictions }) => ({
+        ...{ name, hits: found, misses, size, evictions },
+        hitRatio: ratio(found, found + misses),
+      })),
       processes,
     };
   }

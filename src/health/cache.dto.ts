@@ -15,6 +15,15 @@ export class CacheLayerDto {
   @ApiProperty({ type: 'integer', nullable: true, example: 89, description: 'Entries; null while Redis is away' })
   size!: number | null;
 
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    example: 0,
+    description:
+      'Entries dropped for want of room: many of them mean that CACHE_CAPACITY, CACHE_MAX_BYTES or the memory of Redis is too small. Of Redis: all keys since its start; null while it is away',
+  })
+  evictions!: number | null;
+
   @ApiProperty({ example: '76.92%' })
   hitRatio!: string;
 }

@@ -1,6 +1,7 @@
 // The users' table.
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
+import { v7 as uuidV7 } from 'uuid';
 import type { Page } from '../common/dto/page.dto.js';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
@@ -16,6 +17,9 @@ import { UserErrors } from './users.errors.js';
 /** What cached reads are made of, and a change of the account forgets. */
 export const userTag = (uuid: string): string => `user:${uuid}`;
 
+const userKey = (uuid: string): string => `user:${uuid}`;
+const renderUser = (user: User): Rendered => renderResource(toUserDto(user));
+
 /** Any constant: whoever may take away an administrator holds this advisory lock until the commit. */
 const ADMINS_LOCK = 7_265_001;
 
@@ -27,10 +31,14 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     updatedAt: { sql: 'row.updated_at', type: 'timestamptz', value: (row) => row.updatedAt },
   };
 
-  /** Throws EMAIL_TAKEN, USERNAME_TAKEN. */
-  async create(values: Partial<User>): Promise<User> {
-    const [user] = await this.unique(() => this.insertAll([values]));
-    return user as User;
+  /** The first `renderById` finds it remembered. Throws EMAIL_TAKEN, USERNAME_TAKEN. */
+  create(values: Partial<User>): Promise<User> {
+    const uuid = uuidV7();
+    const insert = async (): Promise<User> => {
+      const [user] = await this.unique(() => this.insertAll([{ ...values, uuid }]));
+      return user as User;
+    };
+    return this.cache.creating(userKey(uuid), this.tools.cached(userTag(uuid)), insert, renderUser);
   }
 
   findById(uuid: string): Promise<User | null> {
@@ -39,9 +47,9 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
 
   /** `findById` as it is answered, remembered. */
   async renderById(uuid: string): Promise<Rendered | null> {
-    return this.cache.wrap(`user:${uuid}`, this.tools.cached(userTag(uuid)), async () => {
+    return this.cache.wrap(userKey(uuid), this.tools.cached(userTag(uuid)), async () => {
       const user = await this.findById(uuid);
-      return user && renderResource(toUserDto(user));
+      return user && renderUser(user);
     });
   }
 

@@ -15,7 +15,7 @@ interface Status {
   totalRequests: number;
   timestamp: string;
   processes: number;
-  layers: Array<{ name: string; hits: number; misses: number; size: number; hitRatio: string }>;
+  layers: Array<{ name: string; hits: number; misses: number; size: number; evictions: number; hitRatio: string }>;
 }
 
 let server: TestServer;
@@ -178,6 +178,34 @@ it('a browser may keep answers for one user, and must ask each time', async () =
   expect((await bob.api.get(`/api/tasks/${task.id}`)).headers.get('cache-control')).toBe('no-store');
 });
 
+describe('a created user', () => {
+  const create = async (): Promise<string> =>
+    (await root.api.post<{ id: string }>('/api/users', { username: `new-${Date.now()}`, hobbies: [] })).body.id;
+
+  it('is remembered: the first read sends no statement and shows what the database has', async () => {
+    const id = await create();
+    let first: Awaited<ReturnType<typeof root.api.get>> | undefined;
+    expect(await statementsOf(async () => (first = await root.api.get(`/api/users/${id}`)))).toBe(0);
+    await root.api.delete('/api/cache');
+    const loaded = await root.api.get(`/api/users/${id}`);
+    expect([first?.status, first?.headers.get('etag'), first?.body]).toEqual([200, '"1"', loaded.body]);
+  });
+
+  it('is shown as it became by a change right after', async () => {
+    const id = await create();
+    expect((await root.api.patch(`/api/users/${id}`, { name: 'Changed' })).status).toBe(200);
+    expect((await root.api.get(`/api/users/${id}`)).body).toMatchObject({ name: 'Changed', version: 2 });
+  });
+
+  it('is not remembered when it was refused', async () => {
+    const [id, size] = [await create(), async () => (await root.api.get<Status>('/api/cache-status')).body.size];
+    const { username } = (await root.api.get<{ username: string }>(`/api/users/${id}`)).body;
+    const before = await size();
+    expect((await root.api.post<Problem>('/api/users', { username })).body.code).toBe('USER_USERNAME_TAKEN');
+    expect(await size()).toBe(before);
+  });
+});
+
 describe('GET /api/cache-status', () => {
   it('tells what the source document names, and the layers', async () => {
     const { status, body, headers } = await root.api.get<Status>('/api/cache-status');
@@ -197,11 +225,25 @@ describe('GET /api/cache-status', () => {
           hits: expect.any(Number),
           misses: expect.any(Number),
           size: body.size,
+          evictions: 0,
           hitRatio: expect.stringMatching(/^\d{1,3}\.\d\d%$/),
         },
       ],
     });
     expect(body.hitRatio).toBe(`${((body.hits / body.totalRequests) * 100).toFixed(2)}%`);
+  });
+
+  it('counts what had to go because there was no room', async () => {
+    const small = await startServer({ APP_ROLE: 'api', CACHE_CAPACITY: '2' });
+    const admin = await small.makeAdmin();
+    const evictions = async (): Promise<number> =>
+      (await admin.api.get<Status>('/api/cache-status')).body.layers[0]?.evictions ?? NaN;
+    const before = await evictions();
+    await until(async () => {
+      for (let user = 0; user < 3; user++) await admin.api.post('/api/users', { username: `u${Math.random()}` });
+      return (await evictions()) >= before + 3;
+    }, 'the third of two entries to push one out');
+    await small.close();
   });
 
   it('counts a read as a miss, then as a hit', async () => {

@@ -135,6 +135,51 @@ for (const [name, there, env] of layers) {
       expect(await stale(400, 2)).toBeGreaterThan(0);
     });
 
+    it('what was created is found by its first reader, unless its transaction was rolled back', async () => {
+      const { one } = await openForTest(env);
+      const options = { ttl: 60_000, tags: [`tag:${randomUUID()}`] };
+      const load = jest.fn(async () => 'loaded');
+      const read = (key: string) => one.cache.wrap(key, options, load);
+      const create = (key: string) =>
+        one.cache.creating(
+          key,
+          options,
+          async () => key,
+          () => 'created',
+        );
+      const keys = Array.from({ length: 4 }, () => randomUUID()) as [string, string, string, string];
+      await create(keys[0]);
+      await one.transaction.run(() => create(keys[1]));
+      expect([await read(keys[0]), await read(keys[1]), load.mock.calls.length]).toEqual(['created', 'created', 0]);
+      const failing = one.transaction.run(async () => {
+        await create(keys[2]);
+        throw new Error('rolled back');
+      });
+      await expect(failing).rejects.toThrow('rolled back');
+      const failed = one.cache.creating(keys[3], options, () => Promise.reject(new Error('refused')), String);
+      await expect(failed).rejects.toThrow('refused');
+      expect([await read(keys[2]), await read(keys[3])]).toEqual(['loaded', 'loaded']);
+    });
+
+    it('what was created and changed by another process at once is not remembered as it was; without the announcements it is', async () => {
+      const { one, two } = await openForTest(env);
+      const createAndChange = async (): Promise<unknown[]> => {
+        const key = randomUUID();
+        const options = { ttl: 60_000, tags: [`tag:${key}`] };
+        let row = 0;
+        const insert = async (): Promise<number> => {
+          row = 1; // committed: others see it, while we are still on our way to the cache
+          await two.cache.changing(options.tags, async () => void (row = 2));
+          return 1;
+        };
+        await one.cache.creating(key, options, insert, (created) => created);
+        return Promise.all([one, two].map(({ cache }) => cache.wrap(key, options, async () => row)));
+      };
+      expect(await createAndChange()).toEqual([2, 2]);
+      withoutAnnouncements();
+      expect((await createAndChange())[0]).toBe(1);
+    });
+
     it('who just began waits for those it does not know yet', async () => {
       const { one, two, env: same } = await openForTest(env);
       const key = randomUUID();

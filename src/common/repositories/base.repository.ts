@@ -58,10 +58,10 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return this.transaction.manager.createQueryBuilder(this.entity, alias);
   }
 
-  /** Inserts rows in one statement and returns them as stored. */
+  /** Inserts rows in one statement and returns them as stored; a row without a `uuid` gets a new one. */
   protected async insertAll(values: ReadonlyArray<Partial<E>>): Promise<E[]> {
     const fresh: ObjectLiteral[] = [];
-    for (const value of values) fresh.push({ ...value, id: await this.tools.ids.next(), uuid: uuidV7() });
+    for (const value of values) fresh.push({ uuid: uuidV7(), ...value, id: await this.tools.ids.next() });
     const inserted = await this.transaction.manager
       .createQueryBuilder()
       .insert()

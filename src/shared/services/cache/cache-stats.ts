@@ -6,7 +6,7 @@ export interface CacheCounts {
   /** Requests that loaded the value themselves; the others found it, or waited for one who did. */
   loads: number;
   ms: number;
-  memory: LayerCounts & { bytes: number };
+  memory: LayerCounts & { bytes: number; evictions: number };
   /** Null where no Redis is configured. Its size is the deployment's, so nobody adds it up. */
   redis: Omit<LayerCounts, 'size'> | null;
 }
@@ -28,6 +28,7 @@ export function sumCounts(all: readonly CacheCounts[]): CacheCounts {
       misses: add(({ memory }) => memory.misses),
       size: add(({ memory }) => memory.size),
       bytes: add(({ memory }) => memory.bytes),
+      evictions: add(({ memory }) => memory.evictions),
     },
     redis: all.some(({ redis }) => redis)
       ? { hits: add(({ redis }) => redis?.hits ?? 0), misses: add(({ redis }) => redis?.misses ?? 0) }

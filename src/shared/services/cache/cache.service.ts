@@ -10,10 +10,11 @@ import type { Outcome, Transaction } from '../database/transaction.js';
 import type { EventRelay } from '../events/event-relay.js';
 import { requestContext } from '../logging/request-context.js';
 import { CacheChange } from './cache-change.js';
+import { CacheCreation } from './cache-creation.js';
 import { type CacheCounts, sumCounts } from './cache-stats.js';
 import { Coherence } from './coherence.js';
 import type { CacheEntry, Loading, MemoryStore } from './memory.store.js';
-import type { RedisStore, Stored } from './redis.store.js';
+import { type RedisStore, storedOf } from './redis.store.js';
 import { RedisAwayError } from './redis.js';
 
 export interface CacheOptions {
@@ -29,6 +30,14 @@ export interface CacheOptions {
    * stood there before, such as the role of an administrator that is none any more.
    */
   shared?: boolean;
+}
+
+export interface CacheStatus {
+  counts: CacheCounts;
+  processes: number;
+  /** Both null while Redis is away. Keys of others are evicted from it too: it counts them all, since it was started. */
+  redisSize: number | null;
+  redisEvictions: number | null;
 }
 
 type Load<T> = () => Promise<T | null>;
@@ -62,7 +71,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly clock: Clock,
   ) {
     this.own = {
-      ...{ requests: 0, loads: 0, ms: 0, memory: { hits: 0, misses: 0, size: 0, bytes: 0 } },
+      ...{ requests: 0, loads: 0, ms: 0, memory: { hits: 0, misses: 0, size: 0, bytes: 0, evictions: 0 } },
       redis: shared && { hits: 0, misses: 0 },
     };
     shared?.onNewEpoch(() => memory.clear());
@@ -198,16 +207,33 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     }
   }
 
+  /**
+   * Runs `create`, which makes something new, and remembers what `render` makes of it under `key`, so that its first reader
+   * finds it. Inside a transaction it is remembered after the commit; outside, `create` must be one statement.
+   */
+  creating<T>(
+    key: string,
+    options: CacheOptions,
+    create: () => Promise<T>,
+    render: (created: T) => unknown,
+  ): Promise<T> {
+    const isShared = options.shared !== false && this.shared?.isUp && this.coherence.listens;
+    const shared = isShared ? this.shared : null;
+    const creation = new CacheCreation(this.memory.open(key, options.tags), this.memory, shared, this.clock);
+    return creation.during(this.transaction, create, (created) => this.entryOf(render(created), options, 0));
+  }
+
   /** Inside a transaction: what these tags stand for is changed by it. */
   invalidate(tags: readonly string[]): Promise<void> {
     return this.changing(tags, () => Promise.resolve());
   }
 
-  /** Of the whole deployment, other processes' as of at most a second ago; `size` of Redis is null while it is away. */
-  async status(): Promise<{ counts: CacheCounts; processes: number; redisSize: number | null }> {
+  /** Of the whole deployment, other processes' as of at most a second ago. */
+  async status(): Promise<CacheStatus> {
     const others = this.coherence.reports() as CacheCounts[];
     const redisSize = await this.ask<number | null>((shared) => shared.size(), null);
-    return { counts: sumCounts([this.counts(), ...others]), processes: others.length + 1, redisSize };
+    const redisEvictions = await this.ask<number | null>((shared) => shared.evictions(), null);
+    return { counts: sumCounts([this.counts(), ...others]), processes: others.length + 1, redisSize, redisEvictions };
   }
 
   /** While requests in flight are finished: nobody waits for our word any more. */
@@ -342,8 +368,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   private counts(): CacheCounts {
-    const { size, bytes } = this.memory;
-    return { ...this.own, memory: { ...this.own.memory, size, bytes } };
+    const { size, bytes, evictions } = this.memory;
+    return { ...this.own, memory: { ...this.own.memory, size, bytes, evictions } };
   }
 
   private count(layer: 'memory' | 'redis', hit: boolean, began: number): void {
@@ -361,8 +387,4 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
 function isDueEarly({ expiresAt, cost }: CacheEntry, now: number): boolean {
   return now - cost * EAGERNESS * Math.log(Math.random()) >= expiresAt;
-}
-
-function storedOf({ value, tags, expiresAt, cost }: CacheEntry, stamps: string[]): Stored {
-  return { value, tags: [...tags], expiresAt, cost, stamps };
 }

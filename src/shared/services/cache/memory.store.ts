@@ -26,6 +26,8 @@ export class Loading {
 export const LONGEST_CHANGE_MS = 15_000;
 
 export class MemoryStore {
+  /** How many entries had to go since the start, because there was no room for them. */
+  evictions = 0;
   private readonly entries: LRUCache<string, CacheEntry>;
   private readonly keysOf = new Map<string, Set<string>>();
   private readonly loadings = new Set<Loading>();
@@ -38,7 +40,10 @@ export class MemoryStore {
       maxSize: maxBytes,
       maxEntrySize: Math.ceil(maxBytes / 10), // one giant must not push everything else out
       sizeCalculation: ({ size }) => size,
-      dispose: ({ tags }, key) => this.forgetKey(tags, key),
+      dispose: ({ tags }, key, reason) => {
+        if (reason === 'evict') this.evictions++;
+        this.forgetKey(tags, key);
+      },
     });
   }
 

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { NONCE_BYTES, type Sealer } from '../../libs/sealer.js';
 import type { Logger } from '../logging/logger.js';
+import type { CacheEntry } from './memory.store.js';
 import { RedisAwayError, type Redis, type RunScript } from './redis.js';
 
 /** What is found under a key, and what has to be known to store something else there. */
@@ -89,8 +90,8 @@ export class RedisStore {
     return stamps?.every((stamp, at) => stamp === stored?.stamps[at]) ? stored : undefined;
   }
 
-  /** Asks to be the one who loads; `outdated`: head of the value that is there, if it is not good. Throws RedisAwayError. */
-  claim(key: string, token: string, outdated: Buffer): Promise<'mine' | 'theirs' | 'there'> {
+  /** Asks to be the one who loads; `outdated`: head of the value that is there, if there is one that is not good. Throws RedisAwayError. */
+  claim(key: string, token: string, outdated: Buffer = Buffer.alloc(0)): Promise<'mine' | 'theirs' | 'there'> {
     return this.redis.script('cache-claim', this.pair(key), [token, LEASE_MS, outdated]);
   }
 
@@ -126,6 +127,12 @@ export class RedisStore {
     const found = new Set<string>(); // SCAN may tell a key twice
     for await (const keys of this.redis.scan(this.valueKey('*'))) for (const key of keys) found.add(key);
     return found.size;
+  }
+
+  /** How many keys the servers dropped for want of memory, whoever's, since they were started. Throws RedisAwayError. */
+  async evictions(): Promise<number> {
+    const infos = await this.redis.infos('stats');
+    return infos.reduce((sum, info) => sum + Number(/^evicted_keys:(\d+)/m.exec(info)?.[1] ?? 0), 0);
   }
 
   /** Never rejects: if Redis can't be told, all that lies there is forgotten once it is back. */
@@ -209,4 +216,8 @@ export class RedisStore {
   private tagKeys(tag: string): string[] {
     return [`${this.redis.prefix}:s:{${tag}}`, `${this.redis.prefix}:c:{${tag}}`];
   }
+}
+
+export function storedOf({ value, tags, expiresAt, cost }: CacheEntry, stamps: string[]): Stored {
+  return { value, tags: [...tags], expiresAt, cost, stamps };
 }

@@ -132,6 +132,11 @@ export class Redis implements OnApplicationShutdown {
       }
   }
 
+  /** A section of INFO from every master. Throws RedisAwayError. */
+  infos(section: string): Promise<string[]> {
+    return this.run(() => Promise.all(this.masters().map((node) => node.info(section))));
+  }
+
   /**
    * A connection of its own for subscriptions: to the node that owns `channel`'s slot. In a cluster too, what is published
    * there by script reaches all subscribers in one order.
