@@ -9,12 +9,10 @@ import { createOpenApi, printOpenApi } from './app.openapi.js';
 import { createApp } from './app.setup.js';
 import { describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
-import { ConfigError } from './shared/config/env.schema.js';
 import { migrationOptions } from './shared/services/database/database.options.js';
 import { openDatabase } from './shared/services/database/database-url.js';
-import { isConnectionFailure } from './shared/services/database/sql-state.js';
-import { EmbeddedPostgresError } from './shared/services/database/embedded-postgres.js';
 import { migrate } from './shared/services/database/migrate.js';
+import { inOneLine } from './shared/services/database/start-failure.js';
 import { createLogger, NestLogger } from './shared/services/logging/logger.js';
 
 /** A refusal in one line. */
@@ -95,12 +93,7 @@ async function run(): Promise<void> {
 try {
   await run();
 } catch (error) {
-  const isPlain =
-    error instanceof Refusal ||
-    error instanceof ConfigError ||
-    error instanceof EmbeddedPostgresError ||
-    (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
-  if (isConnectionFailure(error)) console.error(`The database does not answer: ${(error as Error).message}`);
-  else console.error(isPlain ? (error as Error).message : error);
+  const isPlain = error instanceof Refusal || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  console.error(isPlain ? (error as Error).message : (inOneLine(error) ?? error));
   process.exitCode = 1;
 }

@@ -7,8 +7,7 @@ import { warningsOf } from './shared/config/config-warnings.js';
 import { ConfigError } from './shared/config/env.schema.js';
 import { migrate } from './shared/services/database/migrate.js';
 import { openDatabase } from './shared/services/database/database-url.js';
-import { EmbeddedPostgresError } from './shared/services/database/embedded-postgres.js';
-import { isConnectionFailure } from './shared/services/database/sql-state.js';
+import { inOneLine } from './shared/services/database/start-failure.js';
 import { Lifecycle } from './shared/services/lifecycle.js';
 import { createLogger, flush, type Logger } from './shared/services/logging/logger.js';
 import { Connections, type Opened, stopOnSignal } from './shutdown.js';
@@ -22,10 +21,9 @@ async function start(config: AppConfig, logger: Logger): Promise<void> {
   try {
     await serve(config, logger, opened);
   } catch (error) {
-    if (error instanceof StartError || error instanceof EmbeddedPostgresError || error instanceof ConfigError)
-      logger.fatal(error.message);
-    else if (isConnectionFailure(error)) logger.fatal(`The database does not answer: ${(error as Error).message}`);
-    else logger.fatal({ err: error }, 'The start failed');
+    const line = error instanceof StartError ? error.message : inOneLine(error);
+    if (line === undefined) logger.fatal({ err: error }, 'The start failed');
+    else logger.fatal(line);
     await opened.app?.close().catch(() => undefined);
     await opened.database?.stop();
     await flush(logger);

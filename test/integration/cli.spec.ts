@@ -1,7 +1,7 @@
 // The commands behind `npm run db:seed`, `db:reset` and `openapi`, as they are built and as a shell sees them.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -9,6 +9,7 @@ import pg from 'pg';
 import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { SELF_SIGNED, startTlsFront } from '../support/tls-front.js';
 
 jest.setTimeout(60_000); // each command is a process of its own
 
@@ -216,6 +217,32 @@ describe('what is not understood ends in one line', () => {
       expect([code, out]).toEqual([1, '']);
       expect(err).toMatch(/^[^\n]*'--(new-password|yes)'[^\n]*\n$/);
     }
+  });
+
+  it('a database that is not there, or whose certificate nobody trusts', async () => {
+    const url = new URL(database.url);
+    expect(await run(['seed'], { DATABASE_URL: Object.assign(new URL(url), { pathname: 'nowhere' }).href })).toEqual({
+      code: 1,
+      out: '',
+      err: expect.stringMatching(/^The database "nowhere" does not exist on [^\n]*: createdb [^\n]*\n$/),
+    });
+    const front = await startTlsFront(url);
+    const env = {
+      DATABASE_URL: Object.assign(new URL(url), { hostname: 'localhost', port: String(front.port) }).href,
+      DATABASE_SSL: 'verify',
+    };
+    const authority = join(folder, 'ca.pem');
+    writeFileSync(authority, SELF_SIGNED);
+    const [untrusted, trusted] = [
+      await run(['reset'], env),
+      await run(['reset'], { ...env, NODE_EXTRA_CA_CERTS: authority }),
+    ];
+    front.close();
+    expect([untrusted.out, untrusted.err]).toEqual([
+      '',
+      expect.stringMatching(/^The certificate of localhost is not trusted [^\n]*\n$/),
+    ]);
+    expect(trusted).toEqual(refusal('Nobody is there to ask. Say --yes to delete everything without a question.')); // it was let in
   });
 
   it('a wrong environment: one line for each fault', async () => {

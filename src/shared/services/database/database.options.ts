@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
 import type { AppConfig } from '../../config/app-config.js';
 import { CancellableClient } from './cancellable-client.js';
@@ -24,6 +25,17 @@ function connection(config: AppConfig, url: string): DataSourceOptions & { type:
     parseInt8: false, // 64-bit numbers stay strings
     synchronize: false,
     logging: false, // statements carry personal data; failures are logged by the problem filter
+  };
+}
+
+/** For one connection without TypeORM. */
+export function clientOptions(config: AppConfig, url: string): pg.ClientConfig {
+  return {
+    connectionString: url,
+    ssl: SSL[config.database.ssl],
+    application_name: 'holdfast',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 5_000,
   };
 }
 

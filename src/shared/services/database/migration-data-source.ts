@@ -1,5 +1,6 @@
 // A data source whose migrations run one process at a time.
 import { DataSource, type Migration } from 'typeorm';
+import { refusalOf } from './database-refusal.js';
 
 /** Any constant does, as long as all versions of Holdfast use the same. */
 const MIGRATION_LOCK = 7_238_114_905;
@@ -14,12 +15,18 @@ export class MigrationDataSource extends DataSource {
     return this.locked(() => super.undoLastMigration(options));
   }
 
+  private get url(): string {
+    return (this.options as { url: string }).url;
+  }
+
   private async locked<T>(work: () => Promise<T>): Promise<T> {
     const runner = this.createQueryRunner();
     try {
       await runner.query('SET lock_timeout = 0'); // whoever comes second waits for the first
       await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
       return await work();
+    } catch (error) {
+      throw refusalOf(error, this.url);
     } finally {
       await runner.query('SELECT pg_advisory_unlock($1)', [MIGRATION_LOCK]);
       await runner.release();

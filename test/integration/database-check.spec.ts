@@ -1,0 +1,186 @@
+// A database that cannot hold the promises, or cannot be reached, is refused at the start in one line with the cure.
+import { randomUUID } from 'node:crypto';
+import { createServer, type AddressInfo, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { DatabaseRefusedError, mayPass, refusalOf } from '../../src/shared/services/database/database-refusal.js';
+import { openDatabase } from '../../src/shared/services/database/database-url.js';
+import { migrate } from '../../src/shared/services/database/migrate.js';
+import { testConfig } from '../support/config.js';
+import { startTlsFront, type TlsFront } from '../support/tls-front.js';
+
+jest.setTimeout(60_000);
+
+const SERVER = new URL(process.env['TEST_DATABASE_URL'] as string);
+const HOST = `${SERVER.hostname}:${SERVER.port || '5432'}`;
+const id = randomUUID().slice(0, 8);
+const made: string[] = [];
+
+async function onServer<R extends pg.QueryResultRow>(sql: string): Promise<R[]> {
+  const client = new pg.Client({ connectionString: SERVER.href });
+  await client.connect();
+  return (await client.query<R>(sql).finally(() => client.end())).rows;
+}
+
+/** A database of our own; dropped in the end. */
+async function create(name: string, options: string): Promise<string> {
+  const database = `check_${name}_${id}`;
+  await onServer(`CREATE DATABASE ${database} TEMPLATE template0 ${options}`);
+  made.push(database);
+  return database;
+}
+
+function urlOf(changes: Partial<Record<'username' | 'password' | 'hostname' | 'port' | 'pathname', string>>): string {
+  return Object.assign(new URL(SERVER), changes).href;
+}
+
+/** The line that a start with this database ends with; undefined: it is accepted. */
+async function refusal(url: string, env: Record<string, string> = {}): Promise<string | undefined> {
+  try {
+    await openDatabase(testConfig(url, env), 'join', () => undefined);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DatabaseRefusedError)) throw error;
+    return error.message;
+  }
+}
+
+const role = `check_role_${id}`;
+let front: TlsFront;
+let secureUrl: string;
+
+beforeAll(async () => {
+  await onServer(`CREATE ROLE ${role} LOGIN PASSWORD 'opensesame'`);
+  front = await startTlsFront(SERVER);
+  secureUrl = urlOf({ hostname: '127.0.0.1', port: String(front.port) });
+});
+afterAll(async () => {
+  front.close();
+  for (const name of made) await onServer(`DROP DATABASE ${name} WITH (FORCE)`);
+  await onServer(`DROP ROLE ${role}`);
+});
+
+describe('a database of another kind than the promises need', () => {
+  const cure = (name: string) =>
+    `make another with CREATE DATABASE "${name}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;
+
+  it.each(['SQL_ASCII', 'LATIN1'])('encoded in %s', async (encoding) => {
+    const name = await create(encoding.toLowerCase(), `ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`);
+    expect(await refusal(urlOf({ pathname: name }))).toBe(
+      `The database "${name}" is encoded in ${encoding}, which cannot hold every text: ${cure(name)}`,
+    );
+  });
+
+  it.each([
+    ['the character type C', "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"],
+    ['the character type POSIX', "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'POSIX'"],
+    ['Turkish rules of case', "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C'"],
+  ])('with %s', async (title, locale) => {
+    const name = await create(title.split(' ').at(-1)?.toLowerCase() ?? '', `ENCODING 'UTF8' ${locale}`);
+    expect(await refusal(urlOf({ pathname: name }))).toMatch(
+      new RegExp(`^The character type of the database "${name}" does not know .*CREATE DATABASE "${name}_utf8"`),
+    );
+  });
+
+  it('the cure is one: what it makes is accepted, and folds the case of names and searches', async () => {
+    const name = await create('cured', "ENCODING 'UTF8' LOCALE 'C.UTF-8'");
+    const url = urlOf({ pathname: name });
+    expect(await refusal(url)).toBeUndefined();
+    await migrate(testConfig(url), url);
+    const client = new pg.Client({ connectionString: url });
+    await client.connect();
+    const add = (key: number, username: string) =>
+      client.query('INSERT INTO users (id, uuid, username) VALUES ($1, gen_random_uuid(), $2)', [key, username]);
+    await add(1, 'Юля Äpfel');
+    await expect(add(2, 'юля äPFEL')).rejects.toMatchObject({ constraint: 'users_username_key' });
+    const { rows } = await client.query(`SELECT username FROM users WHERE username ILIKE '%ЮЛЯ ä%'`);
+    await client.end();
+    expect(rows).toEqual([{ username: 'Юля Äpfel' }]);
+  });
+});
+
+describe('a database that does not let us in', () => {
+  it('is not there', async () => {
+    expect(await refusal(urlOf({ pathname: 'nowhere' }))).toBe(
+      `The database "nowhere" does not exist on ${HOST}: createdb -h ${SERVER.hostname} -p ${SERVER.port || '5432'} -U ${SERVER.username} nowhere, or correct DATABASE_NAME (or DATABASE_URL).`,
+    );
+  });
+
+  it('its port is closed, its host unknown', async () => {
+    const line = await refusal('postgres://u:opensesame@127.0.0.1:1/x');
+    expect(line).toMatch(/^No PostgreSQL listens on 127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/);
+    expect(await refusal('postgres://u:opensesame@nowhere.invalid/x')).toMatch(
+      /^The database's host nowhere\.invalid (is unknown|cannot be looked up)/,
+    );
+  });
+
+  it('something else listens there, and says nothing', async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    expect(await refusal(`postgres://u@127.0.0.1:${port}/x`)).toMatch(
+      `The database at 127.0.0.1:${port} cannot be reached (timeout expired): check the network`,
+    );
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('the role is unknown, or its password wrong or missing, which the line does not show', async () => {
+    const lines = [
+      await refusal(urlOf({ username: `nobody_${id}`, password: 'opensesame' })),
+      await refusal(urlOf({ username: role, password: 'not-the-one' })),
+      await refusal(urlOf({ username: role, password: '' })),
+    ];
+    const [{ trusts }] = (await onServer<{ trusts: boolean }>(
+      `SELECT bool_or(auth_method = 'trust') AS trusts FROM pg_hba_file_rules WHERE type LIKE 'host%'`,
+    )) as [{ trusts: boolean }];
+    if (trusts) expect(lines).toEqual([expect.stringMatching(/refuses the login/), undefined, undefined]);
+    else
+      expect(lines).toEqual([
+        expect.stringMatching(`^${HOST} refuses the password of user "nobody_${id}": correct DATABASE_USER and`),
+        expect.stringMatching(`^${HOST} refuses the password of user "${role}"`),
+        expect.stringMatching(`^${HOST} wants a password of user "${role}": set DATABASE_PASSWORD`),
+      ]);
+    expect(lines.join('\n')).not.toMatch(/opensesame|not-the-one/);
+  });
+
+  it('has a schema in which the role may make no tables', async () => {
+    const name = await create('closed', "ENCODING 'UTF8' LOCALE 'C.UTF-8'");
+    await onServer(`GRANT CONNECT ON DATABASE ${name} TO ${role}`);
+    const url = urlOf({ username: role, password: 'opensesame', pathname: name });
+    const config = testConfig(url);
+    expect(await refusal(url)).toBeUndefined(); // a role that only serves needs no more
+    await expect(migrate(config, url)).rejects.toThrow(
+      `User "${role}" lacks a right in database "${name}" (permission denied for schema public): as a superuser, ALTER DATABASE "${name}" OWNER TO "${role}", or GRANT USAGE, CREATE ON SCHEMA public TO "${role}".`,
+    );
+    await onServer(`ALTER DATABASE ${name} OWNER TO ${role}`); // the cure
+    expect((await migrate(config, url)).length).toBeGreaterThan(10);
+    await onServer(`ALTER DATABASE ${name} OWNER TO CURRENT_USER`);
+  });
+});
+
+describe('TLS', () => {
+  it.each(['require', 'verify'])('DATABASE_SSL=%s with a server that speaks none', async (ssl) => {
+    const [{ on }] = (await onServer<{ on: string }>(`SELECT current_setting('ssl') AS on`)) as [{ on: string }];
+    if (on === 'on') return; // a server of somebody's that speaks it: the next tests
+    expect(await refusal(SERVER.href, { DATABASE_SSL: ssl })).toBe(
+      `PostgreSQL at ${HOST} does not speak TLS: set ssl=on there, or DATABASE_SSL=off where the network in between is trusted.`,
+    );
+  });
+
+  it('a self-signed certificate is refused by verify and taken by require', async () => {
+    expect(await refusal(secureUrl, { DATABASE_SSL: 'verify' })).toMatch(
+      /^The certificate of 127\.0\.0\.1 is not trusted \(self-signed certificate\): name the file of its authority in NODE_EXTRA_CA_CERTS, or .*DATABASE_SSL=require\.$/,
+    );
+    expect(await refusal(secureUrl, { DATABASE_SSL: 'require' })).toBeUndefined();
+  });
+});
+
+it('other errors stay what they are', () => {
+  const bug = new TypeError('x is not a function');
+  expect(refusalOf(bug, SERVER.href)).toBe(bug);
+  expect([mayPass(bug), mayPass(Object.assign(new Error(), { code: '28P01' }))]).toEqual([false, false]);
+  expect(mayPass(Object.assign(new Error(), { code: 'ECONNREFUSED' }))).toBe(true);
+});
