@@ -1,12 +1,18 @@
 // Brings the dependencies of yarn.lock with the pinned Yarn, on a machine that has only Node and npm.
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isProgram, ROOT, run, step } from './step.mjs';
 
+/** npm's own record of what it installed. Yarn's record, and ours, say nothing about that. */
+const NPM_RECORD = 'node_modules/.package-lock.json';
+const RECORDS = ['node_modules/.installed', 'node_modules/.yarn-state.yml', NPM_RECORD];
+
+/** Also the last step of `npm install` (`prepare`): npm cannot read yarn.lock, so Yarn puts the right versions in place of npm's. */
 export async function ensureInstalled() {
   const { engines, packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   refuseOldNode(engines.node.replace('>=', ''));
   if (!existsSync(join(ROOT, 'yarn.lock'))) return; // a built image has what it needs
+  if (existsSync(join(ROOT, NPM_RECORD))) for (const record of RECORDS) rmSync(join(ROOT, record), { force: true });
   const version = packageManager.replace('yarn@', '');
   await step({
     title: `Dependencies: installing with Yarn ${version}`,

@@ -173,7 +173,7 @@ for (const [name, there, env] of layers) {
           return 1;
         };
         await one.cache.creating(key, options, insert, (created) => created);
-        return Promise.all([one, two].map(({ cache }) => cache.wrap(key, options, async () => row)));
+        return Promise.all([one, two].map(async ({ cache }) => cache.wrap(key, options, async () => row)));
       };
       expect(await createAndChange()).toEqual([2, 2]);
       withoutAnnouncements();

@@ -94,7 +94,7 @@ export function targetOf(url: string): Target {
 
 interface Failure {
   code?: unknown;
-  message?: unknown;
+  message?: string;
   /** A host name with several addresses fails with an AggregateError, whose message is empty. */
   errors?: readonly Failure[];
 }
@@ -106,5 +106,5 @@ function codeOf(error: unknown): string | undefined {
 
 function messageOf(error: unknown): string {
   const { message, errors } = (error ?? {}) as Failure;
-  return String(errors?.[0]?.message ?? message ?? '');
+  return errors?.[0]?.message ?? message ?? '';
 }
