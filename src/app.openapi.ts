@@ -4,7 +4,10 @@ import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swag
 import { type Method, type Operation, operationsOf, shareParameters, shareResponses } from './app.openapi-sharing.js';
 import { REFRESH_COOKIE } from './auth/refresh-cookie.js';
 import {
+  ANYWHERE,
+  describeProblem,
   ETAG,
+  LINK,
   OTHER_PROBLEM,
   problemResponses,
   RATE_LIMIT,
@@ -12,6 +15,7 @@ import {
   SHARED_HEADERS,
 } from './common/decorators/openapi-responses.js';
 import { HttpErrors } from './common/http.errors.js';
+import { errorCatalogue } from './shared/libs/app-error.js';
 
 const DESCRIPTION = `Accounts, files, tasks and background jobs over REST.
 
@@ -57,17 +61,15 @@ function complete(method: Method, operation: Operation): void {
   const ok = operation.responses['200'];
   if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
   const { requestBody } = operation;
-  if (requestBody) addProblems(operation, BODY_ERRORS);
+  if (requestBody) addProblems(operation, [HttpErrors.UNSUPPORTED_MEDIA_TYPE.code]);
   if (requestBody && 'content' in requestBody && requestBody.content['application/json'])
-    addProblems(operation, JSON_ERRORS);
-  operation.responses.default = OTHER_PROBLEM;
+    addProblems(operation, [HttpErrors.PAYLOAD_TOO_LARGE.code]);
+  addProblems(operation, ANYWHERE.filter(isNamed(operation)));
+  operation.responses.default = OTHER_PROBLEM; // but for the statuses that are named
 }
 
 /** Characters that a line of the committed file may have, without its indent. */
 const LINE = 160;
-
-const BODY_ERRORS = [HttpErrors.UNSUPPORTED_MEDIA_TYPE];
-const JSON_ERRORS = [HttpErrors.PAYLOAD_TOO_LARGE];
 
 function describeConditionalGet(operation: Operation): void {
   const description = 'A known ETag: 304 when it is still current';
@@ -78,21 +80,27 @@ function describeConditionalGet(operation: Operation): void {
     description,
     schema: { type: 'string' },
   });
-  operation.responses['304'] = { description: 'Not Modified', headers: { ...REQUEST_ID, ...RATE_LIMIT, ...ETAG } };
+  const headers = { ...REQUEST_ID, ...RATE_LIMIT, ...ETAG, ...LINK };
+  operation.responses['304'] = { description: 'Not Modified', headers };
 }
 
-/** Beside what the route itself names. */
-function addProblems(operation: Operation, errors: ReadonlyArray<{ code: string }>): void {
-  const limited = '429' in operation.responses;
-  for (const { status, ...response } of problemResponses(
-    errors.map((error) => error.code),
-    limited,
-  )) {
+/** Adds codes to those that the route itself names. */
+function addProblems(operation: Operation, codes: readonly string[]): void {
+  for (const { status, $ref, description } of problemResponses(codes, '429' in operation.responses)) {
     const named = operation.responses[status];
-    const before = named && 'description' in named ? `${named.description}, ` : '';
-    const description = before + response.description.slice(before ? response.description.indexOf('`') : 0);
-    operation.responses[status] = { ...response, description };
+    const all = new Set([...codesIn(named), ...codesIn({ description })]);
+    operation.responses[status] = { ...(named ?? { $ref }), description: describeProblem(status, [...all]) };
   }
+}
+
+function codesIn(response: object = {}): string[] {
+  const { description = '' } = response as { description?: string };
+  return [...description.matchAll(/`([A-Z0-9_]+)`/g)].map(([, code]) => code as string);
+}
+
+/** A default does not hold for a status that the operation names. */
+function isNamed({ responses }: Operation): (code: string) => boolean {
+  return (code) => String(errorCatalogue().get(code)?.status) in responses;
 }
 
 function dropDefaults(schema: object): void {

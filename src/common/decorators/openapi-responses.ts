@@ -83,7 +83,10 @@ export function problemComponents(): Record<string, ReturnType<typeof problem>> 
   const others = ANYWHERE.map((code) => `${errorCatalogue().get(code)?.status} \`${code}\``);
   return {
     ...Object.fromEntries(problems),
-    OtherProblem: problem(`What any route may answer: ${others.join(', ')}`, refer('Retry-After')),
+    OtherProblem: problem(`What any route may answer: ${others.join(', ')}`, {
+      ...RATE_LIMIT,
+      ...refer('Retry-After'),
+    }),
   };
 }
 
@@ -102,7 +105,7 @@ const COMMON_CODES = [
 ];
 
 /** What any route may answer, the `default` of each: before it is reached, while it runs, and when we fail. */
-const ANYWHERE = [
+export const ANYWHERE = [
   ...['REQUEST_TIMEOUT', 'CONFLICT', 'URI_TOO_LONG', 'UNPROCESSABLE', 'HEADERS_TOO_LARGE', 'REQUEST_CANCELLED'],
   ...['INTERNAL_ERROR', 'SERVICE_UNAVAILABLE'],
 ];

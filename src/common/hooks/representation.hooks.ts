@@ -43,7 +43,7 @@ export function addRepresentationHooks(fastify: FastifyInstance): void {
       route.onSend = [route.onSend ?? [], answerUnmodified].flat();
     if (paged) route.preSerialization = linkNextPage;
     if (paged && (route.method === 'GET' || route.method === 'HEAD'))
-      route.onSend = [route.onSend ?? [], tagPage, answerUnmodified].flat();
+      route.onSend = [tagPage, route.onSend ?? [], answerUnmodified].flat(); // Fastify's own drops the body of HEAD
   });
 }
 

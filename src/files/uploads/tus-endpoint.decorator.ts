@@ -31,11 +31,20 @@ interface TusOptions {
   body?: 'optional' | 'required';
   status: number;
   answers: Array<keyof typeof ANSWERED | 'Location'>;
+  /** It may stand for HEAD, which is answered 200 with these. */
+  answersAsHead?: Array<keyof typeof ANSWERED>;
   /** A page of another origin may ask without a preflight's headers too. */
   isDiscovery?: boolean;
 }
 
-export function TusEndpoint({ takes = [], body, status, answers, isDiscovery }: TusOptions): MethodDecorator {
+export function TusEndpoint({
+  takes = [],
+  body,
+  status,
+  answers,
+  answersAsHead,
+  isDiscovery,
+}: TusOptions): MethodDecorator {
   const version = { name: 'Tus-Resumable', required: true, schema: { type: 'string', enum: ['1.0.0'] } };
   return applyDecorators(
     ...(isDiscovery
@@ -45,6 +54,7 @@ export function TusEndpoint({ takes = [], body, status, answers, isDiscovery }: 
     ...(body ? [RouteConfig({ streamsBody: UPLOAD_PART }), ApiConsumes(UPLOAD_PART)] : []),
     ...(body ? [ApiBody({ required: body === 'required', schema: { type: 'string', format: 'binary' } })] : []),
     ApiResponse({ status, headers: headersOf(answers) }),
+    ...(answersAsHead ? [ApiResponse({ status: 200, description: 'OK', headers: headersOf(answersAsHead) })] : []),
   );
 }
 

@@ -18,6 +18,11 @@ const REFUSED = [
   ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST],
   ...[QuotaErrors.QUOTA_EXCEEDED, FileErrors.STORAGE_FULL, UploadErrors.DAMAGED],
 ];
+/** How far it has come. */
+const PROGRESS = [
+  ...(['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Expires', 'X-File-Id'] as const),
+  'Content-Location' as const,
+];
 
 @ApiTags('Uploads')
 @Controller('uploads')
@@ -56,7 +61,7 @@ export class UploadsController {
   @Head(':id')
   @TusEndpoint({
     status: 200,
-    answers: ['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Expires', 'X-File-Id', 'Content-Location'],
+    answers: PROGRESS,
   })
   @Endpoint({
     summary: 'How far an upload has come',
@@ -102,6 +107,7 @@ export class UploadsController {
     body: 'optional',
     status: 204,
     answers: ['Upload-Offset', 'Upload-Expires', 'X-File-Id', 'Content-Location'],
+    answersAsHead: PROGRESS,
   })
   @Endpoint({
     summary: 'The same as PATCH, HEAD or DELETE, for who cannot send that',

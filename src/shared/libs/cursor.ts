@@ -11,9 +11,12 @@ export class CursorCipher {
     this.sealer = new Sealer(secret, 'page-cursor');
   }
 
-  /** `scope` names the list and its order: a cursor of one is worthless for another. Gives base64url. */
+  /**
+   * `scope` names the list and its order: a cursor of one is worthless for another. Returns base64url. The same place has
+   * the same cursor, or the ETag of a page, a hash of it, would never be the same.
+   */
   seal(scope: string, key: CursorKey): string {
-    return this.sealer.seal(scope, JSON.stringify(key)).toString('base64url');
+    return this.sealer.sealDeterministically(scope, JSON.stringify(key)).toString('base64url');
   }
 
   /** Null when the cursor was not sealed with this secret and scope, or is spelled in another way. */

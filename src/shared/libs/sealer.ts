@@ -1,5 +1,13 @@
 // Seals texts that are kept or carried where others can read and write: encrypted, and good for one use alone.
-import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, type KeyObject, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  hkdfSync,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 
 const ALGORITHM = 'aes-256-gcm';
 export const NONCE_BYTES = 12;
@@ -8,14 +16,30 @@ const TAG_BYTES = 16;
 /** AES-256-GCM (NIST SP 800-38D) with a key derived from a secret (HKDF, RFC 5869), another one for each purpose. */
 export class Sealer {
   private readonly key: KeyObject;
+  private readonly nonceKey: KeyObject;
 
   constructor(secret: string, purpose: string) {
-    this.key = createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', purpose, 32)));
+    const derive = (info: string): KeyObject => createSecretKey(Buffer.from(hkdfSync('sha256', secret, '', info, 32)));
+    this.key = derive(purpose);
+    this.nonceKey = derive(`${purpose}-nonce`);
   }
 
   /** `scope` names what the text belongs to: sealed for one, it opens for no other. Starts with a nonce of its own. */
   seal(scope: string, text: string): Buffer {
-    const nonce = randomBytes(NONCE_BYTES);
+    return this.sealWith(randomBytes(NONCE_BYTES), scope, text);
+  }
+
+  /**
+   * The same text of the same scope becomes the same bytes; that two are equal is all that they show. The nonce is a MAC
+   * of both under a key of its own, so that different texts share one as rarely as random ones do (2⁻⁹⁶).
+   */
+  sealDeterministically(scope: string, text: string): Buffer {
+    const both = JSON.stringify([scope, text]); // no two pairs are written alike
+    const mac = createHmac('sha256', this.nonceKey).update(both).digest();
+    return this.sealWith(mac.subarray(0, NONCE_BYTES), scope, text);
+  }
+
+  private sealWith(nonce: Buffer, scope: string, text: string): Buffer {
     const cipher = createCipheriv(ALGORITHM, this.key, nonce).setAAD(Buffer.from(scope));
     return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
   }
