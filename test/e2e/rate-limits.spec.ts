@@ -155,6 +155,8 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     ['of one /64 share a count', '2001:db8:1:1::1', '2001:db8:1:1:ffff::2', 3],
     ['of two /64 do not', '2001:db8:1:2::1', '2001:db8:1:3::1', 4],
     ['are the IPv4 address that they map', '::ffff:192.0.2.20', '192.0.2.20', 3],
+    ['are the IPv4 address behind NAT64', '64:ff9b::192.0.2.22', '192.0.2.22', 3],
+    ['of two IPv4 clients behind NAT64 do not share one', '64:ff9b::192.0.2.23', '64:ff9b::192.0.2.24', 4],
     ['are the same at another port', '192.0.2.21:1024', '192.0.2.21:1025', 3],
     ['are the same at another port, IPv6', '[2001:db8:1:4::1]:1024', '[2001:db8:1:4::1]:1025', 3],
   ])('addresses %s', async (_how, one, other, left) => {

@@ -4,13 +4,13 @@ import { Reflector } from '@nestjs/core';
 import {
   InjectThrottlerOptions,
   InjectThrottlerStorage,
-  normalizeIp,
   ThrottlerGuard,
   type ThrottlerModuleOptions,
   type ThrottlerStorage,
 } from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppConfig, type Rate, type Rates } from '../../shared/config/app-config.js';
+import { networkOf } from '../../shared/libs/network.js';
 import { RateLimiter, refusedTier, retryAfterOf, type Taking } from '../../shared/services/cache/rate-limiter.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
 import { LIMITED, type Limited } from '../decorators/limited.decorator.js';
@@ -112,11 +112,6 @@ export class RateLimitGuard extends ThrottlerGuard {
     const { limit, ttl } = this.throttlers.find(({ name }) => name === tier) as { limit: number; ttl: number };
     return { quota: limit, window: ttl / 1000 };
   }
-}
-
-/** An IPv4 address; of IPv6 the /64 network, since one customer has all of it. Some proxies add a port. */
-export function networkOf(ip: string): string {
-  return normalizeIp(ip.replace(/^(\d+(?:\.\d+){3}|\[.*\]):\d+$/, '$1').replace(/^\[(.*)\]$/, '$1'));
 }
 
 /** Whole seconds, at most the window: what a full slot may take longer (1/60) would only puzzle. Retry-After has it. */
