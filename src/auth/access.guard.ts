@@ -1,17 +1,13 @@
 // The global guard: no route without an access token, but those that say so; no permission that the role has not.
-import { type ExecutionContext, Injectable } from '@nestjs/common';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import { AuthGuard } from '@nestjs/passport';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { REQUIRES } from '../common/decorators/endpoint.decorator.js';
 import { IS_PUBLIC } from '../common/decorators/public.decorator.js';
-import { RateLimitGuard } from '../common/guards/rate-limit.guard.js';
 import { HttpErrors } from '../common/http.errors.js';
+import { RequestLimits } from '../common/limits/request-limits.js';
 import { can, type Permission } from '../common/permissions.js';
-import { isConnectionFailure, sqlStateOf } from '../shared/services/database/sql-state.js';
 import { type Principal, Principals } from './principals.js';
-
-const BEARER = /^Bearer ([\w.~+/=-]+)$/i;
 
 /** What a route's decorators say. */
 interface Rule {
@@ -20,54 +16,35 @@ interface Rule {
 }
 
 @Injectable()
-export class AccessGuard extends AuthGuard('jwt') {
+export class AccessGuard implements CanActivate {
   private readonly rules = new Map<unknown, Rule>();
 
   constructor(
     private readonly reflector: Reflector,
     private readonly principals: Principals,
-    private readonly limits: RateLimitGuard,
-  ) {
-    super();
-  }
+    private readonly limits: RequestLimits,
+  ) {}
 
-  /** Whom it refuses never gets to the limits, the next guard: so they are told here. */
-  override canActivate(context: ExecutionContext): boolean | Promise<boolean> {
-    try {
-      const allowed = this.check(context);
-      return allowed === true ? true : allowed.catch((error: unknown) => this.limits.refuse(context, error));
-    } catch (error) {
-      return this.limits.refuse(context, error);
-    }
-  }
-
-  /** Answers without a promise when token and session are remembered, as they mostly are. */
-  private check(context: ExecutionContext): true | Promise<true> {
+  /** Answers without a promise when the session is remembered, as it mostly is. */
+  canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rule = this.ruleOf(context);
     if (rule.isPublic === true) return true;
-    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const http = context.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const { claims } = request;
     if (rule.isPublic === 'optional' && request.headers.authorization === undefined) return true;
-    const token = BEARER.exec(request.headers.authorization ?? '')?.[1];
-    if (token === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
-    const claims = this.principals.findClaims(token);
-    if (!claims) return this.identify(context, request, rule);
+    if (claims === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
+    if (claims === null) throw invalidToken();
     const found = this.principals.find(claims);
-    return found instanceof Promise
-      ? found.then((principal) => admit(request, rule, principal))
-      : admit(request, rule, found);
+    const admit = (principal: Principal | null) =>
+      principal ? isAllowed(request, rule, principal) : this.refuseEnded(request, http.getResponse<FastifyReply>());
+    return found instanceof Promise ? found.then(admit) : admit(found);
   }
 
-  /** A token that was not seen before goes through passport. */
-  private async identify(context: ExecutionContext, request: FastifyRequest, rule: Rule): Promise<true> {
-    await super.canActivate(context);
-    return isAllowed(request, rule);
-  }
-
-  /** Passport's outcome: a database that failed is not a caller that lied. */
-  override handleRequest<T>(error: unknown, user: T | false): T {
-    if (error && (sqlStateOf(error) !== undefined || isConnectionFailure(error))) throw error as Error;
-    if (error || !user) return refuse();
-    return user;
+  /** The user of an ended session was charged already; a flood of its tokens has to end for its address, too. */
+  private async refuseEnded(request: FastifyRequest, reply: FastifyReply): Promise<never> {
+    await this.limits.countStranger(request, reply);
+    throw invalidToken();
   }
 
   /** Metadata look-ups walk prototype chains: once for each route is enough. */
@@ -86,18 +63,13 @@ export class AccessGuard extends AuthGuard('jwt') {
   }
 }
 
-/** A known token needs its session only. */
-function admit(request: FastifyRequest, rule: Rule, principal: Principal | null): true {
-  request.user = principal ?? refuse();
-  return isAllowed(request, rule);
-}
-
-function isAllowed({ user }: FastifyRequest, { requires }: Rule): true {
-  if (requires && !(user && can(user, requires))) throw HttpErrors.FORBIDDEN(requires);
+function isAllowed(request: FastifyRequest, { requires }: Rule, principal: Principal): true {
+  request.user = principal;
+  if (requires && !can(principal, requires)) throw HttpErrors.FORBIDDEN(requires);
   return true;
 }
 
 /** RFC 6750, 3. */
-function refuse(): never {
-  throw HttpErrors.AUTH_TOKEN_INVALID().withHeader('www-authenticate', 'Bearer error="invalid_token"');
+function invalidToken(): Error {
+  return HttpErrors.AUTH_TOKEN_INVALID().withHeader('www-authenticate', 'Bearer error="invalid_token"');
 }

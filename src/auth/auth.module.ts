@@ -1,16 +1,13 @@
 // The auth room: sessions, tokens, the guard before every route.
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
-import { PassportModule } from '@nestjs/passport';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { RateLimitGuard } from '../common/guards/rate-limit.guard.js';
 import { SecurityModule } from '../shared/services/security/security.module.js';
 import { UsersModule } from '../users/users.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { DeviceCookie } from './device-cookie.js';
-import { JwtStrategy } from './jwt.strategy.js';
 import { LoginThrottle } from './login-throttle.js';
 import { Principals } from './principals.js';
 import { ProfileController } from './profile.controller.js';
@@ -19,18 +16,16 @@ import { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 @Module({
-  imports: [TypeOrmModule.forFeature([Session]), PassportModule, SecurityModule, UsersModule],
+  imports: [TypeOrmModule.forFeature([Session]), SecurityModule, UsersModule],
   controllers: [AuthController, ProfileController],
   providers: [
     AuthService,
     DeviceCookie,
-    JwtStrategy,
     LoginThrottle,
     Principals,
     RefreshCookie,
     SessionsRepository,
     { provide: APP_GUARD, useClass: AccessGuard },
-    { provide: APP_GUARD, useExisting: RateLimitGuard }, // after it: limits count by user where there is one
   ],
 })
 export class AuthModule {}

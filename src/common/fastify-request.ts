@@ -1,9 +1,13 @@
 // What a request of ours carries beyond Fastify's own members, and how its route is named.
 import type { FastifyRequest } from 'fastify';
+import type { AccessClaims } from '../shared/services/security/access-tokens.js';
+import type { Limited } from './decorators/limited.decorator.js';
 import type { Actor } from './permissions.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
+    /** Of the access token, before the body is read. Null: it is none of ours or has expired; undefined: there is none. */
+    claims?: AccessClaims | null | undefined;
     /** Set by the access guard; absent on public routes. */
     user?: Actor;
   }
@@ -15,6 +19,12 @@ declare module 'fastify' {
     paged?: boolean;
     /** Media type of the bodies that the route reads itself, piece by piece. Without it a body is JSON, parsed before. */
     streamsBody?: string;
+    /** Of @fastify/cors, for this route alone. */
+    cors?: { preflightContinue: boolean; strictPreflight: boolean };
+    /** How the route is limited; without it as `standard`. */
+    limited?: Limited;
+    /** Where it is less than BODY_LIMIT. */
+    maxBodyBytes?: number;
   }
 }
 

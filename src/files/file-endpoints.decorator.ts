@@ -1,17 +1,16 @@
 // Routes whose body or answer is the bytes of a file: what Endpoint does not say of them. They stand above it.
 import { applyDecorators } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { RATE_LIMIT, REQUEST_ID, textHeader } from '../common/decorators/openapi-responses.js';
+import { RouteSettings } from '../common/decorators/route-settings.decorator.js';
 import { FORM } from '../common/hooks/body.hooks.js';
 import { FILE_FIELD } from './receive-file.js';
 
 const BYTES = { type: 'string', format: 'binary' } as const;
 
-/** It replaces Endpoint's RouteConfig. */
 export function TakesFile(): MethodDecorator {
   return applyDecorators(
-    RouteConfig({ versioned: true, streamsBody: FORM }),
+    RouteSettings({ versioned: true, streamsBody: FORM }),
     ApiConsumes(FORM),
     ApiBody({
       required: true,

@@ -1,5 +1,4 @@
-// A password change and logins with the old password at the same moment. In a file of its own: passport's strategies are
-// global to a process, so that a second server in it would answer for the first.
+// A password change and logins with the old password at the same moment.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Tokens } from '../support/api.js';
 import { PASSWORD, startServer, type TestServer } from '../support/server.js';

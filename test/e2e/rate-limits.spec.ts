@@ -144,6 +144,29 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect([known.status, leftOf(known).burst]).toEqual([200, 4]);
   });
 
+  it.each<[string, number, Record<string, string>, string | undefined, string]>([
+    ['a path that no route has', 404, {}, '{"a":1}', '/api/nothing'],
+    ['a body that is no JSON', 400, {}, '{"a"', '/api/tasks'],
+    ['a body of another type', 415, { 'content-type': 'text/csv' }, 'a,b', '/api/tasks'],
+    ['a body that is too large', 413, {}, `"${'x'.repeat(1_048_577)}"`, '/api/tasks'],
+  ])('%s counts as well, and is 429 after a while, unread', async (_what, status, headers, body, path) => {
+    const address = `192.0.2.${status - 200}`;
+    const ask = (as: Person | null) =>
+      server.api.post(path, body, {
+        token: as?.accessToken ?? null,
+        headers: { 'content-type': 'application/json', ...headers, ...from(address).headers },
+      });
+    const known = await ask(ada);
+    expect([known.status, leftOf(known).burst]).toEqual([status, 4]);
+    expect(await statuses(5, () => ask(null))).toEqual(Array(5).fill(status));
+    const refused = await ask(null);
+    expect(refused).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } });
+    expect(leftOf(refused)).toMatchObject({ burst: 0 });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(await statuses(4, () => ask(ada))).toEqual(Array(4).fill(status));
+    expect((await ask(ada)).status).toBe(429);
+  });
+
   it('an ended session counts by address too', async () => {
     await ada.api.post('/api/auth/logout');
     const answer = await ada.api.get('/api/tasks', from('192.0.2.12'));

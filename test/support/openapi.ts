@@ -29,6 +29,8 @@ export interface Operation {
   /** With its parameters in braces. */
   path: string;
   parameters: Parameter[];
+  /** Whether anybody may call it: without an access token. */
+  isPublic: boolean;
   /** Of the JSON body, where there is one. */
   body: Schema | null;
 }
@@ -51,6 +53,8 @@ interface WrittenParameter extends Omit<Parameter, 'schema'> {
 interface WrittenOperation {
   parameters?: WrittenParameter[];
   requestBody?: { content: Record<string, { schema: WrittenSchema }> };
+  /** What has to be sent: one of the entries. Without any it is what the document says of all. */
+  security?: object[];
 }
 
 interface Document {
@@ -62,7 +66,7 @@ export async function readOperations(api: Api): Promise<Operation[]> {
   const { body: document } = await api.get<Document>('/docs/openapi.json');
   const { schemas, parameters: shared } = document.components;
   return Object.entries(document.paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, { parameters = [], requestBody }]) => {
+    Object.entries(methods).map(([method, { parameters = [], requestBody, security = [] }]) => {
       const schema = requestBody?.content['application/json']?.schema;
       return {
         method: method.toUpperCase(),
@@ -70,6 +74,7 @@ export async function readOperations(api: Api): Promise<Operation[]> {
         parameters: parameters
           .map((parameter) => named(shared, parameter.$ref) ?? parameter)
           .map((parameter) => ({ ...parameter, schema: resolve(schemas, parameter.schema) })),
+        isPublic: security.some((needed) => !('bearer' in needed)),
         body: schema ? resolve(schemas, schema) : null,
       };
     }),

@@ -12,7 +12,8 @@ export interface RawAnswer {
 export interface RawRequest {
   method: string;
   path: string;
-  headers?: Record<string, string>;
+  /** A list is sent as one field for each item. */
+  headers?: Record<string, string | string[]>;
   body?: string | Uint8Array;
 }
 

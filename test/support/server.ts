@@ -84,10 +84,7 @@ export class TestServer {
   }
 }
 
-/**
- * `env`: variables as text, as the process would have them. Of two servers in one process, access tokens work on the
- * newer one only: passport keeps its strategies by name in one place for all.
- */
+/** `env`: variables as text, as the process would have them. */
 export async function startServer(env: Record<string, string> = {}): Promise<TestServer> {
   const database = await cloneDatabase();
   const config = testConfig(database.url, { LOG_FORMAT: 'json', ...env });

@@ -1,6 +1,5 @@
 // What the outside may know of a route, said once: OpenAPI, status code, permission, limit, representation headers.
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import {
   ApiBearerAuth,
   ApiExtraModels,
@@ -18,9 +17,13 @@ import type { Permission } from '../permissions.js';
 import { Limit, type Limited } from './limited.decorator.js';
 import { ETAG, LINK, LOCATION, problemResponses, RATE_LIMIT, REQUEST_ID } from './openapi-responses.js';
 import { Public } from './public.decorator.js';
+import { RouteSettings } from './route-settings.decorator.js';
 
 /** Metadata key of the permission a route needs. */
 export const REQUIRES = 'requires';
+
+/** What anybody may send without a token: several times the longest form to log in or register. */
+const MAX_PUBLIC_BODY_BYTES = 16_384;
 
 interface DeclaredError {
   readonly code: string;
@@ -60,7 +63,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(ProblemDto, ...(returns ? [returns] : [])),
     HttpCode(status),
-    RouteConfig({ versioned, paged }),
+    RouteSettings({ versioned, paged, ...(options.public && { maxBodyBytes: MAX_PUBLIC_BODY_BYTES }) }),
     ApiOperation({ summary: options.summary, ...(options.description && { description: options.description }) }),
     ApiResponse(success(status, options)),
     ...problemResponses(codesOf(options), options.limit !== 'none').map((problem) => ApiResponse(problem)),

@@ -1,7 +1,5 @@
 // Says how a route is limited; without it a request counts as one of its caller's.
-import { SetMetadata } from '@nestjs/common';
-
-export const LIMITED = 'limited';
+import { RouteSettings } from './route-settings.decorator.js';
 
 export interface Limited {
   /** `standard`: by user, else by address. `auth`: by address, more strictly, in a count of its own. Default `standard`. */
@@ -13,5 +11,5 @@ export interface Limited {
 /** Throws when the cost is not an integer from 1. */
 export function Limit({ limit = 'standard', cost = 1 }: Limited): MethodDecorator {
   if (!Number.isInteger(cost) || cost < 1) throw new Error(`A route cannot cost ${cost}: give it an integer from 1.`);
-  return SetMetadata(LIMITED, { limit, cost });
+  return RouteSettings({ limited: { limit, cost } });
 }

@@ -45,8 +45,9 @@ export class ProblemFilter implements ExceptionFilter {
 /** The body of an error answer. A query may hold secrets, so only the path is repeated. */
 export function toProblem(
   error: AppError,
-  request: Pick<FastifyRequest, 'id' | 'url' | 'method' | 'ip' | 'user'>,
+  request: Pick<FastifyRequest, 'id' | 'url' | 'method' | 'ip' | 'user' | 'claims'>,
 ): ProblemDto {
+  const user = request.user?.id ?? request.claims?.sub; // by its token, where no guard has seen it
   return {
     type: `/problems/${error.code}`,
     title: STATUS_CODES[error.status] ?? 'Error',
@@ -62,7 +63,7 @@ export function toProblem(
       route: pathOf(request.url),
       method: request.method,
       ip: request.ip,
-      ...(request.user && { user: request.user.id }),
+      ...(user !== undefined && { user }),
     },
   };
 }

@@ -22,6 +22,11 @@ export async function addBodyHooks(fastify: FastifyInstance, timeoutMs: number):
   });
   await fastify.register(multipart); // reads nothing itself: the route's handler does, behind the guard
   fastify.addContentTypeParser(UPLOAD_PART, (_request, body, done) => done(null, body)); // nor does this
+  fastify.addHook('onRoute', (route) => {
+    const { maxBodyBytes } = route.config ?? {};
+    if (maxBodyBytes) route.bodyLimit = Math.min(maxBodyBytes, fastify.initialConfig.bodyLimit ?? maxBodyBytes);
+  });
+  fastify.addHook('preParsing', refuseUnknownPath);
   fastify.addHook('preParsing', refuseOtherTypes);
   fastify.addHook('preParsing', cutSlowBody(timeoutMs)); // not by onRoute: what no route answers is read too
 }
@@ -32,11 +37,17 @@ export function streamsBody(request: FastifyRequest): boolean {
   return mediaType !== undefined && mediaTypeOf(request) === mediaType;
 }
 
+/** No route reads its body: it is not worth to be parsed. */
+const refuseUnknownPath: preParsingHookHandler = (request, _reply, payload, done) => {
+  if (!request.is404) return done(null, payload);
+  done(HttpErrors.ROUTE_NOT_FOUND(request.method, request.url.split('?', 1)[0] ?? ''));
+};
+
 const refuseOtherTypes: preParsingHookHandler = (request, _reply, payload, done) => {
   const type = mediaTypeOf(request);
   const expected = request.routeOptions.config.streamsBody;
   const isBodiless = request.method === 'GET' || request.method === 'HEAD';
-  if (type === undefined || isBodiless || request.is404 || (STREAMED.includes(type) ? type : undefined) === expected)
+  if (type === undefined || isBodiless || (STREAMED.includes(type) ? type : undefined) === expected)
     return done(null, payload);
   done(HttpErrors.UNSUPPORTED_MEDIA_TYPE(expected));
 };

@@ -1,8 +1,8 @@
 // What OpenAPI says of a route of tus: the headers that it takes and answers with. It stands above Endpoint.
 import { applyDecorators } from '@nestjs/common';
-import { RouteConfig } from '@nestjs/platform-fastify';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { LOCATION, RATE_LIMIT, REQUEST_ID } from '../../common/decorators/openapi-responses.js';
+import { RouteSettings } from '../../common/decorators/route-settings.decorator.js';
 import { UPLOAD_PART } from '../../common/hooks/body.hooks.js';
 
 const TAKEN = {
@@ -48,10 +48,10 @@ export function TusEndpoint({
   const version = { name: 'Tus-Resumable', required: true, schema: { type: 'string', enum: ['1.0.0'] } };
   return applyDecorators(
     ...(isDiscovery
-      ? [RouteConfig({ cors: { preflightContinue: true, strictPreflight: false } })]
+      ? [RouteSettings({ cors: { preflightContinue: true, strictPreflight: false } })]
       : [ApiHeader(version)]),
     ...takes.map((name) => ApiHeader({ name, description: TAKEN[name], required: false })),
-    ...(body ? [RouteConfig({ streamsBody: UPLOAD_PART }), ApiConsumes(UPLOAD_PART)] : []),
+    ...(body ? [RouteSettings({ streamsBody: UPLOAD_PART }), ApiConsumes(UPLOAD_PART)] : []),
     ...(body ? [ApiBody({ required: body === 'required', schema: { type: 'string', format: 'binary' } })] : []),
     ApiResponse({ status, headers: headersOf(answers) }),
     ...(answersAsHead ? [ApiResponse({ status: 200, description: 'OK', headers: headersOf(answersAsHead) })] : []),

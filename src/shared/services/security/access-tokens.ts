@@ -13,27 +13,22 @@ export interface AccessClaims {
   exp: number;
 }
 
-export const ACCESS_TOKEN_ISSUER = 'holdfast';
-export const ACCESS_TOKEN_AUDIENCE = 'holdfast-api';
+const ACCESS_TOKEN_ISSUER = 'holdfast';
+const ACCESS_TOKEN_AUDIENCE = 'holdfast-api';
 /** RFC 9068, 2.1. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
 
-/**
- * Whether a token whose signature is right was made as an access token: one of another type, or without an end, is none,
- * even when it is signed with the same secret.
- */
-export function isAccessToken(token: string, claims: Partial<AccessClaims>): claims is AccessClaims {
-  const header = JSON.parse(Buffer.from(token.slice(0, token.indexOf('.')), 'base64url').toString()) as {
-    typ?: unknown;
-  };
-  const hasIds = typeof claims.sub === 'string' && typeof claims.sid === 'string';
-  return header.typ === ACCESS_TOKEN_TYPE && hasIds && Number.isInteger(claims.iat) && Number.isInteger(claims.exp);
+/** One of another type, or without an end, is no access token, even when it is signed with the same secret. */
+function isAccessToken(type: string | undefined, claims: unknown): claims is AccessClaims {
+  const { sub, sid, iat, exp } = claims as Partial<AccessClaims>;
+  const hasIds = typeof sub === 'string' && typeof sid === 'string';
+  return type === ACCESS_TOKEN_TYPE && hasIds && Number.isInteger(iat) && Number.isInteger(exp);
 }
 
 @Injectable()
 export class AccessTokens {
   /** A KeyObject: jsonwebtoken tries to parse a text secret as a public key first, 50 times slower. */
-  readonly key: KeyObject;
+  private readonly key: KeyObject;
   readonly ttlSeconds: number;
 
   constructor(
@@ -52,5 +47,21 @@ export class AccessTokens {
       audience: ACCESS_TOKEN_AUDIENCE,
       header: { alg: 'HS256', typ: ACCESS_TOKEN_TYPE },
     });
+  }
+
+  /** Null for what is not an access token of ours, or has expired. */
+  verify(token: string): AccessClaims | null {
+    try {
+      const { header, payload } = jwt.verify(token, this.key, {
+        algorithms: ['HS256'],
+        issuer: ACCESS_TOKEN_ISSUER,
+        audience: ACCESS_TOKEN_AUDIENCE,
+        clockTimestamp: Math.floor(this.clock.now() / 1000),
+        complete: true,
+      });
+      return isAccessToken(header.typ, payload) ? payload : null;
+    } catch {
+      return null; // malformed, forged, expired: its sender is told no more than that
+    }
   }
 }

@@ -1,0 +1,78 @@
+// How much of the API one caller may use: one decision for each request, told in the IETF's RateLimit fields.
+import { Inject, Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppConfig, type Rates } from '../../shared/config/app-config.js';
+import { networkOf } from '../../shared/libs/network.js';
+import { RateLimiter, refusedTier, retryAfterOf, type Taking } from '../../shared/services/cache/rate-limiter.js';
+import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { HttpErrors } from '../http.errors.js';
+
+export type LimitKind = 'standard' | 'auth';
+
+/** The rates of a kind, and how RateLimit-Policy says them. */
+interface Limit {
+  rates: Rates;
+  policy: string;
+}
+
+@Injectable()
+export class RequestLimits {
+  private readonly limits: Readonly<Record<LimitKind, Limit>>;
+
+  constructor(
+    private readonly config: AppConfig,
+    private readonly limiter: RateLimiter,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    const { standard, auth } = config.rateLimits;
+    this.limits = { standard: limitOf(standard), auth: limitOf(auth) };
+  }
+
+  /**
+   * Takes from both tiers of the caller or from none. Routes that let people in count by address: who asks is not known
+   * yet, or is what is guessed. All others count by user where the access token says one. Throws RATE_LIMITED.
+   */
+  count(request: FastifyRequest, reply: FastifyReply, kind: LimitKind, cost: number): void | Promise<void> {
+    if (kind === 'auth') return this.take(reply, `auth:${networkOf(request.ip)}`, kind, cost);
+    const userId = request.claims?.sub;
+    return this.take(reply, userId ? `user:${userId}` : `ip:${networkOf(request.ip)}`, kind, cost);
+  }
+
+  /** For a request that its token's user was charged for, and that turns out to be a stranger's. Throws RATE_LIMITED. */
+  countStranger(request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
+    return this.take(reply, `ip:${networkOf(request.ip)}`, 'standard', 1);
+  }
+
+  private take(reply: FastifyReply, caller: string, kind: LimitKind, cost: number): void | Promise<void> {
+    if (this.config.rateLimits.mode === 'off') return;
+    const limit = this.limits[kind];
+    const taking = this.limiter.take(caller, limit.rates, cost);
+    if (taking instanceof Promise) return taking.then((taken) => this.settle(reply, caller, limit, taken));
+    this.settle(reply, caller, limit, taking);
+  }
+
+  private settle(reply: FastifyReply, caller: string, { rates, policy }: Limit, taking: Taking): void {
+    reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, taking));
+    const tier = refusedTier(taking);
+    if (tier === null) return;
+    if (this.config.rateLimits.mode === 'dry-run') {
+      this.log.warn({ caller, tier }, 'RATE_LIMITED would be the answer, but for RATE_LIMIT_MODE=dry-run');
+      return;
+    }
+    throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(taking[tier]));
+  }
+}
+
+function limitOf(rates: Rates): Limit {
+  const say = (tier: keyof Rates): string => `"${tier}";q=${rates[tier].quota};w=${rates[tier].window}`;
+  return { rates, policy: `${say('burst')}, ${say('sustained')}` };
+}
+
+/** Whole seconds, at most the window: what a full slot may take longer (1/60) would only puzzle. Retry-After has it. */
+function describe(rates: Rates, taking: Taking): string {
+  const say = (tier: keyof Rates): string => {
+    const { remaining, resetMs } = taking[tier];
+    return `"${tier}";r=${remaining};t=${Math.min(rates[tier].window, Math.ceil(resetMs / 1000))}`;
+  };
+  return `${say('burst')}, ${say('sustained')}`;
+}

@@ -1,0 +1,197 @@
+// No request stops the event loop, whatever its body, headers or target look like, on any route that anybody may call.
+//
+// Measured is the CPU time of the server's main thread from sending a request to its answer: no pause of the event loop
+// is longer than that. Wall-clock time would measure the other processes of a busy machine, and the CPU time of the whole
+// process the threads that hash passwords and collect garbage. Linux counts it in nanoseconds (/proc/<pid>/schedstat).
+// How fast the machine is now is found by the same measure of a plain JSON body of one megabyte.
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import type { Api, Tokens } from '../support/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { BODY_SHAPES, HEADER_SHAPES, PATH_SHAPES, QUERY_SHAPES } from '../support/hostile-shapes.js';
+import { type Operation, readOperations, type Schema } from '../support/openapi.js';
+import { type RawRequest, send } from '../support/raw-http.js';
+import { DataDir, ServerProcess } from '../support/server-process.js';
+
+jest.setTimeout(600_000);
+
+/** The default, in bytes, with nothing left for one byte more. */
+const BODY_LIMIT = 1_048_576;
+/** What routes take that anybody may call. */
+const PUBLIC_BODY_LIMIT = 16_384;
+const MAX_PAUSE_MS = 50;
+/** How many times as much as a plain body a hostile one may cost, where the machine is so slow that this is more. */
+const MAX_FACTOR = 5;
+/** A garbage collection may fall into one measurement, but not into each; quadratic work does. */
+const ATTEMPTS = 3;
+
+const suite = process.platform === 'linux' ? describe : describe.skip;
+suite('hostile shapes', () => {
+  const dataDir = new DataDir();
+  let database: ClonedDatabase;
+  let server: ServerProcess;
+  let api: Api;
+  let token: string;
+  let operations: Operation[];
+  let maxMs: number;
+
+  beforeAll(async () => {
+    database = await cloneDatabase();
+    server = new ServerProcess(dataDir, { DATABASE_URL: database.url, RATE_LIMIT_MODE: 'off' });
+    api = await server.ready();
+    token = await makeAdmin();
+    operations = await readOperations(api);
+    maxMs = Math.max(MAX_PAUSE_MS, MAX_FACTOR * (await calibrate()));
+  });
+  afterAll(async () => {
+    await server.stop();
+    await database.drop();
+    dataDir.remove();
+  });
+
+  async function makeAdmin(): Promise<string> {
+    const login = { email: `${randomUUID()}@example.com`, password: 'correct horse battery staple' };
+    const { user } = (await api.post<Tokens>('/api/auth/register', { ...login, name: 'Root' })).body;
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    await client.query(`UPDATE users SET role = 'ADMIN' WHERE uuid = $1`, [user.id]).finally(() => client.end());
+    return (await api.post<Tokens>('/api/auth/login', login)).body.accessToken;
+  }
+
+  const port = () => Number(new URL(api.url).port);
+
+  function mainThreadMs(): number {
+    return Number(readFileSync(`/proc/${server.pid}/task/${server.pid}/schedstat`, 'utf8').split(' ')[0]) / 1e6;
+  }
+
+  async function costOf(request: RawRequest): Promise<{ ms: number; status: number }> {
+    const before = mainThreadMs();
+    const { status } = await send(port(), request);
+    return { ms: mainThreadMs() - before, status };
+  }
+
+  /** The median of five, once the code is compiled. */
+  async function calibrate(): Promise<number> {
+    const body = JSON.stringify({ title: 'x'.repeat(BODY_LIMIT - 100) });
+    const request = { method: 'POST', path: '/api/tasks', headers: headersFor(true, true), body };
+    for (let warmUp = 0; warmUp < 5; warmUp++) await send(port(), request);
+    const costs: number[] = [];
+    for (let at = 0; at < 5; at++) costs.push((await costOf(request)).ms);
+    return costs.sort((one, other) => one - other)[2] as number;
+  }
+
+  function headersFor(isKnown: boolean, hasBody = false): Record<string, string> {
+    return {
+      ...(isKnown && { authorization: `Bearer ${token}` }),
+      ...(hasBody && { 'content-type': 'application/json' }),
+    };
+  }
+
+  /** What it answered, and whether it took too long; the process answers its probe beside it. */
+  async function faultOf(name: string, request: RawRequest): Promise<string[]> {
+    let least = Infinity;
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const [{ ms, status }, live] = await Promise.all([costOf(request), api.get('/health/live')]);
+      if (live.status !== 200) return [`${name}: /health/live answered ${live.status}`];
+      if (status >= 500) return [`${name}: ${status}`];
+      least = Math.min(least, ms);
+      if (least <= maxMs) return [];
+    }
+    return [`${name}: ${Math.round(least)} ms, ${Math.round(maxMs)} ms are allowed`];
+  }
+
+  async function faultsOf(requests: ReadonlyArray<readonly [string, RawRequest]>): Promise<string[]> {
+    const faults: string[] = [];
+    for (const [name, request] of requests) faults.push(...(await faultOf(name, request)));
+    return faults;
+  }
+
+  const withBodies = (path: string, method: string, schema: Schema, bytes: number, isKnown: boolean) =>
+    Object.entries(BODY_SHAPES).map(([name, make]) => {
+      const request = { method, path, headers: headersFor(isKnown, true), body: make(bytes, schema) };
+      return [`${method} ${path}, ${name}`, request] as const;
+    });
+
+  it('there are at least 60 of them', () => {
+    const all = [BODY_SHAPES, HEADER_SHAPES, QUERY_SHAPES, PATH_SHAPES].flatMap((shapes) => Object.keys(shapes));
+    expect(all.length).toBeGreaterThanOrEqual(60);
+  });
+
+  it('as bodies of the routes that anybody may call, up to their limit', async () => {
+    const open = operations.filter(({ body, isPublic }) => body && isPublic);
+    expect(open.map(({ path }) => path)).toEqual(
+      expect.arrayContaining(['/api/auth/login', '/api/auth/register', '/api/auth/refresh']),
+    );
+    for (const { method, path, body } of open)
+      expect(await faultsOf(withBodies(path, method, body as Schema, PUBLIC_BODY_LIMIT, false))).toEqual([]);
+  });
+
+  it('as bodies beyond that limit, which are refused unread', async () => {
+    for (const { method, path, body } of operations.filter((operation) => operation.body && operation.isPublic)) {
+      const requests = withBodies(path, method, body as Schema, BODY_LIMIT, false).filter(
+        ([, { body: sent }]) => Buffer.byteLength(sent) > PUBLIC_BODY_LIMIT,
+      );
+      expect(requests.length).toBeGreaterThan(40);
+      for (const [name, request] of requests) expect([name, (await costOf(request)).status]).toEqual([name, 413]);
+    }
+  });
+
+  it('as bodies of a megabyte to a path that no route has, and without a token to one that needs it', async () => {
+    for (const path of ['/api/nothing', '/api/tasks'])
+      expect(await faultsOf(withBodies(path, 'POST', { properties: { title: {} } }, BODY_LIMIT, false))).toEqual([]);
+  });
+
+  it.each([
+    ['POST', '/api/tasks'],
+    ['POST', '/api/tasks/bulk'],
+    ['POST', '/api/batch'],
+    ['POST', '/api/jobs'],
+    ['POST', '/api/users'],
+    ['POST', '/api/buckets'],
+    ['PUT', '/api/profile'],
+  ])('as bodies of a megabyte, by a user: %s %s', async (method, path) => {
+    const operation = operations.find((one) => one.method === method && one.path === path);
+    expect(await faultsOf(withBodies(path, method, operation?.body as Schema, BODY_LIMIT, true))).toEqual([]);
+  });
+
+  it('as headers and queries of the routes that anybody may call, and of some that need a token', async () => {
+    const paths = operations
+      .filter(({ isPublic, method }) => isPublic && method === 'GET')
+      .map(({ path }) => path.replace(/\{\w+\}/g, 'a'));
+    expect(paths.length).toBeGreaterThanOrEqual(7);
+    const known = ['/api/tasks', '/api/users', '/api/files', '/api/tasks/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11'];
+    const requests = [...paths, ...known].flatMap((path) => {
+      const own = headersFor(known.includes(path));
+      return [
+        ...Object.entries(HEADER_SHAPES).map(
+          ([name, headers]) =>
+            [`GET ${path}, ${name}`, { method: 'GET', path, headers: { ...own, ...headers } }] as const,
+        ),
+        ...Object.entries(QUERY_SHAPES).map(
+          ([name, query]) => [`GET ${path}, ${name}`, { method: 'GET', path: path + query, headers: own }] as const,
+        ),
+      ];
+    });
+    expect(await faultsOf(requests)).toEqual([]);
+  });
+
+  it('as headers of routes that take a body', async () => {
+    const targets = ['/api/auth/login', '/api/auth/refresh', '/api/files', '/api/uploads', '/api/nothing'];
+    const requests = targets.flatMap((path) =>
+      Object.entries(HEADER_SHAPES).map(([name, headers]) => {
+        const request = { method: 'POST', path, headers: { ...headersFor(true, true), ...headers }, body: '{}' };
+        return [`POST ${path}, ${name}`, request] as const;
+      }),
+    );
+    expect(await faultsOf(requests)).toEqual([]);
+  });
+
+  it('as paths', async () => {
+    const requests = Object.entries(PATH_SHAPES).map(
+      ([name, path]) => [name, { method: 'GET', path, headers: headersFor(true) }] as const,
+    );
+    expect(await faultsOf(requests)).toEqual([]);
+  });
+});
