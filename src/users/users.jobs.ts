@@ -1,8 +1,9 @@
 // The users' jobs in words; who does them stands in handlers/.
-import { IsUUID } from 'class-validator';
+import { IsBoolean, IsIn, IsUUID, ValidateIf } from 'class-validator';
 import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
+import { CSV_ENCODINGS, type CsvEncoding } from './handlers/csv-decoder.js';
 
 const common = { queue: 'users', attempts: 3, backoff: exponential(2_000), concurrency: 2 };
 
@@ -10,6 +11,18 @@ export class ImportUsersPayload {
   /** One of the owner's files. */
   @IsUUID()
   fileId!: string;
+
+  /** Of a file without a byte order mark; default UTF-8. */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsIn(CSV_ENCODINGS)
+  encoding?: CsvEncoding;
+}
+
+export class ExportUsersPayload {
+  /** Begin with a byte order mark, without which Excel takes UTF-8 for windows-1252. */
+  @ValidateIf((_, value) => value !== undefined)
+  @IsBoolean()
+  bom?: boolean;
 }
 
 /** Counts all living users; the numbers are the job's result. */
@@ -25,7 +38,7 @@ export const CountUsers = defineJob({
 export const ExportUsers = defineJob({
   ...common,
   name: 'users.export',
-  payload: NoPayload,
+  payload: ExportUsersPayload,
   timeoutMs: 600_000,
   requestable: 'users:read',
 });

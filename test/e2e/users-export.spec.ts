@@ -36,6 +36,7 @@ const STRANGE: Array<Partial<User>> = [
     hobbies: ["'", "'-1", '=1', ';', '\\', '\\;', 'a;b\\'],
   },
   { email: '=sum@example.com', username: '=HYPERLINK("x")', name: '+1', age: null, hobbies: ['@home', '"', ','] },
+  { email: null, username: 'a;=1+1', name: `b;"=cmd|'/C calc'!A0;`, age: null, hobbies: ['c;=1', ';+1'] },
   { email: null, username: '-dash', name: 'Comma, "quote"\r\nand line', age: 150, hobbies: [] },
   { email: 'zoe@example.com', username: null, name: 'Zoë 😀 李', age: 1, hobbies: ['ÅΩ'] },
   { email: null, username: '＝wide', name: '\ufeffbom', age: null, hobbies: ['\r\n x'.trim()] },
@@ -65,9 +66,17 @@ describe('an export', () => {
     expect(rows[0]).toMatchObject({ email: root.email, role: 'ADMIN' });
   });
 
+  it('begins with a byte order mark where it is asked to', async () => {
+    const startOf = async (payload: object): Promise<string> => {
+      const { result } = await runJob(root, 'users.export', payload);
+      return (await downloadFile(root, result?.['fileId'] as string)).text.slice(0, 3);
+    };
+    expect([await startOf({ bom: true }), await startOf({ bom: false })]).toEqual(['\ufeffid', 'id,']);
+  });
+
   it('is imported again as it is, and nothing is lost on the way', async () => {
     const before = await server.sql(shown);
-    const { result } = await runJob(root, 'users.export');
+    const { result } = await runJob(root, 'users.export', { bom: true });
     const { text } = await downloadFile(root, result?.['fileId'] as string);
     await server.sql('UPDATE users SET deleted_at = now() WHERE password_hash IS NULL');
     const job = await runJob(root, 'users.import', { fileId: await uploadFile(root, text) });
@@ -148,9 +157,8 @@ describe('statistics', () => {
     const bob = await server.registerUser('Bob');
     for (const type of ['users.statistics', 'users.export'])
       expect(await bob.api.post('/api/jobs', { type })).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
-    expect(await root.api.post('/api/jobs', { type: 'users.export', payload: { all: true } })).toMatchObject({
-      status: 400,
-    });
+    for (const payload of [{ all: true }, { bom: 'yes' }, { bom: null }])
+      expect(await root.api.post('/api/jobs', { type: 'users.export', payload })).toMatchObject({ status: 400 });
   });
 });
 

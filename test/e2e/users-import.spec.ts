@@ -48,8 +48,8 @@ const countImported = async (): Promise<number> => (await imported()).length;
 const countFiles = async (): Promise<number> =>
   (await server.sql<{ n: number }>('SELECT count(*)::integer AS n FROM files'))[0]?.n ?? 0;
 
-async function importOf(content: string | Uint8Array<ArrayBuffer>): Promise<Job> {
-  return runJob(root, 'users.import', { fileId: await uploadFile(root, content) });
+async function importOf(content: string | Uint8Array<ArrayBuffer>, options: { encoding?: string } = {}): Promise<Job> {
+  return runJob(root, 'users.import', { fileId: await uploadFile(root, content), ...options });
 }
 async function rejectionsOf(job: Job): Promise<string[]> {
   const { text, headers } = await downloadFile(root, job.result?.['fileId'] as string);
@@ -74,6 +74,7 @@ const MIXED = asFile([
   ',zoe,Zoe\u0308 😀,0,',
   `broken@example.com,"bro"ken,B,1,`,
   'few@example.com,few',
+  'many@example.com,many,,,,many',
   `long@example.com,${'u'.repeat(51)},${'n'.repeat(101)},200,${'h'.repeat(101)}`,
   '',
   'taken@example.com,fresh,Taken,,',
@@ -88,7 +89,7 @@ describe('a file', () => {
     );
     const job = await importOf(MIXED);
     expect(job).toMatchObject({ status: 'SUCCEEDED', progress: 100, attempts: 1 });
-    expect(job.result).toEqual({ rows: 13, added: 4, rejected: 9, fileId: expect.any(String) });
+    expect(job.result).toEqual({ rows: 14, added: 5, rejected: 9, fileId: expect.any(String) });
     const hobbies = ['navy', '=cobol', 'a;b'];
     expect(await imported()).toEqual([
       { email: 'ada@example.com', username: 'ada', name: 'Ada Lovelace', age: 36, hobbies: ['math', 'poetry'] },
@@ -100,6 +101,7 @@ describe('a file', () => {
         hobbies,
       },
       { email: null, username: 'zoe', name: 'Zoë 😀', age: 0, hobbies: [] },
+      { email: 'few@example.com', username: 'few', name: null, age: null, hobbies: [] },
       { email: 'last@example.com', username: null, name: null, age: null, hobbies: [] },
     ]);
     expect(await rejectionsOf(job)).toEqual([
@@ -108,16 +110,37 @@ describe('a file', () => {
       '5 username USERNAME_TAKEN',
       '6  NAMELESS',
       '8  MALFORMED',
-      '9  COLUMN_COUNT',
-      '10 username TOO_LONG',
-      '10 name TOO_LONG',
-      '10 age NOT_AN_AGE',
-      '10 hobbies TOO_LONG',
-      '11 email EMAIL_TAKEN',
-      '12  RECORD_TOO_LONG',
+      '10  COLUMN_COUNT',
+      '11 username TOO_LONG',
+      '11 name TOO_LONG',
+      '11 age NOT_AN_AGE',
+      '11 hobbies TOO_LONG',
+      '12 email EMAIL_TAKEN',
+      '13  RECORD_TOO_LONG',
     ]);
     const [row] = await server.sql(`SELECT role, version, deleted_at, uuid::text FROM users WHERE username = 'zoe'`);
     expect(row).toEqual({ role: 'USER', version: 1, deleted_at: null, uuid: expect.stringMatching(/^.{14}7/) });
+  });
+
+  it('of Excel in Western Europe is taken once its encoding is said, and until then the job says how', async () => {
+    const content = Buffer.from(
+      'sep=;\r\nE-Mail;Name;Age;\r\nzoe@example.com;Zo\xeb M\xfcller;30;\r\n;;;\r\n',
+      'latin1',
+    );
+    const refused = await importOf(content);
+    expect(refused).toMatchObject({ status: 'FAILED', error: { code: UserErrors.IMPORT_NOT_UTF8.code } });
+    expect(refused.error?.message).toContain('"encoding": "windows-1252"');
+    const job = await importOf(content, { encoding: 'windows-1252' });
+    expect(job.result).toEqual({ rows: 1, added: 1, rejected: 0, fileId: null });
+    expect(await imported()).toMatchObject([{ email: 'zoe@example.com', name: 'Zoë Müller', age: 30 }]);
+  });
+
+  it('of Excel as Unicode text, declared as a spreadsheet, is taken', async () => {
+    const content = Buffer.from('\ufeffemail\tname\r\nzoe@example.com\tZoë\r\n', 'utf16le');
+    const fileId = await uploadFile(root, content, 'application/vnd.ms-excel');
+    const job = await runJob(root, 'users.import', { fileId });
+    expect(job.result).toEqual({ rows: 1, added: 1, rejected: 0, fileId: null });
+    expect(await imported()).toMatchObject([{ email: 'zoe@example.com', name: 'Zoë' }]);
   });
 
   it('that is imported twice adds nobody twice', async () => {
@@ -189,6 +212,8 @@ describe('is refused as a whole, at the first attempt, and adds nobody:', () => 
       {},
       { fileId: 'x' },
       { fileId: 1 },
+      { fileId: '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11', encoding: 'utf-7' },
+      { fileId: '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11', encoding: null },
       { fileId: '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11', more: 1 },
     ])
       expect(await asked(root, payload)).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });

@@ -8,9 +8,13 @@ import { until } from './until.js';
 export type Job = Wire<JobDto>;
 
 /** Gives the file's id. */
-export async function uploadFile(person: Person, content: string | Uint8Array<ArrayBuffer>): Promise<string> {
+export async function uploadFile(
+  person: Person,
+  content: string | Uint8Array<ArrayBuffer>,
+  type = 'text/csv',
+): Promise<string> {
   const form = new FormData();
-  form.append('file', new Blob([content], { type: 'text/csv' }), 'people.csv');
+  form.append('file', new Blob([content], { type }), 'people.csv');
   const headers = { authorization: `Bearer ${person.accessToken}` };
   const response = await fetch(`${person.api.url}/api/files`, { method: 'POST', headers, body: form });
   if (response.status !== 201) throw new Error(`The upload answered ${response.status}: ${await response.text()}`);

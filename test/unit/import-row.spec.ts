@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { createValidationPipe } from '../../src/common/pipes/validation.pipe.js';
 import { CreateUserDto } from '../../src/users/dto/user.dto.js';
 import { joinHobbies } from '../../src/users/handlers/csv-cells.js';
+import type { CsvEncoding } from '../../src/users/handlers/csv-decoder.js';
 import { ImportFile, MOST_ROWS } from '../../src/users/handlers/import-file.js';
 import { checkRow, type CheckedRow, type ImportedUser, REASONS, rowUuid } from '../../src/users/handlers/import-row.js';
 import { UserErrors } from '../../src/users/users.errors.js';
@@ -10,9 +11,9 @@ import { below, pick, seeded } from '../support/random.js';
 
 const JOB = '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
 
-function read(content: string | Uint8Array, size = 65_536): CheckedRow[] {
+function read(content: string | Uint8Array, size = 65_536, encoding?: CsvEncoding): CheckedRow[] {
   const bytes = Buffer.from(content);
-  const file = new ImportFile();
+  const file = new ImportFile(encoding);
   const rows: CheckedRow[] = [];
   const take = (piece: Uint8Array | null): void => {
     for (const record of file.read(piece)) rows.push(checkRow(JOB, file.columns, record));
@@ -33,6 +34,22 @@ describe('the header', () => {
     ['with a byte order mark', '\ufeffage,email,username\n36,ada@example.com,ada\n'],
     ['with semicolons', 'age;email;username\n36;ada@example.com;ada\n'],
     ['after empty lines, quoted', '\r\n\n"age","email","username"\r\n36,ada@example.com,ada'],
+    ['with tabs', 'age\temail\tusername\n36\tada@example.com\tada\n'],
+    ['with |', 'age|email|username\n36|ada@example.com|ada\n'],
+    [
+      'with the line by which Excel knows the delimiter',
+      '\ufeffsep=;\r\nage;email;username\r\n36;ada@example.com;ada\r\n',
+    ],
+    ['with such a line, quoted, for tabs', '"sep=\t"\nage\temail\tusername\n36\tada@example.com\tada\n'],
+    ['in another spelling', ' Age ;"E-Mail";USER_NAME\n36;ada@example.com;ada\n'],
+    ['with invisible characters', 'age,\u200be\u2011mail\u00a0,user\u00adname\n36,ada@example.com,ada\n'],
+    ['with blanks before quotes', '"age", "email", "username"\n36, "ada@example.com", "ada"\n'],
+    ['with empty columns at the end', 'age;email;username;;\n36;ada@example.com;ada;;\n'],
+    ['after rows that were emptied', ';;\r\n"";"";""\r\nage;email;username\r\n36;ada@example.com;ada\r\n'],
+    ['with lines of an old Mac', 'age,email,username\r36,ada@example.com,ada\r'],
+    ['before the end of a DOS file', 'age,email,username\r\n36,ada@example.com,ada\r\n\x1a'],
+    ['before such an end right behind the last cell', 'age,email,username\r\n36,ada@example.com,ada\x1a\x1a'],
+    ['before rows of separators alone', 'age;email;username\n;;\n36;ada@example.com;ada\n;;\n;;\n ; ;\n""\n'],
     ['of an export', 'id,age,email,username,role,createdAt,updatedAt\n1,36,ada@example.com,ada,ADMIN,x,y\n'],
   ])('%s', (_how, content) => {
     const user = { email: 'ada@example.com', username: 'ada', name: null, age: 36, hobbies: [] };
@@ -43,7 +60,11 @@ describe('the header', () => {
     ['no bytes', ''],
     ['only line breaks', '\r\n\r\n'],
     ['an unknown column', 'email,password\n'],
-    ['a column without a name', 'email,\n'],
+    ['a column without a name', 'email,,name\n'],
+    ['a separator that separates nothing', 'sep=x\nemailxname\n'],
+    ['a line of the separator alone', 'sep=;\n'],
+    ['a column twice in two spellings', 'email,E-Mail\n'],
+    ['a column that only begins like one', 'email2,username\n'],
     ['a column twice', 'email,Email\n'],
     ['no name for anybody', 'name,age\n'],
     ['a broken quote', '"email,name\n'],
@@ -58,12 +79,44 @@ describe('the header', () => {
 describe('the file', () => {
   it.each([
     ['Latin-1', Buffer.from('email,name\na@example.com,Zo\xeb\n', 'latin1')],
-    ['UTF-16', Buffer.from('\ufeffemail\n', 'utf16le')],
     ['a character that is cut off', Buffer.from('email,name\na@example.com,é').subarray(0, -1)],
     ['a surrogate', Buffer.from([...Buffer.from('email\n'), 0xed, 0xa0, 0x80])],
   ])('refuses %s', (_what, bytes) => {
     for (const size of [1, 1_000])
       expect(() => read(bytes, size)).toThrow(expect.objectContaining({ code: UserErrors.IMPORT_NOT_UTF8.code }));
+  });
+
+  it('that is not UTF-8 is refused with what to do', () => {
+    expect(() => read(Buffer.from('email,name\na@example.com,Zo\xeb\n', 'latin1'))).toThrow(
+      'The file is not UTF-8: save it as "CSV UTF-8", or send "encoding": "windows-1252" with the job.',
+    );
+  });
+
+  const inUtf16be = (text: string): Buffer => Buffer.from(`\ufeff${text}`, 'utf16le').swap16();
+  const ZOE = 'email;name\r\nzoe@example.com;Zoë €\r\n';
+  it.each<[string, Uint8Array, CsvEncoding | undefined]>([
+    ['UTF-16 little endian by its mark', Buffer.from(`\ufeff${ZOE}`, 'utf16le'), undefined],
+    ['UTF-16 big endian by its mark', inUtf16be(ZOE), undefined],
+    ['UTF-16 without a mark, as it is said', Buffer.from(ZOE, 'utf16le'), 'utf-16le'],
+    ['windows-1252', Buffer.from(ZOE.replace('€', '\x80'), 'latin1'), 'windows-1252'],
+    ['latin1, which is read as windows-1252', Buffer.from(ZOE.replace('€', '\x80'), 'latin1'), 'latin1'],
+    ['UTF-8 by its mark, whatever is said', Buffer.from(`\ufeff${ZOE}`), 'windows-1252'],
+    ['UTF-8, as it is said', Buffer.from(ZOE), 'utf-8'],
+  ])('is read in %s', (_what, bytes, encoding) => {
+    for (const size of [1, 2, 5, 1_000])
+      expect(read(bytes, size, encoding)).toEqual([
+        { uuid: rowUuid(JOB, 1), email: 'zoe@example.com', username: null, name: 'Zoë €', age: null, hobbies: [] },
+      ]);
+  });
+
+  it.each<[string, Uint8Array, CsvEncoding | undefined]>([
+    ['half of a character in UTF-16', Buffer.from('\ufeffemail\n\ud800x', 'utf16le'), undefined],
+    ['half a unit at the end of UTF-16', Buffer.from('\ufeffemail\n', 'utf16le').subarray(0, -1), undefined],
+    ['another encoding than is said', Buffer.from('email\n\x00', 'latin1'), 'utf-16be'],
+  ])('is refused when it is %s', (_what, bytes, encoding) => {
+    expect(() => read(bytes, 1_000, encoding)).toThrow(
+      expect.objectContaining({ code: UserErrors.IMPORT_ENCODING.code }),
+    );
   });
 
   it('puts characters together that come in pieces', () => {
@@ -106,8 +159,8 @@ describe('a row', () => {
       `a@example.com,,,-1,${'h;'.repeat(50)}h`,
       'a@example.com,,,1.5,a;;b',
       'a@example.com,a\0b,,x,',
-      'a@example.com,,,,,',
-      'a@example.com',
+      'a@example.com,,,,,x',
+      'a@example.com,,,,,, ,x',
       'a@example.com,"b"c,,,',
       `a@example.com,${'x'.repeat(70_000)},,,`,
       `${flood}@example.com,${flood},${flood},${flood},${flood}`,
@@ -138,6 +191,33 @@ describe('a row', () => {
       '12 username TOO_MANY_MARKS',
       '12 hobbies TOO_MANY_MARKS',
     ]);
+  });
+
+  it('may lack cells at its end, or have empty ones too many', () => {
+    const ada = {
+      uuid: rowUuid(JOB, 1),
+      email: 'ada@example.com',
+      username: 'ada',
+      name: null,
+      age: null,
+      hobbies: [],
+    };
+    for (const more of ['', ';', ';;;;;', ';;; ;""'])
+      expect(read(`email;username;name;age\nada@example.com;ada${more}\n`)).toEqual([ada]);
+    expect(reasonsOf('name;email\nAda\n')).toEqual(['1  NAMELESS']);
+  });
+
+  it('with an e-mail address that nobody could type is refused, with the column and the reason', () => {
+    expect(reasonsOf('email,name\n\u200bada@example.com,Ada\nb\u00adob@example.com,Bob\n')).toEqual([
+      '1 email HIDDEN',
+      '2 email HIDDEN',
+    ]);
+  });
+
+  it('of separators alone is none: not counted, not rejected', () => {
+    const rows = read('email;name;age\n;;\nada@example.com;Ada;30\n;;\n  ;;\n"";;""\nbob@example.com;Bob;31\n;;\n;;');
+    expect(rows).toMatchObject([{ email: 'ada@example.com' }, { email: 'bob@example.com' }]);
+    expect((rows[1] as ImportedUser).uuid).toBe(rowUuid(JOB, 2));
   });
 
   it('is taken or refused just as POST /api/users does it', async () => {

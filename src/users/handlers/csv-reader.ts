@@ -1,5 +1,8 @@
 // Reads CSV (RFC 4180) as it comes, and goes on after a record that cannot be read. Pure.
 
+export const DELIMITERS = [',', ';', '\t', '|'] as const;
+export type Delimiter = (typeof DELIMITERS)[number];
+
 /** A record's fields, or why it has none. */
 export type CsvRecord = string[] | CsvFault;
 export type CsvFault = 'MALFORMED' | 'RECORD_TOO_LONG';
@@ -17,6 +20,7 @@ interface Scanned {
  * Not csv-parse: after a quote in the wrong place it takes the rows that follow for a part of the broken one, up to the
  * next quote that fits, and after a record that is too long it drops the rest of the piece without a word. Here a bad
  * record ends with its first line, and all others stay. Lines end with CRLF, LF or CR; empty ones are passed over.
+ * Blanks between a delimiter and a quote are passed over too: many people write `a, "b"`.
  */
 export class CsvReader {
   private readonly unquoted: RegExp;
@@ -25,7 +29,7 @@ export class CsvReader {
   /** Within a line that is too long to keep. */
   private isSkipping = false;
 
-  constructor(private readonly delimiter: ',' | ';') {
+  constructor(private readonly delimiter: Delimiter) {
     this.unquoted = new RegExp(`[^"\\r\\n${delimiter}]*`, 'y');
   }
 
@@ -55,12 +59,13 @@ export class CsvReader {
   private scan(text: string, start: number, isEnd: boolean): Scanned | null {
     const fields: string[] = [];
     for (let at = start; ; at++) {
-      if (text[at] === '"') {
-        const close = closingQuote(text, at);
+      const open = skipBlanks(text, at);
+      if (text[open] === '"') {
+        const close = closingQuote(text, open);
         if (!isEnd && (close === -1 || close === text.length - 1)) return null;
         if (close === -1) return { record: 'MALFORMED', end: text.length };
-        fields.push(text.slice(at + 1, close).replaceAll('""', '"'));
-        at = close + 1;
+        fields.push(text.slice(open + 1, close).replaceAll('""', '"'));
+        at = skipBlanks(text, close + 1);
       } else {
         this.unquoted.lastIndex = at;
         this.unquoted.test(text);
@@ -82,6 +87,13 @@ export class CsvReader {
     this.isSkipping = end === -1;
     return end === -1 ? text.length : end;
   }
+}
+
+/** Not tabs: one may be the delimiter. */
+function skipBlanks(text: string, start: number): number {
+  let at = start;
+  while (text[at] === ' ') at++;
+  return at;
 }
 
 /** -1: none yet. Two quotes are one in the text. */

@@ -1,14 +1,19 @@
 // The thread that reads the file of an import once before anybody is added: is it one, and how many rows has it?
 import { AppError } from '../../shared/libs/app-error.js';
+import type { CsvEncoding } from './csv-decoder.js';
 import { ImportFile } from './import-file.js';
 import { type Asking, askThrough } from './thread-questions.js';
 
 /** A thread cannot throw an AppError: of an error's class and members nothing arrives. */
 export type ImportCheck = { rows: number } | { refusal: Pick<AppError, 'code' | 'status' | 'level' | 'message'> };
 
-export default async function checkFile(task: Asking): Promise<ImportCheck> {
+export interface CheckTask extends Asking {
+  encoding?: CsvEncoding;
+}
+
+export default async function checkFile(task: CheckTask): Promise<ImportCheck> {
   const nextPiece = askThrough<'next', Uint8Array | null>(task);
-  const file = new ImportFile();
+  const file = new ImportFile(task.encoding);
   let rows = 0;
   let piece: Uint8Array | null;
   try {

@@ -1,22 +1,18 @@
-// The file of an import: UTF-8, a header, numbered records. What makes the whole file unusable is thrown. Pure.
+// The file of an import: text, a header, numbered records. What makes the whole file unusable is thrown. Pure.
 import { UserErrors } from '../users.errors.js';
-import { type CsvRecord, CsvReader, LONGEST_RECORD } from './csv-reader.js';
-
-export const IMPORT_COLUMNS = ['email', 'username', 'name', 'age', 'hobbies'] as const;
-export type ImportColumn = (typeof IMPORT_COLUMNS)[number];
-
-/** Of an export; they are passed over, so that its file may be imported as it is. Nobody gets a role or an id by import. */
-const PASSED_OVER = ['id', 'role', 'createdAt', 'updatedAt'];
-
-const COLUMNS = new Map<string, ImportColumn | null>([
-  ...IMPORT_COLUMNS.map((column) => [column, column] as const),
-  ...PASSED_OVER.map((column) => [column.toLowerCase(), null] as const),
-]);
+import { CsvDecoder, type CsvEncoding } from './csv-decoder.js';
+import { CsvReader, type CsvRecord, type Delimiter, LONGEST_RECORD } from './csv-reader.js';
+import { type ImportColumn, readHeader, readSeparatorLine } from './import-header.js';
 
 /** What an import may have, without the header. */
 export const MOST_ROWS = 100_000;
 
-/** `row`: counted from 1, without the header and without empty lines. */
+/** Lines of nothing but separators: spreadsheets write them for rows that were emptied. */
+const BLANK_LINES = /^(?:[,;|\t "]*[\r\n])+/;
+/** Ctrl-Z: DOS programs end a text with it. */
+const END_OF_FILE = '\x1a';
+
+/** `row`: counted from 1, without the header and without blank rows. */
 export interface NumberedRecord {
   row: number;
   record: CsvRecord;
@@ -26,16 +22,28 @@ export class ImportFile {
   /** Of the file, in its order; null: passed over. */
   columns: ReadonlyArray<ImportColumn | null> = [];
   private rows = 0;
-  private readonly decoder = new TextDecoder('utf-8', { fatal: true });
+  private readonly decoder: CsvDecoder;
   private reader: CsvReader | undefined;
   /** What comes before the reader is known. */
   private head = '';
+  /** As a line `sep=` above the header says. */
+  private delimiter: Delimiter | null = null;
 
-  /** The records that end in this piece; null: there is no more. Throws IMPORT_NOT_UTF8, IMPORT_HEADER, IMPORT_TOO_LONG. */
+  /** `encoding`: of a file without a byte order mark. */
+  constructor(encoding?: CsvEncoding) {
+    this.decoder = new CsvDecoder(encoding);
+  }
+
+  /**
+   * The records that end in this piece; null: there is no more. Throws IMPORT_NOT_UTF8, IMPORT_ENCODING, IMPORT_HEADER,
+   * IMPORT_TOO_LONG.
+   */
   *read(piece: Uint8Array | null): Generator<NumberedRecord> {
     const isEnd = piece === null;
-    const text = this.reader ? this.decode(piece) : this.readHeader(this.decode(piece), isEnd);
+    const text = this.reader ? this.decode(piece) : this.findHeader(this.decode(piece), isEnd);
     for (const record of this.reader?.read(text, isEnd) ?? []) {
+      if (isEnd) dropEndOfFile(record);
+      if (isBlank(record)) continue;
       if (++this.rows > MOST_ROWS) throw UserErrors.IMPORT_TOO_LONG(MOST_ROWS);
       yield { row: this.rows, record };
     }
@@ -43,45 +51,49 @@ export class ImportFile {
 
   private decode(piece: Uint8Array | null): string {
     try {
-      return piece ? this.decoder.decode(piece, { stream: true }) : this.decoder.decode();
+      return this.decoder.decode(piece);
     } catch {
-      throw UserErrors.IMPORT_NOT_UTF8();
+      const { encoding } = this.decoder;
+      throw encoding === 'utf-8' ? UserErrors.IMPORT_NOT_UTF8() : UserErrors.IMPORT_ENCODING(encoding);
     }
   }
 
-  /** Gives what comes after the header; nothing before it has come whole. */
-  private readHeader(text: string, isEnd: boolean): string {
-    this.head = (this.head + text).replace(/^[\r\n]+/, '');
-    const line = /^[^\r\n]*(?=[\r\n])/.exec(this.head)?.[0] ?? (isEnd ? this.head : null);
-    if ((line ?? this.head).length > LONGEST_RECORD) throw UserErrors.IMPORT_HEADER('its first line is none');
-    if (line === null) return '';
-    const rest = this.head.slice(line.length);
-    this.head = '';
-    this.useHeader(line);
-    return rest;
+  /** Returns what comes after the header; nothing while the header has not come whole. */
+  private findHeader(text: string, isEnd: boolean): string {
+    this.head += text;
+    for (;;) {
+      const line = this.takeLine(isEnd);
+      if (line === null) return '';
+      const delimiter = this.delimiter ? null : readSeparatorLine(line);
+      if (delimiter) {
+        this.delimiter = delimiter;
+        continue;
+      }
+      const header = readHeader(line, this.delimiter);
+      this.columns = header.columns;
+      this.reader = new CsvReader(header.delimiter);
+      return this.head;
+    }
   }
 
-  /** The delimiter is the one that makes more names of it. */
-  private useHeader(line: string): void {
-    const read = (delimiter: ',' | ';'): { delimiter: ',' | ';'; names: string[] } => {
-      const [names = []] = new CsvReader(delimiter).read(line, true);
-      return { delimiter, names: typeof names === 'string' ? [] : names.map((name) => name.trim().toLowerCase()) };
-    };
-    const [comma, semicolon] = [read(','), read(';')];
-    const { delimiter, names } = semicolon.names.length > comma.names.length ? semicolon : comma;
-    if (line !== '' && names.length === 0) throw UserErrors.IMPORT_HEADER('a quote is missing or in the wrong place');
-    expectHeader(names);
-    this.columns = names.map((name) => COLUMNS.get(name) ?? null);
-    this.reader = new CsvReader(delimiter);
+  /** The first line that is not blank, taken from the head; null: it has not come whole. */
+  private takeLine(isEnd: boolean): string | null {
+    this.head = this.head.replace(BLANK_LINES, '');
+    const end = this.head.search(/[\r\n]/);
+    const line = end === -1 ? this.head : this.head.slice(0, end);
+    if (line.length > LONGEST_RECORD) throw UserErrors.IMPORT_HEADER('its first line is none');
+    if (end === -1 && !isEnd) return null;
+    this.head = this.head.slice(line.length);
+    return line;
   }
 }
 
-function expectHeader(names: readonly string[]): void {
-  if (names.length === 0) throw UserErrors.IMPORT_HEADER('there is none');
-  const unknown = names.find((name) => !COLUMNS.has(name));
-  if (unknown !== undefined) throw UserErrors.IMPORT_HEADER(`${JSON.stringify(unknown.slice(0, 50))} is no column`);
-  const double = names.find((name, index) => names.indexOf(name) !== index);
-  if (double !== undefined) throw UserErrors.IMPORT_HEADER(`${double} stands in it twice`);
-  if (!names.includes('email') && !names.includes('username'))
-    throw UserErrors.IMPORT_HEADER('it has neither email nor username');
+function dropEndOfFile(record: CsvRecord): void {
+  if (typeof record === 'string') return;
+  const last = record.at(-1) ?? '';
+  if (last.endsWith(END_OF_FILE)) record[record.length - 1] = last.slice(0, last.indexOf(END_OF_FILE));
+}
+
+function isBlank(record: CsvRecord): boolean {
+  return typeof record !== 'string' && record.every((cell) => cell.replaceAll(END_OF_FILE, '').trim() === '');
 }

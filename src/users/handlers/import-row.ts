@@ -15,7 +15,8 @@ import {
 } from '../../shared/libs/text.js';
 import { UserErrors } from '../users.errors.js';
 import { splitHobbies, unguardCell } from './csv-cells.js';
-import type { ImportColumn, NumberedRecord } from './import-file.js';
+import type { NumberedRecord } from './import-file.js';
+import type { ImportColumn } from './import-header.js';
 
 export interface ImportedUser {
   uuid: string;
@@ -38,7 +39,7 @@ export interface Rejection {
 export const REASONS = {
   MALFORMED: 'A quote is missing or in the wrong place: the record ends where its first line does.',
   RECORD_TOO_LONG: 'The record is longer than 65536 characters, or its quote is never closed.',
-  COLUMN_COUNT: 'The record has more or fewer fields than the header.',
+  COLUMN_COUNT: 'The record has more fields than the header.',
   NAMELESS: UserErrors.NAMELESS().message,
   NOT_AN_EMAIL: 'This is no e-mail address.',
   NOT_AN_AGE: 'The age must be a whole number from 0 to 150.',
@@ -65,13 +66,14 @@ export function rowUuid(jobId: string, row: number): string {
   return uuidV7({ msecs: parseInt(jobId.replaceAll('-', '').slice(0, 12), 16), random, seq: row });
 }
 
+/** Cells that are missing at the end are empty ones, and empty ones that are too many are none: spreadsheets write both. */
 export function checkRow(
   jobId: string,
   columns: ReadonlyArray<ImportColumn | null>,
   { row, record }: NumberedRecord,
 ): CheckedRow {
   if (typeof record === 'string') return [{ row, column: '', reason: record }];
-  if (record.length !== columns.length) return [{ row, column: '', reason: 'COLUMN_COUNT' }];
+  if (!isBlank(record.slice(columns.length).join(''))) return [{ row, column: '', reason: 'COLUMN_COUNT' }];
   const rejections: Rejection[] = [];
   const cells = new Map(columns.map((column, index) => [column, record[index] ?? '']));
   const user = {

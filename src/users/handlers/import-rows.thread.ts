@@ -1,4 +1,5 @@
 // The thread that reads the rows of an import, checks them and hands them over in batches.
+import type { CsvEncoding } from './csv-decoder.js';
 import { ImportFile } from './import-file.js';
 import { checkRow, type ImportedUser, type Rejection } from './import-row.js';
 import { type Asking, askThrough } from './thread-questions.js';
@@ -17,6 +18,7 @@ export interface ImportBatch {
 
 export interface RowsTask extends Asking {
   jobId: string;
+  encoding?: CsvEncoding;
 }
 
 /** Asks for the next piece of the file, null after the last; or hands over a batch, whose answer is null too. */
@@ -24,7 +26,7 @@ export type RowsQuestion = 'next' | ImportBatch;
 
 export default async function readRows(task: RowsTask): Promise<void> {
   const ask = askThrough<RowsQuestion, Uint8Array | null>(task);
-  const file = new ImportFile();
+  const file = new ImportFile(task.encoding);
   let batch = emptyBatch();
   let piece: Uint8Array | null;
   do {

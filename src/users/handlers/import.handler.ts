@@ -50,14 +50,14 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     private readonly pools: ThreadPools,
   ) {}
 
-  async run({ fileId }: ImportUsersPayload, job: JobContext): Promise<JobResult> {
+  async run(payload: ImportUsersPayload, job: JobContext): Promise<JobResult> {
     const { owner, signal } = job;
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
-    const rows = await this.check(owner, fileId, signal); // whatever is refused as a whole adds nobody
+    const rows = await this.check(owner, payload, signal); // whatever is refused as a whole adds nobody
     job.progress(CHECKED_PERCENT);
     const rejections = new RejectionsFile(this.writer, owner, signal);
     try {
-      const counts = await this.addRows(fileId, owner, job, rejections, rows);
+      const counts = await this.addRows(payload, owner, job, rejections, rows);
       if (counts.added > 0) await this.users.noteGrowth();
       const blob = await rejections.close();
       if (!blob) return { ...counts, fileId: null };
@@ -70,11 +70,11 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
   }
 
   /** How many rows there are. Throws what makes the whole file unusable. */
-  private async check(owner: JobOwner, fileId: string, signal: AbortSignal): Promise<number> {
+  private async check(owner: JobOwner, { fileId, encoding }: ImportUsersPayload, signal: AbortSignal): Promise<number> {
     const checked = await this.reading(owner, fileId, (next) =>
       runAsking<ImportCheck, 'next', Uint8Array | null>(this.pools, {
         file: threadFile(import.meta.url, './import-check.thread'),
-        task: {},
+        task: { encoding },
         signal,
         answer: next,
       }),
@@ -85,7 +85,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
   }
 
   private async addRows(
-    fileId: string,
+    { fileId, encoding }: ImportUsersPayload,
     owner: JobOwner,
     job: JobContext,
     rejections: RejectionsFile,
@@ -100,7 +100,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     await this.reading(owner, fileId, (next) =>
       runAsking<void, RowsQuestion, Uint8Array | null>(this.pools, {
         file: threadFile(import.meta.url, './import-rows.thread'),
-        task: { jobId: job.id },
+        task: { jobId: job.id, encoding },
         signal: job.signal,
         answer: async (question) => (question === 'next' ? next() : (await addBatch(question), null)),
       }),

@@ -1,0 +1,39 @@
+// The bytes of a CSV file as text: by its byte order mark, else as the caller says, else as UTF-8. Pure.
+import { TextDecoder } from 'node:util';
+
+/** `latin1` is read as windows-1252, as browsers do (WHATWG Encoding). */
+export const CSV_ENCODINGS = ['utf-8', 'windows-1252', 'latin1', 'utf-16le', 'utf-16be'] as const;
+export type CsvEncoding = (typeof CSV_ENCODINGS)[number];
+
+const MARKS: ReadonlyArray<{ encoding: CsvEncoding; mark: readonly number[] }> = [
+  { encoding: 'utf-8', mark: [0xef, 0xbb, 0xbf] },
+  { encoding: 'utf-16le', mark: [0xff, 0xfe] },
+  { encoding: 'utf-16be', mark: [0xfe, 0xff] },
+];
+const MAX_MARK_BYTES = 3;
+const NOTHING = new Uint8Array(0);
+
+export class CsvDecoder {
+  private decoder: TextDecoder | undefined;
+  /** The first bytes, until they are enough to tell the encoding. */
+  private head: Uint8Array = NOTHING;
+
+  constructor(private current: CsvEncoding = 'utf-8') {}
+
+  /** The one that is in use; a byte order mark overrides what was declared. */
+  get encoding(): CsvEncoding {
+    return this.current;
+  }
+
+  /** The text of the next piece; null: there is no more. Throws TypeError at bytes that are no text in the encoding. */
+  decode(piece: Uint8Array | null): string {
+    const isEnd = piece === null;
+    if (this.decoder) return this.decoder.decode(piece ?? NOTHING, { stream: !isEnd });
+    const head = (this.head = Buffer.concat([this.head, piece ?? NOTHING]));
+    if (head.length < MAX_MARK_BYTES && !isEnd) return '';
+    this.current = MARKS.find(({ mark }) => mark.every((byte, at) => head[at] === byte))?.encoding ?? this.current;
+    this.decoder = new TextDecoder(this.current, { fatal: true });
+    this.head = NOTHING;
+    return this.decoder.decode(head, { stream: !isEnd });
+  }
+}
