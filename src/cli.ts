@@ -1,63 +1,99 @@
-// Commands for developers and operators: seed, reset, openapi. Run through `yarn db:seed`, `db:reset`, `openapi`.
+// Commands for developers and operators. Run through `yarn db:seed`, `db:reset`, `user:create-admin`, `openapi`.
 import { writeFileSync } from 'node:fs';
-import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
+import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
 import { AppModule } from './app.module.js';
 import { createOpenApi, printOpenApi } from './app.openapi.js';
 import { createApp } from './app.setup.js';
+import { createAdmin, CreateAdminError } from './create-admin.js';
 import { describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
+import { AppError } from './shared/libs/app-error.js';
 import { migrationOptions } from './shared/services/database/database.options.js';
 import { openDatabase } from './shared/services/database/database-url.js';
 import { migrate } from './shared/services/database/migrate.js';
 import { inOneLine } from './shared/services/database/start-failure.js';
 import { createLogger, NestLogger } from './shared/services/logging/logger.js';
+import { ask, askPassword, isTerminal, readPassword, TerminalError } from './terminal.js';
 
 /** A refusal in one line. */
 class Refusal extends Error {}
 
 interface Command {
   readonly config: AppConfig;
-  readonly url: string;
-  readonly options: { yes: boolean; 'new-passwords': boolean };
+  readonly options: { yes: boolean; 'new-passwords': boolean; another: boolean };
+  /** What stands behind its name. */
+  readonly operands: readonly string[];
 }
 
 const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
-  async seed({ config, url, options }) {
+  async seed({ config, options }) {
     refuseInProduction(config, 'Demo accounts have no place in production.');
-    await migrate(config, url);
-    await seed(config, url, options['new-passwords']);
+    await withDatabase(config, async (url) => {
+      await migrate(config, url);
+      await seed(config, url, options['new-passwords']);
+    });
   },
 
-  async reset({ config, url, options }) {
+  async reset({ config, options }) {
     refuseInProduction(config, 'It would delete everything.');
-    const { pathname, host } = new URL(url);
-    if (!options.yes && !(await confirm(`Delete everything in ${pathname.slice(1)} on ${host}?`)))
-      throw new Refusal('Nothing was deleted.');
-    const dataSource = await new DataSource(migrationOptions(config, url)).initialize();
-    await dataSource.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public').finally(() => dataSource.destroy());
-    console.log(`Deleted everything; ${(await migrate(config, url)).length} migrations applied.`);
-    await seed(config, url, false);
+    await withDatabase(config, async (url) => {
+      const { pathname, host } = new URL(url);
+      if (!options.yes && !(await confirm(`Delete everything in ${pathname.slice(1)} on ${host}?`)))
+        throw new Refusal('Nothing was deleted.');
+      const dataSource = await new DataSource(migrationOptions(config, url)).initialize();
+      await dataSource.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public').finally(() => dataSource.destroy());
+      console.log(`Deleted everything; ${(await migrate(config, url)).length} migrations applied.`);
+      await seed(config, url, false);
+    });
   },
 
-  async openapi({ config, url }) {
-    const app = await createApp(config, url, createLogger(config));
-    await app.init();
-    writeFileSync('openapi.json', `${printOpenApi(createOpenApi(app, config.version))}\n`);
-    await app.close();
-    console.log('Written: openapi.json');
+  /** Asks before it opens the database: a server that starts meanwhile does not wait for the answer. */
+  async 'create-admin'({ config, options, operands }) {
+    const email = operands[0] ?? (isTerminal() ? await ask('E-mail of the administrator: ') : null);
+    if (email === null) throw new Refusal('Whose account? npm run user:create-admin -- <e-mail>');
+    const password = await (isTerminal() ? askPassword() : readPassword());
+    await withDatabase(config, async (url) => {
+      if (config.environment !== 'production') await migrate(config, url);
+      const admin = { email, password, another: options.another };
+      console.log(`Created the administrator ${await withApp(config, url, (app) => createAdmin(app, admin))}.`);
+    });
+  },
+
+  async openapi({ config }) {
+    await withDatabase(config, async (url) => {
+      const app = await createApp(config, url, createLogger(config));
+      await app.init();
+      writeFileSync('openapi.json', `${printOpenApi(createOpenApi(app, config.version))}\n`);
+      await app.close();
+      console.log('Written: openapi.json');
+    });
   },
 };
 
-async function seed(config: AppConfig, url: string, newPasswords: boolean): Promise<void> {
+async function withDatabase(config: AppConfig, work: (url: string) => Promise<void>): Promise<void> {
+  const database = await openDatabase(config, 'join', (line) => console.log(line));
+  await work(database.url).finally(() => database.stop());
+}
+
+/** Runs the work with all services and without a server. */
+async function withApp<T>(
+  config: AppConfig,
+  url: string,
+  work: (app: INestApplicationContext) => Promise<T>,
+): Promise<T> {
   const logger = createLogger(config);
   const app = await NestFactory.createApplicationContext(AppModule.for(config, url, logger), {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  const made = await seedDemoData(app, { newPasswords }).finally(() => app.close());
+  return work(app).finally(() => app.close());
+}
+
+async function seed(config: AppConfig, url: string, newPasswords: boolean): Promise<void> {
+  const made = await withApp(config, url, (app) => seedDemoData(app, { newPasswords }));
   console.log(
     made.length > 0
       ? `Demo accounts, shown this once:\n${describeAccounts(made)}`
@@ -70,30 +106,35 @@ function refuseInProduction(config: AppConfig, why: string): void {
 }
 
 async function confirm(question: string): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new Refusal('Nobody is there to ask. Say --yes to delete everything without a question.');
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`${question} [y/N] `).finally(() => terminal.close());
-  return /^y(es)?$/i.test(answer.trim());
+  if (!isTerminal()) throw new Refusal('Nobody is there to ask. Say --yes to delete everything without a question.');
+  return /^y(es)?$/i.test((await ask(`${question} [y/N] `)).trim());
 }
 
 async function run(): Promise<void> {
+  const flag = { type: 'boolean', default: false } as const;
   const { positionals, values } = parseArgs({
     allowPositionals: true,
-    options: { yes: { type: 'boolean', default: false }, 'new-passwords': { type: 'boolean', default: false } },
+    options: { yes: flag, 'new-passwords': flag, another: flag },
   });
-  const name = positionals[0] ?? '';
+  const [name = '', ...operands] = positionals;
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (!command) throw new Refusal(`Which command? One of: ${Object.keys(COMMANDS).join(', ')}.`);
-  const config = loadConfig();
-  const database = await openDatabase(config, 'join', (line) => console.log(line));
-  await command({ config, url: database.url, options: values }).finally(() => database.stop());
+  if (operands.length > (name === 'create-admin' ? 1 : 0))
+    throw new Refusal(
+      `${name} has too many arguments. A password is never one: it is asked for, or read from standard input.`,
+    );
+  await command({ config: loadConfig(), options: values, operands });
 }
 
 try {
   await run();
 } catch (error) {
-  const isPlain = error instanceof Refusal || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  const isPlain =
+    error instanceof Refusal ||
+    error instanceof TerminalError ||
+    error instanceof CreateAdminError ||
+    error instanceof AppError ||
+    (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
   console.error(isPlain ? (error as Error).message : (inOneLine(error) ?? error));
   process.exitCode = 1;
 }

@@ -46,9 +46,14 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
   await app.startAllMicroservices();
   const hasVisitors = config.role !== 'worker';
   const demo =
-    config.environment === 'development' && hasVisitors
+    config.hasDemoAccounts && hasVisitors
       ? await timed('Demo data checked', () => seedDemoData(app, { newPasswords: false }))
       : [];
+  if (config.environment === 'development' && !config.hasDemoAccounts)
+    logger.info(
+      'No demo accounts: the database is not the embedded one and NODE_ENV is not set. ' +
+        'NODE_ENV=development makes them; npm run user:create-admin makes an administrator.',
+    );
   app.get(Lifecycle).serve();
   const origin = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
   const role = config.role === 'all' ? '' : ` (${config.role})`;
@@ -85,7 +90,7 @@ function welcome(origin: string, accounts: string | null, config: AppConfig): st
   const login =
     accounts !== null
       ? `  Demo accounts, shown this once (new passwords: npm run db:seed -- --new-passwords):\n${accounts}`
-      : config.environment === 'development'
+      : config.hasDemoAccounts
         ? `  Demo accounts: ${DEMO_EMAILS.join(', ')} (forgot the passwords? npm run db:seed -- --new-passwords)\n`
         : '';
   return `\n${login}  Swagger UI: ${origin}/docs\n  Log in:     POST ${origin}/api/auth/login {"email", "password"}, then Authorize with the accessToken\n\n`;

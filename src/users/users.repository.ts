@@ -121,6 +121,10 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     await this.transaction.manager.query('SELECT pg_advisory_xact_lock($1)', [ADMINS_LOCK]);
   }
 
+  hasAdmin(): Promise<boolean> {
+    return this.rows().where("row.role = 'ADMIN'").getExists();
+  }
+
   /** Whether another administrator lives. */
   hasAdminBeside(uuid: string): Promise<boolean> {
     return this.rows().where("row.role = 'ADMIN' AND row.uuid <> :uuid", { uuid }).getExists();

@@ -2,8 +2,10 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
-import { afterAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
 import type { Page, Task, Tokens } from '../support/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { sendBytes } from '../support/raw-http.js';
 import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
 
@@ -119,6 +121,39 @@ describe('a start that cannot be', () => {
     ]);
     expect(server.output).not.toContain('hunter2');
     untouched.remove();
+  });
+});
+
+describe('demo accounts in a database that is not embedded', () => {
+  let database: ClonedDatabase;
+  const place = new DataDir();
+  beforeAll(async () => void (database = await cloneDatabase()));
+  afterAll(async () => {
+    await database.drop();
+    place.remove();
+  });
+  const usersAfterStart = async (env: Record<string, string>): Promise<[number, string]> => {
+    const server = new ServerProcess(place, { DATABASE_URL: database.url, ...env });
+    await server.ready();
+    expect(await server.stop()).toBe(0);
+    const client = new pg.Client({ connectionString: database.url });
+    await client.connect();
+    const { rows } = await client.query<{ n: number }>('SELECT count(*)::integer AS n FROM users');
+    await client.end();
+    return [rows[0]?.n ?? NaN, server.output];
+  };
+
+  it('are not made without NODE_ENV, and the log says how to get them', async () => {
+    const [users, output] = await usersAfterStart({ NODE_ENV: '' });
+    expect(users).toBe(0);
+    expect(output).toMatch(/No demo accounts: .* NODE_ENV=development makes them; npm run user:create-admin /);
+    expect(output).not.toMatch(/Demo accounts(:|, shown)/);
+  });
+
+  it('are made with NODE_ENV=development', async () => {
+    const [users, output] = await usersAfterStart({ NODE_ENV: 'development' });
+    expect(users).toBe(2);
+    expect(output).toContain('Demo accounts, shown this once');
   });
 });
 

@@ -1,5 +1,5 @@
-// The commands behind `npm run db:seed`, `db:reset` and `openapi`, as they are built and as a shell sees them.
-import { spawn } from 'node:child_process';
+// The commands behind `npm run db:seed`, `db:reset`, `user:create-admin` and `openapi`, as they are built and as a shell sees them.
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,8 +10,9 @@ import { PasswordHasher } from '../../src/shared/services/security/password-hash
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { SELF_SIGNED, startTlsFront } from '../support/tls-front.js';
+import { until } from '../support/until.js';
 
-jest.setTimeout(60_000); // each command is a process of its own
+jest.setTimeout(120_000); // each command is a process of its own
 
 const CLI = resolve('dist/src/cli.js');
 const SECRET = 'a secret of more than 32 characters';
@@ -40,18 +41,42 @@ interface Outcome {
   err: string;
 }
 
-async function run(args: string[], env: Record<string, string> = {}): Promise<Outcome> {
+/** `input`: what stands on standard input; without it there is nobody to ask. */
+async function run(args: string[], env: Record<string, string> = {}, input?: string): Promise<Outcome> {
   const secrets = { JWT_SECRET: `${SECRET} (jwt)`, SESSION_SECRET: `${SECRET} (session)`, COOKIE_SECRET: SECRET };
   const child = spawn(process.execPath, [CLI, ...args], {
     cwd: folder,
     env: { NODE_ENV: 'development', DATABASE_URL: database.url, ...secrets, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'], // nobody to ask
+    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
+  child.stdin?.on('error', () => undefined).end(input); // who refuses early reads nothing
   const said = { out: '', err: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (said.out += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said.out += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said.err += text));
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, ...said };
+}
+
+/** The command at a terminal of its own, which `script` of util-linux makes. */
+class Terminal {
+  /** Everything that was shown. */
+  screen = '';
+  readonly ended: Promise<number | null>;
+  private readonly child: ChildProcess;
+
+  constructor(args: string[]) {
+    const command = [process.execPath, CLI, ...args].join(' ');
+    const env = { PATH: process.env['PATH'], SHELL: '/bin/sh', DATABASE_URL: database.url, DATA_DIR: folder };
+    this.child = spawn('script', ['--quiet', '--return', '--command', command, '/dev/null'], { cwd: folder, env });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => (this.screen += text));
+    this.ended = once(this.child, 'close').then(([code]) => code as number | null);
+  }
+
+  /** Types the answer and the Enter key, once the question is there. */
+  async answer(question: string, text: string): Promise<void> {
+    await until(() => this.screen.includes(question), `the question ${question}`, 30_000);
+    this.child.stdin?.write(`${text}\r`);
+  }
 }
 
 const refusal = (line: string): Outcome => ({ code: 1, out: '', err: `${line}\n` });
@@ -194,6 +219,98 @@ describe('reset', () => {
   });
 });
 
+describe('create-admin', () => {
+  const PASSWORD = 'correct horse battery staple';
+  const ROOT = 'root@example.com';
+  const CREATED = `Created the administrator ${ROOT}.\n`;
+  const EXISTS = 'An administrator exists already. Nothing was changed; --another creates one more.';
+  /** Logs aside, which production writes as JSON. */
+  const said = (out: string): string => out.replace(/^\{.*\}\n/gm, '');
+  const administrators = async () => (await accounts()).map(({ email, role }) => `${role} ${email}`);
+
+  it('creates the first administrator in production, with the password on standard input', async () => {
+    const { code, out, err } = await run(['create-admin', ' Root@Example.com '], PRODUCTION, `${PASSWORD}\n`);
+    expect([code, said(out), err]).toEqual([0, CREATED, '']);
+    expect(await administrators()).toEqual([`ADMIN ${ROOT}`]);
+    expect(await opened(new Map([[ROOT, PASSWORD]]))).toEqual([ROOT]);
+  });
+
+  it('creates a second one only with --another', async () => {
+    await run(['create-admin', ROOT], {}, PASSWORD);
+    const refused = await run(['create-admin', 'eve@example.com'], {}, PASSWORD);
+    expect([refused.code, refused.err]).toEqual([1, `${EXISTS}\n`]);
+    expect(await administrators()).toEqual([`ADMIN ${ROOT}`]);
+    const { code, err } = await run(['create-admin', 'bob@example.com', '--another'], {}, PASSWORD);
+    expect([code, err, await administrators()]).toEqual([0, '', ['ADMIN bob@example.com', `ADMIN ${ROOT}`]]);
+  });
+
+  it('creates one where two are asked for at the same time', async () => {
+    const emails = ['one@example.com', 'two@example.com'];
+    const both = await Promise.all(emails.map((email) => run(['create-admin', email], {}, PASSWORD)));
+    expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
+    expect(both.map(({ err }) => err).sort()).toEqual(['', `${EXISTS}\n`]);
+    expect(await accounts()).toHaveLength(1);
+  });
+
+  it.each<[string, string[], string | undefined, RegExp]>([
+    ['without an e-mail', [], PASSWORD, /^Whose account\? /],
+    ['with a password as an argument', [ROOT, PASSWORD], '', /A password is never one/],
+    ['with a password as an option', [ROOT, `--password=${PASSWORD}`], '', /'--password'/],
+    ['without anybody to ask', [ROOT], undefined, /^No password: run this command in a terminal/],
+    ['what the rules of accounts refuse', ['root at example'], 'short\n', /email must .*password must be longer/],
+  ])('refuses in one line, %s', async (_what, args, input, line) => {
+    const { code, out, err } = await run(['create-admin', ...args], PRODUCTION, input);
+    expect([code, said(out), err.match(/\n/g)?.length]).toEqual([1, '', 1]);
+    expect(err).toMatch(line);
+    expect(err).not.toContain(PASSWORD);
+    expect(await accounts()).toEqual([]);
+  });
+
+  it('refuses an address that somebody has, and leaves that account alone', async () => {
+    await client.query(
+      `INSERT INTO users (id, uuid, email, role, password_hash) VALUES (1, gen_random_uuid(), '${ROOT}', 'USER', 'kept')`,
+    );
+    const { code, err } = await run(['create-admin', ROOT], {}, PASSWORD);
+    expect([code, err]).toEqual([1, 'This e-mail address belongs to another account.\n']);
+    expect(await accounts()).toEqual([{ email: ROOT, role: 'USER', password_hash: 'kept' }]);
+  });
+
+  it('refuses a database without migrations in production, in one line', async () => {
+    await client.query('ALTER TABLE migration RENAME TO migration_hidden');
+    try {
+      const { code, err } = await run(['create-admin', ROOT], PRODUCTION, PASSWORD);
+      expect([code, err]).toEqual([1, 'The database lacks migrations. Apply them first: npm run migration:run\n']);
+    } finally {
+      await client.query('ALTER TABLE migration_hidden RENAME TO migration');
+    }
+  });
+
+  const atTerminal = process.platform === 'linux' ? it : it.skip;
+  atTerminal('asks at a terminal, and never shows the password', async () => {
+    const terminal = new Terminal(['create-admin']);
+    await terminal.answer('E-mail of the administrator: ', ROOT);
+    await terminal.answer('Password (not shown): ', PASSWORD);
+    await terminal.answer('The same again: ', PASSWORD);
+    expect(await terminal.ended).toBe(0);
+    expect(terminal.screen).toContain(CREATED.trim());
+    expect(terminal.screen).not.toContain(PASSWORD);
+    expect(await opened(new Map([[ROOT, PASSWORD]]))).toEqual([ROOT]);
+  });
+
+  atTerminal('refuses at a terminal two passwords that differ, and creates nobody after Ctrl-C', async () => {
+    const careless = new Terminal(['create-admin', ROOT]);
+    await careless.answer('Password (not shown): ', PASSWORD);
+    await careless.answer('The same again: ', `${PASSWORD}!`);
+    expect(await careless.ended).toBe(1);
+    expect(careless.screen).toContain('The two passwords differ.');
+    const interrupted = new Terminal(['create-admin', ROOT]);
+    await interrupted.answer('Password (not shown): ', '\x03'); // Ctrl-C
+    expect(await interrupted.ended).toBe(1);
+    expect(interrupted.screen).toContain('Interrupted. Nothing was changed.');
+    expect(await accounts()).toEqual([]);
+  });
+});
+
 it('openapi writes the committed document', async () => {
   const { code, out, err } = await run(['openapi']);
   expect([code, out, err]).toEqual([0, 'Written: openapi.json\n', '']);
@@ -203,7 +320,8 @@ it('openapi writes the committed document', async () => {
 describe('what is not understood ends in one line', () => {
   it('no command, or an unknown one', async () => {
     const attempts = await Promise.all([[], ['sed'], ['constructor', '--yes']].map((args) => run(args)));
-    for (const attempt of attempts) expect(attempt).toEqual(refusal('Which command? One of: seed, reset, openapi.'));
+    for (const attempt of attempts)
+      expect(attempt).toEqual(refusal('Which command? One of: seed, reset, create-admin, openapi.'));
   });
 
   it('an unknown option, or a wrong one', async () => {

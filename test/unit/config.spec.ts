@@ -215,6 +215,20 @@ describe('settings', () => {
     expect(readEnv({ PORT: '', HOST: '', JWT_SECRET: '', PATH: '/bin' })).toEqual(readEnv({}));
   });
 
+  it('without NODE_ENV are those of development, but for demo accounts in a database that is not embedded', () => {
+    const settings = (env: Record<string, string>): [string, boolean] => {
+      const config = toAppConfig(readEnv({ DATA_DIR: join(base, 'demo'), ...env }));
+      return [config.environment, config.hasDemoAccounts];
+    };
+    const database = { DATABASE_URL: 'postgres://db/holdfast' };
+    expect(settings({})).toEqual(['development', true]);
+    expect(settings(database)).toEqual(['development', false]);
+    expect(settings({ DATABASE_HOST: 'db' })).toEqual(['development', false]);
+    expect(settings({ ...database, NODE_ENV: 'development' })).toEqual(['development', true]);
+    expect(settings({ ...production })).toEqual(['production', false]);
+    expect(settings({ NODE_ENV: 'test' })).toEqual(['test', false]);
+  });
+
   it('are frozen all the way down', () => {
     const config = toAppConfig(readEnv({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' }));
     expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);

@@ -62,7 +62,9 @@ export interface FilesConfig {
 
 /** Settings of one process. The class is its own injection token. All times in milliseconds unless the name says otherwise. */
 export abstract class AppConfig {
-  abstract readonly environment: Env['NODE_ENV'];
+  abstract readonly environment: NonNullable<Env['NODE_ENV']>;
+  /** Where a start makes demo accounts: never in a database that somebody may mean for production. */
+  abstract readonly hasDemoAccounts: boolean;
   abstract readonly role: Env['APP_ROLE'];
   abstract readonly version: string;
   abstract readonly dataDir: string;
@@ -195,7 +197,8 @@ export function toAppConfig(env: Env): AppConfig {
   const complete = env.JWT_SECRET && env.SESSION_SECRET && env.COOKIE_SECRET && !embedded;
   const made = complete ? undefined : secretsIn(dataDir);
   return deepFreeze({
-    environment: env.NODE_ENV,
+    environment: env.NODE_ENV ?? 'development',
+    hasDemoAccounts: env.NODE_ENV === 'development' || (env.NODE_ENV === undefined && embedded),
     role: env.APP_ROLE,
     version: manifest.version,
     dataDir,

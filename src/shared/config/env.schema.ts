@@ -65,8 +65,9 @@ const flag = (): Joi.BooleanSchema => Joi.boolean().truthy('1', 'yes', 'on').fal
 export const envSchema = Joi.object({
   NODE_ENV: Joi.string()
     .valid('development', 'test', 'production')
-    .default('development')
-    .description('development, test or production'),
+    .description(
+      'development, test or production. Default: development, but without demo accounts in a database that is not embedded',
+    ),
   APP_ROLE: Joi.string()
     .valid('all', 'api', 'worker')
     .default('all')
@@ -346,7 +347,7 @@ export const envSchema = Joi.object({
 
 /** The variables after defaults; absent ones without a default are undefined. */
 export interface Env {
-  NODE_ENV: 'development' | 'test' | 'production';
+  NODE_ENV?: 'development' | 'test' | 'production';
   APP_ROLE: 'all' | 'api' | 'worker';
   HOST?: string;
   PORT: number;
