@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../common/permissions.js';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Clock } from '../shared/libs/clock.js';
+import { normalize } from '../shared/libs/text.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import { Events } from '../shared/services/events/events.js';
 import { AccessTokens } from '../shared/services/security/access-tokens.js';
@@ -12,7 +13,7 @@ import { RefreshTokens } from '../shared/services/security/refresh-tokens.js';
 import { toUserDto } from '../users/dto/user.dto.js';
 import type { User } from '../users/user.entity.js';
 import { UsersRepository } from '../users/users.repository.js';
-import { UsersService } from '../users/users.service.js';
+import { expectGoodPassword, refusePassword, UsersService } from '../users/users.service.js';
 import { AuthErrors } from './auth.errors.js';
 import type { ChangePasswordDto, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
 import { LoginThrottle } from './login-throttle.js';
@@ -26,6 +27,8 @@ export interface Device {
   /** What it presents as DeviceCookie; not yet checked. */
   cookie: string;
 }
+
+const SAME_PASSWORD = { rule: 'isNotCurrent', message: 'must differ from the current password: choose another one' };
 
 /** How a refresh token stands to its session. */
 type Standing = 'current' | 'previous' | 'reused' | 'invalid';
@@ -48,8 +51,9 @@ export class AuthService {
     events.within('user.locked-out', ({ userId }) => sessions.endAll(userId, 'locked-out'));
   }
 
-  /** Throws EMAIL_TAKEN, PASSWORD_TOO_LONG. */
+  /** Throws EMAIL_TAKEN, VALIDATION_FAILED, PASSWORD_TOO_LONG. */
   async register(values: RegisterDto, device: Device): Promise<TokensDto> {
+    expectGoodPassword('password', values.password, values);
     const passwordHash = await this.accounts.hash(values.password);
     return this.transaction.run(async () => {
       const user = await this.users.create({ email: values.email, name: values.name, passwordHash });
@@ -67,8 +71,7 @@ export class AuthService {
     const user = await this.users.findByEmail(email);
     const known = await this.hasher.verify(user?.passwordHash ?? null, password);
     if (!user?.passwordHash || !known) throw AuthErrors.INVALID_CREDENTIALS();
-    const outdated = this.hasher.isOutdated(user.passwordHash) && this.hasher.fits(password);
-    const better = outdated ? await this.hasher.hash(password) : null;
+    const better = await this.hasher.improve(user.passwordHash, password);
     return this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
       if (better !== null) await this.users.upgradeHash(user, better);
@@ -118,9 +121,12 @@ export class AuthService {
     return this.sessions.end(sessionId, actor.key, 'revoked');
   }
 
-  /** Ends the caller's other sessions. Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG. */
+  /** Ends the caller's other sessions. Throws VALIDATION_FAILED, INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG. */
   async changePassword(actor: Actor, values: ChangePasswordDto, { cookie }: Device): Promise<void> {
     const user = await this.users.findById(actor.id);
+    const { currentPassword, newPassword } = values;
+    if (normalize(newPassword) === normalize(currentPassword)) throw refusePassword('newPassword', SAME_PASSWORD);
+    expectGoodPassword('newPassword', newPassword, user ?? {});
     await this.throttle.attempt(user?.email ?? actor.id, cookie, () => this.replacePassword(actor, user, values));
   }
 

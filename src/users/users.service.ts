@@ -3,9 +3,16 @@ import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import type { Rendered } from '../common/hooks/representation.hooks.js';
 import type { Actor } from '../common/permissions.js';
+import type { AppError } from '../shared/libs/app-error.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import { Events } from '../shared/services/events/events.js';
+import { HttpErrors } from '../common/http.errors.js';
 import { PasswordHasher } from '../shared/services/security/password-hasher.js';
+import {
+  type AboutAccount,
+  findPasswordFault,
+  type PasswordFault,
+} from '../shared/services/security/password-policy.js';
 import type { ChangeProfileDto, ChangeUserDto, CreateUserDto } from './dto/user.dto.js';
 import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
@@ -21,10 +28,12 @@ export class UsersService {
     private readonly events: Events,
   ) {}
 
-  /** Throws NAMELESS, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
+  /** Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
   async create({ password, ...values }: CreateUserDto): Promise<User> {
     if (!values.email && !values.username) throw UserErrors.NAMELESS();
-    return this.users.create({ ...values, passwordHash: password === undefined ? null : await this.hash(password) });
+    if (password !== undefined) expectGoodPassword('password', password, values);
+    const passwordHash = password === undefined ? null : await this.hash(password);
+    return this.users.create({ ...values, passwordHash });
   }
 
   /** Throws NOT_FOUND, also for who may not see it. */
@@ -34,9 +43,9 @@ export class UsersService {
     return user;
   }
 
-  /** A new password or role ends the sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS. */
+  /** A new password or role ends the sessions. Throws NOT_FOUND, VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS. */
   async change(id: string, expected: ExpectedVersions, { password, ...patch }: ChangeUserDto): Promise<User> {
-    const secret = password === undefined ? {} : { passwordHash: await this.hash(password) };
+    const secret = password === undefined ? {} : { passwordHash: await this.hashFor(id, password, patch) };
     return this.transaction.run(async () => {
       if (patch.role === 'USER') await this.keepAnAdmin(id);
       const before = patch.role === undefined ? null : await this.users.findById(id);
@@ -72,9 +81,31 @@ export class UsersService {
     return this.hasher.hash(password);
   }
 
+  private async hashFor(id: string, password: string, patch: AboutAccount): Promise<string> {
+    const user = await this.users.findById(id);
+    if (!user) throw UserErrors.NOT_FOUND(id);
+    expectGoodPassword('password', password, { ...user, ...patch });
+    return this.hash(password);
+  }
+
   private async keepAnAdmin(id: string): Promise<void> {
     await this.users.lockAdmins(); // before the role is read, which another change may be about to write
     const user = await this.users.findById(id);
     if (user?.role === 'ADMIN' && !(await this.users.hasAdminBeside(id))) throw UserErrors.LAST_ADMIN();
   }
+}
+
+/**
+ * Refuses what guessers try first. The answer depends on nothing but the password and what the caller knows of the account.
+ * `field`: where it stands in the request. Throws VALIDATION_FAILED.
+ */
+export function expectGoodPassword(field: string, password: string, about: AboutAccount): void {
+  const fault = findPasswordFault(password, about);
+  if (fault) throw refusePassword(field, fault);
+}
+
+/** VALIDATION_FAILED that names the field and the rule. */
+export function refusePassword(field: string, { rule, message: words }: PasswordFault): AppError {
+  const message = `${field} ${words}`;
+  return HttpErrors.VALIDATION_FAILED(message).withFields([{ field, rule, message }]);
 }

@@ -1,7 +1,8 @@
 // Accounts and sessions as a partner sees them: register, log in, log out, devices, password and role changes.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { hash as argon2Hash } from '@node-rs/argon2';
 import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
-import type { Answer, Page, Sessions, Tokens, User } from '../support/api.js';
+import type { Answer, Page, Problem, Sessions, Tokens, User } from '../support/api.js';
 import { PASSWORD, startServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -223,4 +224,69 @@ describe('an e-mail address', () => {
     const { status, body } = await register(email);
     expect([status, body.errors?.map((error) => error.rule)]).toEqual([400, [rule]]);
   });
+});
+
+describe('a password that guessers try first is refused with its rule', () => {
+  const weak: Array<[string, string]> = [
+    ['Password123!', 'isNotCommon'],
+    ['aaaaaaaa', 'isNotRepetitive'],
+    [' '.repeat(10), 'isNotBlank'],
+    ['Ada Lovelace', 'isNotPersonal'],
+  ];
+  const ruleOf = ({ status, body }: Answer<unknown>): unknown[] => {
+    const { code, errors = [] } = body as Problem;
+    return [status, code, ...errors.flatMap(({ field, rule }) => [field, rule])];
+  };
+  const refused = (field: string, rule: string): unknown[] => [400, 'VALIDATION_FAILED', field, rule];
+
+  it('where an account is opened, whether or not the e-mail is taken', async () => {
+    const taken = await server.registerUser();
+    for (const [password, rule] of weak)
+      for (const email of ['weak@example.com', taken.email]) {
+        const answer = await server.api.post('/api/auth/register', { email, name: 'Ada Lovelace', password });
+        expect(ruleOf(answer)).toEqual(refused('password', rule));
+      }
+    expect(await server.sql(`SELECT FROM users WHERE email = 'weak@example.com'`)).toEqual([]);
+  });
+
+  it('where it is changed, before the current one is looked at; the current one again, too', async () => {
+    const ada = await server.registerUser('Ada Lovelace'.replace(' ', '.'));
+    const change = (newPassword: string, currentPassword = PASSWORD) =>
+      ada.api.post('/api/auth/password', { currentPassword, newPassword });
+    for (const [password, rule] of weak)
+      for (const current of [PASSWORD, 'not the current one'])
+        expect(ruleOf(await change(password, current))).toEqual(refused('newPassword', rule));
+    expect(ruleOf(await change(PASSWORD))).toEqual(refused('newPassword', 'isNotCurrent'));
+    expect(ruleOf(await change(ada.email))).toEqual(refused('newPassword', 'isNotPersonal'));
+    expect((await server.login(ada.email)).user.id).toBe(ada.user.id);
+  });
+
+  it('where an administrator gives it', async () => {
+    const root = await server.makeAdmin();
+    const user = await root.api.post<User>('/api/users', { email: 'given@example.com', name: 'Ada Lovelace' });
+    for (const [password, rule] of weak) {
+      const created = await root.api.post('/api/users', { username: `weak-${rule}`, name: 'Ada Lovelace', password });
+      expect(ruleOf(created)).toEqual(refused('password', rule));
+      const reset = await root.api.patch(`/api/users/${user.body.id}`, { password });
+      expect(ruleOf(reset)).toEqual(refused('password', rule));
+    }
+    const renamed = { username: 'countess', password: 'Countess1815' };
+    expect(ruleOf(await root.api.patch(`/api/users/${user.body.id}`, renamed))).toEqual(
+      refused('password', 'isNotPersonal'),
+    );
+    expect((await root.api.patch(`/api/users/${user.body.id}`, { password: 'four words of hers' })).status).toBe(200);
+    await server.login('given@example.com', 'four words of hers');
+  });
+});
+
+it('a password is the same one in either Unicode form, also where it was stored as typed', async () => {
+  const [composed, decomposed] = ['caf\u00e9 au lait, Zo\u00eb', 'cafe\u0301 au lait, Zoe\u0308'];
+  const values = { email: 'forms@example.com', name: 'Forms', password: decomposed };
+  expect((await server.api.post('/api/auth/register', values)).status).toBe(201);
+  await server.login(values.email, composed);
+  await server.login(values.email, decomposed);
+  const typed = await argon2Hash(decomposed, { memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+  await server.sql('UPDATE users SET password_hash = $1 WHERE email = $2', typed, values.email);
+  await server.login(values.email, decomposed); // stores it in its normal form
+  await server.login(values.email, composed);
 });

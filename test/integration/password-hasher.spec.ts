@@ -88,6 +88,44 @@ it.each([
   expect(open(scheme).isOutdated(stored)).toBe(outdated);
 });
 
+describe('a password that keyboards write in two ways', () => {
+  const [composed, decomposed] = ['Zo\u00eb\u2019s caf\u00e9 au lait', 'Zoe\u0308\u2019s cafe\u0301 au lait'];
+
+  it.each([
+    ['argon2id', argon2id],
+    ['bcrypt', withBcrypt],
+  ])('is the same one, under %s', async (_scheme, hasher) => {
+    for (const stored of [await hasher.hash(composed), await hasher.hash(decomposed)])
+      for (const typed of [composed, decomposed]) {
+        expect(await hasher.verify(stored, typed)).toBe(true);
+        expect(await hasher.improve(stored, typed)).toBeNull();
+      }
+  });
+
+  it('is verified as it was typed once, against a hash of before, and gets a new one', async () => {
+    const old = await argon2Hash(decomposed, { algorithm: 2, memoryCost: 19_456, timeCost: 2, parallelism: 1 });
+    expect(await argon2id.verify(old, composed)).toBe(false);
+    expect(await argon2id.verify(old, decomposed)).toBe(true);
+    const better = (await argon2id.improve(old, decomposed)) as string;
+    expect([await argon2id.verify(better, composed), await argon2id.verify(better, decomposed)]).toEqual([true, true]);
+  });
+
+  it('takes 72 bytes of bcrypt by its normal form', () => {
+    expect(withBcrypt.fits('e\u0301'.repeat(36))).toBe(true); // 108 bytes as typed
+    expect(withBcrypt.fits('e\u0301'.repeat(37))).toBe(false);
+  });
+
+  it('costs as much where there is no account', async () => {
+    const checks = jest.spyOn(argon2id as unknown as { check(): Promise<boolean> }, 'check');
+    const stored = await argon2id.hash(PASSWORD);
+    await argon2id.verify(stored, decomposed);
+    const withAccount = checks.mock.calls.length;
+    await argon2id.verify(null, decomposed);
+    expect(checks.mock.calls.length).toBe(2 * withAccount);
+    checks.mockRestore();
+  });
+});
+
 it('a fresh hash is not outdated', async () => {
   for (const hasher of [argon2id, withBcrypt]) expect(hasher.isOutdated(await hasher.hash(PASSWORD))).toBe(false);
 });

@@ -4,6 +4,7 @@ import { Algorithm, hash as argon2Hash, verify as argon2Verify } from '@node-rs/
 import bcrypt from 'bcrypt';
 import { AppConfig } from '../../config/app-config.js';
 import { Semaphore } from '../../libs/semaphore.js';
+import { normalize } from '../../libs/text.js';
 
 /** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
 const ARGON2 = { algorithm: Algorithm.Argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -28,27 +29,46 @@ export class PasswordHasher {
     this.nobody = this.make('no account has this password');
   }
 
-  /** True when the password is one that `hash` can hold whole. */
+  /** True when the password is one that a hash can hold whole. */
   fits(password: string): boolean {
-    return this.scheme === 'argon2id' || Buffer.byteLength(password) <= BCRYPT_MOST_BYTES;
+    return this.scheme === 'argon2id' || Buffer.byteLength(normalize(password)) <= BCRYPT_MOST_BYTES;
   }
 
-  /** Throws SemaphoreFullError when too many wait. */
+  /** Of the password in normal form C: keyboards differ in how they write `é`. Throws SemaphoreFullError when too many wait. */
   hash(password: string): Promise<string> {
-    return this.turns.run(() => this.make(password));
+    return this.turns.run(() => this.make(normalize(password)));
   }
 
-  /** A null hash (no such account, or one without a password) costs the same time and is never right. Throws SemaphoreFullError. */
+  /**
+   * Hashes that were made before passwords were normalized hold what was typed, so that is tried too. A null hash (no such
+   * account, or one without a password) costs the same time and is never right. Throws SemaphoreFullError.
+   */
   async verify(hash: string | null, password: string): Promise<boolean> {
-    const stored = hash !== null && isBearable(hash) ? hash : null;
-    const against = stored ?? (await this.nobody);
-    const matches = await this.turns.run(() => this.check(against, password));
-    return matches && stored !== null;
+    const normal = normalize(password);
+    return (await this.holds(hash, normal)) || (normal !== password && (await this.holds(hash, password)));
+  }
+
+  /**
+   * A new hash of a password that was verified, null when the stored one is as good: of the same scheme and costs, and of
+   * the normal form. Throws SemaphoreFullError.
+   */
+  async improve(hash: string, password: string): Promise<string | null> {
+    if (!this.fits(password)) return null;
+    const normal = normalize(password);
+    const isGood = !this.isOutdated(hash) && (normal === password || (await this.holds(hash, normal)));
+    return isGood ? null : this.hash(password);
   }
 
   /** True when the hash was made with another scheme or other costs than new ones are. */
   isOutdated(hash: string): boolean {
     return !hash.startsWith(this.scheme === 'argon2id' ? ARGON2_PREFIX : BCRYPT_PREFIX);
+  }
+
+  private async holds(hash: string | null, password: string): Promise<boolean> {
+    const stored = hash !== null && isBearable(hash) ? hash : null;
+    const against = stored ?? (await this.nobody);
+    const matches = await this.turns.run(() => this.check(against, password));
+    return matches && stored !== null;
   }
 
   private make(password: string): Promise<string> {
