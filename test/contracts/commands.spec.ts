@@ -24,6 +24,18 @@ it('`test:e2e FILE` runs that file only, `test:e2e` all of the folder and nothin
   expect(all.filter((path) => !path.startsWith('test/e2e/'))).toEqual([]);
 });
 
+it('thresholds of coverage are asked of a run of all suites, and not of one that chooses some', async () => {
+  const thresholdsOf = async (...args: string[]): Promise<unknown> => {
+    const jest = ['node_modules/jest/bin/jest.js', '--showConfig', '--coverage', ...args];
+    const { stdout } = await promisify(execFile)(process.execPath, jest);
+    return (JSON.parse(stdout) as { globalConfig: { coverageThreshold?: unknown } }).globalConfig.coverageThreshold;
+  };
+  const all = await thresholdsOf('-w', '1', '--silent');
+  expect(all).toEqual({ global: expect.objectContaining({ lines: expect.any(Number) }) });
+  for (const chosen of [['test/unit'], ['-t', 'name'], ['--shard=1/2'], ['--testMatch', '<rootDir>/test/e2e/*.ts']])
+    expect(await thresholdsOf(...chosen)).toBeUndefined();
+});
+
 it('`dev` is `start:dev`', () => {
   expect(scripts['dev']).toBe('npm run start:dev');
   expect(scripts).toHaveProperty('start:dev');

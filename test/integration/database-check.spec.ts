@@ -1,9 +1,11 @@
 // A database that cannot hold the promises, or cannot be reached, is refused at the start in one line with the cure.
 import { randomUUID } from 'node:crypto';
-import { createServer, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
+import { checkDatabase } from '../../src/shared/services/database/database-check.js';
 import { DatabaseRefusedError, mayPass, refusalOf } from '../../src/shared/services/database/database-refusal.js';
 import { openDatabase } from '../../src/shared/services/database/database-url.js';
 import { migrate } from '../../src/shared/services/database/migrate.js';
@@ -61,6 +63,10 @@ afterAll(async () => {
   await onServer(`DROP ROLE ${role}`);
 });
 
+it('the database that an embedded PostgreSQL makes is accepted', async () => {
+  expect(await refusal(SERVER.href)).toBeUndefined();
+});
+
 describe('a database of another kind than the promises need', () => {
   const cure = (name: string) =>
     `make another with CREATE DATABASE "${name}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;
@@ -113,6 +119,23 @@ describe('a database that does not let us in', () => {
     expect(await refusal('postgres://u:opensesame@nowhere.invalid/x')).toMatch(
       /^The database's host nowhere\.invalid (is unknown|cannot be looked up)/,
     );
+  });
+
+  it('is started beside a server of ours that has patience', async () => {
+    const proxy = createServer((socket) =>
+      socket.pipe(connect(Number(SERVER.port || 5432), SERVER.hostname)).pipe(socket),
+    );
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    const { port } = proxy.address() as AddressInfo;
+    await new Promise((done) => proxy.close(done));
+    const url = urlOf({ hostname: '127.0.0.1', port: String(port) });
+    expect(await refusal(url)).toMatch(/ECONNREFUSED/);
+    const patient = checkDatabase(testConfig(url), url, 20);
+    await delay(100); // long enough for a first attempt in vain; if it was not, this test proves less, and still passes
+    proxy.listen(port, '127.0.0.1');
+    await patient;
+    proxy.close();
   });
 
   it('something else listens there, and says nothing', async () => {
