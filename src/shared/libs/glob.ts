@@ -1,23 +1,58 @@
 // Glob patterns as Redis has them (KEYS, SCAN), for what does not lie in Redis.
 
-/** `*` any text, `?` one character, `[a-c]` and `[^a-c]` one of a set, a backslash takes the next character as it is. */
-export function globToRegExp(pattern: string): RegExp {
-  let source = '';
+/** Null stands for a `*`: any text, none as well. */
+type Token = ((character: string) => boolean) | null;
+
+/**
+ * `*` any text, `?` one character, `[a-c]` and `[^a-c]` one of a set, a backslash takes the next character as it is. No
+ * RegExp of the whole pattern: its time would grow with the length of the text to the power of the number of stars.
+ */
+export function globMatcher(pattern: string): (text: string) => boolean {
+  const tokens = tokensOf(pattern);
+  return (text) => matches(tokens, text);
+}
+
+/** What fails behind a star is tried one character further on; no star before that one has to be tried again. */
+function matches(tokens: readonly Token[], text: string): boolean {
+  let [at, token, star, retryAt] = [0, 0, -1, 0];
+  while (at < text.length) {
+    const test = tokens[token];
+    if (test === null) {
+      star = token++;
+      retryAt = at;
+    } else if (test?.(text.charAt(at))) {
+      token++;
+      at++;
+    } else if (star >= 0) {
+      token = star + 1;
+      at = ++retryAt;
+    } else return false;
+  }
+  return tokens.slice(token).every((rest) => rest === null);
+}
+
+function tokensOf(pattern: string): Token[] {
+  const tokens: Token[] = [];
   for (let at = 0; at < pattern.length; at++) {
     const character = pattern.charAt(at);
     const set = character === '[' ? /^\[(\^?)((?:\\.|[^\]\\])*)\]/s.exec(pattern.slice(at)) : null;
-    if (character === '*') source += '.*';
-    else if (character === '?') source += '.';
+    if (character === '*') tokens.push(null);
+    else if (character === '?') tokens.push(() => true);
     else if (set) {
-      source += set[2] === '' ? (set[1] ? '.' : '(?!)') : `[${set[1]}${quoteSet(set[2] as string)}]`;
+      tokens.push(oneOf(set[2] as string, set[1] === '^'));
       at += set[0].length - 1;
-    } else source += quote(character === '\\' ? pattern.charAt(++at) : character);
+    } else {
+      const literal = character === '\\' ? pattern.charAt(++at) : character;
+      if (literal !== '') tokens.push((other) => other === literal);
+    }
   }
-  return new RegExp(`^${source}$`, 's');
+  return tokens;
 }
 
-const quote = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&');
-
-/** Ranges stay, whatever else means something to a RegExp does not. */
-const quoteSet = (set: string): string =>
-  set.replace(/\\(.)|[\^[\]]/gs, (found, escaped?: string) => quote(escaped ?? found));
+/** A backslash takes the next character as it is; a range may be written either way round. */
+function oneOf(set: string, isNegated: boolean): (character: string) => boolean {
+  const ranges = [...set.matchAll(/\\(.)|(.)(?:-(.))?/gs)].map(([, escaped, first = escaped ?? '', last = first]) =>
+    first < last ? ([first, last] as const) : ([last, first] as const),
+  );
+  return (character) => ranges.some(([first, last]) => first <= character && character <= last) !== isNegated;
+}

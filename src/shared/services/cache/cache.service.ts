@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
 import { createBatch } from '../../libs/batch.js';
 import type { Clock } from '../../libs/clock.js';
-import { globToRegExp } from '../../libs/glob.js';
+import { globMatcher } from '../../libs/glob.js';
 import { isConnectionFailure } from '../database/sql-state.js';
 import type { Outcome, Transaction } from '../database/transaction.js';
 import type { EventRelay } from '../events/event-relay.js';
@@ -348,8 +348,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   private dropFromMemory(pattern: string): number {
-    const expression = globToRegExp(pattern);
-    return this.memory.deleteWhere((key) => expression.test(key));
+    return this.memory.deleteWhere(globMatcher(pattern));
   }
 
   private dropElsewhere(key: string): Promise<number> {
