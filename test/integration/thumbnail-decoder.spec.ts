@@ -9,8 +9,9 @@ import { describe, expect, it, jest } from '@jest/globals';
 import sharp, { type Sharp } from 'sharp';
 import { type Confinement, type Ending, runConfined } from '../../src/files/thumbnails/confined-process.js';
 import { ImageDecoder } from '../../src/files/thumbnails/image-decoder.js';
+import type { Picture } from '../../src/files/thumbnails/webp.js';
 import { testConfig } from '../support/config.js';
-import { webpSaying } from '../support/image-bombs.js';
+import { avifSaying, png, webpSaying } from '../support/image-bombs.js';
 import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
@@ -218,6 +219,92 @@ describe('a decoder', () => {
     expect(await draw(await solid(100, 100).png().toBuffer(), small)).toHaveLength(3);
     const failure = draw(await solid(100, 101).png().toBuffer(), small);
     await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
+  });
+
+  describe('draws what phones take', () => {
+    const [width, height] = [8_064, 6_048]; // of 48 megapixels
+    const panorama = { width: 16_384, height: 4_096 };
+    it.each<[string, () => Promise<Buffer>]>([
+      ['interlaced PNG', () => solid(width, height).png({ progressive: true }).toBuffer()],
+      ['WebP', () => solid(width, height).webp({ lossless: true, effort: 0 }).toBuffer()],
+      ['AVIF', () => readFile('test/support/fixtures/grey-8064x6048.avif')], // takes half a minute to make
+      [
+        'panorama, a progressive JPEG',
+        () => solid(panorama.width, panorama.height).jpeg({ progressive: true }).toBuffer(),
+      ],
+    ])('%s', async (_what, make) => {
+      const pictures = (await draw(await make())) as Picture[];
+      expect(pictures.map((one) => Math.max(one.width, one.height))).toEqual([128, 256, 512]);
+    });
+  });
+
+  it('has a budget for each format', async () => {
+    const pixel = await solid(1, 1).avif({ effort: 0 }).toBuffer();
+    const large = [
+      avifSaying(pixel, 7_100, 7_100), // 50.4 million: a quarter of what a PNG may have
+      png(10_100, 10_000, { isInterlaced: true }), // 101 million: a half
+    ];
+    for (const image of large) await expect(draw(image)).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
+    expect(await draw(png(10_100, 10_000))).toHaveLength(3);
+  });
+
+  describe('a picture that was cut off', () => {
+    /** The upper half red, the lower half blue. */
+    const halves = async (height = 400): Promise<Sharp> => {
+      const half = { width: 300, height: height / 2, channels: 3 } as const;
+      const blue = await sharp({ create: { ...half, background: '#0000ff' } })
+        .png()
+        .toBuffer();
+      return sharp({ create: { ...half, height, background: '#ff0000' } }).composite([{ input: blue, top: height / 2, left: 0 }]); // prettier-ignore
+    };
+    const colourAt = async (picture: Picture | undefined, y: number): Promise<string> => {
+      const { data, info } = await sharp(picture!.bytes).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+      const [red = 0, green = 0, blue = 0] = data.subarray(Math.floor(y * info.height) * info.width * 3);
+      return red > 150 && green < 100 ? 'red' : blue > 150 && green < 100 ? 'blue' : 'none';
+    };
+    const drawn = async (bytes: Buffer): Promise<string[]> => {
+      const [, , picture] = (await draw(bytes)) as Picture[];
+      return [await colourAt(picture, 0.1), await colourAt(picture, 0.98)];
+    };
+
+    it.each<[string, (image: Sharp) => Sharp]>([
+      ['JPEG', (image) => image.jpeg()],
+      ['progressive JPEG', (image) => image.jpeg({ progressive: true })],
+      ['PNG', (image) => image.png()],
+      ['GIF', (image) => image.gif()],
+    ])('%s is drawn as far as it goes', async (what, encode) => {
+      const bytes = await encode(await halves()).toBuffer();
+      expect(await drawn(bytes)).toEqual(['red', 'blue']);
+      const end = what === 'GIF' ? 1 : what === 'PNG' ? 12 : 2;
+      expect(await drawn(bytes.subarray(0, -end))).toEqual(['red', 'blue']); // only its end is missing
+      expect((await drawn(bytes.subarray(0, -1)))[0]).toBe('red');
+      const part = await drawn(bytes.subarray(0, Math.floor(bytes.length * (what === 'PNG' ? 0.5 : 0.9))));
+      expect(part[0]).toBe('red');
+    });
+
+    it.each<[string, (image: Sharp) => Sharp, (bytes: Buffer) => number]>([
+      ['JPEG', (image) => image.jpeg(), (bytes) => bytes.indexOf(Buffer.from([0xff, 0xda])) + 14],
+      ['PNG', (image) => image.png(), (bytes) => bytes.indexOf('IDAT') + 6],
+      ['GIF', (image) => image.gif(), () => 30],
+    ])('%s of which there are no pixels is refused', async (_what, encode, headerOf) => {
+      const bytes = await encode(await halves()).toBuffer();
+      const failure = draw(bytes.subarray(0, headerOf(bytes)));
+      await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
+    });
+
+    it('a whole one may be black, grey or clear all the same', async () => {
+      for (const background of ['#000000', '#808080', '#00000000']) {
+        const image = sharp({ create: { width: 40, height: 30, channels: 4, background } });
+        expect(await draw(await image.png().toBuffer())).toHaveLength(3);
+      }
+    });
+  });
+
+  it('draws the first frame of an animated AVIF', async () => {
+    const bytes = await solid(64, 48).avif({ effort: 0 }).toBuffer();
+    bytes.write('avis', 8, 'latin1'); // its brand: a still image, and a film behind it
+    const film = Buffer.concat([bytes, Buffer.from('\0\0\0\x10free12345678', 'latin1')]);
+    expect(await draw(film)).toEqual([128, 256, 512].map(() => expect.objectContaining({ width: 64, height: 48 })));
   });
 
   it.each([

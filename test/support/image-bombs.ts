@@ -33,15 +33,16 @@ interface PngOptions {
   /** Bits of a sample. */
   depth?: 1 | 8 | 16;
   colour?: 'grey' | 'rgba';
+  isInterlaced?: boolean;
   /** Before the pixels. */
   chunks?: Uint8Array[];
 }
 
 /** `pixels`: the zlib stream of the rows; default: black ones, as many as there should be. */
 export function png(width: number, height: number, options: PngOptions = {}, pixels?: Uint8Array): Bytes {
-  const { depth = 1, colour = 'grey', chunks = [] } = options;
+  const { depth = 1, colour = 'grey', isInterlaced = false, chunks = [] } = options;
   const row = 1 + Math.ceil((width * depth * (colour === 'grey' ? 1 : 4)) / 8);
-  const shape = [depth, colour === 'grey' ? 0 : 6, 0, 0, 0];
+  const shape = [depth, colour === 'grey' ? 0 : 6, 0, 0, isInterlaced ? 1 : 0];
   return join(
     PNG_START,
     pngChunk('IHDR', join(u32(width), u32(height), Buffer.from(shape))),

@@ -11,10 +11,19 @@ const LOADERS = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBu
 const TOO_MANY_PIXELS = 3;
 const READY = Buffer.from('r');
 const WEBP = { quality: 80, effort: 4 };
+/**
+ * Address space for a pixel, bytes: what was measured, and some more. Of PNG and JPEG a few lines are in memory at a time,
+ * unless they come in several passes; of the others the whole image.
+ */
+const BYTES_PER_PIXEL = { jpeg: 5, png: 5, webp: 8, gif: 8, tiff: 10, heif: 20 };
+const BYTES_PER_PIXEL_IN_PASSES = 10;
+/** For each of the `pixels` that are allowed. */
+const BYTES_ALLOWED = 5;
+/** libpng reads so many bytes at once: where the file was cut, those that are there would be lost with those that are not. */
+const PNG_READ_AHEAD = 8_192;
 
 /** `bytes`: of the file. `memory`: bytes that all of this may take. `sizes`: longest sides, in pixels. */
 const { bytes, pixels, memory, sizes } = JSON.parse(process.argv[2]);
-const options = { limitInputPixels: pixels, failOn: 'error', sequentialRead: true, pages: 1 };
 
 setPriority(10); // whoever waits for an answer goes first
 setInterval(watchMemory, 20).unref(); // the event loop is free while libvips works in its threads
@@ -24,20 +33,53 @@ sharp.concurrency(1);
 sharp.cache(false);
 process.stdout.write(READY); // what goes wrong from now on is the image's doing
 
-const file = readAll(bytes);
-const { width, height } = await sharp(file, { ...options, limitInputPixels: false }).metadata(); // its header only
-if (width * height > pixels) process.exit(TOO_MANY_PIXELS);
-for (const picture of await draw(file)) process.stdout.write(Buffer.concat([lengthOf(picture), picture]));
+const padded = readAll(bytes);
+const file = padded.subarray(0, bytes);
+showFirstFrame(file);
+const { format, width, height, isProgressive } = await readHeader(file);
+const bytesPerPixel = isProgressive ? BYTES_PER_PIXEL_IN_PASSES : BYTES_PER_PIXEL[format];
+const maxPixels = Math.min(pixels, Math.floor((pixels * BYTES_ALLOWED) / bytesPerPixel));
+if (width * height > maxPixels) process.exit(TOO_MANY_PIXELS);
+const image = format === 'png' ? padded : file;
+for (const picture of await draw(image)) process.stdout.write(Buffer.concat([lengthOf(picture), picture]));
 
-/** The image is decoded once: the largest picture is the source of all. Neither it nor they have metadata. */
+function readHeader(image) {
+  return sharp(image, { limitInputPixels: false, failOn: 'none', pages: 1 }).metadata();
+}
+
+/**
+ * What was cut off is drawn as far as it goes, unless nothing is there. The image is decoded once: the largest picture is
+ * the source of all. Neither it nor they have metadata.
+ */
 async function draw(image) {
-  const { data, info } = await within(sharp(image, options).autoOrient(), Math.max(...sizes))
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
+  const { data, info } = await decode(image, 'none');
+  if (isBlank(data, info.channels)) await decode(image, 'error'); // throws when there are no pixels behind it
   const { width, height, channels } = info;
   const raw = { width, height, channels };
   return Promise.all(sizes.map((size) => within(sharp(data, { raw }), size).webp(WEBP).toBuffer()));
+}
+
+function decode(image, failOn) {
+  const options = { limitInputPixels: maxPixels, failOn, sequentialRead: true, pages: 1 };
+  return within(sharp(image, options).autoOrient(), Math.max(...sizes))
+    .toColourspace('srgb')
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+}
+
+/** Whether every pixel has the colour that decoders give to those that are missing: black, or grey in a JPEG. */
+function isBlank(data, channels) {
+  const [first] = data;
+  const hasAlpha = channels % 2 === 0;
+  return (
+    (first === 0 || first === 128) &&
+    data.every((value, at) => value === first || (hasAlpha && at % channels === channels - 1))
+  );
+}
+
+/** An animated AVIF holds its first frame as a still image too, which libvips reads when it is not told of the rest. */
+function showFirstFrame(image) {
+  if (image.toString('latin1', 4, 12) === 'ftypavis') image.write('avif', 8, 'latin1');
 }
 
 function within(image, size) {
@@ -45,7 +87,7 @@ function within(image, size) {
 }
 
 function readAll(length) {
-  const all = Buffer.alloc(length);
+  const all = Buffer.alloc(length + PNG_READ_AHEAD);
   for (let at = 0, read; at < length; at += read) {
     read = readSync(0, all, at, length - at, null);
     if (read === 0) throw new Error('The file ends too early.');

@@ -286,8 +286,10 @@ export const envSchema = Joi.object({
     .integer()
     .min(1)
     .max(268_402_689)
-    .default(40_000_000)
-    .description('Images with more pixels get no thumbnails'),
+    .default(200_000_000)
+    .description(
+      'Images with more pixels get no thumbnails. In several passes, and as TIFF, they may have half of it, as WebP and GIF 5/8, as AVIF a quarter; the decoder may take 5 bytes for each, and 450 MB',
+    ),
 
   RATE_LIMIT_MODE: Joi.string()
     .valid('enforce', 'dry-run', 'off')
