@@ -33,7 +33,7 @@ export class FilesController {
   @Endpoint({
     summary: 'Upload a file',
     description:
-      'A form with one part, the file in the field `file`. It may take long, as long as bytes keep coming; /api/uploads takes what must be resumable.',
+      'A form with one file, in the field `file`; a few small text fields beside it are ignored. It may take long, as long as bytes keep coming; /api/uploads takes what must be resumable.',
     returns: FileDto,
     status: 201,
     versioned: true,

@@ -1,8 +1,8 @@
-// The head of a form's first part, seen on its way to the parser: it takes half a name where the other half cannot be read.
+// The heads of a form's parts, seen on their way to the parser: it takes half a name where the other half cannot be read.
 import type { Readable } from 'node:stream';
 
-/** Bytes before the content of the part: far more than clients send. */
-const MOST_BYTES = 16_384;
+/** Bytes before the content of the last part that is asked for: far more than clients send. */
+const MAX_BYTES = 65_536;
 const FORM = /^multipart\/form-data/iy;
 const PARAMETER = /\s*;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))/y;
 const END = /[\s;]*$/y;
@@ -10,31 +10,39 @@ const END = /[\s;]*$/y;
 const DISPOSITION =
   /^content-disposition:\s*[^\s;"]+(?:\s*;\s*[^\s;="]+\s*=\s*(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|[^\s";]+))*[\s;]*$/i;
 
-export interface FormHead {
+export interface FormHeads {
   /**
-   * Once, when the parser has told of the part: whether its Content-Disposition (RFC 7578, 4.2) is well-formed, so that
-   * everybody reads the same name. False too where that cannot be told.
+   * Once, when the parser has reached the part at `index`: its head, if its Content-Disposition (RFC 7578, 4.2) and those of
+   * all parts before it are well-formed, so that everybody reads the same names. Null too where that cannot be told.
    */
-  isSound(): boolean;
+  of(index: number): PartHead | null;
+}
+
+export interface PartHead {
+  /** Its name is given in the form of RFC 8187 (`filename*`), where nothing is escaped as browsers do it. */
+  hasEncodedName: boolean;
 }
 
 /** To be called before anybody reads the body. */
-export function watchFormHead(body: Readable, contentType: string): FormHead {
+export function watchFormHeads(body: Readable, contentType: string): FormHeads {
   const seen: Buffer[] = [];
   let length = 0;
   const watch = (chunk: Buffer): void => {
-    seen.push(chunk.subarray(0, MOST_BYTES - length));
+    seen.push(chunk.subarray(0, MAX_BYTES - length));
     length += chunk.length;
-    if (length >= MOST_BYTES) body.off('data', watch);
+    if (length >= MAX_BYTES) body.off('data', watch);
   };
   body.on('data', watch);
-  const isSound = (): boolean => {
+  const of = (index: number): PartHead | null => {
     body.off('data', watch);
     const text = Buffer.concat(seen.splice(0)).toString('latin1');
     const boundary = boundaryOf(contentType);
-    return boundary !== undefined && isWellFormed(headIn(text, boundary));
+    const heads = boundary === undefined ? [] : headsIn(text, boundary, index + 1);
+    const names = heads.map(parameterNames);
+    const last = names[index];
+    return last && names.every((known) => known !== null) ? { hasEncodedName: last.includes('filename*') } : null;
   };
-  return { isSound };
+  return { of };
 }
 
 /** Undefined: there is none, or more than one, or what it is depends on who reads it. */
@@ -57,22 +65,31 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
   return pattern.exec(text);
 }
 
-/** What follows the first line that begins with the delimiter, where nothing else stands in it; '' where that is not there as a whole. */
-function headIn(text: string, boundary: string): string {
+/**
+ * Of the first `count` parts, as far as they are there: what follows a line that begins with the delimiter, where nothing
+ * else stands in it. A content that begins with a delimiter is not read: parsers differ in what they take it for.
+ */
+function headsIn(text: string, boundary: string, count: number): string[] {
   const delimiter = `\r\n--${boundary}`;
   const all = `\r\n${text}`;
-  const at = all.indexOf(delimiter);
-  const rest = at < 0 ? '' : all.slice(at + delimiter.length);
-  const end = rest.indexOf('\r\n\r\n');
-  return rest.startsWith('\r\n') && end >= 0 ? rest.slice(2, end) : '';
+  const heads: string[] = [];
+  for (let from = 0; heads.length < count;) {
+    const at = all.indexOf(delimiter, from);
+    const start = at + delimiter.length;
+    const end = at < 0 ? -1 : all.indexOf('\r\n\r\n', start);
+    if (end < 0 || !all.startsWith('\r\n', start)) break;
+    heads.push(all.slice(start + 2, end));
+    from = end + 4;
+    if (all.startsWith(`--${boundary}`, from)) break;
+  }
+  return heads;
 }
 
-/** One Content-Disposition, and none of its parameters twice. A line that begins with a space goes on with the one before. */
-function isWellFormed(head: string): boolean {
+/** Of its one Content-Disposition, none of them twice; null otherwise. A line that begins with a space goes on with the one before. */
+function parameterNames(head: string): string[] | null {
   const [disposition, ...more] = head.split(/\r\n(?![ \t])/).filter((field) => /^content-disposition:/i.test(field));
-  if (disposition === undefined || more.length > 0 || !DISPOSITION.test(disposition)) return false;
-  const names = [...disposition.replace(/"(?:[^"\\]|\\.)*"/g, '""').matchAll(/;\s*([^\s;="]+)\s*=/g)].map(([, name]) =>
-    name?.toLowerCase(),
-  );
-  return new Set(names).size === names.length;
+  if (disposition === undefined || more.length > 0 || !DISPOSITION.test(disposition)) return null;
+  const plain = disposition.replace(/"(?:[^"\\]|\\.)*"/g, '""');
+  const names = [...plain.matchAll(/;\s*([^\s;="]+)\s*=/g)].map(([, name = '']) => name.toLowerCase());
+  return new Set(names).size === names.length ? names : null;
 }

@@ -1,25 +1,38 @@
-// The one file of a multipart form (RFC 7578), stored as it comes: never more of it in memory than a few pieces.
+// The one file of a multipart form (RFC 7578), stored as it comes: never more of it in memory than a few pieces. Text beside
+// it, which upload widgets send unasked, is read and thrown away.
 import { Readable } from 'node:stream';
-import type { Multipart } from '@fastify/multipart';
+import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
 import { FORM } from '../common/hooks/body.hooks.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { runningRequest } from '../shared/services/logging/request-context.js';
-import { expectFileName } from './file-name.js';
+import { expectFileName, withoutBrowserEscapes } from './file-name.js';
 import type { FileWriter, StoredBlob } from './file-writer.js';
 import { FileErrors } from './files.errors.js';
 import type { FileOwner } from './file.entity.js';
-import { type FormHead, watchFormHead } from './form-head.js';
+import { type FormHeads, type PartHead, watchFormHeads } from './form-head.js';
 
-/** Name of the form's only field. */
+/** Name of the form's field with the file. */
 export const FILE_FIELD = 'file';
 
-/** What a form may hold besides the bytes; theirs is FILE_MAX_SIZE. */
-const FORM_LIMITS = { files: 1, fields: 0, parts: 1, fieldNameSize: 100, fieldSize: 0, headerPairs: 10 };
+const MAX_TEXT_FIELDS = 10;
+const MAX_TEXT_BYTES = 4_096;
+/** Of a field, characters. */
+const MAX_NAME = 100;
 
-/** Of a form around its file: boundaries, headers. */
-const MOST_FRAMING_BYTES = 64 * 1024;
+/** What a form may hold besides the bytes; theirs is FILE_MAX_SIZE. */
+const FORM_LIMITS = {
+  files: 1,
+  fields: MAX_TEXT_FIELDS,
+  parts: 1 + MAX_TEXT_FIELDS,
+  fieldNameSize: MAX_NAME,
+  fieldSize: MAX_TEXT_BYTES,
+  headerPairs: 10,
+};
+
+/** Of a form around its file: boundaries, headers, text fields. */
+const MAX_FRAMING_BYTES = 64 * 1024;
 
 /** Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what `store` throws; leaves nothing then. */
 export async function receiveFile(
@@ -32,44 +45,66 @@ export async function receiveFile(
   if (request.raw.destroyed) throw brokenOff(); // while the guard was at work: nobody would tell the parser
   const { maxBytes } = writer;
   const length = Number(request.headers['content-length'] ?? 0);
-  if (length > maxBytes + MOST_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
-  const head = watchFormHead(request.raw, request.headers['content-type'] ?? '');
+  if (length > maxBytes + MAX_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
+  const heads = watchFormHeads(request.raw, request.headers['content-type'] ?? '');
   const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // one more: whoever counts them throws
   try {
-    const expectedBytes = Math.max(0, length - MOST_FRAMING_BYTES);
-    return await storeOnly(parts, head, owner, { bucket, expectedBytes }, writer);
+    const expectedBytes = Math.max(0, length - MAX_FRAMING_BYTES);
+    return await storeOnly(parts, heads, owner, { bucket, expectedBytes }, writer);
   } finally {
     request.raw.unpipe().resume(); // the rest is thrown away: who is still sending would not hear the answer
   }
 }
 
-/** Stores the first part; a second one, or a broken end, undoes it. */
+/** Stores the file; a second one, too much text, or a broken end, undoes it. */
 async function storeOnly(
   parts: AsyncIterator<Multipart>,
-  head: FormHead,
+  heads: FormHeads,
   owner: FileOwner,
   options: { bucket: string; expectedBytes: number },
   writer: FileWriter,
 ): Promise<StoredBlob> {
-  const part = await nextOf(parts);
-  if (part && !head.isSound()) throw ambiguous();
-  if (part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
-  expectFileName('filename', part.filename);
+  const { part, head } = await fileOf(parts, heads);
+  const given = part.filename as string | undefined; // a part that is declared as bytes needs no name
+  const name = head.hasEncodedName ? given : withoutBrowserEscapes(given);
+  expectFileName('filename', name);
   const source = Readable.from(told(part.file), { objectMode: false });
   const signal = runningRequest()?.signal;
   const blob = await writer.store(owner, source, {
     ...options,
-    name: part.filename,
+    name,
     mimeType: part.mimetype,
     signal,
   });
   try {
-    if (await nextOf(parts)) throw notOneFile();
+    const { part: more } = await skipText(parts);
+    if (more) throw notOneFile();
   } catch (error) {
     await writer.discard(blob);
     throw error;
   }
   return blob;
+}
+
+async function fileOf(
+  parts: AsyncIterator<Multipart>,
+  heads: FormHeads,
+): Promise<{ part: MultipartFile; head: PartHead }> {
+  const { part, skipped } = await skipText(parts);
+  const head = part && heads.of(skipped);
+  if (head === null) throw ambiguous();
+  if (!head || part?.type !== 'file' || part.fieldname !== FILE_FIELD) throw notOneFile();
+  return { part, head };
+}
+
+/** The next part that is no text beside the file; undefined at the end. Throws VALIDATION_FAILED for text that is too long. */
+async function skipText(parts: AsyncIterator<Multipart>): Promise<{ part: Multipart | undefined; skipped: number }> {
+  for (let skipped = 0; ; skipped++) {
+    const part = await nextOf(parts);
+    if (part?.type !== 'field' || part.fieldname === FILE_FIELD) return { part, skipped };
+    const name = part.fieldname as string | undefined; // the parser reads a part without one too
+    if (name === undefined || name.length > MAX_NAME || part.valueTruncated) throw notOneFile();
+  }
 }
 
 async function nextOf(parts: AsyncIterator<Multipart>): Promise<Multipart | undefined> {
@@ -98,7 +133,7 @@ function toRefusal(error: unknown): AppError {
 }
 
 function notOneFile(): AppError {
-  const message = `${FILE_FIELD} must be the only part of the form, and a file`;
+  const message = `${FILE_FIELD} must be the only file of the form, with at most ${MAX_TEXT_FIELDS} text fields of ${MAX_TEXT_BYTES} bytes beside it`;
   return HttpErrors.VALIDATION_FAILED(message).withFields([{ field: FILE_FIELD, rule: 'isFile', message }]);
 }
 

@@ -242,7 +242,10 @@ describe('with a limit of 16 MiB', () => {
     ['報告書👩‍💻.pdf', '報告書👩‍💻.pdf', encodeURIComponent('報告書👩‍💻.pdf')],
     ['\u05D0\u05D1.txt', '\u05D0\u05D1.txt', '%D7%90%D7%91.txt'],
     ['__proto__', '__proto__', '__proto__'],
-    [`${'😀'.repeat(300)}.txt`, '😀'.repeat(255), encodeURIComponent('😀'.repeat(255))],
+    [`${'😀'.repeat(300)}.txt`, `${'😀'.repeat(251)}.txt`, `${encodeURIComponent('😀'.repeat(251))}.txt`],
+    [`${'a'.repeat(300)}.tar.gz`, `${'a'.repeat(248)}.tar.gz`, `${'a'.repeat(248)}.tar.gz`],
+    [`${'a'.repeat(300)}. not an extension`, `${'a'.repeat(255)}`, 'a'.repeat(255)],
+    ['a%22b%25.txt', 'a"b%25.txt', 'a%22b%2525.txt'],
   ])('the name %j is kept as %j', async (sent, kept, encoded) => {
     const quoted = sent.replace(/[\\"]/g, '\\$&');
     const file = await upload(Buffer.from('x'), `filename="${quoted}"`);
@@ -309,16 +312,49 @@ describe('with a limit of 16 MiB', () => {
       ['an empty body', '', invalid],
       ['an empty form', `--${BOUNDARY}--\r\n`, invalid],
       ['a text field', `${partHead('name="file"').replace(/Content-Type.*\r\n/, '')}x${END}`, invalid],
+      ['text in the field of the file', `${partHead('name="file"')}x${END}`, invalid],
+      ['text in it beside the file', `${FILE_HEAD}x\r\n${partHead('name="file"')}x${END}`, invalid],
+      ['text without a name', `${partHead('x=y')}x\r\n${FILE_HEAD}x${END}`, invalid],
+      ['text only', `${partHead('name="type"')}x${END}`, invalid],
+      ['much text before the file', `${partHead('name="type"')}${'x'.repeat(4_097)}\r\n${FILE_HEAD}x${END}`, invalid],
+      ['much text after the file', `${FILE_HEAD}x\r\n${partHead('name="type"')}${'x'.repeat(4_097)}${END}`, invalid],
+      ['a long name of a text', `${partHead(`name="${'n'.repeat(101)}"`)}x\r\n${FILE_HEAD}x${END}`, invalid],
+      ['many texts before the file', `${`${partHead('name="type"')}x\r\n`.repeat(11)}${FILE_HEAD}x${END}`, invalid],
+      [
+        'many texts around the file',
+        `${`${partHead('name="a"')}x\r\n`.repeat(6)}${FILE_HEAD}x\r\n${`${partHead('name="a"')}x\r\n`.repeat(5)}--${BOUNDARY}--\r\n`,
+        invalid,
+      ],
+      [
+        'a name with a browser’s line break',
+        `${partHead('name="file"; filename="a%0D%0Ab"')}x${END}`,
+        { code: 'VALIDATION_FAILED', errors: [{ field: 'filename' }] },
+      ],
       ['another field', `${partHead('name="photo"; filename="a"')}x${END}`, invalid],
       ['two files', `${FILE_HEAD}x\r\n${FILE_HEAD}y${END}`, invalid],
-      ['a file and a field', `${FILE_HEAD}x\r\n${partHead('name="note"')}y${END}`, invalid],
-      ['a field and a file', `${partHead('name="note"')}y\r\n${FILE_HEAD}x${END}`, invalid],
       ['a field named __proto__', `${partHead('name="__proto__"; filename="a"')}x${END}`, broken],
       ['no end', `${FILE_HEAD}xyz`, broken],
       ['no boundary', 'nonsense', broken],
     ])('%s is 400, and leaves nothing', (_what, body, problem) =>
       leavesNothing(async () => expect(await post(body)).toMatchObject({ status: 400, body: problem })),
     );
+
+    it('a few small text fields before and after the file are ignored, as upload widgets send them', async () => {
+      const text = (name: string, value: string) => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
+      const before = text('relativePath', 'null') + text('name', 'hello.txt') + text('type', '') + text('caption', 'x'.repeat(4_096));
+      const file = `${partHead('name="file"; filename="a%22b.txt"')}hello\r\n`;
+      const after = `${text('last', 'y').repeat(6)}--${BOUNDARY}--\r\n`;
+      const { status, body } = await post(before + file + after);
+      expect([status, body]).toMatchObject([201, { name: 'a"b.txt', size: 5, mimeType: 'text/plain' }]);
+      expect(await (await download(body.id)).text()).toBe('hello');
+      const encoded = await post(`${text('name', 'x')}${partHead(`name="file"; filename*=utf-8''a%2522b.txt`)}x${END}`);
+      expect(encoded.body.name).toBe('a%22b.txt');
+    }); // prettier-ignore
+
+    it('a file without a name gets one', async () => {
+      const { status, body } = await post(`${partHead('name="file"', 'application/octet-stream')}x${END}`);
+      expect([status, body.name]).toEqual([201, 'file']);
+    });
 
     it('a form without a boundary is 400, another media type 415, here and elsewhere', async () => {
       const send = async (path: string, type: string | null, body: string) => {

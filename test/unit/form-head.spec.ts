@@ -1,18 +1,20 @@
 // The head of a form's part: sound where everybody reads it the same way, and never slow.
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
-import { expect, it } from '@jest/globals';
-import { watchFormHead } from '../../src/files/form-head.js';
+import { describe, expect, it } from '@jest/globals';
+import { type PartHead, watchFormHeads } from '../../src/files/form-head.js';
 
 const FORM = 'multipart/form-data; boundary=b';
 
-async function isSound(body: string | Buffer[], contentType = FORM): Promise<boolean> {
+async function headOf(body: string | Buffer[], index = 0, contentType = FORM): Promise<PartHead | null> {
   const source = typeof body === 'string' ? [Buffer.from(body)] : body;
   const stream = Readable.from(source, { objectMode: true });
-  const head = watchFormHead(stream, contentType);
+  const heads = watchFormHeads(stream, contentType);
   await finished(stream.resume());
-  return head.isSound();
+  return heads.of(index);
 }
+const isSound = async (body: string | Buffer[], contentType = FORM): Promise<boolean> =>
+  (await headOf(body, 0, contentType)) !== null;
 const form = (headers: string, boundary = 'b'): string => `--${boundary}\r\n${headers}\r\n\r\nx\r\n--${boundary}--\r\n`;
 const NAMED = 'Content-Disposition: form-data; name="file"; filename="a"';
 
@@ -47,7 +49,7 @@ it.each([
   [`Content-Disposition: form-data${';  a=    '.repeat(1_000)}"`], // is not tried in every possible way
   [`Content-Disposition: form-data${';  a="\\\\"   '.repeat(1_000)}"`],
   [`Content-Disposition: form-data; name=""; filename=`],
-  [`X: ${'y'.repeat(20_000)}\r\n${NAMED}`],
+  [`X: ${'y'.repeat(70_000)}\r\n${NAMED}`],
 ])('not sound, headers %#', async (headers) => {
   expect(await isSound(form(headers))).toBe(false);
 });
@@ -78,7 +80,7 @@ it.each([
 it.each([
   ['not at the beginning of a line', `x--b\r\n${NAMED}\r\n\r\n`],
   ['with more in its line', `--bc\r\n${NAMED}\r\n\r\n${form(NAMED)}`],
-  ['after very much', `${'x'.repeat(20_000)}\r\n${form(NAMED)}`],
+  ['after very much', `${'x'.repeat(70_000)}\r\n${form(NAMED)}`],
   ['without an end of the head', `--b\r\n${NAMED}\r\n`],
 ])('not sound: a delimiter %s', async (_where, body) => {
   expect(await isSound(body)).toBe(false);
@@ -86,10 +88,33 @@ it.each([
 
 it('looks at the first bytes only', () => {
   const stream = Readable.from([], { objectMode: true });
-  const head = watchFormHead(stream, FORM);
-  for (let sent = 0; sent < 20_000; sent++) {
-    expect(stream.listenerCount('data')).toBe(sent < 16_384 ? 1 : 0);
-    stream.emit('data', Buffer.from('x'));
+  const heads = watchFormHeads(stream, FORM);
+  for (let sent = 0; sent < 70_000; sent += 7) {
+    expect(stream.listenerCount('data')).toBe(sent < 65_536 ? 1 : 0);
+    stream.emit('data', Buffer.from('1234567'));
   }
-  expect(head.isSound()).toBe(false);
+  expect(heads.of(0)).toBeNull();
+});
+
+describe('text before the file', () => {
+  const TEXT = 'Content-Disposition: form-data; name="type"';
+  const field = (value = 'text/plain', head = TEXT): string => `--b\r\n${head}\r\n\r\n${value}\r\n`;
+
+  it('is passed over', async () => {
+    const body = `${field()}${field('')}${form(NAMED)}`;
+    for (const index of [0, 1, 2]) expect(await headOf(body, index)).toEqual({ hasEncodedName: false });
+    expect(await headOf(body, 3)).toBeNull();
+    expect(await headOf(`${field()}${form(`${NAMED}; filename*=utf-8''b`)}`, 1)).toEqual({ hasEncodedName: true });
+    expect(await headOf(`${field()}${form(`Content-Disposition: form-data; name="file"; filename="a; filename*=b"`)}`, 1)).toEqual({ hasEncodedName: false }); // prettier-ignore
+  });
+
+  it.each([
+    ['is not well-formed itself', `${field('', `${TEXT}; name="x"`)}${form(NAMED)}`],
+    ['is without an end', `${field('--b')}${form(NAMED)}`],
+    ['begins with a longer delimiter', `${field('a\r\n--bc')}${form(NAMED)}`],
+    ['is before a file whose head is not', `${field()}${form(`${NAMED}; filename="c"`)}`],
+    ['is very long', `${field('x'.repeat(70_000))}${form(NAMED)}`],
+  ])('not sound where it %s', async (_what, body) => {
+    expect(await headOf(body, 1)).toBeNull();
+  });
 });
