@@ -14,6 +14,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: {
     '^(\\.{1,2}/.*)\\.js$': '$1', // our imports name the compiled file
+    '^@nestjs/throttler$': '<rootDir>/test/support/throttler.mjs',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   cacheDirectory: 'node_modules/.cache/jest', // the temporary folder goes after each run

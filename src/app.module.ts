@@ -3,6 +3,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CommonModule } from './common/common.module.js';
+import { RequestLimitsModule } from './common/limits/request-limits.module.js';
 import { RequestsModule } from './common/requests/requests.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -24,7 +25,8 @@ export class AppModule {
         SharedModule.for(config, logger), // settings, logger, events
         DatabaseModule.for(databaseUrl), //  PostgreSQL, unit of work, ids
         CacheModule, //                      Redis where there is one: cache, locks, limits
-        CommonModule, //                     what repositories share, limits of callers, the catalogue of problems
+        CommonModule, //                     what repositories share, the catalogue of problems
+        RequestLimitsModule.for(config), //  how much of it all one caller may use
         RequestsModule, //                   cancelled while they run, sent many at once
         WorkersModule, //                    background jobs: queue, runner, threads
         AuthModule, //                       sessions, tokens, the guard before every route

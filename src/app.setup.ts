@@ -12,6 +12,7 @@ import { PROBLEM_JSON, ProblemFilter, toProblem } from './common/filters/problem
 import { toAppError } from './common/filters/to-problem.js';
 import { addBodyHooks } from './common/hooks/body.hooks.js';
 import { addTokenHook } from './auth/token.hooks.js';
+import { JwtStrategy } from './auth/jwt.strategy.js';
 import { Principals } from './auth/principals.js';
 import { addDeadlineHooks } from './common/hooks/deadline.hooks.js';
 import { addLimitHooks } from './common/hooks/limit.hooks.js';
@@ -50,7 +51,7 @@ export async function createApp(
   addSecurityHooks(fastify, '/docs');
   if (config.role === 'worker') addProbesOnlyHook(fastify);
   if (config.http.corsOrigins.length > 0) await app.register(cors, corsOptions(config));
-  addTokenHook(fastify, app.get(Principals, { strict: false }));
+  addTokenHook(fastify, app.get(JwtStrategy, { strict: false }), app.get(Principals, { strict: false }));
   addLimitHooks(fastify, app.get(RequestLimits));
   addDeadlineHooks(fastify, config.http.requestTimeout);
   await addBodyHooks(fastify, config.http.bodyTimeout);

@@ -8,6 +8,7 @@ import { AccessGuard } from './access.guard.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { DeviceCookie } from './device-cookie.js';
+import { JwtStrategy } from './jwt.strategy.js';
 import { LoginThrottle } from './login-throttle.js';
 import { Principals } from './principals.js';
 import { ProfileController } from './profile.controller.js';
@@ -21,6 +22,7 @@ import { SessionsRepository } from './sessions.repository.js';
   providers: [
     AuthService,
     DeviceCookie,
+    JwtStrategy,
     LoginThrottle,
     Principals,
     RefreshCookie,

@@ -6,7 +6,7 @@ import type { Actor } from '../common/permissions.js';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Clock } from '../shared/libs/clock.js';
 import { CacheService } from '../shared/services/cache/cache.service.js';
-import { type AccessClaims, AccessTokens } from '../shared/services/security/access-tokens.js';
+import type { AccessClaims } from '../shared/services/security/access-tokens.js';
 import { toUserDto } from '../users/dto/user.dto.js';
 import { userTag } from '../users/users.repository.js';
 import { SessionsRepository, sessionTag } from './sessions.repository.js';
@@ -29,16 +29,16 @@ export class Principals {
     private readonly cache: CacheService,
     private readonly clock: Clock,
     private readonly config: AppConfig,
-    private readonly tokens: AccessTokens,
   ) {}
 
-  /** The claims of a token, whose signature is checked once. Null: it is none of ours, or has expired. */
-  readToken(token: string): AccessClaims | null {
-    const known = this.claims.get(token);
-    if (known) return known.exp * 1000 > this.clock.now() ? known : null;
-    const claims = this.tokens.verify(token);
-    if (claims) this.claims.set(token, claims);
-    return claims;
+  /** The claims of a token that was verified before; null: it has expired since, undefined: it was not. */
+  findClaims(token: string): AccessClaims | null | undefined {
+    const claims = this.claims.get(token);
+    return claims && claims.exp * 1000 <= this.clock.now() ? null : claims;
+  }
+
+  remember(token: string, claims: AccessClaims): void {
+    this.claims.set(token, claims);
   }
 
   /** Null when the session has ended, or its user is gone. Not a promise when it is remembered here. */

@@ -1,7 +1,8 @@
 // How much of the API one caller may use: one decision for each request, told in the IETF's RateLimit fields.
 import { Inject, Injectable } from '@nestjs/common';
+import { InjectThrottlerOptions, type ThrottlerOptions } from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppConfig, type Rates } from '../../shared/config/app-config.js';
+import { AppConfig, type Rate, type Rates } from '../../shared/config/app-config.js';
 import { networkOf } from '../../shared/libs/network.js';
 import { RateLimiter, refusedTier, retryAfterOf, type Taking } from '../../shared/services/cache/rate-limiter.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
@@ -15,17 +16,24 @@ interface Limit {
   policy: string;
 }
 
+/**
+ * The throttlers' names, quotas and windows are those of @nestjs/throttler; the decision is not. Its guard runs after the
+ * body was read, and asks its storage once for each throttler, so a request that the second one refuses has been counted
+ * by the first. Here a hook asks once, before the body, and takes from both tiers or from none.
+ */
 @Injectable()
 export class RequestLimits {
   private readonly limits: Readonly<Record<LimitKind, Limit>>;
 
   constructor(
+    @InjectThrottlerOptions() { throttlers }: { throttlers: ThrottlerOptions[] },
     private readonly config: AppConfig,
     private readonly limiter: RateLimiter,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    const { standard, auth } = config.rateLimits;
-    this.limits = { standard: limitOf(standard), auth: limitOf(auth) };
+    const limitFor = (kind: LimitKind): Limit =>
+      limitOf({ burst: rateOf(throttlers, `${kind}-burst`), sustained: rateOf(throttlers, `${kind}-sustained`) });
+    this.limits = { standard: limitFor('standard'), auth: limitFor('auth') };
   }
 
   /**
@@ -61,6 +69,13 @@ export class RequestLimits {
     }
     throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(taking[tier]));
   }
+}
+
+/** Throttlers count time in milliseconds. Throws when none has the name. */
+function rateOf(throttlers: readonly ThrottlerOptions[], name: string): Rate {
+  const throttler = throttlers.find((one) => one.name === name);
+  if (!throttler) throw new Error(`There is no throttler named ${name}.`);
+  return { quota: Number(throttler.limit), window: Number(throttler.ttl) / 1000 };
 }
 
 function limitOf(rates: Rates): Limit {

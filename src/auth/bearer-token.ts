@@ -1,0 +1,8 @@
+// The bearer token of a request, as RFC 6750 (2.1) spells it.
+import type { FastifyRequest } from 'fastify';
+
+const BEARER = /^Bearer +([\w.~+/=-]+)$/i;
+
+export function bearerTokenOf({ headers }: Pick<FastifyRequest, 'headers'>): string | undefined {
+  return BEARER.exec(headers.authorization ?? '')?.[1];
+}

@@ -1,0 +1,48 @@
+// Verifies an access token that was not seen before, with passport-jwt; callers remember the outcome.
+import { Injectable } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import type { FastifyRequest } from 'fastify';
+import passport from 'passport';
+import passportJwt from 'passport-jwt';
+import {
+  ACCESS_TOKEN_AUDIENCE,
+  ACCESS_TOKEN_ISSUER,
+  type AccessClaims,
+  AccessTokens,
+} from '../shared/services/security/access-tokens.js';
+import { bearerTokenOf } from './bearer-token.js';
+
+@Injectable()
+export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
+  constructor(private readonly tokens: AccessTokens) {
+    super({
+      jwtFromRequest: (request: Pick<FastifyRequest, 'headers'>) => bearerTokenOf(request) ?? null,
+      // Not `secretOrKey`: passport-jwt takes only text there, and text costs jsonwebtoken 50 times more than a KeyObject.
+      secretOrKeyProvider: (_request: unknown, _token: string, done: (error: null, key: never) => void) =>
+        done(null, tokens.key as never),
+      algorithms: ['HS256'],
+      issuer: ACCESS_TOKEN_ISSUER,
+      audience: ACCESS_TOKEN_AUDIENCE,
+      ignoreExpiration: true, // `validate` compares it with our own clock
+      passReqToCallback: true,
+    });
+  }
+
+  /** Passport calls this when the signature, issuer and audience are right. False refuses the token. */
+  validate(request: FastifyRequest, claims: unknown): AccessClaims | false {
+    const token = bearerTokenOf(request);
+    return token !== undefined && this.tokens.isValid(token, claims) ? claims : false;
+  }
+
+  /** Resolves to null for what is not an access token of ours, or has expired. */
+  verify(request: FastifyRequest): Promise<AccessClaims | null> {
+    return new Promise((resolve, reject) => {
+      const settle = (error: unknown, claims?: AccessClaims | false): void =>
+        error ? reject(error as Error) : resolve(claims || null);
+      // Passport keeps the outcome of a request on the strategy: a copy for each. By instance, not by name: names are global
+      // to the process, and a second application in it would verify the tokens of the first.
+      const strategy: unknown = Object.create(this);
+      passport.authenticate(strategy as passport.Strategy, { session: false }, settle)(request, undefined, reject);
+    });
+  }
+}

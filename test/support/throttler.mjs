@@ -1,0 +1,31 @@
+// @nestjs/throttler for Jest. It is CommonJS and requires Nest, which is ESM: Node can do that, Jest only from Node 24.9 on.
+import { readFileSync } from 'node:fs';
+import * as asyncHooks from 'node:async_hooks';
+import * as crypto from 'node:crypto';
+import * as net from 'node:net';
+import { join, resolve } from 'node:path';
+import * as common from '@nestjs/common';
+import * as core from '@nestjs/core';
+
+const FOLDER = resolve('node_modules/@nestjs/throttler/dist');
+const OTHERS = {
+  '@nestjs/common': common,
+  '@nestjs/core': core,
+  async_hooks: asyncHooks,
+  'node:crypto': crypto,
+  net,
+};
+const loaded = new Map();
+
+/** Its own files are run as Node would run them, with the Nest that the tests have. */
+function load(name) {
+  if (OTHERS[name]) return OTHERS[name];
+  const file = `${join(FOLDER, name)}.js`;
+  if (loaded.has(file)) return loaded.get(file).exports;
+  const module = { exports: {} };
+  loaded.set(file, module);
+  new Function('exports', 'require', 'module', readFileSync(file, 'utf8'))(module.exports, load, module);
+  return module.exports;
+}
+
+export const { InjectThrottlerOptions, ThrottlerModule } = load('index');
