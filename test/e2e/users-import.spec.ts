@@ -67,7 +67,7 @@ const asFile = (rows: readonly string[]): string => ['email,username,name,age,ho
 const MIXED = asFile([
   'ada@example.com,ada,Ada Lovelace,36,math;poetry',
   'not an address,bob,Bob,,',
-  `" Grace@Example.COM ",grace,"Grace ""Amazing"" Hopper\r\nRear Admiral",85,"navy;'=cobol;a\\;b"`,
+  `" Grace@Example.COM ",grace,"Grace ""Amazing"" Hopper, Rear Admiral",85,"navy;'=cobol;a\\;b"`,
   'ADA@example.com,other,Ada again,,',
   'linus@example.com,ADA,Linus,,',
   ',,Nobody,1,',
@@ -79,6 +79,7 @@ const MIXED = asFile([
   '',
   'taken@example.com,fresh,Taken,,',
   `huge@example.com,huge,"${'x'.repeat(70_000)}",,`,
+  'lines@example.com,lines,"Two\r\nlines",,',
   'last@example.com,,,,',
 ]);
 
@@ -89,14 +90,14 @@ describe('a file', () => {
     );
     const job = await importOf(MIXED);
     expect(job).toMatchObject({ status: 'SUCCEEDED', progress: 100, attempts: 1 });
-    expect(job.result).toEqual({ rows: 14, added: 5, rejected: 9, fileId: expect.any(String) });
+    expect(job.result).toEqual({ rows: 15, added: 5, rejected: 10, fileId: expect.any(String) });
     const hobbies = ['navy', '=cobol', 'a;b'];
     expect(await imported()).toEqual([
       { email: 'ada@example.com', username: 'ada', name: 'Ada Lovelace', age: 36, hobbies: ['math', 'poetry'] },
       {
         email: 'grace@example.com',
         username: 'grace',
-        name: 'Grace "Amazing" Hopper\r\nRear Admiral',
+        name: 'Grace "Amazing" Hopper, Rear Admiral',
         age: 85,
         hobbies,
       },
@@ -117,6 +118,7 @@ describe('a file', () => {
       '11 hobbies TOO_LONG',
       '12 email EMAIL_TAKEN',
       '13  RECORD_TOO_LONG',
+      '14 name NOT_ONE_LINE',
     ]);
     const [row] = await server.sql(`SELECT role, version, deleted_at, uuid::text FROM users WHERE username = 'zoe'`);
     expect(row).toEqual({ role: 'USER', version: 1, deleted_at: null, uuid: expect.stringMatching(/^.{14}7/) });
