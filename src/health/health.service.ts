@@ -76,12 +76,13 @@ export class HealthService {
       : { status: 'up', store: this.redis ? 'redis' : 'memory' };
   }
 
-  /** Why it is away stands in the log: addresses are nobody's business here. */
+  /** Names and addresses stand in the log alone: this route is open to everybody. */
   private checkBroker(): { status: 'up' | 'degraded' } & Record<string, string> {
     const kind = this.driver.broker ? 'rabbitmq' : 'postgres';
-    return this.driver.broker?.isUp === false
-      ? { status: 'degraded', kind, message: 'RabbitMQ is away: jobs are handed out by PostgreSQL alone.' }
-      : { status: 'up', kind };
+    if (this.driver.broker?.isUp !== false) return { status: 'up', kind };
+    const { refusal } = this.driver;
+    const fault = refusal === null ? 'is away' : `refuses this server (${refusal}; the log has the details)`;
+    return { status: 'degraded', kind, message: `RabbitMQ ${fault}: jobs are handed out by PostgreSQL alone.` };
   }
 
   /** Everything else goes on without it. */

@@ -1,5 +1,5 @@
 // RabbitMQ that dies, freezes, is full or was never there: the jobs go on, and the driver comes back by itself.
-import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { IntField } from '../../src/common/decorators/fields.decorator.js';
 import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
@@ -147,6 +147,72 @@ suite('a RabbitMQ of its own', () => {
     await rabbit.up();
     await becomes(house, true, 10_000);
     expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
+  });
+
+  describe('that refuses us', () => {
+    const urlOf = (password: string, vhost = '%2f') => {
+      const url = new URL(rabbit.url);
+      [url.username, url.password, url.pathname] = ['app', password, `/${vhost}`];
+      return url.href;
+    };
+    const permit = (vhost: string, what: string) =>
+      rabbit.control('set_permissions', '-p', vhost, 'app', what, what, what);
+    /** Jobs go on, and the log tells the broker's reason once, without the password. */
+    const isTold = async (house: JobHouse, code: string, reason: RegExp) => {
+      await until(() => house.driver.refusal === code, `a refusal with ${code}`, 30_000);
+      await areCounted(await enqueue(house, 5));
+      expect(house.driver.broker?.reason).toMatch(reason);
+      const errors = house.log.filter((line) => line.includes('"level":"error"'));
+      expect(errors.filter((line) => reason.test(line))).toHaveLength(1);
+      expect(house.log.join()).not.toContain('sesame');
+    };
+    const heals = async (house: JobHouse) => {
+      await becomes(house, true, 30_000);
+      expect(house.driver.refusal).toBeNull();
+      await areCounted(await enqueue(house, 5));
+    };
+
+    beforeEach(async () => {
+      await rabbit.control('add_user', 'app', 'sesame-1');
+      await permit('/', '.*');
+    });
+    afterEach(() => rabbit.control('delete_user', 'app'));
+
+    it('since the password was changed: its reason is told, jobs go on, and it heals', async () => {
+      const house = await (await open(urlOf('sesame-1'))).work();
+      await areCounted(await enqueue(house, 5));
+      await rabbit.control('change_password', 'app', 'sesame-2');
+      await rabbit.control('close_all_connections', '--vhost', '/', 'the password was changed');
+      await isTold(house, 'ACCESS_REFUSED', /refuses the login of RABBITMQ_URL \(ACCESS_REFUSED - Login was refused/);
+      await rabbit.control('change_password', 'app', 'sesame-1');
+      await heals(house);
+    });
+
+    it('since permissions were taken away: its reason is told, jobs go on, and it heals', async () => {
+      const house = await (await open(urlOf('sesame-1'))).work();
+      await areCounted(await enqueue(house, 5));
+      await permit('/', '^$');
+      const isRefused = async () => {
+        await enqueue(house, 1); // the broker looks at permissions when it is told of a job
+        return house.driver.refusal !== null;
+      };
+      await until(isRefused, 'a refusal', 60_000);
+      await isTold(house, 'ACCESS_REFUSED', /may not declare .* \(.*ACCESS_REFUSED - access to exchange/);
+      await permit('/', '.*');
+      await heals(house);
+    });
+
+    it('since its virtual host was deleted: that is told, jobs go on, and it heals', async () => {
+      await rabbit.control('add_vhost', 'jobs');
+      await permit('jobs', '.*');
+      const house = await (await open(urlOf('sesame-1', 'jobs'))).work();
+      await areCounted(await enqueue(house, 5));
+      await rabbit.control('delete_vhost', 'jobs');
+      await isTold(house, 'NOT_ALLOWED', /refuses the virtual host of RABBITMQ_URL \(NOT_ALLOWED\)/);
+      await rabbit.control('add_vhost', 'jobs');
+      await permit('jobs', '.*');
+      await heals(house);
+    });
   });
 
   it('left: no connection remains, and what was received is given back at once', async () => {

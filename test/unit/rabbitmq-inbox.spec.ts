@@ -2,7 +2,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Leave } from '../../src/workers/drivers/queue.driver.js';
 import { Inbox } from '../../src/workers/drivers/rabbitmq.inbox.js';
-import { expectVersion, RabbitMisfit } from '../../src/workers/drivers/rabbitmq.topology.js';
+import { RabbitRefusal } from '../../src/workers/drivers/rabbitmq.refusal.js';
+import { expectVersion } from '../../src/workers/drivers/rabbitmq.topology.js';
 
 let inbox: Inbox;
 let acked: number[];
@@ -80,6 +81,6 @@ describe('when a scan finds due jobs', () => {
 });
 
 it('refuses a broker that would ignore what it is asked for', () => {
-  for (const version of ['3.9.29', '3.8.0', '2.99.1', '?']) expect(() => expectVersion(version)).toThrow(RabbitMisfit);
+  for (const version of ['3.9.29', '3.8.0', '2.99.1', '?']) expect(() => expectVersion(version)).toThrow(RabbitRefusal);
   for (const version of ['3.10.0', '3.10.8', '3.13.7', '4.0.1']) expect(() => expectVersion(version)).not.toThrow();
 });

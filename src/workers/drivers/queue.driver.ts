@@ -41,6 +41,11 @@ export abstract class QueueDriver extends Server implements CustomTransportStrat
   /** Null: nothing to say about a broker, there is none. */
   abstract readonly broker: { isUp: boolean; reason: string | null } | null;
 
+  /** With which code the broker refuses us until somebody changes something; null: it does not. */
+  get refusal(): string | null {
+    return null;
+  }
+
   /** After the commit: there is work in these queues. Never rejects: what gets lost is found by a scan. */
   abstract announce(queues: Iterable<string>): void;
 

@@ -1,8 +1,9 @@
 // Stays connected to RabbitMQ: one session after the other, each with everything declared, and says when there is none.
 import { exponential } from '../../shared/libs/backoff.js';
 import type { Logger } from '../../shared/services/logging/logger.js';
+import { RabbitRefusal, type RefusalCode, refusalOf } from './rabbitmq.refusal.js';
 import { RabbitSession } from './rabbitmq.session.js';
-import { expectVersion, RabbitMisfit } from './rabbitmq.topology.js';
+import { expectVersion } from './rabbitmq.topology.js';
 
 /** Whom the sessions are for. */
 export interface SessionUser {
@@ -21,7 +22,7 @@ const WITHOUT = 'jobs are handed out by PostgreSQL alone';
 
 export class RabbitConnection {
   private current: RabbitSession | null = null;
-  private failure: string | null = 'not connected yet';
+  private failure: Error | null = new Error('not connected yet');
   private attempts = 0;
   /** The last thing that the log was told. */
   private told = '';
@@ -41,7 +42,12 @@ export class RabbitConnection {
 
   /** Why there is none; null when there is one. */
   get reason(): string | null {
-    return this.failure ?? this.current?.blockedBecause ?? null;
+    return this.failure?.message ?? this.current?.blockedBecause ?? null;
+  }
+
+  /** With which code the broker refuses us; null: it does not. */
+  get refusal(): RefusalCode | null {
+    return this.failure instanceof RabbitRefusal ? this.failure.code : null;
   }
 
   /** Tries once, and goes on in the background. Never rejects. */
@@ -72,18 +78,18 @@ export class RabbitConnection {
 
   private lost(error: Error, lived: number): void {
     this.current = null;
-    this.failure = error.message;
+    this.failure = refusalOf(error) ?? error;
     if (this.isClosed) return;
     if (lived > STEADY_MS) this.attempts = 0;
     this.timer = setTimeout(() => void this.open(), wait(++this.attempts));
     this.logger.debug(`RabbitMQ, try ${this.attempts}: ${error.message}`);
-    this.announce(error);
+    this.announce();
   }
 
   /** Each change once, however often it is tried; what only a human can mend, in its own words. */
-  private announce(error?: Error): void {
+  private announce(): void {
     const { reason } = this;
-    const news = reason === null ? 'up' : error instanceof RabbitMisfit ? reason : 'away';
+    const news = reason === null ? 'up' : this.refusal !== null ? reason : 'away';
     if (this.told === news) return;
     this.told = news;
     if (news === 'up') this.logger.info('RabbitMQ answers');

@@ -51,6 +51,10 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     return { isUp: reason === null, reason };
   }
 
+  override get refusal(): string | null {
+    return this.connection.refusal;
+  }
+
   /** Also in a process that only enqueues. */
   async onApplicationBootstrap(): Promise<void> {
     this.relay = new OutboxRelay(this.outbox, this.connection, this.topology, this.queues, this.log);

@@ -1,11 +1,7 @@
 // What the house needs of RabbitMQ, as a table, and its declaration. Declared by every process on every connect: what is
 // there already stays as it is.
+import { RabbitRefusal } from './rabbitmq.refusal.js';
 import type { RabbitSession } from './rabbitmq.session.js';
-
-/** The broker is there, and cannot be worked with until somebody changes something. */
-export class RabbitMisfit extends Error {
-  override name = 'RabbitMisfit';
-}
 
 interface QueuePlan {
   name: string;
@@ -36,7 +32,7 @@ export class RabbitTopology {
     return `${this.prefix}.${queue}`;
   }
 
-  /** Throws RabbitMisfit. */
+  /** Throws RabbitRefusal. */
   async declare(session: RabbitSession, queues: readonly string[]): Promise<void> {
     const durable = true;
     for (const exchange of [this.jobs, this.dead])
@@ -64,12 +60,12 @@ export class RabbitTopology {
   }
 }
 
-/** Throws RabbitMisfit when the broker is too old: it would ignore what it does not know, silently. */
+/** Throws RabbitRefusal when the broker is too old: it would ignore what it does not know, silently. */
 export function expectVersion(version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST;
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
-  throw new RabbitMisfit(`RabbitMQ ${version} is too old: upgrade it to ${OLDEST.join('.')} or newer`);
+  throw new RabbitRefusal('TOO_OLD', `RabbitMQ ${version} is too old: upgrade it to ${OLDEST.join('.')} or newer`);
 }
 
 async function refine(name: string, declare: () => Promise<unknown>): Promise<void> {
@@ -78,12 +74,14 @@ async function refine(name: string, declare: () => Promise<unknown>): Promise<vo
   } catch (error) {
     const { code, message } = error as Error & { code?: number };
     if (code === 406)
-      throw new RabbitMisfit(
+      throw new RabbitRefusal(
+        'PRECONDITION_FAILED',
         `${name} is there with other arguments (${message}): delete it, no job is in it, or choose another RABBITMQ_QUEUE`,
         { cause: error },
       );
     if (code === 403)
-      throw new RabbitMisfit(
+      throw new RabbitRefusal(
+        'ACCESS_REFUSED',
         `The user of RABBITMQ_URL may not declare ${name} (${message}): permit it to configure, write and read ${name}`,
         { cause: error },
       );
