@@ -3,6 +3,7 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';
 import { CommonModule } from './common/common.module.js';
+import { DocsModule } from './common/docs/docs.module.js';
 import { RequestLimitsModule } from './common/limits/request-limits.module.js';
 import { RequestsModule } from './common/requests/requests.module.js';
 import { FilesModule } from './files/files.module.js';
@@ -35,6 +36,7 @@ export class AppModule {
         TasksModule, //                      what users have to do
         AuditModule, //                      who did what
         HealthModule, //                     probes
+        DocsModule.for(config), //           the OpenAPI document
       ],
     };
   }

@@ -4,10 +4,9 @@ import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import { RequestMethod, VERSION_NEUTRAL, VersioningType } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { SwaggerModule } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { addDocs } from './app.docs.js';
 import { AppModule } from './app.module.js';
-import { createOpenApi } from './app.openapi.js';
 import { PROBLEM_JSON, ProblemFilter, toProblem } from './common/filters/problem.filter.js';
 import { toAppError } from './common/filters/to-problem.js';
 import { addBodyHooks } from './common/hooks/body.hooks.js';
@@ -27,7 +26,10 @@ import { type Logger, NestLogger } from './shared/services/logging/logger.js';
 import { QueueDriver } from './workers/drivers/queue.driver.js';
 
 /** Routes outside of /api. */
-const UNPREFIXED = ['health', 'health/live', 'health/ready', 'health/startup', 'ping', 'problems', 'problems/:code'];
+const UNPREFIXED = [
+  ...['health', 'health/live', 'health/ready', 'health/startup', 'ping', 'problems', 'problems/:code'],
+  'docs/openapi.json',
+];
 
 /** Builds the application, ready to listen, and to run jobs (`startAllMicroservices`) where its role says so. */
 export async function createApp(
@@ -59,12 +61,7 @@ export async function createApp(
   app.setGlobalPrefix('api', { exclude: UNPREFIXED.map((path) => ({ path, method: RequestMethod.ALL })) });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: [VERSION_NEUTRAL, '1'] });
   app.useGlobalFilters(problems);
-  SwaggerModule.setup('docs', app, () => createOpenApi(app, config.version), {
-    raw: ['json'],
-    jsonDocumentUrl: 'docs/openapi.json',
-    customSiteTitle: 'Holdfast API',
-    swaggerOptions: { persistAuthorization: true, displayRequestDuration: true },
-  });
+  addDocs(app, config);
   if (config.role !== 'api') app.connectMicroservice({ strategy: app.get(QueueDriver) });
   return app;
 }

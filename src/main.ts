@@ -1,5 +1,6 @@
 // Starts the server step by step, says what each step took, and stops everything in order.
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { prepareDocs } from './app.docs.js';
 import { createApp } from './app.setup.js';
 import { DEMO_EMAILS, describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
@@ -42,6 +43,7 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
   }
   const app = (opened.app = await timed('Application built', () => createApp(config, url, logger)));
   opened.connections = new Connections(app.getHttpServer());
+  await prepareDocs(app, config);
   await listen(app, config);
   await app.startAllMicroservices();
   const hasVisitors = config.role !== 'worker';
@@ -93,7 +95,8 @@ function welcome(origin: string, accounts: string | null, config: AppConfig): st
       : config.hasDemoAccounts
         ? `  Demo accounts: ${DEMO_EMAILS.join(', ')} (forgot the passwords? npm run db:seed -- --new-passwords)\n`
         : '';
-  return `\n${login}  Swagger UI: ${origin}/docs\n  Log in:     POST ${origin}/api/auth/login {"email", "password"}, then Authorize with the accessToken\n\n`;
+  const docs = config.docs === 'off' ? '' : `  Swagger UI: ${origin}/docs\n`;
+  return `\n${login}${docs}  Log in:     POST ${origin}/api/auth/login {"email", "password"}, then Authorize with the accessToken\n\n`;
 }
 
 function readConfig(): AppConfig {

@@ -20,6 +20,7 @@ export const PERMISSIONS = [
   'schedules:run',
   'buckets:write',
   'files:maintain',
+  'docs:read',
 ] as const;
 export type Permission = (typeof PERMISSIONS)[number];
 

@@ -229,6 +229,15 @@ describe('settings', () => {
     expect(settings({ NODE_ENV: 'test' })).toEqual(['test', false]);
   });
 
+  it.each([
+    ['in development for anybody', {}, 'on'],
+    ['in production for administrators', production, 'admin'],
+    ['as DOCS says', { ...production, DOCS: 'on' }, 'on'],
+    ['for nobody', { DOCS: 'off' }, 'off'],
+  ])('show the OpenAPI document %s', (_what, env, docs) => {
+    expect(toAppConfig(readEnv(env)).docs).toBe(docs);
+  });
+
   it('are frozen all the way down', () => {
     const config = toAppConfig(readEnv({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' }));
     expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);

@@ -114,7 +114,7 @@ function problemComponent(status: number, limited: boolean) {
   const codes = COMMON_CODES.filter((code) => errorCatalogue().get(code)?.status === status);
   return problem(describeProblem(status, codes), {
     ...(limited && RATE_LIMIT),
-    ...((status === 429 || status === 503) && refer('Retry-After')),
+    ...([423, 429, 503].includes(status) && refer('Retry-After')),
     ...(status === 401 && refer('WWW-Authenticate')),
   });
 }

@@ -68,6 +68,8 @@ export abstract class AppConfig {
   abstract readonly role: Env['APP_ROLE'];
   abstract readonly version: string;
   abstract readonly dataDir: string;
+  /** Who sees Swagger UI and the OpenAPI document. */
+  abstract readonly docs: 'on' | 'admin' | 'off';
   abstract readonly http: {
     readonly host: string;
     readonly port: number;
@@ -202,6 +204,7 @@ export function toAppConfig(env: Env): AppConfig {
     role: env.APP_ROLE,
     version: manifest.version,
     dataDir,
+    docs: env.DOCS ?? (production ? 'admin' : 'on'),
     http: {
       host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
       port: env.PORT,

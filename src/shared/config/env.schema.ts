@@ -301,6 +301,11 @@ export const envSchema = Joi.object({
   AUTH_RATE_LIMIT_SUSTAINED: rate('Long limit of an address on register, login, refresh', '10/60'),
   LOGIN_ACCOUNT_LIMIT: rate('Password checks for one account, from wherever they come', '10/900'),
 
+  DOCS: Joi.string()
+    .valid('on', 'admin', 'off')
+    .description(
+      'Swagger UI and the OpenAPI document at /docs: on (for anybody), admin (the page asks for an access token of an administrator) or off. Default: on, in production admin',
+    ),
   CORS_ORIGINS: listOf(isOrigin, 'an exact origin like https://app.example.com').description(
     'Origins that browsers may call from, comma-separated, exact (https://app.example.com)',
   ),
@@ -417,6 +422,7 @@ export interface Env {
   AUTH_RATE_LIMIT_BURST: string;
   AUTH_RATE_LIMIT_SUSTAINED: string;
   LOGIN_ACCOUNT_LIMIT: string;
+  DOCS?: 'on' | 'admin' | 'off';
   CORS_ORIGINS?: string;
   TRUST_PROXY?: string;
   BODY_LIMIT: number;
