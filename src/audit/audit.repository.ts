@@ -1,6 +1,6 @@
 // The audit log's table.
 import { Injectable } from '@nestjs/common';
-import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { AuditEntry } from './audit-entry.entity.js';
 import type { ListAuditQuery } from './dto/audit.dto.js';
@@ -14,6 +14,11 @@ export class AuditRepository extends BaseRepository<AuditEntry> {
 
   async add(entry: Pick<AuditEntry, 'actorUuid' | 'action' | 'details' | 'requestId'>): Promise<void> {
     await this.insertAll([entry]);
+  }
+
+  /** Deletes what is older than `days`. */
+  purge(range: KeyRange, days: number): Promise<Purged> {
+    return this.purgeRange(range, `old.created_at < now() - $4::integer * interval '1 day'`, [days]);
   }
 
   list(query: ListAuditQuery): Promise<Page<AuditEntry>> {

@@ -5,7 +5,8 @@ import { ApiBody, ApiCookieAuth, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
-import { Id, JsonBody } from '../common/decorators/input.decorator.js';
+import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
+import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import { UserErrors } from '../users/users.errors.js';
 import { AuthErrors } from './auth.errors.js';
@@ -13,10 +14,11 @@ import { AuthService, type Device } from './auth.service.js';
 import { DeviceCookie } from './device-cookie.js';
 import {
   ChangePasswordDto,
+  ListSessionsQuery,
   LoginDto,
   RefreshDto,
   RegisterDto,
-  SessionsDto,
+  SessionPage,
   TokensDto,
   toSessionDto,
 } from './dto/auth.dto.js';
@@ -114,9 +116,15 @@ export class AuthController {
   }
 
   @Get('sessions')
-  @Endpoint({ summary: "List the caller's devices", returns: SessionsDto })
-  async listSessions(@CurrentUser() actor: Actor): Promise<SessionsDto> {
-    return { items: (await this.auth.listSessions(actor)).map((session) => toSessionDto(session, actor.sessionId)) };
+  @Endpoint({
+    summary: "List the caller's devices: this one first, then the newest",
+    returns: SessionPage,
+    paged: true,
+    errors: [HttpErrors.INVALID_CURSOR],
+  })
+  async listSessions(@CurrentUser() actor: Actor, @QueryParams() query: ListSessionsQuery): Promise<SessionPage> {
+    const { items, nextCursor } = await this.auth.listSessions(actor, query);
+    return { items: items.map((session) => toSessionDto(session, actor.sessionId)), nextCursor };
   }
 
   @Delete('sessions/:id')

@@ -7,6 +7,7 @@ import { UsersModule } from '../users/users.module.js';
 import { AccessGuard } from './access.guard.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
+import { SessionsCleanupHandler } from './cleanup/sessions-cleanup.handler.js';
 import { DeviceCookie } from './device-cookie.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LoginThrottle } from './login-throttle.js';
@@ -26,6 +27,7 @@ import { SessionsRepository } from './sessions.repository.js';
     LoginThrottle,
     Principals,
     RefreshCookie,
+    SessionsCleanupHandler,
     SessionsRepository,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],

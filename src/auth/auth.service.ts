@@ -1,6 +1,7 @@
 // Logging in, staying logged in, logging out.
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/permissions.js';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Clock } from '../shared/libs/clock.js';
@@ -15,7 +16,7 @@ import type { User } from '../users/user.entity.js';
 import { UsersRepository } from '../users/users.repository.js';
 import { expectGoodPassword, refusePassword, UsersService } from '../users/users.service.js';
 import { AuthErrors } from './auth.errors.js';
-import type { ChangePasswordDto, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
+import type { ChangePasswordDto, ListSessionsQuery, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
 import { LoginThrottle } from './login-throttle.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
@@ -110,10 +111,10 @@ export class AuthService {
     return this.transaction.run(() => this.sessions.endAll(actor.id, 'logout-all'));
   }
 
-  /** The caller's living sessions, newest first. */
-  listSessions(actor: Actor): Promise<Session[]> {
+  /** The caller's living sessions: first the one that asks, then the newest. Throws INVALID_CURSOR. */
+  listSessions(actor: Actor, query: ListSessionsQuery): Promise<Page<Session>> {
     const now = this.clock.now();
-    return this.sessions.listOf(actor, new Date(now), new Date(now - this.config.auth.sessionIdleTtl));
+    return this.sessions.listOf(actor, query, new Date(now), new Date(now - this.config.auth.sessionIdleTtl));
   }
 
   /** Throws SESSION_NOT_FOUND. */
@@ -145,9 +146,10 @@ export class AuthService {
     });
   }
 
-  private open(user: User, device: Device): Promise<Session> {
+  /** In a transaction that holds the user's row. */
+  private async open(user: User, device: Device): Promise<Session> {
     const now = this.clock.now();
-    return this.sessions.create({
+    const session = await this.sessions.create({
       userId: user.id,
       salt: randomBytes(32).toString('base64url'),
       rotatedAt: new Date(now),
@@ -155,6 +157,8 @@ export class AuthService {
       ip: device.ip,
       userAgent: device.userAgent.slice(0, 200),
     });
+    await this.sessions.endBeyond(user.id, this.config.quotas.sessionQuota);
+    return session;
   }
 
   private standing(session: Session, generation: number): Standing {

@@ -33,9 +33,10 @@ export class Session extends BaseEntityCustom {
   @Column('inet', { nullable: true })
   ip!: string | null;
 
-  /** Why it ended: logout, logout-all, revoked, reuse, locked-out. */
+  /** Why it ended. */
   @Column('varchar', { name: 'ended_by', length: 20, nullable: true })
   endedBy!: EndReason | null;
 }
 
-export type EndReason = 'logout' | 'logout-all' | 'revoked' | 'reuse' | 'locked-out';
+/** `superseded`: by a login of a user who had as many sessions as may be. */
+export type EndReason = 'logout' | 'logout-all' | 'revoked' | 'reuse' | 'locked-out' | 'superseded';

@@ -1,9 +1,16 @@
 // The sessions' table.
 import { Injectable } from '@nestjs/common';
-import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import {
+  BaseRepository,
+  type KeyRange,
+  type Purged,
+  type PageRequest,
+  type SortColumn,
+} from '../common/repositories/base.repository.js';
 import { columnsOf, toEntity } from '../common/repositories/to-entity.js';
 import type { Actor } from '../common/permissions.js';
 import { User } from '../users/user.entity.js';
+import type { Page } from '../common/dto/page.dto.js';
 import { AuthErrors } from './auth.errors.js';
 import { type EndReason, Session } from './session.entity.js';
 
@@ -33,18 +40,34 @@ export class SessionsRepository extends BaseRepository<Session> {
     );
   }
 
-  /** The living ones of a user, newest first. */
-  listOf(actor: Actor, now: Date, idleSince: Date): Promise<Session[]> {
-    return this.rows()
-      .where('row.user_id = :userId AND row.expires_at > :now AND row.rotated_at > :idleSince', {
-        userId: actor.key,
-        now,
-        idleSince,
-      })
-      .orderBy('row.created_at', 'DESC')
-      .addOrderBy('row.id', 'DESC')
-      .limit(1_000)
-      .getMany();
+  /** The living ones of a user, newest first, but before all others the one that asks. */
+  listOf(actor: Actor, request: PageRequest, now: Date, idleSince: Date): Promise<Page<Session>> {
+    const current = actor.sessionId;
+    const scope = `row.user_id = :userId AND (row.uuid = :current OR row.expires_at > :now AND row.rotated_at > :idleSince)`;
+    return this.page(this.rows().where(scope, { userId: actor.key, current, now, idleSince }), request, {
+      createdAt: {
+        sql: `CASE WHEN row.uuid = :current THEN 'infinity' ELSE row.created_at END`,
+        type: 'timestamptz',
+        value: (row) => (row.uuid === current ? 'infinity' : row.createdAt),
+      },
+    });
+  }
+
+  /** Inside a transaction that locks the user: ends all but the `quota` sessions that were used last. */
+  async endBeyond(userId: string, quota: number): Promise<void> {
+    const ended = await this.transaction.query<{ uuid: string }>({
+      name: 'sessions-end-beyond',
+      text: `UPDATE sessions SET deleted_at = CURRENT_TIMESTAMP, updated_at = CURRENT_TIMESTAMP, version = version + 1, ended_by = 'superseded'
+             WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND deleted_at IS NULL ORDER BY rotated_at DESC, id DESC OFFSET $2) RETURNING uuid`,
+      values: [userId, quota],
+    });
+    if (ended.length > 0) await this.cache.invalidate(ended.map(({ uuid }) => sessionTag(uuid)));
+  }
+
+  /** Deletes what ended `days` ago, by itself or because it was not used for `idleMs`. */
+  purge(range: KeyRange, days: number, idleMs: number): Promise<Purged> {
+    const isOver = `least(old.deleted_at, old.expires_at, old.rotated_at + $5 * interval '1 ms') < now() - $4::integer * interval '1 day'`;
+    return this.purgeRange(range, isOver, [days, idleMs]);
   }
 
   /** Throws SESSION_NOT_FOUND, also for someone else's. */

@@ -2,11 +2,12 @@
 import { Global, Module } from '@nestjs/common';
 import { ProblemsController } from './problems/problems.controller.js';
 import { RepositoryTools } from './repositories/repository-tools.js';
+import { SearchGate } from './search-gate.js';
 
 @Global()
 @Module({
   controllers: [ProblemsController],
-  providers: [RepositoryTools],
-  exports: [RepositoryTools],
+  providers: [RepositoryTools, SearchGate],
+  exports: [RepositoryTools, SearchGate],
 })
 export class CommonModule {}

@@ -130,6 +130,12 @@ export const HttpErrors = defineErrors('', {
       `The ${tier} limit of ${quota} in ${window} s is used up.`,
     cure: 'Wait for the seconds in Retry-After. To see it coming, read `RateLimit` (what is left) and `RateLimit-Policy` (what is allowed) of every answer; a costly route counts as several requests.',
   },
+  SEARCH_BUSY: {
+    status: 429,
+    level: 'info',
+    message: () => 'Other searches of yours run and wait already.',
+    cure: 'One search of a user runs at a time and a few may wait. Wait for their answers, or for the seconds in Retry-After.',
+  },
   HEADERS_TOO_LARGE: {
     status: 431,
     level: 'debug',

@@ -20,6 +20,7 @@ import { FilesController } from './files.controller.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
 import { FileLink } from './links/file-link.entity.js';
+import { LinksCleanupHandler } from './links/links-cleanup.handler.js';
 import { LinksController } from './links/links.controller.js';
 import { LinksRepository } from './links/links.repository.js';
 import { LinksService } from './links/links.service.js';
@@ -55,7 +56,7 @@ import { UsagesRepository } from './usages.repository.js';
     ...[UpkeepRepository, TidyHandler, SweepHandler, VerifyHandler, RekeyHandler, BlobMover],
     ...[BlobsRepository, BlobStore, Keyring, KeyCheck, StorageLeases], //            their bytes
     ...[BucketsRepository, BucketsService], //                             where they belong
-    ...[LinksRepository, LinksService], //                                 who else may have them
+    ...[LinksRepository, LinksService, LinksCleanupHandler], //            who else may have them
     ...[ThumbnailsRepository, ThumbnailRequests, ThumbnailsService, ThumbnailStore, ImageDecoder, ThumbnailHandler],
     ...[UploadsRepository, UploadsService, UploadSegments, UploadLocks, TusService, SweepUploadsHandler],
     { provide: FileStorage, useFactory: storageFor, inject: [AppConfig] },

@@ -18,6 +18,7 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 @Index('tasks_status_priority', ['ownerId', 'status', 'priority', 'id'], { where: 'deleted_at IS NULL' })
 @Index('tasks_due', { synchronize: false })
 @Index('tasks_status_due', { synchronize: false })
+@Index('tasks_text', { synchronize: false }) // trigrams, where PostgreSQL has them
 @Index('tasks_deleted', ['createdAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 export class Task extends BaseEntityCustom {
   /** `users.id`, by the table's name: rooms do not import each other. */

@@ -32,13 +32,25 @@ export class TasksController {
   ) {}
 
   @Post()
-  @Endpoint({ summary: 'Create a task', returns: TaskDto, status: 201, versioned: true })
+  @Endpoint({
+    summary: 'Create a task',
+    returns: TaskDto,
+    status: 201,
+    versioned: true,
+    errors: [TaskErrors.QUOTA_EXCEEDED],
+  })
   async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateTaskDto): Promise<TaskDto> {
     return toTaskDto(await this.tasks.create(actor, body));
   }
 
   @Post('bulk')
-  @Endpoint({ summary: 'Create up to 500 tasks, all or none', returns: CreatedTasksDto, status: 201, cost: 10 })
+  @Endpoint({
+    summary: 'Create up to 500 tasks, all or none',
+    returns: CreatedTasksDto,
+    status: 201,
+    cost: 10,
+    errors: [TaskErrors.QUOTA_EXCEEDED],
+  })
   async createAll(@CurrentUser() actor: Actor, @JsonBody() body: CreateTasksDto): Promise<CreatedTasksDto> {
     return { items: (await this.tasks.createAll(actor, body.tasks)).map(toTaskDto) };
   }
@@ -48,7 +60,8 @@ export class TasksController {
     summary: "List the caller's tasks",
     returns: TaskPage,
     paged: true,
-    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
+    searchCost: 5,
+    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN, HttpErrors.SEARCH_BUSY],
   })
   async list(
     @CurrentUser() actor: Actor,
@@ -115,7 +128,7 @@ export class TasksController {
     status: 200,
     versioned: true,
     requires: 'deleted:restore',
-    errors: [TaskErrors.NOT_FOUND],
+    errors: [TaskErrors.NOT_FOUND, TaskErrors.QUOTA_EXCEEDED],
   })
   async restore(@Id() id: string): Promise<TaskDto> {
     return toTaskDto(await this.tasks.undelete(id));

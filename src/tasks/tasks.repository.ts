@@ -1,6 +1,7 @@
 // The tasks' table. Who may see a row is decided in the statement, not after it.
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
+import { v7 as uuidV7 } from 'uuid';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/permissions.js';
@@ -22,6 +23,20 @@ const DUE = "coalesce(row.due_at, 'infinity')";
 
 const REPORT_PAGE = 500;
 
+/** The count goes first: its row lock makes those who create at once come one after the other, each with what the others left. */
+const CREATE = `
+  WITH counted AS (
+    INSERT INTO task_counts AS had (owner_id, tasks) SELECT $1::bigint, $3::integer WHERE $3 <= $4::integer
+    ON CONFLICT (owner_id) DO UPDATE SET tasks = had.tasks + excluded.tasks WHERE had.tasks + excluded.tasks <= $4
+    RETURNING owner_id
+  )
+  INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, description, status, priority, due_at)
+  SELECT id, uuid, owner_id, $2::uuid, title, coalesce(description, ''), coalesce(status, 'TODO'), coalesce(priority, 3), due_at
+  FROM counted CROSS JOIN unnest(
+      $5::bigint[], $6::uuid[], $7::varchar[], $8::text[], $9::task_status[], $10::smallint[], $11::timestamptz[]
+    ) AS new (id, uuid, title, description, status, priority, due_at)
+  RETURNING `;
+
 interface ReportRow extends Pick<Task, 'id' | 'title' | 'status' | 'priority'> {
   due_at: Date | null;
   created_at: Date;
@@ -34,6 +49,7 @@ function toReportTask({ title, status, priority, due_at: due, created_at: create
 @Injectable()
 export class TasksRepository extends BaseRepository<Task> {
   private columnList: string | undefined;
+  private createStatement: string | undefined;
   protected readonly entity = Task;
   protected readonly sorts: Record<string, SortColumn<Task>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
@@ -47,14 +63,32 @@ export class TasksRepository extends BaseRepository<Task> {
     return task as Task;
   }
 
-  /** All or none: one statement. */
-  createAll(actor: Actor, values: ReadonlyArray<Partial<Task>>): Promise<Task[]> {
-    const owned = values.map((value) => ({ ...value, ownerId: actor.key, ownerUuid: actor.id }));
-    return this.cache.changing([listTag(actor.id)], () => this.insertAll(owned));
+  /** All or none: one statement, to whose commit others that create for this owner wait. Throws QUOTA_EXCEEDED. */
+  async createAll(actor: Actor, values: ReadonlyArray<Partial<Task>>): Promise<Task[]> {
+    const ids: string[] = [];
+    for (let n = 0; n < values.length; n++) ids.push(await this.tools.ids.next());
+    const column = <K extends keyof Task>(key: K) => values.map((value) => value[key] ?? null);
+    const { taskQuota } = this.tools.config.quotas;
+    const rows = await this.cache.changing([listTag(actor.id)], () =>
+      this.transaction.query({
+        name: 'tasks-create',
+        text: this.createText,
+        values: [
+          ...[actor.key, actor.id, values.length, taskQuota, ids, ids.map(() => uuidV7())],
+          ...[column('title'), column('description'), column('status'), column('priority'), column('dueAt')],
+        ],
+      }),
+    );
+    if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
+    return rows.map((row) => this.toEntity(row));
   }
 
   private get columns(): string {
     return (this.columnList ??= columnsOf(this.transaction.manager, Task, 't'));
+  }
+
+  private get createText(): string {
+    return (this.createStatement ??= CREATE + columnsOf(this.transaction.manager, Task, 'tasks'));
   }
 
   /** Throws NOT_FOUND. */
@@ -126,10 +160,11 @@ export class TasksRepository extends BaseRepository<Task> {
     return this.rows().withDeleted().where({ ownerId: ownerKey }).getExists();
   }
 
-  /** Anyone's. Throws NOT_FOUND unless deleted. */
+  /** Anyone's. Throws NOT_FOUND unless deleted, QUOTA_EXCEEDED of the owner. */
   undelete(uuid: string): Promise<Task> {
     return this.transaction.run(async () => {
       const task = await this.restore({ where: { uuid }, missing: () => TaskErrors.NOT_FOUND(uuid) });
+      await this.expectWithinQuota(task.ownerId);
       await this.cache.invalidate([taskTag(uuid), listTag(task.ownerUuid)]);
       return task;
     });
@@ -160,6 +195,17 @@ export class TasksRepository extends BaseRepository<Task> {
       values: [ownerKey],
     });
     return row?.name ?? null;
+  }
+
+  /** After a trigger has counted what came back. */
+  private async expectWithinQuota(ownerId: string): Promise<void> {
+    const { taskQuota } = this.tools.config.quotas;
+    const [row] = await this.transaction.query<{ tasks: number }>({
+      name: 'tasks-count',
+      text: 'SELECT tasks FROM task_counts WHERE owner_id = $1',
+      values: [ownerId],
+    });
+    if ((row?.tasks ?? 0) > taskQuota) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
   }
 
   private list(query: ListTasksQuery, scope: string, values: Record<string, string>): Promise<Page<Task>> {

@@ -3,15 +3,24 @@ import { Injectable } from '@nestjs/common';
 import { HttpErrors } from '../common/http.errors.js';
 import { type Rendered, renderPage } from '../common/hooks/representation.hooks.js';
 import { type Actor, can } from '../common/permissions.js';
+import { SearchGate } from '../common/search-gate.js';
 import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
 import { TasksRepository } from './tasks.repository.js';
 
 @Injectable()
 export class TasksService {
-  constructor(private readonly tasks: TasksRepository) {}
+  constructor(
+    private readonly tasks: TasksRepository,
+    private readonly searches: SearchGate,
+  ) {}
 
-  /** The caller's own; with `deleted` everyone's deleted ones. Throws FORBIDDEN. */
-  async list(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
+  /** The caller's own; with `deleted` everyone's deleted ones. Throws FORBIDDEN, SEARCH_BUSY. */
+  list(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
+    if (query.q === undefined) return this.read(actor, query);
+    return this.searches.run(actor, () => this.read(actor, query));
+  }
+
+  private async read(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
     if (!query.deleted) return this.tasks.renderList(actor, query);
     if (!can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
     const { items, nextCursor } = await this.tasks.listDeleted(query);

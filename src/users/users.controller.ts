@@ -38,10 +38,11 @@ export class UsersController {
     returns: UserPage,
     paged: true,
     requires: 'users:read',
-    errors: [HttpErrors.INVALID_CURSOR],
+    searchCost: 5,
+    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.SEARCH_BUSY],
   })
-  async list(@QueryParams() query: ListUsersQuery): Promise<UserPage> {
-    const { items, nextCursor } = await this.users.list(query);
+  async list(@CurrentUser() actor: Actor, @QueryParams() query: ListUsersQuery): Promise<UserPage> {
+    const { items, nextCursor } = await this.service.list(actor, query);
     return { items: items.map(toUserDto), nextCursor };
   }
 

@@ -1,8 +1,10 @@
 // What may happen to an account.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { Page } from '../common/dto/page.dto.js';
 import type { Rendered } from '../common/hooks/representation.hooks.js';
 import type { Actor } from '../common/permissions.js';
+import { SearchGate } from '../common/search-gate.js';
 import type { AppError } from '../shared/libs/app-error.js';
 import { Transaction } from '../shared/services/database/transaction.js';
 import { Events } from '../shared/services/events/events.js';
@@ -13,7 +15,7 @@ import {
   findPasswordFault,
   type PasswordFault,
 } from '../shared/services/security/password-policy.js';
-import type { ChangeProfileDto, ChangeUserDto, CreateUserDto } from './dto/user.dto.js';
+import type { ChangeProfileDto, ChangeUserDto, CreateUserDto, ListUsersQuery } from './dto/user.dto.js';
 import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
 import { maySee } from './users.policy.js';
@@ -26,7 +28,14 @@ export class UsersService {
     private readonly transaction: Transaction,
     private readonly hasher: PasswordHasher,
     private readonly events: Events,
+    private readonly searches: SearchGate,
   ) {}
+
+  /** Throws INVALID_CURSOR, SEARCH_BUSY. */
+  list(actor: Actor, query: ListUsersQuery): Promise<Page<User>> {
+    if (query.q === undefined) return this.users.list(query);
+    return this.searches.run(actor, () => this.users.list(query));
+  }
 
   /** Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
   async create({ password, ...values }: CreateUserDto): Promise<User> {

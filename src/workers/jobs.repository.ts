@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import type { Page } from '../common/dto/page.dto.js';
-import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { sqlFiles } from '../shared/services/database/sql-file.js';
 import type { ListDeadLettersQuery, ReplayDeadLettersDto } from './dto/dead-letter.dto.js';
 import type { ListJobsQuery } from './dto/job.dto.js';
@@ -126,17 +126,12 @@ export class JobsRepository extends BaseRepository<Job> {
     await this.remove({ where: { uuid, status: 'FAILED' }, expected, missing: () => JobErrors.NOT_DEAD(uuid) });
   }
 
-  /** Deletes what is over for `days`; looks at `most` rows between the two keys, and gives the last of them. */
-  async sweep(
-    after: string,
-    below: string,
-    days: number,
-    most: number,
-  ): Promise<{ last: string | null; deleted: number }> {
-    const [row] = await this.transaction.query<{ last: string | null; deleted: number }>(
+  /** Deletes what is over for `days`. */
+  async sweep({ after, below, most }: KeyRange, days: number): Promise<Purged> {
+    const [row] = await this.transaction.query<Purged & Record<string, unknown>>(
       statement('sweep', [after, below, days, most]),
     );
-    return row as { last: string | null; deleted: number };
+    return row as Purged;
   }
 
   /** The rates look back an hour. */

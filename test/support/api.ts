@@ -1,5 +1,5 @@
 // A tiny typed client for real HTTP, and the shapes of our answers as they stand on the wire.
-import type { TokensDto, SessionsDto } from '../../src/auth/dto/auth.dto.js';
+import type { TokensDto, SessionPage } from '../../src/auth/dto/auth.dto.js';
 import type { ProblemDto } from '../../src/common/dto/problem.dto.js';
 import type { TaskDto } from '../../src/tasks/dto/task.dto.js';
 import type { UserDto } from '../../src/users/dto/user.dto.js';
@@ -11,7 +11,7 @@ export type Problem = Wire<ProblemDto>;
 export type Task = Wire<TaskDto>;
 export type User = Wire<UserDto>;
 export type Tokens = Wire<TokensDto>;
-export type Sessions = Wire<SessionsDto>;
+export type Sessions = Wire<SessionPage>;
 
 export interface Page<T> {
   items: T[];

@@ -1,6 +1,7 @@
 // Everything the outside sees of logging in.
 import { ApiProperty } from '@nestjs/swagger';
 import { EmailField, PasswordField, TextField } from '../../common/decorators/fields.decorator.js';
+import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
 import { UserDto } from '../../users/dto/user.dto.js';
 import type { Session } from '../session.entity.js';
 
@@ -76,9 +77,11 @@ export class SessionDto {
   expiresAt!: Date;
 }
 
-export class SessionsDto {
-  @ApiProperty({ type: [SessionDto] })
-  items!: SessionDto[];
+export class SessionPage extends PageOf(SessionDto) {}
+
+export class ListSessionsQuery extends PageQuery {
+  @SortField(['-createdAt'])
+  sort = '-createdAt';
 }
 
 export function toSessionDto(session: Session, currentId: string): SessionDto {

@@ -6,10 +6,13 @@ export interface Limited {
   limit?: 'standard' | 'auth' | 'none';
   /** As how many requests one counts. Default 1. */
   cost?: number;
+  /** As how many it counts with the query parameter `q`, which reads many rows. Default: as without. */
+  searchCost?: number;
 }
 
-/** Throws when the cost is not an integer from 1. */
-export function Limit({ limit = 'standard', cost = 1 }: Limited): MethodDecorator {
-  if (!Number.isInteger(cost) || cost < 1) throw new Error(`A route cannot cost ${cost}: give it an integer from 1.`);
-  return RouteSettings({ limited: { limit, cost } });
+/** Throws when a cost is not an integer from 1. */
+export function Limit({ limit = 'standard', cost = 1, searchCost = cost }: Limited): MethodDecorator {
+  for (const one of [cost, searchCost])
+    if (!Number.isInteger(one) || one < 1) throw new Error(`A route cannot cost ${one}: give it an integer from 1.`);
+  return RouteSettings({ limited: { limit, cost, searchCost } });
 }

@@ -18,11 +18,15 @@ export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): 
   });
 }
 
-function countWith(limits: RequestLimits, { limit = 'standard', cost = 1 }: Limited): onRequestHookHandler {
+function countWith(
+  limits: RequestLimits,
+  { limit = 'standard', cost = 1, searchCost = cost }: Limited,
+): onRequestHookHandler {
   if (limit === 'none') return (_request, _reply, done) => done();
   return (request, reply, done) => {
     try {
-      const counted = limits.count(request, reply, limit, cost);
+      const isSearch = searchCost !== cost && (request.query as { q?: unknown }).q !== undefined;
+      const counted = limits.count(request, reply, limit, isSearch ? searchCost : cost);
       if (counted instanceof Promise) counted.then(() => done(), done);
       else done();
     } catch (error) {

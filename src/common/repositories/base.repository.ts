@@ -30,6 +30,19 @@ export interface PageRequest {
 /** Rows that a change may touch; `uuid` and whatever else decides who may. */
 export type Where<E> = Partial<Pick<E, keyof E & string>> & { uuid: string };
 
+/** Some rows in the order of their keys: `most` of them behind `after` and before `below`. */
+export interface KeyRange {
+  after: string;
+  below: string;
+  most: number;
+}
+
+/** What became of a range: the last key that was looked at, null when there was none, and how many rows were deleted. */
+export interface Purged {
+  last: string | null;
+  deleted: number;
+}
+
 /** Where a change looks, what it expects, and what it says when there is no such row. */
 export interface ChangeRequest<E> {
   where: Where<E>;
@@ -110,10 +123,38 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return this.change({ deletedAt: null } as never, { ...request, deleted: true });
   }
 
+  /**
+   * Deletes for good the rows of the range that meet `isOver`, SQL on the alias `old` with values from $4 on. Rows are read
+   * by their key, so each costs the same, over or not.
+   */
+  protected async purgeRange(
+    { after, below, most }: KeyRange,
+    isOver: string,
+    values: readonly unknown[],
+  ): Promise<Purged> {
+    const table = this.transaction.manager.connection.getMetadata(this.entity).tableName;
+    const [row] = await this.transaction.query<Purged & Record<string, unknown>>({
+      name: `${table}-purge`,
+      text: `
+        WITH stretch AS (
+          SELECT id FROM ${table} WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3
+        ), gone AS (
+          DELETE FROM ${table} AS old USING stretch WHERE old.id = stretch.id AND (${isOver}) RETURNING old.id
+        )
+        SELECT max(id) AS last, (SELECT count(*) FROM gone)::integer AS deleted FROM stretch`,
+      values: [after, below, most, ...values],
+    });
+    return row as Purged;
+  }
+
   /** Keyset page: starts behind the cursor's row in the index, so that every page costs the same. Throws INVALID_CURSOR. */
-  protected async page(query: SelectQueryBuilder<E>, request: PageRequest): Promise<Page<E>> {
+  protected async page(
+    query: SelectQueryBuilder<E>,
+    request: PageRequest,
+    sorts: Record<string, SortColumn<E>> = this.sorts,
+  ): Promise<Page<E>> {
     const descending = request.sort.startsWith('-');
-    const column = this.sorts[request.sort.replace(/^-/, '')];
+    const column = sorts[request.sort.replace(/^-/, '')];
     if (!column) throw new Error(`No sort column ${request.sort}. Add it to \`sorts\`, with an index.`);
     const scope = `${query.expressionMap.mainAlias?.metadata.tableName}:${request.sort}`;
     if (request.cursor !== undefined) {

@@ -15,7 +15,7 @@ export class RepositoryTools {
     readonly transaction: Transaction,
     readonly ids: SnowflakeIds,
     readonly cache: CacheService,
-    config: AppConfig,
+    readonly config: AppConfig,
   ) {
     this.cursors = new CursorCipher(config.auth.sessionSecret);
     this.ttl = config.cache.ttl;

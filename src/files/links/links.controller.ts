@@ -28,7 +28,7 @@ export class LinksController {
     description: 'Whoever has it may download the file, in its present version, until it expires or is revoked.',
     returns: LinkDto,
     status: 201,
-    errors: [FileErrors.NOT_FOUND],
+    errors: [FileErrors.NOT_FOUND, LinkErrors.QUOTA_EXCEEDED],
   })
   create(@CurrentUser() actor: Actor, @Id() id: string, @JsonBody() body: CreateLinkDto): Promise<LinkDto> {
     return this.links.create(actor, id, body.expiresIn);

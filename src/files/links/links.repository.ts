@@ -1,10 +1,19 @@
 // The links' table. A revoked link is a deleted row.
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../../common/dto/page.dto.js';
-import { BaseRepository, type PageRequest, type SortColumn } from '../../common/repositories/base.repository.js';
+import {
+  BaseRepository,
+  type KeyRange,
+  type Purged,
+  type PageRequest,
+  type SortColumn,
+} from '../../common/repositories/base.repository.js';
 import type { FileEntity } from '../file.entity.js';
 import { FileLink } from './file-link.entity.js';
 import { LinkErrors } from './links.errors.js';
+
+/** Any constant: the first half of the advisory locks that this table takes for owners. */
+const OWNER_LOCK = 7_265_003;
 
 /** Where a link leads, and whether it still does. */
 export interface LinkTarget {
@@ -21,12 +30,39 @@ export class LinksRepository extends BaseRepository<FileLink> {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
 
-  async create(file: FileEntity, expiresInSeconds: number): Promise<FileLink> {
+  /** Throws QUOTA_EXCEEDED. */
+  create(file: FileEntity, expiresInSeconds: number): Promise<FileLink> {
+    const { linkQuota } = this.tools.config.quotas;
     const expiresAt = (): string => `CURRENT_TIMESTAMP + ${expiresInSeconds} * interval '1 second'`;
-    const [link] = await this.insertAll([
-      { fileId: file.id, fileVersion: file.version, expiresAt: expiresAt as unknown as Date },
-    ]);
-    return link as FileLink;
+    const { id: fileId, version: fileVersion, ownerId } = file;
+    return this.transaction.run(async () => {
+      await this.lockOwner(ownerId);
+      if ((await this.countLiving(ownerId)) >= linkQuota) throw LinkErrors.QUOTA_EXCEEDED(linkQuota);
+      const [link] = await this.insertAll([{ fileId, fileVersion, ownerId, expiresAt: expiresAt as unknown as Date }]);
+      return link as FileLink;
+    });
+  }
+
+  /** To the end of the transaction others wait who make a link for this owner. */
+  private async lockOwner(ownerId: string): Promise<void> {
+    await this.transaction.query({
+      name: 'links-lock-owner',
+      text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
+      values: [OWNER_LOCK, ownerId],
+    });
+  }
+
+  /** Those that lead somewhere. */
+  private async countLiving(ownerId: string): Promise<number> {
+    const [row] = await this.transaction.query<{ count: number }>({
+      name: 'links-count-living',
+      text: `
+        SELECT count(*)::integer AS count FROM file_links l
+        JOIN files f ON f.id = l.file_id AND f.version = l.file_version AND f.deleted_at IS NULL
+        WHERE l.owner_id = $1 AND l.expires_at > now() AND l.deleted_at IS NULL`,
+      values: [ownerId],
+    });
+    return row?.count ?? 0;
   }
 
   /** Those that were not revoked. */
@@ -38,6 +74,12 @@ export class LinksRepository extends BaseRepository<FileLink> {
   /** Throws NOT_FOUND. */
   async revoke(file: FileEntity, uuid: string): Promise<void> {
     await this.remove({ where: { uuid, fileId: file.id }, missing: () => LinkErrors.NOT_FOUND() });
+  }
+
+  /** Deletes what expired or was revoked `days` ago. */
+  purge(range: KeyRange, days: number): Promise<Purged> {
+    const isOver = `least(old.expires_at, old.deleted_at) < now() - $4::integer * interval '1 day'`;
+    return this.purgeRange(range, isOver, [days]);
   }
 
   /** Null: there never was such a link. */

@@ -28,7 +28,7 @@ export class LinksService {
     this.secret = config.auth.sessionSecret;
   }
 
-  /** Throws FILE_NOT_FOUND. */
+  /** Throws FILE_NOT_FOUND, QUOTA_EXCEEDED. */
   async create(owner: FileOwner, fileId: string, expiresInSeconds: number): Promise<LinkDto> {
     const file = await this.files.getOwned(owner, fileId);
     return this.toDto(await this.links.create(file, expiresInSeconds));

@@ -98,6 +98,18 @@ export abstract class AppConfig {
     readonly runningQuota: number;
     readonly retentionDays: number;
   };
+  /** How much one user may have; that of files and jobs stands with them. */
+  abstract readonly quotas: {
+    readonly taskQuota: number;
+    readonly linkQuota: number;
+    readonly sessionQuota: number;
+  };
+  /** Days after which what has ended is deleted for good. */
+  abstract readonly retention: {
+    readonly sessionDays: number;
+    readonly linkDays: number;
+    readonly auditDays: number;
+  };
   abstract readonly threads: {
     /** Threads of each pool. */
     readonly render: number;
@@ -233,6 +245,12 @@ export function toAppConfig(env: Env): AppConfig {
       quota: env.JOB_QUOTA,
       runningQuota: env.JOB_RUNNING_QUOTA,
       retentionDays: env.JOB_RETENTION,
+    },
+    quotas: { taskQuota: env.TASK_QUOTA, linkQuota: env.LINK_QUOTA, sessionQuota: env.SESSION_QUOTA },
+    retention: {
+      sessionDays: env.SESSION_RETENTION,
+      linkDays: env.LINK_RETENTION,
+      auditDays: env.AUDIT_RETENTION,
     },
     threads: { render: env.THREADS_RENDER, data: env.THREADS_DATA, memoryMib: env.THREAD_MEMORY },
     files: filesConfig(env),

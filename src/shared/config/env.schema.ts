@@ -198,6 +198,35 @@ export const envSchema = Joi.object({
     .description(
       'Finished jobs are deleted after so many days; dead letters stay until they are replayed or discarded',
     ),
+  TASK_QUOTA: Joi.number().integer().min(1).default(100_000).description('How many tasks one user may have'),
+  LINK_QUOTA: Joi.number()
+    .integer()
+    .min(1)
+    .default(1_000)
+    .description('How many links to their files, which are neither expired nor revoked, one user may have'),
+  SESSION_QUOTA: Joi.number()
+    .integer()
+    .min(1)
+    .default(100)
+    .description('How many sessions one user may have; one login more ends the one that was not used for longest'),
+  SESSION_RETENTION: Joi.number()
+    .integer()
+    .min(1)
+    .max(3_650)
+    .default(30)
+    .description('Sessions are deleted so many days after they ended'),
+  LINK_RETENTION: Joi.number()
+    .integer()
+    .min(1)
+    .max(3_650)
+    .default(30)
+    .description('Links to files are deleted so many days after they expired or were revoked'),
+  AUDIT_RETENTION: Joi.number()
+    .integer()
+    .min(1)
+    .max(36_500)
+    .default(365)
+    .description('Lines of the audit log are deleted after so many days'),
   THREADS_RENDER: Joi.number()
     .integer()
     .min(1)
@@ -394,6 +423,12 @@ export interface Env {
   JOB_CONCURRENCY: number;
   JOB_QUOTA: number;
   JOB_RUNNING_QUOTA: number;
+  TASK_QUOTA: number;
+  LINK_QUOTA: number;
+  SESSION_QUOTA: number;
+  SESSION_RETENTION: number;
+  LINK_RETENTION: number;
+  AUDIT_RETENTION: number;
   JOB_RETENTION: number;
   THREADS_RENDER: number;
   THREADS_DATA: number;

@@ -8,6 +8,8 @@ import { requestContext } from '../logging/request-context.js';
 
 /** 2024-01-01T00:00:00Z. Changing it would repeat ids. */
 export const SNOWFLAKE_EPOCH = 1_704_067_200_000;
+/** Of a snowflake: instance and sequence are below its milliseconds. */
+const TIME_SHIFT = 22n;
 const SEQUENCES_PER_MS = 1024; // nodejs-snowflake: 42 bits of time, 12 of instance, 10 of sequence
 const RESERVE_MS = 10_000;
 const RENEW_BELOW_MS = 5_000;
@@ -119,4 +121,14 @@ export class SnowflakeIds {
     const codec = new snowflake.Snowflake({ custom_epoch: SNOWFLAKE_EPOCH, instance_id: row.instance_id });
     return { instance: row.instance_id, codec, reservedMs: Number(row.reserved_ms) };
   }
+}
+
+/** Below every id of that time and later; milliseconds since 1970. */
+export function firstIdAt(ms: number): string {
+  return (BigInt(Math.max(0, Math.ceil(ms) - SNOWFLAKE_EPOCH)) << TIME_SHIFT).toString();
+}
+
+/** When an id was made, milliseconds since 1970. */
+export function timeOfId(id: string): number {
+  return Number(BigInt(id) >> TIME_SHIFT) + SNOWFLAKE_EPOCH;
 }

@@ -1,0 +1,48 @@
+// What all cleanups have in common: rows that are over are deleted by the clock, in the order of their keys, some at a time.
+import type { KeyRange, Purged } from '../../common/repositories/base.repository.js';
+import { exponential } from '../../shared/libs/backoff.js';
+import { firstIdAt, timeOfId } from '../../shared/services/database/snowflake-ids.js';
+import { defineJob, type JobContext, type JobDefinition } from '../job.js';
+import { NoPayload } from '../no-payload.js';
+
+/** Of one statement: others wait for its locks no longer than a moment, and what is deleted stays deleted. */
+const BATCH = 1_000;
+const DAY_MS = 86_400_000;
+
+/** `cron` in UTC. */
+export function defineCleanup(name: string, cron: string): JobDefinition<NoPayload> {
+  return defineJob<NoPayload>({
+    name,
+    queue: 'maintenance',
+    payload: NoPayload,
+    attempts: 3,
+    backoff: exponential(60_000),
+    timeoutMs: 3_600_000,
+    priority: 1,
+    concurrency: 1,
+    schedule: { cron, timeZone: 'UTC', payload: {} },
+    uniqueKey: () => 'one',
+  });
+}
+
+/** Has each row that is at least `days` old looked at once: keys grow with time. `now`: milliseconds since 1970. Returns how many were deleted. */
+export async function purgeOlderThan(
+  days: number,
+  now: number,
+  job: JobContext,
+  purge: (range: KeyRange) => Promise<Purged>,
+): Promise<number> {
+  const end = now - days * DAY_MS;
+  let deleted = 0;
+  let begin: number | undefined;
+  for (let after: string | null = '0'; after !== null;) {
+    job.signal.throwIfAborted();
+    const purged = await purge({ after, below: firstIdAt(end), most: BATCH });
+    deleted += purged.deleted;
+    after = purged.last;
+    if (after === null) break;
+    begin ??= timeOfId(after);
+    job.progress((100 * (timeOfId(after) - begin)) / Math.max(1, end - begin));
+  }
+  return deleted;
+}

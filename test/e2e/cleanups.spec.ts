@@ -1,0 +1,101 @@
+// What has ended is deleted for good by schedules, after the days of the settings; what has not stays.
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { SNOWFLAKE_EPOCH } from '../../src/shared/services/database/snowflake-ids.js';
+import type { Page } from '../support/api.js';
+import { type Job, jobOver, uploadFile } from '../support/job-requests.js';
+import { type Person, startServer, type TestServer } from '../support/server.js';
+
+jest.setTimeout(60_000);
+
+const DAY_MS = 86_400_000;
+let server: TestServer;
+let root: Person;
+
+beforeAll(async () => {
+  server = await startServer({
+    SESSION_RETENTION: '3',
+    LINK_RETENTION: '3',
+    AUDIT_RETENTION: '3',
+    REFRESH_IDLE_TTL: '86400',
+  });
+  root = await server.makeAdmin();
+});
+afterAll(() => server.close());
+
+/** Keys as snowflakes have them that were made `days` ago. */
+const keyOf = (days: number, n: number): string =>
+  ((BigInt(Date.now() - days * DAY_MS - SNOWFLAKE_EPOCH) << 22n) + BigInt(n)).toString();
+const ago = (days: number): string => `now() - interval '${days} days'`;
+
+async function run(schedule: string): Promise<unknown> {
+  const { status, body } = await root.api.post<Job>(`/api/schedules/${schedule}/run`);
+  expect(status).toBe(202);
+  const { result, ownerId } = await jobOver(root, body.id);
+  expect(ownerId).toBeNull();
+  return result;
+}
+
+it('the schedules are there, and run daily', async () => {
+  const { body } = await root.api.get<Page<{ name: string; nextRunAt: string }>>('/api/schedules');
+  for (const name of ['sessions.cleanup', 'links.cleanup', 'audit.cleanup']) {
+    const schedule = body.items.find((one) => one.name === name);
+    expect(Date.parse(schedule?.nextRunAt ?? '') - Date.now()).toBeLessThanOrEqual(DAY_MS);
+  }
+});
+
+it('sessions go SESSION_RETENTION days after they ended, expired or were last used, more than one batch of them', async () => {
+  const add = (days: number, count: number, agent: string, columns: { deleted: string; rotated: string; expires: string }) =>
+    server.sql(
+      `INSERT INTO sessions (id, uuid, user_id, salt, user_agent, deleted_at, rotated_at, expires_at)
+       SELECT $1::bigint + n, gen_random_uuid(), u.id, 'salt', $3, ${columns.deleted}, ${columns.rotated}, ${columns.expires}
+       FROM users u, generate_series(1, $4) n WHERE u.uuid = $2`,
+      keyOf(days, count), root.user.id, agent, count,
+    ); // prettier-ignore
+  const lasting = { deleted: 'NULL', rotated: 'now()', expires: `now() + interval '1 day'` };
+  await add(10, 2_500, 'revoked', { ...lasting, deleted: ago(3.1) });
+  await add(11, 3, 'expired', { ...lasting, expires: ago(3.1) });
+  await add(12, 4, 'idle', { ...lasting, rotated: ago(4.1) });
+  await add(13, 2, 'kept: revoked lately', { ...lasting, deleted: ago(2.9) });
+  await add(14, 2, 'kept: idle lately', { ...lasting, rotated: ago(3.9) });
+  await add(15, 2, 'kept: lives', lasting);
+  expect(await run('sessions.cleanup')).toEqual({ deleted: 2_507 });
+  const left = await server.sql<{ agent: string }>(
+    `SELECT DISTINCT user_agent AS agent FROM sessions WHERE salt = 'salt' ORDER BY 1`,
+  );
+  expect(left.map(({ agent }) => agent)).toEqual(['kept: idle lately', 'kept: lives', 'kept: revoked lately']);
+  expect((await root.api.get('/api/profile')).status).toBe(200);
+  expect(await run('sessions.cleanup')).toEqual({ deleted: 0 });
+});
+
+it('links go LINK_RETENTION days after they expired or were revoked', async () => {
+  const file = await uploadFile(root, 'a,b');
+  const { body: living } = await root.api.post<{ id: string }>(`/api/files/${file}/link`, { expiresIn: 60 });
+  const add = (days: number, version: number, deleted: string, expires: string) =>
+    server.sql(
+      `INSERT INTO file_links (id, uuid, file_id, file_version, deleted_at, expires_at)
+       SELECT $1, gen_random_uuid(), id, $2, ${deleted}, ${expires} FROM files WHERE uuid = $3`,
+      keyOf(days, version), version, file,
+    ); // prettier-ignore
+  await add(10, 101, ago(3.1), `now() + interval '1 day'`);
+  await add(11, 102, 'NULL', ago(3.1));
+  await add(12, 103, ago(2.9), `now() + interval '1 day'`);
+  await add(13, 104, 'NULL', ago(2.9));
+  await add(14, 105, 'NULL', `now() + interval '1 day'`);
+  expect(await run('links.cleanup')).toEqual({ deleted: 2 });
+  const left = await server.sql<{ version: number }>(
+    'SELECT file_version AS version FROM file_links WHERE file_version > 100 ORDER BY 1',
+  );
+  expect(left.map(({ version }) => version)).toEqual([103, 104, 105]);
+  expect(await server.sql('SELECT 1 FROM file_links WHERE uuid = $1', living.id)).toHaveLength(1);
+});
+
+it('lines of the audit log go after AUDIT_RETENTION days', async () => {
+  for (const [days, action] of [[3.1, 'old'], [2.9, 'young']] as const)
+    await server.sql(
+      `INSERT INTO audit_log (id, uuid, created_at, actor_uuid, action, details) VALUES ($1, gen_random_uuid(), ${ago(days)}, $2, $3, '{}')`,
+      keyOf(days, 1), root.user.id, action,
+    ); // prettier-ignore
+  expect(await run('audit.cleanup')).toEqual({ deleted: 1 });
+  const left = await server.sql<{ action: string }>(`SELECT action FROM audit_log WHERE action IN ('old', 'young')`);
+  expect(left).toEqual([{ action: 'young' }]);
+});

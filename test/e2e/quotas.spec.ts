@@ -1,0 +1,216 @@
+// What one user may have: tasks, links, sessions and searches at once. Exact, whatever comes at the same time.
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { Answer, Page, Problem, Sessions, Task } from '../support/api.js';
+import { uploadFile } from '../support/job-requests.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+const TASKS = 20;
+const LINKS = 5;
+const SESSIONS = 4;
+
+let server: TestServer;
+let root: Person;
+
+beforeAll(async () => {
+  server = await startServer({
+    ...{ TASK_QUOTA: String(TASKS), LINK_QUOTA: String(LINKS), SESSION_QUOTA: String(SESSIONS) },
+    RATE_LIMIT_MODE: 'off',
+    DATABASE_POOL_SIZE: '4',
+  });
+  root = await server.makeAdmin();
+});
+afterAll(() => server.close());
+
+const statuses = (answers: ReadonlyArray<Answer<unknown>>) => answers.map(({ status }) => status).toSorted();
+/** `count` times the same status. */
+const all = (status: number, count: number): number[] => Array.from({ length: count }, () => status);
+const repeat = <T>(times: number, ask: (n: number) => Promise<T>): Promise<T[]> =>
+  Promise.all(Array.from({ length: times }, (_, n) => ask(n)));
+
+describe('tasks', () => {
+  const create = ({ api }: Person) => api.post<Pick<Task, 'id'> & Problem>('/api/tasks', { title: 'One more' });
+  const bulk = ({ api }: Person, count: number) =>
+    api.post('/api/tasks/bulk', { tasks: Array.from({ length: count }, (_, n) => ({ title: `Bulk ${n}` })) });
+  const living = async (person: Person) =>
+    (await server.sql('SELECT 1 FROM tasks WHERE owner_uuid = $1 AND deleted_at IS NULL', person.user.id)).length;
+
+  it('are refused one by one beyond the quota, which is exact when all come at once', async () => {
+    const ada = await server.registerUser('Ada');
+    const answers = await repeat(2 * TASKS, () => create(ada));
+    expect(statuses(answers)).toEqual([...all(201, TASKS), ...all(409, TASKS)]);
+    const refused = answers.find(({ status }) => status === 409);
+    expect(refused?.body).toMatchObject({ code: 'TASK_QUOTA_EXCEEDED', message: expect.stringContaining(`${TASKS}`) });
+    expect(await living(ada)).toBe(TASKS);
+    expect((await create(await server.registerUser('Eve'))).status).toBe(201);
+  });
+
+  it('in bulk come all or none', async () => {
+    const ada = await server.registerUser('Ada');
+    expect(statuses(await repeat(5, () => bulk(ada, 8)))).toEqual([201, 201, 409, 409, 409]);
+    expect(await living(ada)).toBe(16);
+    expect((await bulk(ada, 4)).status).toBe(201);
+    expect((await bulk(ada, 1)).status).toBe(409);
+    expect((await bulk(await server.registerUser('Eve'), TASKS + 1)).status).toBe(409);
+  });
+
+  it('make room when they are deleted, and take it when they are restored', async () => {
+    const ada = await server.registerUser('Ada');
+    const { body: first } = await create(ada);
+    await bulk(ada, TASKS - 1);
+    expect((await create(ada)).status).toBe(409);
+    expect((await ada.api.delete(`/api/tasks/${first.id}`)).status).toBe(204);
+    expect((await create(ada)).status).toBe(201);
+    const restored = await root.api.post(`/api/tasks/${first.id}/restore`);
+    expect(restored).toMatchObject({ status: 409, body: { code: 'TASK_QUOTA_EXCEEDED' } });
+    expect((await ada.api.get(`/api/tasks/${first.id}`)).status).toBe(404);
+    const { body: page } = await ada.api.get<Page<Task>>('/api/tasks?limit=1');
+    expect((await ada.api.delete(`/api/tasks/${page.items[0]?.id}`)).status).toBe(204);
+    expect((await root.api.post(`/api/tasks/${first.id}/restore`)).status).toBe(200);
+    expect((await create(ada)).status).toBe(409);
+    expect(await living(ada)).toBe(TASKS);
+  });
+
+  it('that are created in a transaction which is rolled back do not count', async () => {
+    const ada = await server.registerUser('Ada');
+    const broken = await ada.api.post('/api/tasks', { title: 'a'.repeat(201) });
+    expect(broken.status).toBe(400);
+    expect(statuses(await repeat(TASKS, () => create(ada)))).toEqual(all(201, TASKS));
+  });
+});
+
+it('links are counted while they lead somewhere', async () => {
+  const ada = await server.registerUser('Ada');
+  const [id, other] = [await uploadFile(ada, 'a,b'), await uploadFile(ada, 'c,d')];
+  const make = (file: string) => ada.api.post<{ id: string } & Problem>(`/api/files/${file}/link`, { expiresIn: 3600 });
+  expect((await make(other)).status).toBe(201);
+  const answers = await repeat(3 * LINKS, () => make(id));
+  expect(statuses(answers)).toEqual([...all(201, LINKS - 1), ...all(409, 2 * LINKS + 1)]);
+  expect(answers.find(({ status }) => status === 409)?.body.code).toBe('LINK_QUOTA_EXCEEDED');
+  await server.sql(
+    `UPDATE file_links SET expires_at = now() WHERE uuid = $1`,
+    answers.find(({ status }) => status === 201)?.body.id,
+  );
+  expect(statuses([await make(id), await make(id)])).toEqual([201, 409]);
+  expect((await ada.api.delete(`/api/files/${other}`)).status).toBe(204); // its links lead nowhere now
+  expect((await make(id)).status).toBe(201);
+});
+
+describe('sessions', () => {
+  it('end with the one that was not used for longest when there is one more than may be', async () => {
+    const first = await server.registerUser('Ada');
+    const more: Person[] = [];
+    for (let n = 1; n < SESSIONS; n++) more.push(await server.login(first.email));
+    const { body } = await first.api.post<{ accessToken: string; refreshToken: string }>('/api/auth/refresh', {
+      refreshToken: first.refreshToken,
+    });
+    expect(body.accessToken).toBeDefined();
+    const last = await server.login(first.email);
+    expect(statuses(await Promise.all([first, ...more, last].map(({ api }) => api.get('/api/profile'))))).toEqual([
+      200, 200, 200, 200, 401,
+    ]);
+    expect((await (more[0] as Person).api.get('/api/profile')).status).toBe(401);
+    const ended = await server.sql(
+      `SELECT ended_by FROM sessions WHERE deleted_at IS NOT NULL AND user_id = (SELECT id FROM users WHERE uuid = $1)`,
+      first.user.id,
+    );
+    expect(ended).toEqual([{ ended_by: 'superseded' }]);
+  });
+
+  it('are never more than that, however many logins come at once', async () => {
+    const ada = await server.registerUser('Ada');
+    const login = () => server.api.post('/api/auth/login', { email: ada.email, password: PASSWORD });
+    const answers = await repeat(8, login);
+    expect(answers.some(({ status }) => status === 200)).toBe(true);
+    const { length } = await server.sql(
+      `SELECT 1 FROM sessions WHERE deleted_at IS NULL AND user_id = (SELECT id FROM users WHERE uuid = $1)`,
+      ada.user.id,
+    );
+    expect(length).toBe(SESSIONS);
+  });
+
+  it('are listed page by page, the one that asks first and once, however old it is', async () => {
+    const ada = await server.registerUser('Ada');
+    for (let n = 1; n < SESSIONS; n++) await server.login(ada.email);
+    const seen: Array<Sessions['items'][number]> = [];
+    let path = '/api/auth/sessions?limit=1';
+    for (let pages = 0; ; pages++) {
+      expect(pages).toBeLessThan(SESSIONS);
+      const { status, body, headers } = await ada.api.get<Sessions>(path);
+      expect([status, body.items.length]).toEqual([200, 1]);
+      seen.push(...body.items);
+      if (body.nextCursor === null) break;
+      expect(headers.get('link')).toContain('rel="next"');
+      path = `/api/auth/sessions?limit=1&cursor=${encodeURIComponent(body.nextCursor)}`;
+    }
+    expect(seen.map(({ current }) => current)).toEqual([true, false, false, false]);
+    expect(new Set(seen.map(({ id }) => id)).size).toBe(SESSIONS);
+    const others = seen.slice(1).map(({ createdAt }) => createdAt);
+    expect(others).toEqual(others.toSorted().reverse());
+    expect(seen[0]?.createdAt).toEqual([...others, seen[0]?.createdAt].toSorted()[0]);
+  });
+});
+
+describe('searches', () => {
+  const search = ({ api }: Person, q = 'milk') => api.get<Page<Task> & Problem>(`/api/tasks?q=${q}`);
+
+  /** Until `free` is called, whoever searches through tasks waits in the database. */
+  async function holdTasks(): Promise<{ free: () => Promise<void> }> {
+    const pg = (await import('pg')).default;
+    const client = new pg.Client({ connectionString: server.databaseUrl });
+    await client.connect();
+    await client.query('BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
+    return { free: async () => void (await client.query('ROLLBACK').finally(() => client.end())) };
+  }
+  const waiting = async (): Promise<number> =>
+    (await server.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+      .length;
+
+  it('of one user run one at a time, a few wait, the others are refused; other requests are served all the while', async () => {
+    const [ada, eve] = [await server.registerUser('Ada'), await server.registerUser('Eve')];
+    const held = await holdTasks();
+    const answers = repeat(60, (n) => search(ada, `milk${n}`));
+    await until(async () => (await waiting()) > 0, 'a search to run');
+    expect(statuses(await repeat(30, () => eve.api.get('/api/files')))).toEqual(all(200, 30));
+    expect(await waiting()).toBe(1);
+    await held.free();
+    const outcomes = await answers;
+    expect(statuses(outcomes)).toEqual([...all(200, 5), ...all(429, 55)]);
+    const refused = outcomes.find(({ status }) => status === 429);
+    expect([refused?.body.code, refused?.headers.get('retry-after')]).toEqual(['SEARCH_BUSY', '1']);
+    expect((await search(ada)).status).toBe(200);
+  });
+
+  it('of many users leave half of the connections to others', async () => {
+    const people = await repeat(12, (n) => server.registerUser(`User${n}`));
+    const held = await holdTasks();
+    const answers = Promise.all(people.map((person) => search(person)));
+    await until(async () => (await waiting()) === 2, 'as many searches to run as may');
+    expect(statuses(await repeat(30, () => root.api.get('/api/files')))).toEqual(all(200, 30));
+    expect(await waiting()).toBe(2);
+    await held.free();
+    expect(statuses(await answers)).toEqual(all(200, 12));
+  });
+});
+
+it('a search counts as five requests', async () => {
+  const limited = await startServer({
+    RATE_LIMIT_MODE: 'enforce',
+    RATE_LIMIT_BURST: '9/60',
+    RATE_LIMIT_SUSTAINED: '100/60',
+  });
+  try {
+    const ada = await limited.registerUser();
+    const remaining = async (path: string) => {
+      const { headers } = await ada.api.get(path);
+      return Number(/"burst";r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
+    };
+    const before = await remaining('/api/tasks');
+    expect(before - (await remaining('/api/tasks?q=milk'))).toBeGreaterThanOrEqual(4); // a little comes back meanwhile
+    expect((await ada.api.get('/api/tasks?q=milk')).status).toBe(429);
+  } finally {
+    await limited.close();
+  }
+});
