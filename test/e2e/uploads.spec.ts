@@ -393,6 +393,24 @@ describe('with limits', () => {
     await tus.send('DELETE', path);
   });
 
+  it('what is refused for its type is gone with the first bytes that show it, however long it is going to be', async () => {
+    const root = await server.makeAdmin();
+    expect((await root.api.post('/api/buckets', { name: 'pictures', allowedTypes: ['image/*'] })).status).toBe(201);
+    const text = Buffer.alloc(4_200, 'x');
+    const path = await tus.begin(4_900, { bucket: 'pictures', filetype: 'image/png' });
+    expect((await tus.patch(path, 0, text.subarray(0, 100))).status).toBe(204); // too few to tell
+    expect(refusal(await tus.patch(path, 100, text))).toBe('415 FILE_TYPE_NOT_ALLOWED');
+    expect((await tus.head(path)).status).toBe(404);
+    expect(await house.usage()).toEqual([0, 0]);
+    const created = await tus.send('POST', '/api/uploads', { 'upload-length': '4900', 'upload-metadata': metadata({ bucket: 'pictures' }) }, text); // prettier-ignore
+    expect(refusal(created)).toBe('415 FILE_TYPE_NOT_ALLOWED');
+    const picture = Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex'), randomBytes(4_200)]); // prettier-ignore
+    const allowed = await tus.begin(4_900, { bucket: 'pictures' });
+    expect((await tus.patch(allowed, 0, picture)).status).toBe(204);
+    await tus.send('DELETE', allowed);
+    expect([await house.usage(), await house.count('upload_segments')]).toEqual([[0, 0], 0]);
+  });
+
   it('what is refused at the end is gone, with what was reserved', async () => {
     const path = await tus.begin(50, { bucket: 'small', filetype: 'image/png' });
     await tus.patch(path, 0, 'x'.repeat(49));
@@ -401,6 +419,38 @@ describe('with limits', () => {
     expect((await tus.head(path)).status).toBe(404);
     expect([await house.usage(), await house.files()]).toEqual([[0, 0], before]);
     expect(await house.count('upload_segments')).toBe(0);
+  });
+});
+
+describe('the list of open uploads', () => {
+  beforeAll(open());
+  afterAll(close);
+
+  interface Listed {
+    items: Array<{ id: string; name: string; offset: number; length: number; expiresAt: string }>;
+    nextCursor: string | null;
+  }
+  const list = async (query = ''): Promise<Listed> => (await ada.api.get<Listed>(`/api/uploads${query}`)).body;
+
+  it('has what a client needs to go on, page by page, and nothing of others', async () => {
+    const eve = await server.registerUser('Eve');
+    await new Tus(eve.api).begin(1);
+    const paths: string[] = [];
+    for (const filename of ['a.txt', 'b.txt', 'c.txt']) paths.push(await tus.begin(9, { filename }));
+    await tus.patch(paths[1] as string, 0, 'abcd');
+    await tus.complete(Buffer.from('x'));
+    const expired = await tus.begin(1);
+    await server.sql(`UPDATE uploads SET expires_at = now() WHERE id = '${idOf(expired)}'`);
+    const first = await list('?limit=2&sort=expiresAt');
+    const rest = await list(`?limit=2&sort=expiresAt&cursor=${first.nextCursor}`);
+    expect([first.items.length, rest.nextCursor]).toEqual([2, null]);
+    const found = [...first.items, ...rest.items];
+    expect(found.map(({ id }) => id)).toEqual(paths.map(idOf));
+    expect(found[1]).toMatchObject({ url: paths[1], name: 'b.txt', bucket: 'default', length: 9, offset: 4 });
+    expect(Date.parse(found[1]!.expiresAt)).toBeGreaterThan(Date.now());
+    expect((await list()).items.map(({ id }) => id)).toEqual(paths.map(idOf).reverse());
+    expect((await ada.api.get('/api/uploads?cursor=x')).status).toBe(400);
+    expect((await server.api.get('/api/uploads')).status).toBe(401);
   });
 });
 

@@ -14,8 +14,8 @@ export interface Rules extends Claims {
   maxBytes: number;
   /** Thrown beyond `maxBytes`. */
   tooLarge: () => Error;
-  /** Told what they are as soon as it is known, before any of them goes on; throws what it refuses. */
-  expectType?: (mediaType: string) => void;
+  /** Is given what they are as soon as that is known from the first `seenBytes`, before any goes on; throws what it refuses. */
+  expectType?: (mediaType: string, seenBytes: number) => void;
 }
 
 export class Inspector extends Transform {
@@ -55,7 +55,7 @@ export class Inspector extends Transform {
     mediaTypeOf(head.subarray(0, SNIFFED_BYTES), this.rules, isWhole)
       .then((type) => {
         this.type = type;
-        this.rules.expectType?.(type.mediaType);
+        this.rules.expectType?.(type.mediaType, head.length);
         done(null, head.length > 0 ? head : undefined);
       })
       .catch((error: unknown) => done(error as Error));

@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
 import { BlobStore, isDamage } from '../blobs/blob-store.js';
+import type { Rules } from '../blobs/inspector.js';
 import { UNKNOWN_TYPE } from '../blobs/media-type.js';
 import { StorageLeases } from '../blobs/storage-leases.js';
 import { ArrivingBytes } from './arriving-bytes.js';
@@ -15,7 +16,14 @@ const MOST = 4 * 1_048_576;
 /** A smaller segment is taken up into the next one: who sends byte by byte makes no objects of a byte. */
 const LEAST = 1_048_576;
 
-const RULES = { maxBytes: MOST, tooLarge: () => new Error('A segment is too large.'), declaredType: UNKNOWN_TYPE };
+const RULES: Rules = {
+  maxBytes: MOST,
+  tooLarge: () => new Error('A segment is too large.'),
+  declaredType: UNKNOWN_TYPE,
+};
+
+/** What is looked at in the first bytes of an upload. */
+export type FirstBytesRules = Pick<Rules, 'declaredType' | 'name' | 'expectType'>;
 
 @Injectable()
 export class UploadSegments {
@@ -28,14 +36,15 @@ export class UploadSegments {
 
   /**
    * Adds what comes from `offset` on, and gives how much there is then. When the source breaks off, what has come is
-   * kept, and then its failure thrown. Throws OFFSET_CONFLICT when somebody else has added something meanwhile, and DAMAGED.
+   * kept, and then its failure thrown. Throws OFFSET_CONFLICT when somebody else has added something meanwhile, DAMAGED, and
+   * what `first` refuses of a segment that begins the upload.
    */
-  async append({ id }: Upload, offset: number, source: Readable): Promise<number> {
+  async append({ id }: Upload, offset: number, source: Readable, first?: FirstBytesRules): Promise<number> {
     const arriving = new ArrivingBytes(source);
     let received = offset;
     let last = await this.uploads.findLastSegment(id);
     while (await arriving.hasMore()) {
-      last = await this.add(id, received, arriving, last);
+      last = await this.add(id, received, arriving, last, first);
       received = last.start + last.size;
     }
     if (arriving.failure) throw arriving.failure;
@@ -69,12 +78,19 @@ export class UploadSegments {
     return (await this.uploads.hasSegment(storageKey)) ? UploadErrors.DAMAGED() : UploadErrors.OFFSET_CONFLICT();
   }
 
-  private async add(id: string, received: number, arriving: ArrivingBytes, last: Segment | null): Promise<Segment> {
+  private async add(
+    id: string,
+    received: number,
+    arriving: ArrivingBytes,
+    last: Segment | null,
+    first?: FirstBytesRules,
+  ): Promise<Segment> {
     const small = last !== null && last.size < LEAST ? last : null;
+    const rules = received === 0 || small?.start === 0 ? { ...RULES, ...first } : RULES;
     const { storageKey, signal } = await this.leases.beginUncharged();
     try {
       const source = Readable.from(this.join(small, arriving), { objectMode: false });
-      const { size, keyId } = await this.bytes.write(storageKey, source, RULES, signal);
+      const { size, keyId } = await this.bytes.write(storageKey, source, rules, signal);
       const segment = { start: small?.start ?? received, size, storageKey, keyId };
       await this.transaction.run(async () => {
         await this.leases.claim(storageKey);

@@ -1,19 +1,22 @@
 // Resumable uploads by tus 1.0.0, for any client that speaks it. What they say of an upload stands in headers.
-import { Controller, Delete, Head, Options, Patch, Post, Req, Res } from '@nestjs/common';
+import { Controller, Delete, Get, Head, Options, Patch, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
-import { Id } from '../../common/decorators/input.decorator.js';
+import { Id, QueryParams } from '../../common/decorators/input.decorator.js';
+import { HttpErrors } from '../../common/http.errors.js';
 import type { Actor } from '../../common/permissions.js';
 import { BucketErrors } from '../buckets/buckets.errors.js';
 import { FileErrors, QuotaErrors } from '../files.errors.js';
+import { ListUploadsQuery, UploadPage } from './dto/upload.dto.js';
 import { TusEndpoint } from './tus-endpoint.decorator.js';
 import { TusService } from './tus.service.js';
 import { UploadErrors } from './uploads.errors.js';
+import { UploadsService } from './uploads.service.js';
 
 const ABSENT = [UploadErrors.NOT_FOUND, UploadErrors.EXPIRED, UploadErrors.VERSION_UNSUPPORTED, UploadErrors.LOCKED];
-/** What may be refused once the last byte is here. */
+/** What may be refused once the last byte is here, the type as soon as the bytes show it. */
 const REFUSED = [
   ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST],
   ...[QuotaErrors.QUOTA_EXCEEDED, FileErrors.STORAGE_FULL, UploadErrors.DAMAGED],
@@ -27,13 +30,28 @@ const PROGRESS = [
 @ApiTags('Uploads')
 @Controller('uploads')
 export class UploadsController {
-  constructor(private readonly tus: TusService) {}
+  constructor(
+    private readonly tus: TusService,
+    private readonly uploads: UploadsService,
+  ) {}
 
   @Options()
   @TusEndpoint({ status: 204, answers: ['Tus-Version', 'Tus-Extension', 'Tus-Max-Size'], isDiscovery: true })
   @Endpoint({ summary: 'What of tus there is', public: true })
   describe(@Res() reply: FastifyReply): void {
     void reply.headers(this.tus.capabilities).send();
+  }
+
+  @Get()
+  @Endpoint({
+    summary: "List the caller's open uploads",
+    description: 'Those that are neither complete nor expired: each goes on at its `url`, by tus, from its `offset`.',
+    returns: UploadPage,
+    paged: true,
+    errors: [HttpErrors.INVALID_CURSOR],
+  })
+  list(@CurrentUser() actor: Actor, @QueryParams() query: ListUploadsQuery): Promise<UploadPage> {
+    return this.uploads.list(actor, query);
   }
 
   @Post()
@@ -88,8 +106,8 @@ export class UploadsController {
   @Endpoint({
     summary: 'Add bytes to an upload',
     description:
-      'It may take long, as long as bytes keep coming. With the last one the upload is a file, which `X-File-Id` names; ' +
-      'one that is refused then, for its type, is gone.',
+      'It may take long, as long as bytes keep coming. With the last one the upload is a file, which `X-File-Id` names. ' +
+      'What is refused for its type, as soon as the bytes show it, is gone.',
     errors: [...ABSENT, UploadErrors.OFFSET_CONFLICT, ...REFUSED, UploadErrors.TOO_LONG],
   })
   append(

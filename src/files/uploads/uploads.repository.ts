@@ -1,5 +1,9 @@
 // The uploads' tables: how far an upload has come, and the segments that its bytes stand in.
 import { Injectable } from '@nestjs/common';
+import type { Page } from '../../common/dto/page.dto.js';
+import { HttpErrors } from '../../common/http.errors.js';
+import type { PageRequest } from '../../common/repositories/base.repository.js';
+import { RepositoryTools } from '../../common/repositories/repository-tools.js';
 import { sqlFiles } from '../../shared/services/database/sql-file.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
 import type { BlobAddress } from '../blobs/blob-store.js';
@@ -33,7 +37,10 @@ export interface Segment extends BlobAddress {
 
 @Injectable()
 export class UploadsRepository {
-  constructor(private readonly transaction: Transaction) {}
+  constructor(
+    private readonly transaction: Transaction,
+    private readonly tools: RepositoryTools,
+  ) {}
 
   async create(
     owner: FileOwner,
@@ -61,6 +68,26 @@ export class UploadsRepository {
     if (!row) throw UploadErrors.NOT_FOUND(id);
     if (row.is_expired) throw UploadErrors.EXPIRED(id);
     return toUpload(row);
+  }
+
+  /** A page of those that are neither complete nor expired. Throws INVALID_CURSOR. */
+  async listOpen(owner: FileOwner, { sort, cursor, limit }: PageRequest): Promise<Page<Upload>> {
+    const scope = `uploads:${sort}`;
+    const after = cursor === undefined ? [null, null] : this.tools.cursors.open(scope, cursor);
+    if (!after) throw HttpErrors.INVALID_CURSOR();
+    const [isAfter, direction] = sort.startsWith('-') ? ['<', 'DESC'] : ['>', 'ASC'];
+    const rows = await this.transaction.query<UploadRow>({
+      name: `uploads-list-open-${direction}`,
+      text: `
+        SELECT ${COLUMNS} FROM uploads
+        WHERE owner_id = $1 AND file_uuid IS NULL AND expires_at > now()
+          AND ($2::timestamptz IS NULL OR (expires_at, id) ${isAfter} ($2::timestamptz, $3::uuid))
+        ORDER BY expires_at ${direction}, id ${direction} LIMIT $4`,
+      values: [owner.key, ...after, limit + 1],
+    });
+    const items = rows.slice(0, limit).map(toUpload);
+    const last = rows.length > limit ? items.at(-1) : undefined;
+    return { items, nextCursor: last ? this.tools.cursors.seal(scope, [last.expiresAt.toISOString(), last.id]) : null };
   }
 
   /** Ids, longest expired first. */

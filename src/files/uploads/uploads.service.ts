@@ -6,14 +6,16 @@ import { AppConfig } from '../../shared/config/app-config.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/services/database/transaction.js';
 import { StorageLeases, type WriteLease } from '../blobs/storage-leases.js';
-import { DEFAULT_BUCKET } from '../buckets/bucket.entity.js';
+import { SNIFFED_BYTES } from '../blobs/media-type.js';
+import { allowsType, DEFAULT_BUCKET } from '../buckets/bucket.entity.js';
 import { BucketErrors } from '../buckets/buckets.errors.js';
 import { BucketsRepository } from '../buckets/buckets.repository.js';
 import type { FileOwner } from '../file.entity.js';
-import { expectFileName } from '../file-name.js';
+import { cleanFileName, expectFileName, plainMediaType } from '../file-name.js';
 import { FileErrors } from '../files.errors.js';
 import { FileWriter } from '../file-writer.js';
-import { UploadSegments } from './upload-segments.js';
+import { type ListUploadsQuery, toUploadDto, type UploadPage } from './dto/upload.dto.js';
+import { type FirstBytesRules, UploadSegments } from './upload-segments.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Upload, UploadsRepository } from './uploads.repository.js';
 
@@ -62,11 +64,25 @@ export class UploadsService {
     return this.finishIfComplete(owner, await this.uploads.getOwned(owner, id));
   }
 
+  /** Those that are neither complete nor expired. Throws INVALID_CURSOR. */
+  async list(owner: FileOwner, query: ListUploadsQuery): Promise<UploadPage> {
+    const { items, nextCursor } = await this.uploads.listOpen(owner, query);
+    return {
+      items: items.map((upload) => toUploadDto(upload, cleanFileName(parse(upload.metadata)['filename'] ?? undefined))),
+      nextCursor,
+    };
+  }
+
   /** Throws what `get` throws, what the source fails with (what has come is kept), and OFFSET_CONFLICT. */
   async append(owner: FileOwner, id: string, offset: number, source: Readable): Promise<Upload> {
     const upload = await this.uploads.getOwned(owner, id);
-    const received = await this.segments.append(upload, offset, source);
-    return this.finishIfComplete(owner, { ...upload, received });
+    try {
+      const received = await this.segments.append(upload, offset, source, await this.firstBytesRules(upload));
+      return await this.finishIfComplete(owner, { ...upload, received });
+    } catch (error) {
+      await this.removeIfRefused(id, error);
+      throw error;
+    }
   }
 
   /** Throws NOT_FOUND, EXPIRED, FINISHED. */
@@ -88,12 +104,36 @@ export class UploadsService {
     await this.leases.end(removed.reservation);
   }
 
+  /** The type is refused as soon as the bytes show it, not when the last of many gigabytes is here. */
+  private async firstBytesRules({
+    bucket: name,
+    metadata,
+    size,
+    received,
+  }: Upload): Promise<FirstBytesRules | undefined> {
+    if (received >= SNIFFED_BYTES) return undefined;
+    const bucket = await this.buckets.getNamed(name);
+    const { filename, filetype } = parse(metadata);
+    return {
+      declaredType: plainMediaType(filetype ?? ''),
+      name: filename ?? undefined,
+      expectType: (type, seenBytes) => {
+        const isKnown = seenBytes >= SNIFFED_BYTES || seenBytes === size;
+        if (isKnown && !allowsType(bucket, type)) throw FileErrors.TYPE_NOT_ALLOWED(type, name);
+      },
+    };
+  }
+
+  private async removeIfRefused(id: string, error: unknown): Promise<void> {
+    if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(id);
+  }
+
   private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
     if (upload.fileUuid !== null || upload.received < upload.size) return upload;
     try {
       return await this.finish(owner, upload);
     } catch (error) {
-      if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(upload.id);
+      await this.removeIfRefused(upload.id, error);
       throw error;
     }
   }
