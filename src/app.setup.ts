@@ -1,24 +1,26 @@
 // The HTTP application in the order a request meets it; shared by the server and the tests.
-import type { Socket } from 'node:net';
 import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import { RequestMethod, VERSION_NEUTRAL, VersioningType } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { addDocs } from './app.docs.js';
 import { AppModule } from './app.module.js';
-import { PROBLEM_JSON, ProblemFilter, toProblem } from './common/filters/problem.filter.js';
-import { toAppError } from './common/filters/to-problem.js';
+import { ProblemFilter } from './common/filters/problem.filter.js';
 import { addBodyHooks } from './common/hooks/body.hooks.js';
 import { addTokenHook } from './auth/token.hooks.js';
 import { JwtStrategy } from './auth/jwt.strategy.js';
 import { Principals } from './auth/principals.js';
+import { answerClientError } from './common/hooks/client-error.js';
+import { limitConnections } from './common/hooks/connection-limits.js';
 import { addDeadlineHooks } from './common/hooks/deadline.hooks.js';
 import { addLimitHooks } from './common/hooks/limit.hooks.js';
+import { addMethodHooks } from './common/hooks/method.hooks.js';
+import { addProxyWarning } from './common/hooks/proxy.hooks.js';
 import { addRepresentationHooks } from './common/hooks/representation.hooks.js';
 import { addRequestHooks, requestIdOf } from './common/hooks/request.hooks.js';
 import { addProbesOnlyHook } from './common/hooks/role.hooks.js';
 import { addSecurityHooks } from './common/hooks/security.hooks.js';
+import { addTargetHook, rerouteUnreadable, rewriteTarget } from './common/hooks/target.hooks.js';
 import { RequestLimits } from './common/limits/request-limits.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import { Clock } from './shared/libs/clock.js';
@@ -37,10 +39,9 @@ export async function createApp(
   databaseUrl: string,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
-  const problems = new ProblemFilter(logger);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.for(config, databaseUrl, logger),
-    createAdapter(config, problems),
+    createAdapter(config),
     {
       logger: new NestLogger(logger),
       bodyParser: false,
@@ -49,18 +50,23 @@ export async function createApp(
   );
   const fastify = app.getHttpAdapter().getInstance();
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response)); // Node's own 417 is no problem+json
+  limitConnections(fastify.server, config, logger, app.get(Clock));
+  addMethodHooks(fastify);
   addRequestHooks(fastify, logger, app.get(Clock));
+  addProxyWarning(fastify, config, logger, app.get(Clock));
   addSecurityHooks(fastify, '/docs');
   if (config.role === 'worker') addProbesOnlyHook(fastify);
   if (config.http.corsOrigins.length > 0) await app.register(cors, corsOptions(config));
   addTokenHook(fastify, app.get(JwtStrategy, { strict: false }), app.get(Principals, { strict: false }));
   addLimitHooks(fastify, app.get(RequestLimits));
-  addDeadlineHooks(fastify, config.http.requestTimeout);
-  await addBodyHooks(fastify, config.http.bodyTimeout);
+  addTargetHook(fastify);
+  const { bodyTimeout, minTransferRate, requestTimeout } = config.http;
+  addDeadlineHooks(fastify, requestTimeout, { bytesPerSecond: minTransferRate, pauseMs: bodyTimeout });
+  await addBodyHooks(fastify, { timeoutMs: bodyTimeout, minBytes: Math.ceil((minTransferRate * bodyTimeout) / 1_000) });
   addRepresentationHooks(fastify);
   app.setGlobalPrefix('api', { exclude: UNPREFIXED.map((path) => ({ path, method: RequestMethod.ALL })) });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: [VERSION_NEUTRAL, '1'] });
-  app.useGlobalFilters(problems);
+  app.useGlobalFilters(new ProblemFilter(logger));
   addDocs(app, config);
   if (config.role !== 'api') app.connectMicroservice({ strategy: app.get(QueueDriver) });
   return app;
@@ -72,8 +78,10 @@ function corsOptions(config: AppConfig): FastifyCorsOptions {
     origin: [...config.http.corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     credentials: true,
+    preflightContinue: true, // on to the route for OPTIONS, which says what is allowed
+    strictPreflight: false, // OPTIONS without a preflight's headers is OPTIONS as HTTP has it
     exposedHeaders: [
-      ...['ETag', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
+      ...['Allow', 'ETag', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
       ...['Tus-Extension', 'Tus-Max-Size', 'Tus-Resumable', 'Tus-Version', 'Upload-Expires', 'Upload-Length'],
       ...['Upload-Metadata', 'Upload-Offset', 'Content-Location', 'X-File-Id'],
       ...['Accept-Ranges', 'Content-Disposition', 'Content-Range'],
@@ -83,7 +91,7 @@ function corsOptions(config: AppConfig): FastifyCorsOptions {
 }
 
 /** Fastify waits for ever by default; every wait here has an end. Times in milliseconds. */
-function createAdapter(config: AppConfig, problems: ProblemFilter): FastifyAdapter {
+function createAdapter(config: AppConfig): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.http.bodyLimitBytes,
     connectionTimeout: 60_000,
@@ -104,22 +112,8 @@ function createAdapter(config: AppConfig, problems: ProblemFilter): FastifyAdapt
     routerOptions: { maxParamLength: 128, ignoreTrailingSlash: false, caseSensitive: true },
     logger: false,
     skipMiddie: true,
-    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      void reply.header('x-request-id', request.id);
-      problems.answer(error, request, reply);
-    },
-    clientErrorHandler: answerClientError,
+    rewriteUrl: rewriteTarget,
+    frameworkErrors: rerouteUnreadable,
+    clientErrorHandler: (error, socket) => answerClientError(config.http.corsOrigins, error, socket),
   });
-}
-
-/** What is not even HTTP, or too slow or too large for it: there is no request to speak of, only a socket. */
-function answerClientError(error: Error & { code?: string }, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
-  const problem = toAppError({ statusCode: status });
-  const id = requestIdOf({ headers: {} });
-  const body = JSON.stringify(toProblem(problem, { id, url: '', method: '', ip: socket.remoteAddress ?? '' }));
-  socket.end(
-    `HTTP/1.1 ${status} ${status}\r\nContent-Type: ${PROBLEM_JSON}\r\nX-Request-Id: ${id}\r\nConnection: close\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  );
 }

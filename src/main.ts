@@ -2,6 +2,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { prepareDocs } from './app.docs.js';
 import { createApp } from './app.setup.js';
+import { Connections } from './common/hooks/connections.js';
 import { DEMO_EMAILS, describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
 import { warningsOf } from './shared/config/config-warnings.js';
@@ -11,7 +12,7 @@ import { openDatabase } from './shared/services/database/database-url.js';
 import { inOneLine } from './shared/services/database/start-failure.js';
 import { Lifecycle } from './shared/services/lifecycle.js';
 import { createLogger, flush, type Logger } from './shared/services/logging/logger.js';
-import { Connections, type Opened, stopOnSignal } from './shutdown.js';
+import { type Opened, stopOnSignal } from './shutdown.js';
 
 /** What a user can mend: one line, no stack. */
 class StartError extends Error {}
@@ -42,7 +43,7 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
     for (const name of applied) logger.info(`Migration ${name}: applied`);
   }
   const app = (opened.app = await timed('Application built', () => createApp(config, url, logger)));
-  opened.connections = new Connections(app.getHttpServer());
+  opened.connections = new Connections(app.getHttpAdapter().getInstance());
   await prepareDocs(app, config);
   await listen(app, config);
   await app.startAllMicroservices();

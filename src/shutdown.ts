@@ -1,10 +1,9 @@
 // SIGTERM and SIGINT: say "not ready", finish what is in flight, close the database last.
-import type { Server } from 'node:http';
-import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AppConfig } from './shared/config/app-config.js';
 import type { Database } from './shared/services/database/database-url.js';
+import type { Connections } from './common/hooks/connections.js';
 import { Lifecycle } from './shared/services/lifecycle.js';
 import { flush, type Logger } from './shared/services/logging/logger.js';
 import { JobRunner } from './workers/job-runner.js';
@@ -14,24 +13,6 @@ export interface Opened {
   app?: NestFastifyApplication;
   connections?: Connections;
   database?: Database;
-}
-
-/** How often connections that have become idle are closed while others still work. */
-const IDLE_CHECK_MS = 100;
-
-/** Every connection of a server, from its beginning on. */
-export class Connections {
-  private readonly open = new Set<Socket>();
-
-  constructor(private readonly server: Server) {
-    server.on('connection', (socket) => this.open.add(socket.once('close', () => this.open.delete(socket))));
-  }
-
-  /** Those that never said a word too, as browsers open them in advance: Node itself spares them, and waits. */
-  closeIdle(): void {
-    this.server.closeIdleConnections();
-    for (const socket of this.open) if (socket.bytesRead === 0) socket.destroy();
-  }
 }
 
 export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened): void {
@@ -58,9 +39,11 @@ async function stop(config: AppConfig, { app, connections, database }: Opened): 
   if (app) {
     app.get(Lifecycle).drain();
     void app.get(JobRunner).stop(); // no new work; closing the application waits for it
+    connections?.drain();
     await delay(config.http.shutdownDelay); // Kubernetes needs a while to see the probe and send traffic elsewhere
-    const idle = setInterval(() => connections?.closeIdle(), IDLE_CHECK_MS);
-    await app.close().finally(() => clearInterval(idle));
+    await connections?.stopAccepting();
+    const stopClosing = await connections?.closeQuiet();
+    await app.close().finally(stopClosing);
   }
   await database?.stop();
 }

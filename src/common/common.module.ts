@@ -1,5 +1,6 @@
 // Manners that need a place in the container.
 import { Global, Module } from '@nestjs/common';
+import { MethodFallbacks } from './method-fallbacks.js';
 import { ProblemsController } from './problems/problems.controller.js';
 import { RepositoryTools } from './repositories/repository-tools.js';
 import { SearchGate } from './search-gate.js';
@@ -7,7 +8,7 @@ import { SearchGate } from './search-gate.js';
 @Global()
 @Module({
   controllers: [ProblemsController],
-  providers: [RepositoryTools, SearchGate],
+  providers: [MethodFallbacks, RepositoryTools, SearchGate],
   exports: [RepositoryTools, SearchGate],
 })
 export class CommonModule {}

@@ -72,6 +72,12 @@ export const HttpErrors = defineErrors('', {
     message: (id: string) => `No request ${id} of yours is in flight.`,
     cure: 'It has been answered, or never came. Name the `X-Request-Id` that it was sent with.',
   },
+  METHOD_NOT_ALLOWED: {
+    status: 405,
+    level: 'debug',
+    message: (method: string, allowed: string) => `This path has no ${method}, only ${allowed}.`,
+    cure: 'Use one of the methods in `Allow`; Swagger UI at /docs says what each does.',
+  },
   REQUEST_TIMEOUT: {
     status: 408,
     level: 'info',

@@ -152,18 +152,12 @@ describe('the committed document', () => {
   });
 });
 
-/** `METHOD /path`, sorted; Fastify tells them only as a drawing of a tree. */
+/** `METHOD /path`, sorted, as Fastify was given them. */
 function routesOf(app: NestFastifyApplication): string[] {
-  const tree = app.getHttpAdapter().getInstance().printRoutes({ commonPrefix: false });
-  const branch: string[] = [];
-  return tree
-    .split('\n')
-    .flatMap((line) => {
-      const [, indent = '', segment = '', methods = ''] = /^([\s│├└─]*)(.*?)(?: \(([A-Z, ]+)\))?$/.exec(line) ?? [];
-      branch.splice(indent.length / 4 - 1, Infinity, segment);
-      return methods.split(', ').map((method) => `${method} ${branch.join('')}`);
-    })
-    .filter((route) => /^(?!HEAD|OPTIONS)[A-Z]+ /.test(route))
+  const { methodsByPath } = app.getHttpAdapter().getInstance();
+  return [...methodsByPath]
+    .flatMap(([path, methods]) => [...methods].map((method) => `${method} ${path}`))
+    .filter((route) => !/^(HEAD|OPTIONS) /.test(route))
     .sort();
 }
 

@@ -45,6 +45,19 @@ describe('security headers', () => {
     expect((await server.api.get('/api/tasks', { headers })).body.additionalInfo.ip).toBe('127.0.0.1');
   });
 
+  it('X-Forwarded-For of somebody who is not trusted is warned of once in an hour', async () => {
+    const warnings = () => server.log.filter((line) => line.includes('TRUST_PROXY'));
+    const forwarded = () => server.api.get('/health/live', { headers: { 'x-forwarded-for': '203.0.113.7' } });
+    server.advanceClock(3_600_000); // other tests have sent it
+    const before = warnings().length;
+    for (let i = 0; i < 5; i++) await forwarded();
+    expect(warnings().length).toBe(before + 1);
+    expect(warnings().at(-1)).toMatch(/"level":"warn".*"peer":"127\.0\.0\.1"/);
+    server.advanceClock(3_600_000);
+    await forwarded();
+    expect(warnings().at(-1)).toContain('"skipped":4');
+  });
+
   it.each(['a', 'A-b_c.9', 'x'.repeat(64)])('X-Request-Id %s is kept', async (id) => {
     const { headers, body } = await server.api.get('/api/tasks', { headers: { 'x-request-id': id } });
     expect([headers.get('x-request-id'), body.requestId]).toEqual([id, id]);
@@ -127,6 +140,8 @@ describe('behind a trusted proxy', () => {
     server = await startServer({ TRUST_PROXY: '127.0.0.1/32, 10.0.0.0/8' });
   });
   afterAll(() => server.close());
+
+  afterAll(() => expect(server.log.filter((line) => line.includes('TRUST_PROXY'))).toEqual([]));
 
   it.each([
     ['203.0.113.7', '203.0.113.7'],

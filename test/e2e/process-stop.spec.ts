@@ -1,8 +1,10 @@
 // The built server as an operator stops it: with work in flight, with silent connections, too early, twice, by force.
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Api, Task, Tokens } from '../support/api.js';
 import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
+import { SteadyClient } from '../support/steady-client.js';
 import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
@@ -98,6 +100,36 @@ describe('SIGTERM', () => {
     const closed = sockets.map((socket) => new Promise((resolve) => socket.resume().once('close', resolve)));
     expect(await server.stop()).toBe(0);
     await Promise.all(closed);
+  });
+
+  it.each([0, 1_000])('with SHUTDOWN_DELAY=%i: 8 keep-alive clients get every answer, the last with Connection: close', async (delay) => {
+    const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: String(delay) });
+    const api = await server.ready();
+    const clients = Array.from({ length: 8 }, () => new SteadyClient(portOf(api)));
+    await until(() => clients.every(({ answers }) => answers.length > 20), 'the clients to be under way');
+    server.signal('SIGTERM');
+    const ends = await Promise.all(clients.map(({ ended }) => ended));
+    expect(ends).toEqual(ends.map(() => 'ECONNREFUSED')); // and never ECONNRESET
+    const draining = clients.flatMap(({ answers }) => answers.filter(({ status }) => status === 503));
+    expect(draining.length).toBeGreaterThan(0);
+    expect(draining.filter(({ connection }) => connection !== 'close')).toEqual([]);
+    expect(await server.ended).toBe(0);
+  }); // prettier-ignore
+
+  it('an idle connection lives on while it is not ready, and its next answer is the last', async () => {
+    const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '2000' });
+    const api = await server.ready();
+    const socket = connect(portOf(api), '127.0.0.1');
+    const ask = async () => {
+      socket.write('GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n');
+      return String(((await once(socket, 'data')) as [Buffer])[0]);
+    };
+    expect(await ask()).toMatch(/\r\nConnection: keep-alive\r\n/i);
+    server.signal('SIGTERM');
+    await until(async () => (await api.get('/health/ready')).status === 503, 'the server to say it is not ready');
+    expect(await ask()).toMatch(/^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n/i);
+    await once(socket.resume(), 'close');
+    expect(await server.ended).toBe(0);
   });
 
   it('in the middle of a start ends it, and leaves no PostgreSQL behind', async () => {

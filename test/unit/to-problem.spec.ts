@@ -138,7 +138,7 @@ it('other exceptions of Nest never become a 5xx', () => {
 });
 
 describe('the answer', () => {
-  const request = { id: 'r-1', url: '/api/tasks?token=s3same', method: 'PATCH', ip: '203.0.113.7' };
+  const request = { id: 'r-1', originalUrl: '/api/tasks?token=s3same', method: 'PATCH', ip: '203.0.113.7' };
   const user = { id: 'u-1', key: '4711', role: 'USER', sessionId: 's-1' } as const;
 
   it('is a problem of RFC 9457 with our members, and never repeats a query', () => {

@@ -7,6 +7,7 @@ import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
 import { runningRequest } from '../../shared/services/logging/request-context.js';
 import type { ProblemDto } from '../dto/problem.dto.js';
 import { routeOf } from '../fastify-request.js';
+import { announceClose } from '../hooks/unread-body.js';
 import { HttpErrors } from '../http.errors.js';
 import { toAppError } from './to-problem.js';
 
@@ -24,8 +25,7 @@ export class ProblemFilter implements ExceptionFilter {
     this.answer(thrown, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
 
-  /** Also for what Fastify refuses before Nest is asked. */
-  answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  private answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
     // A cancelled request is answered at once: that its handler then fails is what was wanted.
     if (reply.sent && runningRequest()?.cancelled) return;
     const notFound = request.is404 && (thrown as { status?: unknown }).status === 404;
@@ -34,6 +34,7 @@ export class ProblemFilter implements ExceptionFilter {
     const cause = error.status >= 500 ? { err: thrown } : {}; // a refusal needs no stack
     this.logger[error.level]({ requestId: request.id, code: error.code, ...cause }, where);
     if (reply.sent) return;
+    announceClose(request, reply);
     void reply
       .code(error.status)
       .headers({ 'cache-control': 'no-store', ...(error.status === 401 && CHALLENGE), ...error.headers })
@@ -45,7 +46,7 @@ export class ProblemFilter implements ExceptionFilter {
 /** The body of an error answer. A query may hold secrets, so only the path is repeated. */
 export function toProblem(
   error: AppError,
-  request: Pick<FastifyRequest, 'id' | 'url' | 'method' | 'ip' | 'user' | 'claims'>,
+  request: Pick<FastifyRequest, 'id' | 'originalUrl' | 'method' | 'ip' | 'user' | 'claims'>,
 ): ProblemDto {
   const user = request.user?.id ?? request.claims?.sub; // by its token, where no guard has seen it
   return {
@@ -60,7 +61,7 @@ export function toProblem(
     ...(error.errors.length > 0 && { errors: error.errors }),
     ...error.extensions,
     additionalInfo: {
-      route: pathOf(request.url),
+      route: pathOf(request.originalUrl),
       method: request.method,
       ip: request.ip,
       ...(user !== undefined && { user }),

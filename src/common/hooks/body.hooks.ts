@@ -10,8 +10,15 @@ export const UPLOAD_PART = 'application/offset+octet-stream';
 /** Only routes with `streamsBody` take these. */
 const STREAMED = [FORM, UPLOAD_PART];
 
-/** `timeoutMs`: from the headers to the last byte of a JSON body, between two bytes of a streamed one. Fastify itself waits for ever. */
-export async function addBodyHooks(fastify: FastifyInstance, timeoutMs: number): Promise<void> {
+/** How slow a body may be; Fastify itself waits for ever. */
+interface Pace {
+  /** From the headers to the last byte of a JSON body; the time over which the rate of a streamed one is measured. */
+  timeoutMs: number;
+  /** Of a streamed body, in each `timeoutMs`. */
+  minBytes: number;
+}
+
+export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promise<void> {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     try {
@@ -28,7 +35,7 @@ export async function addBodyHooks(fastify: FastifyInstance, timeoutMs: number):
   });
   fastify.addHook('preParsing', refuseUnknownPath);
   fastify.addHook('preParsing', refuseOtherTypes);
-  fastify.addHook('preParsing', cutSlowBody(timeoutMs)); // not by onRoute: what no route answers is read too
+  fastify.addHook('preParsing', cutSlowBody(pace)); // not by onRoute: what no route answers is read too
 }
 
 /** Its route reads the body itself, piece by piece. */
@@ -56,27 +63,27 @@ function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
   return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-function cutSlowBody(timeoutMs: number): preParsingHookHandler {
+function cutSlowBody(pace: Pace): preParsingHookHandler {
   return (request, reply, payload, done) => {
     if (!request.raw.complete && request.method !== 'GET' && request.method !== 'HEAD') {
       const cut = (): void => {
-        if (reply.sent || payload.listenerCount('error') === 0) return void request.raw.destroy(); // answered without it, as 415 is
+        if (reply.sent || payload.listenerCount('error') === 0) return void request.raw.destroy(); // nobody reads it
         reply.header('connection', 'close');
         payload.emit('error', HttpErrors.REQUEST_TIMEOUT()); // whoever reads the body hears of it, and the answer still gets out
       };
-      const timer = streamsBody(request) ? onceIdle(request, timeoutMs, cut) : setTimeout(cut, timeoutMs);
+      const timer = streamsBody(request) ? onceSlow(request, pace, cut) : setTimeout(cut, pace.timeoutMs);
       payload.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
     }
     done(null, payload);
   };
 }
 
-/** Files may take as long as they come nearer to their end. Bytes that wait for us are no fault of the client. */
-function onceIdle({ raw }: FastifyRequest, timeoutMs: number, cut: () => void): NodeJS.Timeout {
+/** Files may take as long as they come nearer to their end at a decent rate. Bytes that wait for us are no fault of the client. */
+function onceSlow({ raw }: FastifyRequest, { timeoutMs, minBytes }: Pace, cut: () => void): NodeJS.Timeout {
   let before = raw.socket.bytesRead;
   const timer = setInterval(() => {
     const { bytesRead } = raw.socket;
-    if (bytesRead > before || raw.readableLength > 0) return void (before = bytesRead);
+    if (bytesRead - before >= minBytes || raw.complete || raw.readableLength > 0) return void (before = bytesRead);
     clearInterval(timer);
     cut();
   }, timeoutMs);

@@ -5,7 +5,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../shared/libs/clock.js';
 import type { Logger } from '../../shared/services/logging/logger.js';
 import { routeOf } from '../fastify-request.js';
-import { HttpErrors } from '../http.errors.js';
 import { RequestLog } from '../../shared/services/logging/request-log.js';
 import { requestContext } from '../../shared/services/logging/request-context.js';
 import { enterFlight, type RequestInFlight } from '../requests/request-in-flight.js';
@@ -23,9 +22,6 @@ export function addRequestHooks(fastify: FastifyInstance, logger: Logger, clock:
   fastify.decorate('inFlight', new Set<RequestInFlight>());
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    // RFC 9112, 3.2. Node would refuse it too, but with an empty answer.
-    if (request.headers.host === undefined && request.raw.httpVersion === '1.1')
-      return done(HttpErrors.BAD_REQUEST('HTTP/1.1 needs a Host header.'));
     const hungUp = (): void => writeLine(log, request, reply); // nothing is finished then, and no onResponse follows
     requestContext.run(enterFlight(fastify, reply, hungUp), done);
   });

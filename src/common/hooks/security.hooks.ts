@@ -21,12 +21,14 @@ const FOR_PAGES: HelmetOptions = { contentSecurityPolicy: { directives: { upgrad
 /** A browser may keep an answer for its user, and asks with its ETag each time whether it still holds (RFC 9111). */
 const CACHING = { 'cache-control': 'private, no-cache', vary: 'Authorization' };
 
+/** Of every answer but pages. */
+export const DATA_HEADERS = { ...headersOf(FOR_DATA), ...CACHING };
+
 /** `pages`: paths under which answers are pages. */
 export function addSecurityHooks(fastify: FastifyInstance, pages: string): void {
-  const data = { ...headersOf(FOR_DATA), ...CACHING };
   const page = headersOf(FOR_PAGES);
   fastify.addHook('onRequest', (request, reply, done) => {
-    reply.headers(request.url.startsWith(pages) ? page : data);
+    reply.headers(request.url.startsWith(pages) ? page : DATA_HEADERS);
     done();
   });
 }

@@ -1,10 +1,12 @@
 // What a problem's `type` resolves to: the catalogue of error codes, each with what to do about it.
-import { Controller, Get, Header, Headers, Param, Res, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, Header, Param, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import Negotiator from 'negotiator';
 import { errorCatalogue } from '../../shared/libs/app-error.js';
 import { Endpoint } from '../decorators/endpoint.decorator.js';
 import { HttpErrors } from '../http.errors.js';
+import { addVary } from '../vary.js';
 import { toProblemPage } from './problem-page.js';
 import { ProblemTypeDto, ProblemTypesDto, toProblemTypeDto } from './problems.dto.js';
 
@@ -15,7 +17,6 @@ const CACHING = 'public, max-age=300';
 export class ProblemsController {
   @Get()
   @Header('Cache-Control', CACHING)
-  @Header('Vary', 'Accept')
   @Endpoint({
     summary: 'List all error codes; a page for browsers',
     returns: ProblemTypesDto,
@@ -23,14 +24,13 @@ export class ProblemsController {
     public: true,
     limit: 'none',
   })
-  list(@Headers('accept') accept: string | undefined, @Res({ passthrough: true }) reply: FastifyReply): unknown {
+  list(@Res({ passthrough: true }) reply: FastifyReply): unknown {
     const items = [...errorCatalogue().values()].map(toProblemTypeDto).sort((a, b) => (a.code < b.code ? -1 : 1));
-    return wantsPage(accept) ? page(reply, items) : { items };
+    return wantsPage(reply) ? page(reply, items) : { items };
   }
 
   @Get(':code')
   @Header('Cache-Control', CACHING)
-  @Header('Vary', 'Accept')
   @Endpoint({
     summary: 'Explain one error code; a page for browsers',
     returns: ProblemTypeDto,
@@ -39,23 +39,23 @@ export class ProblemsController {
     limit: 'none',
     errors: [HttpErrors.ROUTE_NOT_FOUND],
   })
-  get(
-    @Param('code') code: string,
-    @Headers('accept') accept: string | undefined,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): unknown {
+  get(@Param('code') code: string, @Res({ passthrough: true }) reply: FastifyReply): unknown {
     const entry = errorCatalogue().get(code);
     if (!entry) throw HttpErrors.ROUTE_NOT_FOUND('GET', `/problems/${code}`);
-    return wantsPage(accept) ? page(reply, [toProblemTypeDto(entry)]) : toProblemTypeDto(entry);
+    return wantsPage(reply) ? page(reply, [toProblemTypeDto(entry)]) : toProblemTypeDto(entry);
   }
 }
 
-/** Browsers name text/html first; API clients ask for JSON or for anything. */
-function wantsPage(accept = ''): boolean {
-  return accept.startsWith('text/html');
+const JSON_TYPE = 'application/json';
+const PAGE_TYPE = 'text/html';
+
+/** Browsers prefer text/html; who takes anything, or neither of the two, gets JSON. */
+function wantsPage(reply: FastifyReply): boolean {
+  addVary(reply, 'Accept');
+  return new Negotiator(reply.request).mediaType([JSON_TYPE, PAGE_TYPE]) === PAGE_TYPE;
 }
 
 function page(reply: FastifyReply, problems: ProblemTypeDto[]): string {
-  void reply.type('text/html; charset=utf-8');
+  void reply.type(`${PAGE_TYPE}; charset=utf-8`);
   return toProblemPage(problems);
 }

@@ -12,7 +12,8 @@ import type { BatchAnswer, BatchRequestDto } from './dto/batch.dto.js';
 /** Of all answers together: they are held in memory until the last one is there. */
 const MOST_BYTES = 5 * 1024 * 1024;
 /** Of what one answer alone would have: what concerns its content, and the caller's limits. */
-const ANSWER_HEADERS = 'content-type etag link location ratelimit ratelimit-policy retry-after x-request-id'.split(' ');
+const ANSWER_HEADERS =
+  'allow content-type etag link location ratelimit ratelimit-policy retry-after x-request-id'.split(' ');
 const LONGEST_ID = 64;
 /** What an injected request fails with whose answer was destroyed. */
 const CUT_OFF = 'LIGHT_ECONNRESET';
@@ -110,10 +111,10 @@ function shownHeaders(headers: LightMyRequestResponse['headers']): Record<string
 }
 
 function refused({ request, requestId, caller }: Turn, error: AppError, bytes: number) {
-  const { path: url, method } = request;
+  const { path: originalUrl, method } = request;
   const body = toProblem(error, {
     id: requestId,
-    url,
+    originalUrl,
     method,
     ip: caller.ip,
     ...(caller.user && { user: caller.user }),

@@ -1,4 +1,5 @@
 // A request from its headers to the end of its answer, as those see it who may end it early.
+import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
   type CancelReason,
@@ -8,6 +9,7 @@ import {
 } from '../../shared/services/logging/request-context.js';
 import { unavailable } from '../filters/to-problem.js';
 import { streamsBody } from '../hooks/body.hooks.js';
+import { cutUnread } from '../hooks/unread-body.js';
 import { HttpErrors } from '../http.errors.js';
 
 declare module 'fastify' {
@@ -17,8 +19,17 @@ declare module 'fastify' {
   }
 }
 
+/** At which a client must take an answer. */
+export interface MinRate {
+  bytesPerSecond: number;
+  /** So long it may take nothing at all. */
+  pauseMs: number;
+}
+
 export class RequestInFlight extends RunningRequest {
   readonly #reply: FastifyReply;
+  #sent = 0;
+  #sentAtMs = 0;
 
   constructor(reply: FastifyReply) {
     super(reply.request.id);
@@ -39,9 +50,32 @@ export class RequestInFlight extends RunningRequest {
     return streamsBody(this.#reply.request);
   }
 
+  /**
+   * Whether the bytes that wait for its client wait longer than the rate allows. They leave the queue in chunks, not
+   * one by one, so each chunk gets the time that it may take. To be asked now and then.
+   */
+  isReadTooSlowly({ bytesPerSecond, pauseMs }: MinRate): boolean {
+    const { bytesWritten, writableLength } = this.connection;
+    const sent = bytesWritten - writableLength;
+    if (writableLength === 0 || sent !== this.#sent) {
+      this.#sent = sent;
+      this.#sentAtMs = this.elapsedMs;
+    }
+    return this.elapsedMs - this.#sentAtMs > pauseMs + (writableLength / bytesPerSecond) * 1_000;
+  }
+
   /** Its connection is gone. An answer that stood behind others on it is not told. */
   get isOrphan(): boolean {
-    return this.#reply.request.raw.socket.destroyed;
+    return this.connection.destroyed;
+  }
+
+  get connection(): Socket {
+    return this.#reply.request.raw.socket;
+  }
+
+  /** Its answer says that the connection ends, unless its headers are out. */
+  closeConnection(): void {
+    this.#reply.raw.shouldKeepAlive = false;
   }
 
   isOf(userId: string, requestId: string): boolean {
@@ -74,6 +108,7 @@ export function enterFlight({ inFlight }: FastifyInstance, reply: FastifyReply, 
   reply.raw.on('close', () => {
     inFlight.delete(running);
     leaveBatch?.();
+    cutUnread(reply.request.raw);
     if (reply.raw.writableEnded) return;
     running.cancel('hung up');
     hungUp();

@@ -33,7 +33,7 @@ interface TusOptions {
   answers: Array<keyof typeof ANSWERED | 'Location'>;
   /** It may stand for HEAD, which is answered 200 with these. */
   answersAsHead?: Array<keyof typeof ANSWERED>;
-  /** A page of another origin may ask without a preflight's headers too. */
+  /** Asks what there is: no version is named yet. */
   isDiscovery?: boolean;
 }
 
@@ -47,9 +47,7 @@ export function TusEndpoint({
 }: TusOptions): MethodDecorator {
   const version = { name: 'Tus-Resumable', required: true, schema: { type: 'string', enum: ['1.0.0'] } };
   return applyDecorators(
-    ...(isDiscovery
-      ? [RouteSettings({ cors: { preflightContinue: true, strictPreflight: false } })]
-      : [ApiHeader(version)]),
+    ...(isDiscovery ? [] : [ApiHeader(version)]),
     ...takes.map((name) => ApiHeader({ name, description: TAKEN[name], required: false })),
     ...(body ? [RouteSettings({ streamsBody: UPLOAD_PART }), ApiConsumes(UPLOAD_PART)] : []),
     ...(body ? [ApiBody({ required: body === 'required', schema: { type: 'string', format: 'binary' } })] : []),

@@ -77,6 +77,9 @@ export abstract class AppConfig {
     readonly trustProxy: readonly string[];
     readonly bodyLimitBytes: number;
     readonly bodyTimeout: number;
+    /** Bytes per second. */
+    readonly minTransferRate: number;
+    readonly maxConnections: { readonly total: number; readonly perNetwork: number };
     readonly requestTimeout: number;
     readonly shutdownDelay: number;
     readonly shutdownGrace: number;
@@ -224,6 +227,8 @@ export function toAppConfig(env: Env): AppConfig {
       trustProxy: list(env.TRUST_PROXY),
       bodyLimitBytes: env.BODY_LIMIT,
       bodyTimeout: env.BODY_TIMEOUT,
+      minTransferRate: env.MIN_TRANSFER_RATE,
+      maxConnections: { total: env.MAX_CONNECTIONS, perNetwork: env.MAX_CONNECTIONS_PER_ADDRESS },
       requestTimeout: env.REQUEST_TIMEOUT,
       shutdownDelay: env.SHUTDOWN_DELAY ?? (production ? 5_000 : 0),
       shutdownGrace: env.SHUTDOWN_GRACE,

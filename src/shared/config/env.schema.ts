@@ -356,6 +356,25 @@ export const envSchema = Joi.object({
     .min(100)
     .default(10_000)
     .description('A JSON body must arrive within, milliseconds'),
+  MIN_TRANSFER_RATE: Joi.number()
+    .integer()
+    .min(1)
+    .default(1024)
+    .description(
+      'An upload or a download that is slower, measured over BODY_TIMEOUT, is cut, bytes per second; a resumable upload goes on from where it was',
+    ),
+  MAX_CONNECTIONS: Joi.number()
+    .integer()
+    .min(1)
+    .default(10_000)
+    .description('Open connections of a process, each of which takes a file descriptor; what is beyond is closed'),
+  MAX_CONNECTIONS_PER_ADDRESS: Joi.number()
+    .integer()
+    .min(1)
+    .default(1_000)
+    .description(
+      'Of these from one IPv4 address or IPv6 /64 network; the proxies of TRUST_PROXY have no limit of their own',
+    ),
   REQUEST_TIMEOUT: Joi.number()
     .integer()
     .min(1000)
@@ -462,6 +481,9 @@ export interface Env {
   TRUST_PROXY?: string;
   BODY_LIMIT: number;
   BODY_TIMEOUT: number;
+  MIN_TRANSFER_RATE: number;
+  MAX_CONNECTIONS: number;
+  MAX_CONNECTIONS_PER_ADDRESS: number;
   REQUEST_TIMEOUT: number;
   SHUTDOWN_DELAY?: number;
   SHUTDOWN_GRACE: number;

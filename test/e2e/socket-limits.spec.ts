@@ -1,0 +1,234 @@
+// Sockets that trickle, that never read, and too many of them: each is gone within a bounded time, and others are served.
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type Person, startServer, type TestServer } from '../support/server.js';
+import { PART, Tus } from '../support/tus.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+let server: TestServer;
+function start(env: Record<string, string>): void {
+  beforeAll(async () => {
+    server = await startServer(env);
+    await server.api.get('/health/live'); // opens the client's own connection
+  });
+  afterAll(() => server.close());
+}
+const sockets = new Set<Socket>();
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+});
+
+function open(port = server.port): Socket {
+  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+  sockets.add(socket);
+  return socket;
+}
+
+/** However it ends: a socket that still sends is reset. */
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.resume().once('close', () => resolve()));
+}
+
+/** What the server sends until it closes. */
+async function answerOf(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await closed(socket);
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+const head = (line: string, ...lines: string[]): string =>
+  [`${line} HTTP/1.1`, 'Host: localhost', ...lines, '', ''].join('\r\n');
+const LONG = 'Content-Length: 1000000';
+const CHUNKED = 'Transfer-Encoding: chunked';
+const JSON_TYPE = 'Content-Type: application/json';
+const FORM = 'Content-Type: multipart/form-data; boundary=x';
+const FORM_HEAD = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n';
+
+describe('a socket that trickles', () => {
+  start({ BODY_TIMEOUT: '500', BODY_LIMIT: '100000' });
+  let ada: Person;
+  beforeAll(async () => void (ada = await server.registerUser()));
+
+  /** The request, what comes of its body again and again, and the status of the answer. */
+  const shapes = (upload: string): Array<[string, string, number]> => {
+    const bearer = `Authorization: Bearer ${ada.accessToken}`;
+    const tus = ['Tus-Resumable: 1.0.0', 'Upload-Offset: 0', `Content-Type: ${PART}`, LONG];
+    return [
+      [head('GET /health/live', LONG), ' ', 200],
+      [head('GET /health/live', CHUNKED), '1\r\n \r\n', 200],
+      [head('GET /api/tasks', bearer, JSON_TYPE, LONG), ' ', 200],
+      [head('HEAD /health/live', LONG), ' ', 200],
+      [head('GET /nowhere', LONG), ' ', 404],
+      [head('GET /api/%zz', LONG), ' ', 400],
+      [head('TRACE /api/tasks', CHUNKED), '1\r\n \r\n', 405],
+      [head('PROPFIND /api/tasks', LONG), ' ', 405],
+      [head('OPTIONS /api/tasks', LONG), ' ', 204],
+      [head('DELETE /api/tasks/x', JSON_TYPE, 'Content-Length: 1000'), ' ', 408],
+      [head('POST /api/auth/login', JSON_TYPE, 'Content-Length: 1000'), ' ', 408],
+      [head('POST /api/auth/login', JSON_TYPE, CHUNKED), '1\r\n \r\n', 408],
+      [head('POST /api/auth/login', JSON_TYPE, LONG), ' ', 413],
+      [head('POST /api/auth/login', 'Content-Type: text/xml', LONG), ' ', 415],
+      [head('POST /nowhere', JSON_TYPE, 'Content-Length: 1000'), ' ', 408],
+      [head('POST /health/live', LONG), ' ', 405],
+      [head('POST /api/files', FORM, LONG), 'x', 401],
+      [head('POST /api/files', FORM, CHUNKED), '1\r\nx\r\n', 401],
+      [head('POST /api/files', bearer, JSON_TYPE, LONG), 'x', 415],
+      [head('PATCH /api/uploads/x', `Content-Type: ${PART}`, CHUNKED), '1\r\nx\r\n', 401],
+      [head('POST /api/files', bearer, FORM, LONG) + FORM_HEAD, 'x', 408],
+      [head(`PATCH ${upload}`, bearer, ...tus), 'x', 408],
+      [head('POST /api/auth/login', JSON_TYPE, 'Content-Length: 1000', 'Expect: 100-continue'), '', 100],
+      [head('POST /api/auth/login', 'Connection: Upgrade', 'Upgrade: websocket', JSON_TYPE, LONG), ' ', 413],
+      [head('GET /health/live', 'Connection: Upgrade', 'Upgrade: websocket', LONG), ' ', 200],
+      ['GET /health/live HTTP/1.1\r\nHost: localhost\r\nX-Any: ', 'x', 408],
+    ];
+  };
+
+  it('is closed after its answer, whatever it asks: 312 at once, and others are served meanwhile', async () => {
+    const uploads = await Promise.all(Array.from({ length: 12 }, () => new Tus(ada.api).begin(1_000_000)));
+    const trickling = uploads.flatMap(shapes).map(([request, drip, status]) => {
+      const socket = open();
+      socket.write(request);
+      const ended = answerOf(socket).then((text) => [request.split('\r\n')[0], Number(text.split(' ')[1]), status]);
+      return { socket, drip, ended };
+    });
+    const dripping = setInterval(() => {
+      for (const { socket, drip } of trickling) if (socket.writable && drip !== '') socket.write(drip);
+    }, 100);
+    try {
+      expect((await server.api.get('/health/live')).status).toBe(200);
+      const ends = await Promise.all(trickling.map(({ ended }) => ended));
+      expect(ends.filter(([, status, expected]) => status !== expected)).toEqual([]);
+      expect(ends).toHaveLength(312);
+    } finally {
+      clearInterval(dripping);
+    }
+    const left = () => new Promise<number>((resolve) => server.app.getHttpServer().getConnections((_: unknown, n: number) => resolve(n))); // prettier-ignore
+    await until(async () => (await left()) < 20, 'the sockets to be gone on the server, too');
+  });
+
+  it('keeps what an upload has brought so far, so that a slow line comes to its end', async () => {
+    const tus = new Tus(ada.api);
+    const path = await tus.begin(5_000);
+    const slow = tus.open(path, 0, 5_000);
+    slow.socket.write('x'.repeat(100));
+    await slow.closed;
+    expect(slow.heard).toMatch(/^HTTP\/1\.1 408 /);
+    const offset = await tus.offset(path);
+    expect(offset).toBe(100);
+    expect((await tus.patch(path, offset, 'x'.repeat(4_900))).status).toBe(204);
+  });
+});
+
+describe('an answer before the body is here', () => {
+  start({ BODY_LIMIT: '100000' });
+
+  it.each<[string, number, string]>([
+    ['an upload without a token', 401, head('POST /api/files', FORM, 'Content-Length: 500000000')],
+    ['JSON that is too large', 413, head('POST /api/auth/login', JSON_TYPE, 'Content-Length: 500000000')],
+    ['a body of a wrong type', 415, head('POST /api/auth/login', 'Content-Type: a/b', 'Content-Length: 500000000')],
+    ['a method that the path does not have', 405, head('PUT /api/tasks', JSON_TYPE, 'Content-Length: 500000000')],
+  ])('reaches a client that keeps sending, and says Connection: close: %s', async (_what, status, request) => {
+    for (let i = 0; i < 5; i++) {
+      const socket = open();
+      socket.write(request);
+      const pump = (): void => {
+        while (socket.writable && socket.write(Buffer.alloc(65_536)));
+      };
+      pump();
+      socket.on('drain', pump);
+      const text = await answerOf(socket);
+      expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nconnection: close\\r\\n`, 'i'));
+      expect((JSON.parse(text.slice(text.indexOf('\r\n\r\n'))) as { status: number }).status).toBe(status);
+    }
+  });
+
+  it('does not cost a small body its connection', async () => {
+    const socket = open();
+    for (let i = 0; i < 3; i++) {
+      socket.write(`${head('POST /api/auth/login', 'Content-Type: a/b', 'Content-Length: 4')}body`);
+      const [data] = (await once(socket, 'data')) as [Buffer];
+      expect(data.toString()).toMatch(/^HTTP\/1\.1 415 [^]*\r\nconnection: keep-alive\r\n/i);
+    }
+  });
+});
+
+describe('a client that does not read', () => {
+  start({ REQUEST_TIMEOUT: '1000', BODY_TIMEOUT: '2000', MIN_TRANSFER_RATE: '100000' });
+  const BYTES = 30_000_000;
+  let ada: Person;
+  let path: string;
+  beforeAll(async () => {
+    ada = await server.registerUser();
+    path = `/api/files/${await new Tus(ada.api).complete(Buffer.alloc(BYTES, 'x'))}/content`;
+  });
+  const download = () => {
+    const socket = open();
+    socket.write(head(`GET ${path}`, `Authorization: Bearer ${ada.accessToken}`));
+    return socket;
+  };
+  const inFlight = () => server.app.getHttpAdapter().getInstance().inFlight.size;
+
+  it('is cut off, pipelined or not', async () => {
+    const stuck = Array.from({ length: 20 }, () => download().pause());
+    for (const socket of stuck.slice(0, 5)) socket.write(head('GET /health/live').repeat(100));
+    await until(() => inFlight() >= 20, 'the downloads to begin');
+    await until(() => inFlight() === 0, 'the downloads to be cut', 30_000);
+    expect((await server.api.get('/health/live')).status).toBe(200);
+  });
+
+  it('but makes pauses gets all of it', async () => {
+    const socket = download();
+    let received = 0;
+    socket.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+      socket.pause();
+      setTimeout(() => socket.resume(), 3);
+    });
+    await until(() => received > BYTES, 'the whole file', 60_000);
+    expect(received).toBeLessThan(BYTES + 2_000);
+  });
+});
+
+describe('connections beyond the limit', () => {
+  /** Answered once, and kept. */
+  const kept = async (): Promise<Socket> => {
+    const socket = open();
+    socket.write(head('GET /health/live'));
+    const refused = closed(socket).then(() => Promise.reject(new Error('The connection was refused.')));
+    await Promise.race([once(socket, 'data'), refused]);
+    refused.catch(() => undefined); // closed later
+    return socket;
+  };
+  const warnings = () => server.log.filter((line) => line.includes('Connections are refused'));
+
+  describe('of one address', () => {
+    start({ MAX_CONNECTIONS_PER_ADDRESS: '12' });
+
+    it('are closed at once, with one line in the log; who has closed one may open another', async () => {
+      const first = [];
+      for (let i = 0; i < 11; i++) first.push(await kept()); // the test's own client has one
+      for (let i = 0; i < 20; i++) await closed(open());
+      expect(warnings()).toHaveLength(1);
+      expect(warnings()[0]).toContain('MAX_CONNECTIONS_PER_ADDRESS');
+      first[0]?.destroy();
+      await until(() => kept().then(() => true, () => false), 'a place to be free'); // prettier-ignore
+      expect((await server.api.get('/health/live')).status).toBe(200);
+    });
+  });
+
+  describe('in all', () => {
+    start({ MAX_CONNECTIONS: '25', MAX_CONNECTIONS_PER_ADDRESS: '2', TRUST_PROXY: '127.0.0.1' });
+
+    it('are closed at once, too; a trusted proxy has no limit but that one', async () => {
+      for (let i = 0; i < 24; i++) await kept();
+      for (let i = 0; i < 10; i++) await closed(open());
+      expect(warnings()).toHaveLength(1);
+      expect(warnings()[0]).toMatch(/MAX_CONNECTIONS allows/);
+    });
+  });
+});

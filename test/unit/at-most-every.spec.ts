@@ -1,0 +1,21 @@
+// Log lines that a client can cause at will come at most once in a while.
+import { expect, it } from '@jest/globals';
+import { atMostEvery } from '../../src/shared/libs/at-most-every.js';
+
+it('acts at once, then once in each period, and counts what it left out', () => {
+  let now = 1_000;
+  const seen: number[] = [];
+  const act = atMostEvery(60_000, () => now, (skipped) => seen.push(skipped)); // prettier-ignore
+  act();
+  expect(seen).toEqual([0]);
+  for (let i = 0; i < 5; i++) act();
+  now += 59_999;
+  act();
+  expect(seen).toEqual([0]);
+  now += 1;
+  act();
+  expect(seen).toEqual([0, 6]);
+  now += 60_000;
+  act();
+  expect(seen).toEqual([0, 6, 0]);
+});
