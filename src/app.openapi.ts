@@ -61,12 +61,15 @@ function complete(method: Method, operation: Operation): void {
   const ok = operation.responses['200'];
   if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
   const { requestBody } = operation;
-  if (requestBody) addProblems(operation, [HttpErrors.UNSUPPORTED_MEDIA_TYPE.code]);
+  if (requestBody) addProblems(operation, BODY_PROBLEMS);
   if (requestBody && 'content' in requestBody && requestBody.content['application/json'])
     addProblems(operation, [HttpErrors.PAYLOAD_TOO_LARGE.code]);
   addProblems(operation, ANYWHERE.filter(isNamed(operation)));
   operation.responses.default = OTHER_PROBLEM; // but for the statuses that are named
 }
+
+/** Of routes with a body. */
+const BODY_PROBLEMS = [HttpErrors.UNSUPPORTED_MEDIA_TYPE.code, HttpErrors.CONTENT_ENCODING_UNSUPPORTED.code];
 
 /** Characters that a line of the committed file may have, without its indent. */
 const LINE = 160;

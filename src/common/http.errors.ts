@@ -93,11 +93,11 @@ export const HttpErrors = defineErrors('', {
   VERSION_STALE: {
     status: 412,
     level: 'debug',
-    message: (expected: readonly number[]) =>
-      expected.length === 0
-        ? 'If-Match names no version that the object could have.'
-        : `The object is not at version ${expected.join(' or ')} any more.`,
-    cure: 'Read the object again, look at what changed, and repeat with its new ETag in If-Match.',
+    message: (required: readonly number[] = []) =>
+      required.length === 0
+        ? 'If-Match or If-None-Match does not allow the version that the object has.'
+        : `The object is not at version ${required.join(' or ')} any more.`,
+    cure: 'Read the object again, look at what changed, and repeat with its new ETag in If-Match. If-None-Match refuses the versions that it names; `*` refuses every one.',
   },
   PAYLOAD_TOO_LARGE: {
     status: 413,
@@ -122,6 +122,12 @@ export const HttpErrors = defineErrors('', {
     level: 'debug',
     message: (mediaType = 'application/json') => `Bodies are read as ${mediaType} only.`,
     cure: 'Send the `Content-Type` that `detail` names.',
+  },
+  CONTENT_ENCODING_UNSUPPORTED: {
+    status: 415,
+    level: 'debug',
+    message: () => 'Bodies are read as they are, without a Content-Encoding.',
+    cure: 'Send the body without compression, and no `Content-Encoding`.',
   },
   UNPROCESSABLE: {
     status: 422,

@@ -1,6 +1,6 @@
 // The files' table. Who may see a row is decided in the statement, not after it.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { BaseRepository, type PageRequest, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';

@@ -1,7 +1,7 @@
 // Files as their owners see them: known, read, renamed, deleted and brought back.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { type Actor, can } from '../common/permissions.js';

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/permissions.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
 import type { Page } from '../common/dto/page.dto.js';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
 import { type Rendered, renderResource } from '../common/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';

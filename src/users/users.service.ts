@@ -1,7 +1,7 @@
 // What may happen to an account.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
 import type { Page } from '../common/dto/page.dto.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import type { Rendered } from '../common/hooks/representation.hooks.js';
 import type { Actor } from '../common/permissions.js';
 import { SearchGate } from '../common/search-gate.js';

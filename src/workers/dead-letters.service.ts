@@ -1,6 +1,6 @@
 // What becomes of jobs that failed for good: they go round again, or away; either is written down.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import { constraintOf } from '../shared/services/database/sql-state.js';

@@ -1,6 +1,6 @@
 // The jobs' table, for whoever asks about jobs; what runs them is in the ledger.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../common/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { sqlFiles } from '../shared/services/database/sql-file.js';
@@ -87,7 +87,9 @@ export class JobsRepository extends BaseRepository<Job> {
 
   /** Whether there was something to cancel. `owner` null: anybody's. */
   async cancel(uuid: string, owner: JobOwner | null, expected: ExpectedVersions): Promise<boolean> {
-    const rows = await this.transaction.query(statement('cancel', [uuid, owner?.key ?? null, expected]));
+    const rows = await this.transaction.query(
+      statement('cancel', [uuid, owner?.key ?? null, expected?.versions ?? null, expected?.isRequired ?? true]),
+    );
     return rows.length > 0;
   }
 

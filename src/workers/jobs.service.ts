@@ -1,6 +1,6 @@
 // Who may ask for which jobs, see them and cancel them.
 import { Inject, Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/decorators/if-match.decorator.js';
+import { type ExpectedVersions, expectVersion } from '../common/expected-versions.js';
 import { HttpErrors } from '../common/http.errors.js';
 import { type Actor, can } from '../common/permissions.js';
 import type { Page } from '../common/dto/page.dto.js';
@@ -73,7 +73,7 @@ export class JobsService {
     const job = await this.get(actor, id);
     if (!(await this.jobs.cancel(id, scopeOf(actor), expected))) {
       const { status, version } = await this.get(actor, id);
-      if (expected && !expected.includes(version)) throw HttpErrors.VERSION_STALE(expected);
+      expectVersion(expected, version);
       throw JobErrors.FINISHED(status);
     }
     await this.signals

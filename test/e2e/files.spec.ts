@@ -394,18 +394,26 @@ describe('with a limit of 16 MiB', () => {
         expect([chunked.status, await chunked.json()]).toMatchObject([413, { code: 'FILE_TOO_LARGE' }]);
       }));
 
-    it('the connection goes on after a refusal, once the rest has come', () =>
+    it.each([
+      ['goes on after a refusal, once the rest of a small form has come', 30_000, ['HTTP/1.1 400', 'HTTP/1.1 200']],
+      ['ends after the refusal of a large one', 3 * MIB, ['HTTP/1.1 400']],
+    ])('the connection %s', (_what, size, answered) =>
       leavesNothing(async () => {
-        const socket = connect(server.port, '127.0.0.1');
+        const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
         const head = (line: string) => `${line} HTTP/1.1\r\nHost: localhost\r\n`;
-        const form = Buffer.from(partHead('name="photo"; filename="a"') + 'x'.repeat(3 * MIB) + END);
+        const form = Buffer.from(partHead('name="photo"; filename="a"') + 'x'.repeat(size) + END);
+        let answers = '';
+        socket.on('data', (chunk: Buffer) => (answers += chunk.toString()));
         socket.write(`${head('POST /api/files')}Authorization: Bearer ${ada.accessToken}\r\n`);
         socket.write(`Content-Type: ${FORM_TYPE['content-type']}\r\nContent-Length: ${form.length}\r\n\r\n`);
-        socket.write(form);
+        socket.write(form.subarray(0, -1));
+        await until(() => answers !== '', 'the refusal');
+        socket.write(form.subarray(-1));
         socket.write(`${head('GET /ping')}Connection: close\r\n\r\n`);
-        const answers = (await socket.toArray()).join('');
-        expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 200']);
-      }));
+        await new Promise((resolve) => socket.once('close', resolve));
+        expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(answered);
+      }),
+    );
 
     it('without a token it is 401, and no byte is written', () =>
       leavesNothing(async () =>

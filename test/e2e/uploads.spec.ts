@@ -45,7 +45,7 @@ const sweep = (): Promise<unknown> =>
 const idOf = (path: string): string => path.split('/').at(-1) as string;
 
 describe('an upload', () => {
-  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700' }));
+  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700', MIN_TRANSFER_RATE: '1' })); // some send a few bytes at a time
   afterAll(close);
   afterEach(() => house.expectOrder());
 

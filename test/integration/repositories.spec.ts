@@ -10,6 +10,8 @@ import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { openRepositories, type Repositories } from '../support/repositories.js';
 import { until } from '../support/until.js';
 
+const versions = (listed: number[]) => ({ versions: listed, isRequired: true });
+
 jest.setTimeout(60_000);
 
 let database: ClonedDatabase;
@@ -41,7 +43,9 @@ describe('a change is one statement, which decides everything', () => {
 
   it('with an expected version', async () => {
     const task = await newTask();
-    const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, [1]));
+    const texts = await textsOf(() =>
+      repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, versions([1])),
+    );
     expect(texts).toEqual([expect.stringMatching(/^UPDATE tasks SET .*version = version \+ 1.* RETURNING \*$/)]);
     expect(texts[0]).toMatch(CONDITIONS);
     expect(texts[0]).toMatch(/AND version = ANY\(\$\d+\)/);
@@ -59,7 +63,9 @@ describe('a change is one statement, which decides everything', () => {
 
   it('of the named columns, version and time only: what others change meanwhile stays', async () => {
     const task = await newTask();
-    const [text] = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, [1]));
+    const [text] = await textsOf(() =>
+      repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, versions([1])),
+    );
     expect(
       /SET (.*) WHERE/
         .exec(text ?? '')?.[1]
@@ -70,7 +76,7 @@ describe('a change is one statement, which decides everything', () => {
 
   it('an empty patch writes nothing', async () => {
     const task = await newTask();
-    const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, {}, [1]));
+    const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, {}, versions([1])));
     expect(texts).toEqual([expect.stringMatching(/^SELECT /)]);
     expect(await repositories.tasks.getOwned(actor, task.uuid)).toEqual(task);
   });
@@ -100,7 +106,7 @@ it('what a change returns is what is stored', async () => {
     actor,
     task.uuid,
     { dueAt: new Date('2030-01-31T09:00:00.123Z') },
-    [1],
+    versions([1]),
   );
   expect(changed).toEqual({
     ...task,
@@ -137,11 +143,11 @@ describe('a change that finds no row', () => {
   it('says VERSION_STALE for a version that is not, NOT_FOUND for a row that went', async () => {
     const task = await newTask();
     const stale = interrupted(() => Promise.resolve());
-    await expect(stale.updateOwned(actor, task.uuid, { title: 'x' }, [2, 7])).rejects.toMatchObject({
+    await expect(stale.updateOwned(actor, task.uuid, { title: 'x' }, versions([2, 7]))).rejects.toMatchObject({
       code: 'VERSION_STALE',
     });
     const gone = interrupted(() => repositories.tasks.deleteOwned(actor, task.uuid, null));
-    await expect(gone.updateOwned(actor, task.uuid, { title: 'x' }, [2])).rejects.toMatchObject({
+    await expect(gone.updateOwned(actor, task.uuid, { title: 'x' }, versions([2]))).rejects.toMatchObject({
       code: 'TASK_NOT_FOUND',
     });
   });
@@ -151,12 +157,12 @@ it('of two changes at once, the second waits and then sees the version of the fi
   const task = await newTask();
   const gate = new EventEmitter();
   const first = repositories.transaction.run(async () => {
-    await repositories.tasks.updateOwned(actor, task.uuid, { title: 'by the first' }, [1]);
+    await repositories.tasks.updateOwned(actor, task.uuid, { title: 'by the first' }, versions([1]));
     gate.emit('changed');
     await once(gate, 'commit');
   });
   await once(gate, 'changed');
-  const second = repositories.tasks.updateOwned(actor, task.uuid, { title: 'by the second' }, [1]);
+  const second = repositories.tasks.updateOwned(actor, task.uuid, { title: 'by the second' }, versions([1]));
   const refused = expect(second).rejects.toMatchObject({ code: 'VERSION_STALE' });
   await until(async () => (await waiting('transactionid')) === 1, 'the second change to wait for the first');
   gate.emit('commit');

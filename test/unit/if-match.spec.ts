@@ -1,7 +1,10 @@
-// If-Match (RFC 9110, 13.1.1) as the versions that a change may start from.
+// If-Match and If-None-Match (RFC 9110, 13.1.1, 13.1.2) as the versions that a change may start from.
 import { describe, expect, it } from '@jest/globals';
-import { parseIfMatch } from '../../src/common/decorators/if-match.decorator.js';
+import { expectVersion, parsePreconditions } from '../../src/common/expected-versions.js';
 import { AppError } from '../../src/shared/libs/app-error.js';
+
+const parseIfMatch = (header: string | undefined) => parsePreconditions(header, undefined);
+const required = (versions: number[]) => ({ versions, isRequired: true });
 
 describe('any version', () => {
   it.each([undefined, '*', ' * '])('%j', (header) => {
@@ -17,7 +20,7 @@ describe('versions', () => {
     ['"999999999"', [999_999_999]],
     ['"3", W/"4", "other"', [3]],
   ])('%s', (header, versions) => {
-    expect(parseIfMatch(header)).toEqual(versions);
+    expect(parseIfMatch(header)).toEqual(required(versions));
   });
 });
 
@@ -25,7 +28,7 @@ describe('tags that no version of ours has match none', () => {
   it.each(['W/"3"', '""', '"0"', '"03"', '"-3"', '"+3"', '"3.0"', '"1e0"', '"9999999999"', '"abc"', '"*"', '"v3"'])(
     '%s',
     (header) => {
-      expect(parseIfMatch(header)).toEqual([]);
+      expect(parseIfMatch(header)).toEqual(required([]));
     },
   );
 });
@@ -52,4 +55,36 @@ describe('no list of tags is a bad request', () => {
     expect(() => parseIfMatch(header)).toThrow(AppError);
     expect(() => parseIfMatch(header)).toThrow('If-Match must be an entity tag in double quotes');
   });
+});
+
+describe('If-None-Match', () => {
+  it.each<[string | undefined, string, number[], boolean]>([
+    [undefined, '*', [], true],
+    ['"3"', '*', [], true],
+    [undefined, '"3"', [3], false],
+    [undefined, 'W/"3", "4", "other"', [3, 4], false],
+    ['*', '"3"', [3], false],
+    ['"3", "4"', '"4"', [3], true],
+    ['"3"', '"3"', [], true],
+  ])('If-Match: %s, If-None-Match: %s', (match, none, versions, isRequired) => {
+    expect(parsePreconditions(match, none)).toEqual({ versions, isRequired });
+  });
+
+  it.each(['', '3', '"3', '*, "3"'])('%j is a bad request', (header) => {
+    expect(() => parsePreconditions(undefined, header)).toThrow('If-None-Match must be an entity tag in double quotes');
+  });
+});
+
+it('a version is held to what is expected', () => {
+  const isAllowed = (versions: number[], isRequired: boolean, version: number) => {
+    try {
+      expectVersion({ versions, isRequired }, version);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  expect([isAllowed([3], true, 3), isAllowed([3], true, 4), isAllowed([], true, 3)]).toEqual([true, false, false]);
+  expect([isAllowed([3], false, 3), isAllowed([3], false, 4), isAllowed([], false, 3)]).toEqual([false, true, true]);
+  expect(() => expectVersion(null, 3)).not.toThrow();
 });

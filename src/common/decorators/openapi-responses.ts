@@ -102,6 +102,7 @@ const COMMON_CODES = [
     'CONFLICT',
   ],
   ...['VERSION_STALE', 'PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'RATE_LIMITED'],
+  'CONTENT_ENCODING_UNSUPPORTED',
 ];
 
 /** What any route may answer, the `default` of each: before it is reached, while it runs, and when we fail. */

@@ -1,4 +1,5 @@
 // Bodies: JSON, strictly parsed and complete within a deadline; files, which a route reads itself, only where one does.
+import type { IncomingHttpHeaders } from 'node:http';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest, preParsingHookHandler } from 'fastify';
 import { parseStrictJson } from '../../shared/libs/strict-json.js';
@@ -21,6 +22,7 @@ interface Pace {
 export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promise<void> {
   fastify.removeAllContentTypeParsers();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
+    if (body.length === 0) return done(null, undefined); // in chunks, of which none came
     try {
       done(null, parseStrictJson(body as Buffer));
     } catch (error) {
@@ -34,7 +36,7 @@ export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promis
     if (maxBodyBytes) route.bodyLimit = Math.min(maxBodyBytes, fastify.initialConfig.bodyLimit ?? maxBodyBytes);
   });
   fastify.addHook('preParsing', refuseUnknownPath);
-  fastify.addHook('preParsing', refuseOtherTypes);
+  fastify.addHook('preParsing', refuseUnreadable);
   fastify.addHook('preParsing', cutSlowBody(pace)); // not by onRoute: what no route answers is read too
 }
 
@@ -50,14 +52,26 @@ const refuseUnknownPath: preParsingHookHandler = (request, _reply, payload, done
   done(HttpErrors.ROUTE_NOT_FOUND(request.method, request.url.split('?', 1)[0] ?? ''));
 };
 
-const refuseOtherTypes: preParsingHookHandler = (request, _reply, payload, done) => {
+const refuseUnreadable: preParsingHookHandler = (request, _reply, payload, done) => {
+  const { headers, method } = request;
   const type = mediaTypeOf(request);
   const expected = request.routeOptions.config.streamsBody;
-  const isBodiless = request.method === 'GET' || request.method === 'HEAD';
-  if (type === undefined || isBodiless || (STREAMED.includes(type) ? type : undefined) === expected)
+  if (isEmpty(headers)) {
+    if (type !== expected) delete headers['content-type']; // of nothing, there is no wrong type
     return done(null, payload);
+  }
+  if (method === 'GET' || method === 'HEAD') return done(null, payload);
+  if (!IDENTITY.test(headers['content-encoding'] ?? ''))
+    return done(HttpErrors.CONTENT_ENCODING_UNSUPPORTED().withHeader('Accept-Encoding', 'identity'));
+  if (type === undefined || (STREAMED.includes(type) ? type : undefined) === expected) return done(null, payload);
   done(HttpErrors.UNSUPPORTED_MEDIA_TYPE(expected));
 };
+
+const IDENTITY = /^(?:identity)?$/i;
+
+function isEmpty(headers: IncomingHttpHeaders): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}
 
 function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
   return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();

@@ -1,6 +1,7 @@
 // Headers that follow from the body: ETag and 304 for versioned resources, Location for created ones, Link for pages.
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { HttpErrors } from '../http.errors.js';
 
 interface Versioned {
   id: string;
@@ -47,7 +48,7 @@ export function addRepresentationHooks(fastify: FastifyInstance): void {
   });
 }
 
-type Done = (error: null, body: unknown) => void;
+type Done = (error: Error | null, body?: unknown) => void;
 
 function describeResource(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
   if (reply.statusCode < 300) {
@@ -70,11 +71,23 @@ function tagPage(_request: FastifyRequest, reply: FastifyReply, body: unknown, d
 }
 
 function answerUnmodified(request: FastifyRequest, reply: FastifyReply, body: unknown, done: Done): void {
-  const known = request.headers['if-none-match'];
+  const { 'if-match': required, 'if-none-match': known } = request.headers;
+  if (required !== undefined && reply.statusCode === 200)
+    try {
+      expectTag(required, reply.getHeader('etag'));
+    } catch (error) {
+      return done(error as Error);
+    }
   if (known === undefined || reply.statusCode !== 200 || !includesTag(known, reply.getHeader('etag')))
     return done(null, body);
   reply.code(304).removeHeader('content-type').removeHeader('content-length');
   done(null, null);
+}
+
+/** Before anything else (RFC 9110, 13.2.2). Throws VERSION_STALE when If-Match, which compares strongly, does not name the tag. */
+export function expectTag(required: string | undefined, etag: unknown): void {
+  if (required === undefined || required.trim() === '*') return;
+  if (!required.split(',').some((tag) => tag.trim() === etag)) throw HttpErrors.VERSION_STALE();
 }
 
 /** Of If-None-Match, which compares weakly (RFC 9110, 13.1.2). */

@@ -7,7 +7,7 @@ import type { AppError } from '../../shared/libs/app-error.js';
 import type { CursorKey } from '../../shared/libs/cursor.js';
 import type { CacheService } from '../../shared/services/cache/cache.service.js';
 import type { Transaction } from '../../shared/services/database/transaction.js';
-import type { ExpectedVersions } from '../decorators/if-match.decorator.js';
+import { type ExpectedVersions, expectVersion } from '../expected-versions.js';
 import type { Page } from '../dto/page.dto.js';
 import { HttpErrors } from '../http.errors.js';
 import { RepositoryTools } from './repository-tools.js';
@@ -97,7 +97,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     if (changed) return changed;
     const found = await this.rows().withDeleted().where(target).getOne();
     if (!found) throw request.missing();
-    if (expected && !expected.includes(found.version)) throw HttpErrors.VERSION_STALE(expected);
+    expectVersion(expected, found.version);
     if (Object.keys(patch).length === 0) return found;
     throw HttpErrors.CONFLICT(); // the row came or went between the two statements
   }
@@ -108,7 +108,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
       .update(this.entity)
       .set(patch as never)
       .where(target);
-    if (expected) query.andWhere('version = ANY(:expected)', { expected: [...expected] });
+    if (expected) query.andWhere('(version = ANY(:versions)) = :isRequired', { ...expected });
     const updated = await query.returning('*').execute();
     const [row] = updated.raw as ObjectLiteral[];
     return row ? this.toEntity(row) : null;

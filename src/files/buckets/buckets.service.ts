@@ -1,6 +1,6 @@
 // Who may make and change buckets, and what of it is written down.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../../common/decorators/if-match.decorator.js';
+import type { ExpectedVersions } from '../../common/expected-versions.js';
 import type { Page } from '../../common/dto/page.dto.js';
 import { HttpErrors } from '../../common/http.errors.js';
 import { type Actor, can } from '../../common/permissions.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
-import { includesTag } from '../../common/hooks/representation.hooks.js';
+import { expectTag, includesTag } from '../../common/hooks/representation.hooks.js';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
 import { type BlobAddress, BlobStore, isDamage } from '../blobs/blob-store.js';
@@ -40,13 +40,14 @@ export class ContentService {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Sends the answer to a GET or a HEAD. Throws RANGE_NOT_SATISFIABLE, DAMAGED. */
+  /** Sends the answer to a GET or a HEAD. Throws VERSION_STALE, RANGE_NOT_SATISFIABLE, DAMAGED. */
   async answer(reply: FastifyReply, content: Content): Promise<void> {
     const { method, headers } = reply.request;
     const { size } = content.blob;
     const isHead = method === 'HEAD';
     const described = contentHeaders(content);
     const etag = `"${content.sha256}"`;
+    expectTag(headers['if-match'], etag);
     const known = headers['if-none-match'];
     if (known !== undefined && includesTag(known, etag))
       return void reply
