@@ -12,6 +12,9 @@ import {
 } from '../shared/services/security/access-tokens.js';
 import { bearerTokenOf } from './bearer-token.js';
 
+/** What passport makes for Express; it needs no more of a response than that there is none. */
+type Handler = (request: FastifyRequest, response: undefined, next: (error?: unknown) => void) => void;
+
 @Injectable()
 export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
   constructor(private readonly tokens: AccessTokens) {
@@ -37,12 +40,13 @@ export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
   /** Resolves to null for what is not an access token of ours, or has expired. */
   verify(request: FastifyRequest): Promise<AccessClaims | null> {
     return new Promise((resolve, reject) => {
-      const settle = (error: unknown, claims?: AccessClaims | false): void =>
-        error ? reject(error as Error) : resolve(claims || null);
+      const settle = (error: Error | null, claims?: AccessClaims | false): void =>
+        error ? reject(error) : resolve(claims || null);
       // Passport keeps the outcome of a request on the strategy: a copy for each. By instance, not by name: names are global
       // to the process, and a second application in it would verify the tokens of the first.
-      const strategy: unknown = Object.create(this);
-      passport.authenticate(strategy as passport.Strategy, { session: false }, settle)(request, undefined, reject);
+      const strategy = Object.create(this) as passport.Strategy;
+      const handler = passport.authenticate(strategy, { session: false }, settle) as Handler;
+      handler(request, undefined, reject);
     });
   }
 }
