@@ -192,8 +192,13 @@ suite('a RabbitMQ of its own', () => {
       const house = await (await open(urlOf('sesame-1'))).work();
       await areCounted(await enqueue(house, 5));
       await permit('/', '^$');
+      let last = -Infinity;
+      // The broker looks at permissions when it is told of a job, but remembers them until a channel rests for a second.
       const isRefused = async () => {
-        await enqueue(house, 1); // the broker looks at permissions when it is told of a job
+        if (performance.now() - last > 5_000) {
+          await enqueue(house, 1);
+          last = performance.now();
+        }
         return house.driver.refusal !== null;
       };
       await until(isRefused, 'a refusal', 60_000);
