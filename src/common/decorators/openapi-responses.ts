@@ -18,7 +18,9 @@ export const textHeader = (description: string, example?: string): TextHeader =>
 export const SHARED_HEADERS = {
   ETag: textHeader('The version in double quotes; of a page a hash', '"3"'),
   Link: textHeader('`<…>; rel="next"` while there is a next page'),
-  Location: textHeader('Where the new object is'),
+  Location: textHeader(
+    'Where the new object is; of a conflict, where one can be followed, the object that is in the way',
+  ),
   RateLimit: textHeader(
     'What is left: `r` of the quota; more comes back in `t` seconds. Absent where nothing was counted',
     '"burst";r=299;t=10, "sustained";r=1199;t=60',
@@ -117,6 +119,7 @@ function problemComponent(status: number, limited: boolean) {
     ...(limited && RATE_LIMIT),
     ...([423, 429, 503].includes(status) && refer('Retry-After')),
     ...(status === 401 && refer('WWW-Authenticate')),
+    ...(status === 409 && refer('Location')),
   });
 }
 
