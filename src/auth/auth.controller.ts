@@ -10,7 +10,7 @@ import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import { UserErrors } from '../users/users.errors.js';
 import { AuthErrors } from './auth.errors.js';
-import { AuthService, type Device } from './auth.service.js';
+import { AuthService, type Device, type Login } from './auth.service.js';
 import { DeviceCookie } from './device-cookie.js';
 import {
   ChangePasswordDto,
@@ -23,6 +23,7 @@ import {
   toSessionDto,
 } from './dto/auth.dto.js';
 import { RefreshCookie } from './refresh-cookie.js';
+import { RefreshLimits } from './refresh-limits.js';
 
 @ApiTags('Auth')
 @Controller('auth')
@@ -31,6 +32,7 @@ export class AuthController {
     private readonly auth: AuthService,
     private readonly cookie: RefreshCookie,
     private readonly devices: DeviceCookie,
+    private readonly refreshes: RefreshLimits,
   ) {}
 
   @Post('register')
@@ -39,7 +41,7 @@ export class AuthController {
     returns: TokensDto,
     status: 201,
     public: true,
-    limit: 'auth',
+    limit: 'register',
     errors: [UserErrors.EMAIL_TAKEN, UserErrors.PASSWORD_TOO_LONG],
   })
   async register(
@@ -47,8 +49,7 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    const tokens = await this.auth.register(body, this.deviceOf(request));
-    return this.withCookies(request, reply, tokens, body.email);
+    return this.withCookies(reply, await this.auth.register(body, this.deviceOf(request)));
   }
 
   @Post('login')
@@ -56,7 +57,7 @@ export class AuthController {
     summary: 'Log in',
     returns: TokensDto,
     public: true,
-    limit: 'auth',
+    limit: 'login',
     errors: [AuthErrors.INVALID_CREDENTIALS, AuthErrors.ACCOUNT_SLOWED],
   })
   async login(
@@ -64,8 +65,7 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    const tokens = await this.auth.login(body, this.deviceOf(request));
-    return this.withCookies(request, reply, tokens, body.email);
+    return this.withCookies(reply, await this.auth.login(body, this.deviceOf(request)));
   }
 
   @Post('refresh')
@@ -76,7 +76,6 @@ export class AuthController {
     description: 'Within 10 s the previous token gets the same successor; an older one ends the session.',
     returns: TokensDto,
     public: true,
-    limit: 'auth',
     errors: [AuthErrors.REFRESH_INVALID, AuthErrors.REFRESH_REUSED, AuthErrors.CROSS_SITE],
   })
   async refresh(
@@ -84,7 +83,9 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<TokensDto> {
-    return this.withCookie(reply, await this.auth.refresh(body.refreshToken ?? this.cookie.read(request)));
+    const presented = body.refreshToken ?? this.cookie.read(request);
+    await this.refreshes.count(request, reply, presented);
+    return this.withCookie(reply, await this.auth.refresh(presented));
   }
 
   @Post('logout')
@@ -104,15 +105,16 @@ export class AuthController {
   @Post('password')
   @Endpoint({
     summary: 'Change the password; ends the other sessions',
-    limit: 'auth',
+    limit: 'password',
     errors: [AuthErrors.INVALID_CREDENTIALS, AuthErrors.ACCOUNT_SLOWED, UserErrors.PASSWORD_TOO_LONG],
   })
-  changePassword(
+  async changePassword(
     @CurrentUser() actor: Actor,
     @JsonBody() body: ChangePasswordDto,
     @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<void> {
-    return this.auth.changePassword(actor, body, this.deviceOf(request));
+    this.devices.set(reply, await this.auth.changePassword(actor, body, this.deviceOf(request)));
   }
 
   @Get('sessions')
@@ -133,9 +135,9 @@ export class AuthController {
     return this.auth.revoke(actor, id);
   }
 
-  private withCookies(request: FastifyRequest, reply: FastifyReply, tokens: TokensDto, email: string): TokensDto {
+  private withCookies(reply: FastifyReply, { tokens, device }: Login): TokensDto {
     this.withCookie(reply, tokens);
-    this.devices.set(request, reply, email);
+    this.devices.set(reply, device);
     return tokens;
   }
 
@@ -149,6 +151,6 @@ export class AuthController {
   private deviceOf(request: FastifyRequest): Device {
     const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet does not take
     const userAgent = request.headers['user-agent'] ?? '';
-    return { ip: isIP(ip) === 0 ? null : ip, userAgent, cookie: this.devices.read(request) };
+    return { ip: isIP(ip) === 0 ? null : ip, userAgent, known: this.devices.read(request) };
   }
 }

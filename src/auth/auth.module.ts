@@ -14,6 +14,7 @@ import { LoginThrottle } from './login-throttle.js';
 import { Principals } from './principals.js';
 import { ProfileController } from './profile.controller.js';
 import { RefreshCookie } from './refresh-cookie.js';
+import { RefreshLimits } from './refresh-limits.js';
 import { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -27,6 +28,7 @@ import { SessionsRepository } from './sessions.repository.js';
     LoginThrottle,
     Principals,
     RefreshCookie,
+    RefreshLimits,
     SessionsCleanupHandler,
     SessionsRepository,
     { provide: APP_GUARD, useClass: AccessGuard },

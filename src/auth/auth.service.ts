@@ -13,9 +13,10 @@ import { PasswordHasher } from '../shared/services/security/password-hasher.js';
 import { RefreshTokens } from '../shared/services/security/refresh-tokens.js';
 import { toUserDto } from '../users/dto/user.dto.js';
 import type { User } from '../users/user.entity.js';
-import { UsersRepository } from '../users/users.repository.js';
+import { UsersRepository, withPassword } from '../users/users.repository.js';
 import { expectGoodPassword, refusePassword, UsersService } from '../users/users.service.js';
 import { AuthErrors } from './auth.errors.js';
+import { type KnownDevice, MAX_DEVICES } from './device-cookie.js';
 import type { ChangePasswordDto, ListSessionsQuery, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
 import { LoginThrottle } from './login-throttle.js';
 import type { Session } from './session.entity.js';
@@ -25,8 +26,14 @@ import { SessionsRepository } from './sessions.repository.js';
 export interface Device {
   ip: string | null;
   userAgent: string;
-  /** What it presents as DeviceCookie; not yet checked. */
-  cookie: string;
+  /** Of its cookie. */
+  known: KnownDevice | null;
+}
+
+/** What a login gives: to whoever called, and to the device. */
+export interface Login {
+  tokens: TokensDto;
+  device: KnownDevice;
 }
 
 const SAME_PASSWORD = { rule: 'isNotCurrent', message: 'must differ from the current password: choose another one' };
@@ -53,22 +60,24 @@ export class AuthService {
   }
 
   /** Throws EMAIL_TAKEN, VALIDATION_FAILED, PASSWORD_TOO_LONG. */
-  async register(values: RegisterDto, device: Device): Promise<TokensDto> {
+  async register(values: RegisterDto, device: Device): Promise<Login> {
     expectGoodPassword('password', values.password, values);
     const passwordHash = await this.accounts.hash(values.password);
     return this.transaction.run(async () => {
       const user = await this.users.create({ email: values.email, name: values.name, passwordHash });
-      return this.tokens(user, await this.open(user, device));
+      return this.enter(user, device);
     });
   }
 
   /** Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED. */
-  login(values: LoginDto, device: Device): Promise<TokensDto> {
-    return this.throttle.attempt(values.email, device.cookie, () => this.openWith(values, device));
+  async login(values: LoginDto, device: Device): Promise<Login> {
+    const user = device.known && (await this.users.findByEmail(values.email)); // strangers' guesses ask nothing yet
+    const known = user && isKnown(device.known, user) ? device.known : null;
+    return this.throttle.login(values.email, known, () => this.openWith(values, device));
   }
 
   /** Takes the same time whatever is wrong. Throws INVALID_CREDENTIALS. */
-  private async openWith({ email, password }: LoginDto, device: Device): Promise<TokensDto> {
+  private async openWith({ email, password }: LoginDto, device: Device): Promise<Login> {
     const user = await this.users.findByEmail(email);
     const known = await this.hasher.verify(user?.passwordHash ?? null, password);
     if (!user?.passwordHash || !known) throw AuthErrors.INVALID_CREDENTIALS();
@@ -76,7 +85,7 @@ export class AuthService {
     return this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
       if (better !== null) await this.users.upgradeHash(user, better);
-      return this.tokens(user, await this.open(user, device));
+      return this.enter(user, device);
     });
   }
 
@@ -122,28 +131,46 @@ export class AuthService {
     return this.sessions.end(sessionId, actor.key, 'revoked');
   }
 
-  /** Ends the caller's other sessions. Throws VALIDATION_FAILED, INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG. */
-  async changePassword(actor: Actor, values: ChangePasswordDto, { cookie }: Device): Promise<void> {
+  /**
+   * Ends the caller's other sessions, and makes strangers of all devices but this one. Throws VALIDATION_FAILED,
+   * INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG.
+   */
+  async changePassword(actor: Actor, values: ChangePasswordDto, device: Device): Promise<KnownDevice> {
     const user = await this.users.findById(actor.id);
     const { currentPassword, newPassword } = values;
     if (normalize(newPassword) === normalize(currentPassword)) throw refusePassword('newPassword', SAME_PASSWORD);
     expectGoodPassword('newPassword', newPassword, user ?? {});
-    await this.throttle.attempt(user?.email ?? actor.id, cookie, () => this.replacePassword(actor, user, values));
+    return this.throttle.changePassword(actor.sessionId, () => this.replacePassword(actor, user, values, device));
   }
 
   private async replacePassword(
     actor: Actor,
     user: User | null,
     { currentPassword, newPassword }: ChangePasswordDto,
-  ): Promise<void> {
+    device: Device,
+  ): Promise<KnownDevice> {
     const known = await this.hasher.verify(user?.passwordHash ?? null, currentPassword);
     if (!user || !known) throw AuthErrors.INVALID_CREDENTIALS();
     const passwordHash = await this.accounts.hash(newPassword);
-    await this.transaction.run(async () => {
+    return this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
-      await this.users.update(actor.id, { passwordHash }, null);
+      const changed = await this.users.update(actor.id, withPassword(passwordHash), null);
       await this.sessions.endAll(actor.id, 'locked-out', actor.sessionId);
+      const number = isKnown(device.known, user) ? device.known.number : await this.nextNumber(user);
+      return { userId: user.uuid, generation: changed.passwordGeneration, number };
     });
+  }
+
+  /** Inside a transaction. */
+  private async enter(user: User, device: Device): Promise<Login> {
+    const tokens = this.tokens(user, await this.open(user, device));
+    if (isKnown(device.known, user)) return { tokens, device: device.known };
+    const number = await this.nextNumber(user);
+    return { tokens, device: { userId: user.uuid, generation: user.passwordGeneration, number } };
+  }
+
+  private async nextNumber(user: User): Promise<number> {
+    return (await this.users.addDevice(user)) % MAX_DEVICES;
   }
 
   /** In a transaction that holds the user's row. */
@@ -179,4 +206,9 @@ export class AuthService {
       tokenType: 'Bearer',
     };
   }
+}
+
+/** Whether the account has logged in on the device with the password that it has now. */
+function isKnown(device: KnownDevice | null, user: User): device is KnownDevice {
+  return device?.userId === user.uuid && device.generation === user.passwordGeneration;
 }

@@ -6,7 +6,7 @@ import { macOf } from '../shared/libs/signed-text.js';
 import { RateLimiter, retryAfterOf, type Taking } from '../shared/services/cache/rate-limiter.js';
 import { LOGGER, type Logger } from '../shared/services/logging/logger.js';
 import { AuthErrors } from './auth.errors.js';
-import { DeviceCookie } from './device-cookie.js';
+import type { KnownDevice } from './device-cookie.js';
 
 @Injectable()
 export class LoginThrottle {
@@ -15,7 +15,6 @@ export class LoginThrottle {
   constructor(
     private readonly config: AppConfig,
     private readonly limiter: RateLimiter,
-    private readonly devices: DeviceCookie,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     const { loginOfAccount } = config.rateLimits;
@@ -23,13 +22,26 @@ export class LoginThrottle {
   }
 
   /**
+   * Strangers share one count of an account. A device that the account logged in on before has its own, so that nobody can
+   * lock the owner out by guessing. An unknown e-mail is counted like any other. Throws ACCOUNT_SLOWED.
+   */
+  login<T>(email: string, device: KnownDevice | null, check: () => Promise<T>): Promise<T> {
+    // The e-mail itself is written nowhere: neither Redis nor a log line shows who is attacked.
+    const stranger = `login:${macOf(this.config.auth.sessionSecret, 'login', email)}`;
+    return this.attempt(device ? `login:device:${device.userId}:${device.number}` : stranger, check);
+  }
+
+  /** By session: whoever stole one guesses in it alone, and the owner can change the password meanwhile. Throws ACCOUNT_SLOWED. */
+  changePassword<T>(sessionId: string, check: () => Promise<T>): Promise<T> {
+    return this.attempt(`password:${sessionId}`, check);
+  }
+
+  /**
    * Runs `check`, which verifies a password of the account and throws INVALID_CREDENTIALS when it is wrong. It is
    * counted before: 500 guesses at once are 10 verifications and 490 refusals. Only a wrong password stays counted.
-   * An unknown e-mail is counted like any other. `deviceCookie` as it was presented. Throws ACCOUNT_SLOWED.
    */
-  async attempt<T>(email: string, deviceCookie: string, check: () => Promise<T>): Promise<T> {
+  private async attempt<T>(caller: string, check: () => Promise<T>): Promise<T> {
     if (this.config.rateLimits.mode === 'off') return check();
-    const caller = this.callerOf(email, deviceCookie);
     const taking = await this.limiter.take(caller, this.rates, 1);
     if (!taking.allowed) this.refuse(caller, taking);
     let isWrong = false;
@@ -41,16 +53,6 @@ export class LoginThrottle {
     } finally {
       if (taking.allowed && !isWrong) await this.limiter.refund(caller, this.rates, 1, taking);
     }
-  }
-
-  /**
-   * Strangers share one count. A device that the account logged in on before has its own, so that nobody can lock the
-   * owner out by guessing. The e-mail itself is written nowhere: neither Redis nor a log line shows who is attacked.
-   */
-  private callerOf(email: string, deviceCookie: string): string {
-    const device = this.devices.findDevice(deviceCookie, email);
-    if (device !== null) return `login:device:${device}`;
-    return `login:${macOf(this.config.auth.sessionSecret, 'login', email)}`;
   }
 
   private refuse(caller: string, { sustained }: Taking): void {

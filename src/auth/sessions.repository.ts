@@ -33,6 +33,16 @@ export class SessionsRepository extends BaseRepository<Session> {
     return this.rows().where({ uuid }).setLock('pessimistic_write').getOne();
   }
 
+  /** Of any session that there was and is not purged yet; null: none. */
+  async findSalt(uuid: string): Promise<string | null> {
+    const [row] = await this.transaction.read<{ salt: string }>({
+      name: 'session-salt',
+      text: 'SELECT salt FROM sessions WHERE uuid = $1',
+      values: [uuid],
+    });
+    return row?.salt ?? null;
+  }
+
   rotate(session: Session, generation: number, rotatedAt: Date): Promise<Session> {
     return this.change(
       { generation, rotatedAt },

@@ -17,6 +17,14 @@ export class User extends BaseEntityCustom {
   @Column('varchar', { name: 'password_hash', length: 255, nullable: true })
   passwordHash!: string | null;
 
+  /** Which password it is, counted from 1: cookies of known devices name it, and end with it. */
+  @Column('integer', { name: 'password_generation', default: 1 })
+  passwordGeneration!: number;
+
+  /** How often an unknown device has logged in. */
+  @Column('integer', { name: 'device_count', default: 0 })
+  deviceCount!: number;
+
   @Column('varchar', { length: 100, nullable: true })
   name!: string | null;
 

@@ -20,6 +20,11 @@ export const userTag = (uuid: string): string => `user:${uuid}`;
 const userKey = (uuid: string): string => `user:${uuid}`;
 const renderUser = (user: User): Rendered => renderResource(toUserDto(user));
 
+/** What a new password changes; an upgraded hash is the same password. */
+export function withPassword(passwordHash: string): Partial<User> {
+  return { passwordHash, passwordGeneration: (() => 'password_generation + 1') as unknown as number };
+}
+
 /** Any constant: whoever may take away an administrator holds this advisory lock until the commit. */
 const ADMINS_LOCK = 7_265_001;
 
@@ -114,6 +119,16 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
       text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', // not a change that a client could see: same version
       values: [user.id, user.passwordHash, hash],
     });
+  }
+
+  /** Counts a device that has logged in for the first time; returns how many did before. */
+  async addDevice(user: User): Promise<number> {
+    const [row] = await this.transaction.query<{ before: number }>({
+      name: 'user-add-device',
+      text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before', // no change that a client could see
+      values: [user.id],
+    });
+    return row?.before ?? 0;
   }
 
   /** Inside a transaction: until the commit nobody else may take an administrator away. */

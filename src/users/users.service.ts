@@ -19,7 +19,7 @@ import type { ChangeProfileDto, ChangeUserDto, CreateUserDto, ListUsersQuery } f
 import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
 import { maySee } from './users.policy.js';
-import { UsersRepository } from './users.repository.js';
+import { UsersRepository, withPassword } from './users.repository.js';
 
 @Injectable()
 export class UsersService {
@@ -54,7 +54,7 @@ export class UsersService {
 
   /** A new password or role ends the sessions. Throws NOT_FOUND, VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS. */
   async change(id: string, expected: ExpectedVersions, { password, ...patch }: ChangeUserDto): Promise<User> {
-    const secret = password === undefined ? {} : { passwordHash: await this.hashFor(id, password, patch) };
+    const secret = password === undefined ? {} : withPassword(await this.hashFor(id, password, patch));
     return this.transaction.run(async () => {
       if (patch.role === 'USER') await this.keepAnAdmin(id);
       const before = patch.role === undefined ? null : await this.users.findById(id);

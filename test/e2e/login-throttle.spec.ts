@@ -136,21 +136,54 @@ describe('with 10 in 15 minutes', () => {
     expect(await shown('no.such.account@example.com')).toMatchObject({ status: 429 });
   });
 
-  it('the current password is not guessed by changing it either', async () => {
-    const change = (currentPassword: string, cookie = '') =>
-      ada.api.post(
-        '/api/auth/password',
-        { currentPassword, newPassword: 'a new battery staple' },
-        { headers: { ...(cookie && { cookie }) } },
-      );
+  const change = (person: Person, currentPassword: string, newPassword: string) =>
+    person.api.post('/api/auth/password', { currentPassword, newPassword });
+
+  it("the current password is not guessed by changing it either, and guesses in one session are that one's", async () => {
     const verifications = watchVerifications();
-    const answers = await Promise.all(times(30, 0).map(() => change(WRONG)));
+    const answers = await Promise.all(times(30, 0).map(() => change(ada, WRONG, 'a new battery staple')));
     expect(answers.filter(({ status }) => status === 401)).toHaveLength(10);
     expect(verifications()).toBe(10);
-    expect(await change(PASSWORD)).toMatchObject({ status: 429, body: { code: 'AUTH_ACCOUNT_SLOWED' } });
-    expect((await login(ada.email, PASSWORD)).status).toBe(429); // one count for the account
-    expect((await change(PASSWORD, device)).status).toBe(204);
-    expect((await login(ada.email, 'a new battery staple', device)).status).toBe(200);
+    expect(await change(ada, PASSWORD, 'a new battery staple')).toMatchObject({
+      status: 429,
+      body: { code: 'AUTH_ACCOUNT_SLOWED' },
+    });
+    const another = await server.login(ada.email);
+    expect((await change(another, PASSWORD, 'a new battery staple')).status).toBe(204);
+    expect((await login(ada.email, 'a new battery staple')).status).toBe(200);
+  });
+
+  it('who is logged in changes the password while strangers guess it', async () => {
+    await guess(11, ada.email);
+    expect((await login(ada.email, PASSWORD)).status).toBe(429);
+    expect((await change(ada, PASSWORD, 'a new battery staple')).status).toBe(204);
+  });
+
+  it('a new password makes strangers of all devices but the one that changed it', async () => {
+    const changed = await ada.api.post(
+      '/api/auth/password',
+      { currentPassword: PASSWORD, newPassword: 'a new battery staple' },
+      { headers: { cookie: device } },
+    );
+    await guess(11, ada.email);
+    expect((await login(ada.email, 'a new battery staple', device)).status).toBe(429);
+    expect((await login(ada.email, 'a new battery staple', deviceCookieOf(changed))).status).toBe(200);
+    const root = await server.makeAdmin();
+    const reset = await root.api.patch(`/api/users/${ada.user.id}`, { password: 'set by an administrator' });
+    expect(reset.status).toBe(200);
+    expect((await login(ada.email, 'set by an administrator', deviceCookieOf(changed))).status).toBe(429);
+  });
+
+  it('however many devices an account has, they have 16 counts together', async () => {
+    const devices = [device];
+    for (let at = 1; at < 18; at++) devices.push(deviceCookieOf(await login(ada.email, PASSWORD)));
+    const numbers = devices.map((one) => Number(one.split('.')[2]));
+    expect(new Set(numbers).size).toBe(16);
+    const twin = numbers.lastIndexOf(numbers[1] as number);
+    expect(twin).toBe(17);
+    expect(await guess(11, ada.email, devices[1])).toEqual([...times(10, 401), 429]);
+    expect((await login(ada.email, PASSWORD, devices[twin])).status).toBe(429);
+    for (const other of [device, devices[2], '']) expect((await login(ada.email, PASSWORD, other)).status).toBe(200);
   });
 
   it('the cookie is for the API of this site alone, lasts a year, and keeps its device', async () => {
@@ -162,10 +195,10 @@ describe('with 10 in 15 minutes', () => {
     const [, set = ''] = registered.headers.getSetCookie();
     const [pair = '', ...attributes] = set.split('; ');
     expect(attributes.sort()).toEqual(['HttpOnly', 'Max-Age=31536000', 'Path=/api', 'SameSite=Strict'].sort());
-    expect(pair).toMatch(/^device=[\w-]{22}\.[\w-]{43}$/);
+    expect(pair).toMatch(/^device=[0-9a-f-]{36}\.1\.0\.[\w-]{43}$/);
     expect(deviceCookieOf(await login('cookie@example.com', PASSWORD, pair))).toBe(pair);
     expect(deviceCookieOf(await login('cookie@example.com', PASSWORD))).not.toBe(pair);
-    expect(deviceCookieOf(await login(ada.email, PASSWORD, pair)).slice(0, 29)).not.toBe(pair.slice(0, 29));
+    expect(deviceCookieOf(await login(ada.email, PASSWORD, pair))).toContain(ada.user.id);
     expect((await login('cookie@example.com', WRONG)).headers.getSetCookie()).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 // Limits as a partner meets them: told on every answer, counted by user or address, refused with a time to wait.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { RefreshTokens } from '../../src/shared/services/security/refresh-tokens.js';
 import type { Answer, Page, Problem, Task } from '../support/api.js';
 import { OwnRedis } from '../support/own-redis.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
@@ -222,7 +223,7 @@ describe('with the limits that nobody changed', () => {
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(41);
   });
 
-  it('register, login, refresh and the change of a password share that count; nothing else does', async () => {
+  it('register, login, refresh with a bad token and the change of a password have such a count each', async () => {
     const post = (path: string, body: unknown, token: string | null = null) =>
       server.api.post(`/api/auth/${path}`, body, { token, ...from('192.0.2.30') });
     const account = { email: 'ada@example.com', password: 'correct horse battery staple', name: 'Ada' };
@@ -235,7 +236,7 @@ describe('with the limits that nobody changed', () => {
       await post('password', { currentPassword: 'wrong', newPassword: account.password }, accessToken),
     ];
     expect(answers.map(({ status }) => status)).toEqual([201, 200, 401, 401]);
-    expect(answers.map((answer) => leftOf(answer).burst)).toEqual([4, 3, 2, 1]);
+    expect(answers.map((answer) => leftOf(answer).burst)).toEqual([4, 4, 4, 4]);
     const bulk = { tasks: [{ title: 'One' }, { title: 'Two' }] };
     const others = [
       await server.api.get('/api/tasks', from('192.0.2.30')),
@@ -243,10 +244,43 @@ describe('with the limits that nobody changed', () => {
       await server.api.post('/api/tasks/bulk', bulk, { token: accessToken, ...from('192.0.2.30') }),
     ];
     expect(others.map((answer) => [answer.status, leftOf(answer).burst, leftOf(answer).sustained])).toEqual([
-      [401, 299, 1199],
+      [401, 298, 1198], // the refresh counted here, too, before its token was read
       [200, 299, 1199],
       [201, 289, 1189], // a bulk costs 10
     ]);
+  });
+
+  it('200 sessions behind one address refresh at once, and who guesses tokens there is stopped', async () => {
+    const office = from('192.0.2.77');
+    const salt = 's'.repeat(43);
+    const { user } = await server.registerUser();
+    const sessions = await server.sql<{ uuid: string }>(
+      `INSERT INTO sessions (id, uuid, user_id, salt, rotated_at, expires_at, deleted_at)
+       SELECT n, gen_random_uuid(), (SELECT id FROM users WHERE uuid = $2), $1, now(), now() + interval '20 days',
+         CASE WHEN n > 200 THEN now() END
+       FROM generate_series(1, 212) n RETURNING uuid`,
+      salt,
+      user.id,
+    );
+    const tokens = sessions.map(({ uuid }) => server.app.get(RefreshTokens).make(uuid, 1, salt));
+    const refresh = (refreshToken: string) => server.api.post('/api/auth/refresh', { refreshToken }, office);
+    const [first = ''] = tokens;
+    const bent = first.slice(0, -2) + (first.endsWith('AA') ? 'BB' : 'AA');
+    expect(await statuses(6, () => refresh(bent))).toEqual([401, 401, 401, 401, 401, 429]);
+    const answers = await Promise.all(tokens.map(refresh));
+    const ended = answers.slice(200); // one has to log in again, and is not taken for a guesser
+    expect(new Set(answers.slice(0, 200).map(({ status }) => status))).toEqual(new Set([200]));
+    expect(new Set(ended.map(({ status }) => status))).toEqual(new Set([401]));
+    expect((await refresh(first)).status).toBe(200); // a second tab
+  });
+
+  it('a session changes its password at any address, limited by itself', async () => {
+    const [ada, bob] = [await server.registerUser('Ada'), await server.registerUser('Bob')];
+    const guess = ({ api }: Person, address: string) =>
+      api.post('/api/auth/password', { currentPassword: 'wrong', newPassword: 'a new battery staple' }, from(address));
+    let at = 0;
+    expect(await statuses(6, () => guess(ada, `192.0.2.${100 + ++at}`))).toEqual([401, 401, 401, 401, 401, 429]);
+    expect((await guess(bob, '192.0.2.101')).status).toBe(401);
   });
 
   it('probes and problems are not limited and say nothing of limits', async () => {
@@ -310,10 +344,7 @@ describe('in a dry run', () => {
     const line = { caller: `user:${user.id}`, tier: 'burst', msg: expect.stringContaining('RATE_LIMITED') };
     expect(warnings()).toEqual([line, line].map((expected) => expect.objectContaining(expected)));
     expect(await statuses(3, () => server.api.post('/api/auth/login', NOBODY))).toEqual([401, 401, 401]);
-    expect(warnings().slice(2)).toEqual([
-      expect.objectContaining({ caller: 'auth:127.0.0.1', tier: 'burst' }),
-      expect.objectContaining({ caller: 'auth:127.0.0.1', tier: 'burst' }),
-    ]);
+    expect(warnings().slice(2)).toEqual([expect.objectContaining({ caller: 'auth:login:127.0.0.1', tier: 'burst' })]);
   });
 });
 

@@ -1,9 +1,15 @@
 // Says how a route is limited; without it a request counts as one of its caller's.
 import { RouteSettings } from './route-settings.decorator.js';
 
+/**
+ * `standard`: by user, else by address. `register`, `login`: by address, more strictly, each in a count of its own.
+ * `password`: as strictly, by session.
+ */
+export type RouteLimit = 'standard' | 'register' | 'login' | 'password';
+
 export interface Limited {
-  /** `standard`: by user, else by address. `auth`: by address, more strictly, in a count of its own. Default `standard`. */
-  limit?: 'standard' | 'auth' | 'none';
+  /** Default `standard`: by user, else by address. */
+  limit?: RouteLimit | 'none';
   /** As how many requests one counts. Default 1. */
   cost?: number;
   /** As how many it counts with the query parameter `q`, which reads many rows. Default: as without. */

@@ -6,11 +6,12 @@ import { AppConfig, type Rate, type Rates } from '../../shared/config/app-config
 import { networkOf } from '../../shared/libs/network.js';
 import { RateLimiter, refusedTier, retryAfterOf, type Taking } from '../../shared/services/cache/rate-limiter.js';
 import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import type { RouteLimit } from '../decorators/limited.decorator.js';
 import { HttpErrors } from '../http.errors.js';
 
-export type LimitKind = 'standard' | 'auth';
+type RatesName = 'standard' | 'auth';
 
-/** The rates of a kind, and how RateLimit-Policy says them. */
+/** The rates of a name, and how RateLimit-Policy says them. */
 interface Limit {
   rates: Rates;
   policy: string;
@@ -23,7 +24,7 @@ interface Limit {
  */
 @Injectable()
 export class RequestLimits {
-  private readonly limits: Readonly<Record<LimitKind, Limit>>;
+  private readonly limits: Readonly<Record<RatesName, Limit>>;
 
   constructor(
     @InjectThrottlerOptions() { throttlers }: { throttlers: ThrottlerOptions[] },
@@ -31,19 +32,27 @@ export class RequestLimits {
     private readonly limiter: RateLimiter,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
-    const limitFor = (kind: LimitKind): Limit =>
-      limitOf({ burst: rateOf(throttlers, `${kind}-burst`), sustained: rateOf(throttlers, `${kind}-sustained`) });
+    const limitFor = (name: RatesName): Limit =>
+      limitOf({ burst: rateOf(throttlers, `${name}-burst`), sustained: rateOf(throttlers, `${name}-sustained`) });
     this.limits = { standard: limitFor('standard'), auth: limitFor('auth') };
   }
 
   /**
-   * Takes from both tiers of the caller or from none. Routes that let people in count by address: who asks is not known
-   * yet, or is what is guessed. All others count by user where the access token says one. Throws RATE_LIMITED.
+   * Takes from both tiers of the caller or from none. Routes that let people in count by address, each for itself: who asks
+   * is not known yet, or is what is guessed. The password of an account is guessed through one session. All others count by
+   * user where the access token says one. Throws RATE_LIMITED.
    */
-  count(request: FastifyRequest, reply: FastifyReply, kind: LimitKind, cost: number): void | Promise<void> {
-    if (kind === 'auth') return this.take(reply, `auth:${networkOf(request.ip)}`, kind, cost);
-    const userId = request.claims?.sub;
-    return this.take(reply, userId ? `user:${userId}` : `ip:${networkOf(request.ip)}`, kind, cost);
+  count(request: FastifyRequest, reply: FastifyReply, limit: RouteLimit, cost: number): void | Promise<void> {
+    const { claims, ip } = request;
+    if (limit === 'standard')
+      return this.take(reply, claims ? `user:${claims.sub}` : `ip:${networkOf(ip)}`, limit, cost);
+    const caller = limit === 'password' && claims ? claims.sid : networkOf(ip);
+    return this.take(reply, `auth:${limit}:${caller}`, 'auth', cost);
+  }
+
+  /** For a route that finds out by itself who asks, beside what `count` took before. Throws RATE_LIMITED. */
+  countAs(reply: FastifyReply, caller: string, rates: RatesName): void | Promise<void> {
+    return this.take(reply, caller, rates, 1);
   }
 
   /** For a request that its token's user was charged for, and that turns out to be a stranger's. Throws RATE_LIMITED. */
@@ -51,9 +60,9 @@ export class RequestLimits {
     return this.take(reply, `ip:${networkOf(request.ip)}`, 'standard', 1);
   }
 
-  private take(reply: FastifyReply, caller: string, kind: LimitKind, cost: number): void | Promise<void> {
+  private take(reply: FastifyReply, caller: string, rates: RatesName, cost: number): void | Promise<void> {
     if (this.config.rateLimits.mode === 'off') return;
-    const limit = this.limits[kind];
+    const limit = this.limits[rates];
     const taking = this.limiter.take(caller, limit.rates, cost);
     if (taking instanceof Promise) return taking.then((taken) => this.settle(reply, caller, limit, taken));
     this.settle(reply, caller, limit, taking);

@@ -326,8 +326,14 @@ export const envSchema = Joi.object({
     .description('enforce, dry-run (count and log, refuse nothing) or off'),
   RATE_LIMIT_BURST: rate('Short limit of every caller', '300/10'),
   RATE_LIMIT_SUSTAINED: rate('Long limit of every caller', '1200/60'),
-  AUTH_RATE_LIMIT_BURST: rate('Short limit of an address on register, login, refresh', '5/10'),
-  AUTH_RATE_LIMIT_SUSTAINED: rate('Long limit of an address on register, login, refresh', '10/60'),
+  AUTH_RATE_LIMIT_BURST: rate(
+    'Short limit of an address on register and on login, of a session on its password',
+    '5/10',
+  ),
+  AUTH_RATE_LIMIT_SUSTAINED: rate(
+    'Long limit of an address on register and on login, of a session on its password',
+    '10/60',
+  ),
   LOGIN_ACCOUNT_LIMIT: rate('Password checks for one account, from wherever they come', '10/900'),
 
   DOCS: Joi.string()

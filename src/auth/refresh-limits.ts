@@ -1,0 +1,30 @@
+// How often one may refresh: by session for whoever has a token of ours, by address for whoever guesses.
+import { Injectable } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RequestLimits } from '../common/limits/request-limits.js';
+import { networkOf } from '../shared/libs/network.js';
+import { RefreshTokens } from '../shared/services/security/refresh-tokens.js';
+import { SessionsRepository } from './sessions.repository.js';
+
+@Injectable()
+export class RefreshLimits {
+  constructor(
+    private readonly limits: RequestLimits,
+    private readonly tokens: RefreshTokens,
+    private readonly sessions: SessionsRepository,
+  ) {}
+
+  /** 200 people behind one address refresh without being in each other's way. Throws RATE_LIMITED. */
+  async count(request: FastifyRequest, reply: FastifyReply, presented: string): Promise<void> {
+    const sessionId = await this.sessionOf(presented);
+    if (sessionId === null) await this.limits.countAs(reply, `auth:refresh:${networkOf(request.ip)}`, 'auth');
+    else await this.limits.countAs(reply, `refresh:${sessionId}`, 'standard');
+  }
+
+  /** Null without a MAC of ours. An ended session counts for itself, too: many may end at once in one office. */
+  private async sessionOf(presented: string): Promise<string | null> {
+    const token = this.tokens.read(presented);
+    const salt = token && (await this.sessions.findSalt(token.sessionId));
+    return token && salt !== null && this.tokens.isGenuine(token, salt) ? token.sessionId : null;
+  }
+}
