@@ -111,7 +111,7 @@ it('no line holds the token of a signed link, however its download ends', async 
     [`/api/links/${token}?x=1`, {}, 200],
   ];
   for (const [path, headers, status] of ways)
-    expect([path, (await server.api.get(path, { headers })).status]).toEqual([path, status]);
+    expect([path, (await fetch(server.url + path, { headers })).status]).toEqual([path, status]);
   await ada.api.delete(`/api/files/${file.id}`);
   const last = await server.api.get(`/api/links/${token}`);
   expect([last.status, last.body.code]).toEqual([410, 'LINK_GONE']);
