@@ -120,7 +120,7 @@ describe('a body that does not come', () => {
   ])('%s', async (_what, lines, status) => {
     await expectAnswer(head(POST, ...lines), status);
     await expectAnswer(`${head('PATCH /api/tasks/x HTTP/1.1', ...lines)}{"tit`, status);
-    await expectAnswer(head('POST /nowhere HTTP/1.1', ...lines), status === 415 ? 404 : status);
+    await expectAnswer(head('POST /nowhere HTTP/1.1', ...lines), 404); // no route reads it
   });
 
   it('in chunks is cut with 408', async () => {

@@ -48,7 +48,7 @@ describe('a change is one statement, which decides everything', () => {
     );
     expect(texts).toEqual([expect.stringMatching(/^UPDATE tasks SET .*version = version \+ 1.* RETURNING \*$/)]);
     expect(texts[0]).toMatch(CONDITIONS);
-    expect(texts[0]).toMatch(/AND version = ANY\(\$\d+\)/);
+    expect(texts[0]).toMatch(/AND \(version = ANY\(\$\d+\)\) = \$\d+/);
   });
 
   it('without one, and a soft delete', async () => {
