@@ -117,7 +117,7 @@ function problemComponent(status: number, limited: boolean) {
   const codes = COMMON_CODES.filter((code) => errorCatalogue().get(code)?.status === status);
   return problem(describeProblem(status, codes), {
     ...(limited && RATE_LIMIT),
-    ...([423, 429, 503].includes(status) && refer('Retry-After')),
+    ...([404, 423, 429, 503].includes(status) && refer('Retry-After')), // 404: a thumbnail that is not made yet
     ...(status === 401 && refer('WWW-Authenticate')),
     ...(status === 409 && refer('Location')),
   });
