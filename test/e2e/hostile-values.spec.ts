@@ -120,7 +120,7 @@ describe('a JSON body', () => {
   it('without a type, or packed, is refused', async () => {
     expect(await post(withTitle('"x"'), {})).toBe('415 UNSUPPORTED_MEDIA_TYPE');
     const packed = await post(Buffer.from('1f8b08', 'hex'), { ...JSON_TYPE, 'content-encoding': 'gzip' });
-    expect(['400 INVALID_JSON', '415 UNSUPPORTED_MEDIA_TYPE']).toContain(packed);
+    expect(packed).toBe('415 CONTENT_ENCODING_UNSUPPORTED');
   });
 });
 
@@ -180,11 +180,14 @@ describe('a query', () => {
       '$1',
       '${7*7}',
       ':q',
-      '\u202e',
+      'a\u202eb',
       '😀',
     ])
       expect(await outcome({ method: 'GET', path: `/api/tasks?q=${encodeURIComponent(q)}` })).toBe('200');
     expect((await root.api.get<Page<Task>>(`/api/tasks?q=${encodeURIComponent('%')}`)).body.items).toEqual([]);
+    expect(await outcome({ method: 'GET', path: `/api/tasks?q=${encodeURIComponent('\u202e')}` })).toBe(
+      '400 VALIDATION_FAILED', // nothing that can be seen
+    );
   });
 });
 

@@ -33,10 +33,12 @@ suite('who has the Redis, but not the secrets,', () => {
 
   /** Each of them is in the cache then: the callers, and the two accounts as an administrator reads them. */
   async function readAll(): Promise<void> {
-    forgetHere(); // what this process has made itself, it does not look for in Redis
-    expect((await ada.api.get('/api/profile')).status).toBe(200);
-    for (const { user } of [ada, root]) expect((await root.api.get(`/api/users/${user.id}`)).status).toBe(200);
-    await until(async () => (await keysOf(`user:${ada.user.id}`)).length > 0, 'the values to be in Redis');
+    await until(async () => {
+      forgetHere(); // what this process has made itself, it does not look for in Redis
+      expect((await ada.api.get('/api/profile')).status).toBe(200);
+      for (const { user } of [ada, root]) expect((await root.api.get(`/api/users/${user.id}`)).status).toBe(200);
+      return (await keysOf(`user:${ada.user.id}`)).length > 0; // a process that has just started fills none at first
+    }, 'the values to be in Redis');
   }
 
   const keysOf = (part: string): Promise<string[]> => redis.ask((client) => client.keys(`holdfast:v:*${part}*`));

@@ -251,7 +251,7 @@ suite('over the machine’s RabbitMQ', () => {
       status: 'degraded',
       details: { broker: { status: 'degraded', kind: 'rabbitmq' } },
     });
-    expect(refused.log.filter((line) => line.includes('RabbitMQ is away'))).toHaveLength(1);
+    expect(refused.log.filter((line) => line.includes('RabbitMQ refuses the login'))).toHaveLength(1);
     expect(refused.log.join()).not.toContain('open-sesame');
   });
 });

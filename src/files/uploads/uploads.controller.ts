@@ -108,7 +108,10 @@ export class UploadsController {
     description:
       'It may take long, as long as bytes keep coming. With the last one the upload is a file, which `X-File-Id` names. ' +
       'What is refused for its type, as soon as the bytes show it, is gone.',
-    errors: [...ABSENT, UploadErrors.OFFSET_CONFLICT, ...REFUSED, UploadErrors.TOO_LONG],
+    errors: [
+      ...[...ABSENT, UploadErrors.OFFSET_CONFLICT, ...REFUSED],
+      ...[UploadErrors.TOO_LONG, UploadErrors.EXTENSION_UNSUPPORTED],
+    ],
   })
   append(
     @CurrentUser() actor: Actor,
@@ -129,7 +132,10 @@ export class UploadsController {
   })
   @Endpoint({
     summary: 'The same as PATCH, HEAD or DELETE, for who cannot send that',
-    errors: [...ABSENT, UploadErrors.OFFSET_CONFLICT, UploadErrors.FINISHED, ...REFUSED, UploadErrors.TOO_LONG],
+    errors: [
+      ...[...ABSENT, UploadErrors.OFFSET_CONFLICT, UploadErrors.FINISHED, ...REFUSED],
+      ...[UploadErrors.TOO_LONG, UploadErrors.EXTENSION_UNSUPPORTED],
+    ],
   })
   override(
     @CurrentUser() actor: Actor,
