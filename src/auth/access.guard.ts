@@ -1,11 +1,10 @@
 // The global guard: no route without an access token, but those that say so; no permission that the role has not.
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyRequest } from 'fastify';
 import { REQUIRES } from '../common/decorators/endpoint.decorator.js';
 import { IS_PUBLIC } from '../common/decorators/public.decorator.js';
 import { HttpErrors } from '../common/http.errors.js';
-import { RequestLimits } from '../common/limits/request-limits.js';
 import { can, type Permission } from '../common/permissions.js';
 import { type Principal, Principals } from './principals.js';
 
@@ -22,29 +21,22 @@ export class AccessGuard implements CanActivate {
   constructor(
     private readonly reflector: Reflector,
     private readonly principals: Principals,
-    private readonly limits: RequestLimits,
   ) {}
 
   /** Answers without a promise when the session is remembered, as it mostly is. */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rule = this.ruleOf(context);
     if (rule.isPublic === true) return true;
-    const http = context.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
     const { claims } = request;
     if (rule.isPublic === 'optional' && request.headers.authorization === undefined) return true;
     if (claims === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
     if (claims === null) throw invalidToken();
-    const found = this.principals.find(claims);
-    const admit = (principal: Principal | null) =>
-      principal ? isAllowed(request, rule, principal) : this.refuseEnded(request, http.getResponse<FastifyReply>());
-    return found instanceof Promise ? found.then(admit) : admit(found);
-  }
-
-  /** The user of an ended session was charged already; a flood of its tokens has to end for its address, too. */
-  private async refuseEnded(request: FastifyRequest, reply: FastifyReply): Promise<never> {
-    await this.limits.countStranger(request, reply);
-    throw invalidToken();
+    // While a body was waited for, the session may have ended; without one, what the hook found is of this moment.
+    const found = (request.body === undefined && request.principal) || this.principals.find(claims);
+    return found instanceof Promise
+      ? found.then((principal) => isAllowed(request, rule, principal))
+      : isAllowed(request, rule, found);
   }
 
   /** Metadata look-ups walk prototype chains: once for each route is enough. */
@@ -63,7 +55,9 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-function isAllowed(request: FastifyRequest, { requires }: Rule, principal: Principal): true {
+/** Null for a session that has ended since the token was read. */
+function isAllowed(request: FastifyRequest, { requires }: Rule, principal: Principal | null): true {
+  if (!principal) throw invalidToken();
   request.user = principal;
   if (requires && !can(principal, requires)) throw HttpErrors.FORBIDDEN(requires);
   return true;

@@ -22,7 +22,8 @@ const MOST_TOKENS = 10_000;
 /** A request with a known token costs two look-ups: of its claims, whose signature was checked, and of its session. */
 @Injectable()
 export class Principals {
-  private readonly claims = new LRUCache<string, AccessClaims>({ max: MOST_TOKENS });
+  /** False for a token whose session has ended, which is for good. */
+  private readonly claims = new LRUCache<string, AccessClaims | false>({ max: MOST_TOKENS });
 
   constructor(
     private readonly sessions: SessionsRepository,
@@ -31,13 +32,14 @@ export class Principals {
     private readonly config: AppConfig,
   ) {}
 
-  /** The claims of a token that was verified before; null: it has expired since, undefined: it was not. */
+  /** The claims of a token that was verified before; null: it or its session has ended since, undefined: it was not. */
   findClaims(token: string): AccessClaims | null | undefined {
     const claims = this.claims.get(token);
-    return claims && claims.exp * 1000 <= this.clock.now() ? null : claims;
+    if (claims === undefined) return undefined;
+    return claims && claims.exp * 1000 > this.clock.now() ? claims : null;
   }
 
-  remember(token: string, claims: AccessClaims): void {
+  remember(token: string, claims: AccessClaims | false): void {
     this.claims.set(token, claims);
   }
 

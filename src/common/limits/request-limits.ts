@@ -55,11 +55,6 @@ export class RequestLimits {
     return this.take(reply, caller, rates, 1);
   }
 
-  /** For a request that its token's user was charged for, and that turns out to be a stranger's. Throws RATE_LIMITED. */
-  countStranger(request: FastifyRequest, reply: FastifyReply): void | Promise<void> {
-    return this.take(reply, `ip:${networkOf(request.ip)}`, 'standard', 1);
-  }
-
   private take(reply: FastifyReply, caller: string, rates: RatesName, cost: number): void | Promise<void> {
     if (this.config.rateLimits.mode === 'off') return;
     const limit = this.limits[rates];
