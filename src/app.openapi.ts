@@ -72,7 +72,7 @@ function complete(method: Method, operation: Operation): void {
 const BODY_PROBLEMS = [HttpErrors.UNSUPPORTED_MEDIA_TYPE.code, HttpErrors.CONTENT_ENCODING_UNSUPPORTED.code];
 
 /** Characters that a line of the committed file may have, without its indent. */
-const LINE = 160;
+const LINE = 240;
 
 function describeConditionalGet(operation: Operation): void {
   const description = 'A known ETag: 304 when it is still current';
@@ -111,7 +111,7 @@ function dropDefaults(schema: object): void {
   for (const property of Object.values(properties)) delete property.default;
 }
 
-/** As the committed file has it: what fits into a line stands in one. */
+/** As the committed file has it: what fits into a line stands in one, and so do short neighbours. */
 export function printOpenApi(value: unknown, indent = ''): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const deeper = `${indent} `;
@@ -121,7 +121,18 @@ export function printOpenApi(value: unknown, indent = ''): string {
   const [open, close] = Array.isArray(value) ? '[]' : '{}';
   const line = `${open}${members.join(', ')}${close}`;
   if (line.length <= LINE && !line.includes('\n')) return line;
-  return `${open}\n${members.map((member) => deeper + member).join(',\n')}\n${indent}${close}`;
+  return `${open}\n${deeper}${fillLines(members).join(`,\n${deeper}`)}\n${indent}${close}`;
+}
+
+/** Joins neighbours as long as they fit into a line; a member of several lines stays alone. */
+function fillLines(members: readonly string[]): string[] {
+  const lines: string[] = [];
+  for (const member of members) {
+    const joined = `${lines.at(-1) ?? ''}, ${member}`;
+    if (lines.length > 0 && joined.length <= LINE && !joined.includes('\n')) lines[lines.length - 1] = joined;
+    else lines.push(member);
+  }
+  return lines;
 }
 
 /** So that a committed document changes only where the contract does. */
