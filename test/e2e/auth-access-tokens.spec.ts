@@ -40,6 +40,10 @@ it('a token made anew with the secret is accepted, so the forgeries below fail f
   expect((await profile(forge({}, { jti: 'another' }))).status).toBe(200);
 });
 
+it('a token of a machine whose clock is a few seconds ahead is accepted', async () => {
+  expect((await profile(forge({}, { iat: Math.floor(Date.now() / 1000) + 10 }))).status).toBe(200);
+});
+
 describe('a forged token is refused', () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const now = Math.floor(Date.now() / 1000);
@@ -73,6 +77,9 @@ describe('a forged token is refused', () => {
     'without a type': () => forge({ typ: undefined }, {}),
     'of another type': () => forge({ typ: 'JWT' }, {}),
     'that is not valid yet': () => forge({}, { nbf: now + 1_000 }),
+    'that is made in the future': () => forge({}, { iat: now + 600, exp: now + 1_000 }),
+    'with an extension that must be understood': () => forge({ crit: ['bound'], bound: true }, {}),
+    'with an empty list of such extensions': () => forge({ crit: [] }, {}),
     'of another session': () => forge({}, { sid: '00000000-0000-7000-8000-000000000000' }),
     'without claims': () => {
       const text = `${encode(genuine.header)}.${encode(null)}`;

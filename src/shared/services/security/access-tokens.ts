@@ -17,12 +17,18 @@ export const ACCESS_TOKEN_ISSUER = 'holdfast';
 export const ACCESS_TOKEN_AUDIENCE = 'holdfast-api';
 /** RFC 9068, 2.1. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
+/** How far the clock of the machine that signed a token may be ahead of ours. */
+const CLOCK_TOLERANCE_MS = 60_000;
 
-/** One of another type, or without an end, is no access token, even when it is signed with the same secret. */
-function isAccessToken(type: string | undefined, claims: unknown): claims is AccessClaims {
+/**
+ * One of another type, or without an end, is no access token, even when it is signed with the same secret. Nor is one
+ * with `crit`: it names extensions that whoever reads the token must understand (RFC 7515, 4.1.11), and we know none.
+ */
+function isAccessToken(header: jwt.JwtHeader | undefined, claims: unknown): claims is AccessClaims {
   const { sub, sid, iat, exp } = claims as Partial<AccessClaims>;
   const hasIds = typeof sub === 'string' && typeof sid === 'string';
-  return type === ACCESS_TOKEN_TYPE && hasIds && Number.isInteger(iat) && Number.isInteger(exp);
+  const isOurs = header?.typ === ACCESS_TOKEN_TYPE && header.crit === undefined;
+  return isOurs && hasIds && Number.isInteger(iat) && Number.isInteger(exp);
 }
 
 @Injectable()
@@ -49,9 +55,11 @@ export class AccessTokens {
     });
   }
 
-  /** For a token whose signature, issuer and audience are right: it is an access token of ours that has not expired. */
+  /** For a token whose signature, issuer and audience are right: it is an access token of ours, made by now and not expired. */
   isValid(token: string, claims: unknown): claims is AccessClaims {
-    const type = jwt.decode(token, { complete: true })?.header.typ;
-    return isAccessToken(type, claims) && claims.exp * 1000 > this.clock.now();
+    const header = jwt.decode(token, { complete: true })?.header;
+    if (!isAccessToken(header, claims)) return false;
+    const now = this.clock.now();
+    return claims.iat * 1000 <= now + CLOCK_TOLERANCE_MS && claims.exp * 1000 > now;
   }
 }
