@@ -220,10 +220,24 @@ describe('an e-mail address', () => {
     ['ad\u200ba@example.com', 'hasNoHidden'],
     ['ada@exam\u00adple.com', 'hasNoHidden'],
     ['\u202emoc.elpmaxe@ada', 'hasNoHidden'],
+    ['ad\u2800a@example.com', 'hasNoHidden'],
+    ['ad\u3000a@example.com', 'hasNoBlanks'],
+    ['ﬁona@example.com', 'isPlainForm'],
   ])('%j is refused: %s', async (email, rule) => {
     const { status, body } = await register(email);
     expect([status, body.errors?.map((error) => error.rule)]).toEqual([400, [rule]]);
   });
+});
+
+it('an account whose names are older than the rules against look-alikes is read, logged in to and changed', async () => {
+  const bob = await server.registerUser('Bob');
+  const [email, username] = ['ｂｏ\u2800b\u3000ﬁ@example.com', 'ｂｏｂ \u2800  x'];
+  await server.sql('UPDATE users SET email = $1, username = $2 WHERE uuid = $3', email, username, bob.user.id);
+  const again = await server.login(email);
+  expect(again.user).toMatchObject({ id: bob.user.id, email, username });
+  expect((await again.api.patch('/api/profile', { name: 'Robert' })).body).toMatchObject({ name: 'Robert', username });
+  const { status, body } = await again.api.patch<Problem>('/api/profile', { username });
+  expect([status, body.errors?.map(({ field, rule }) => [field, rule])]).toEqual([400, [['username', 'hasNoHidden']]]);
 });
 
 describe('a password that guessers try first is refused with its rule', () => {

@@ -214,6 +214,27 @@ describe('a row', () => {
     ]);
   });
 
+  it('with a look-alike of another identity is refused, with the column and the reason', () => {
+    const rows = [
+      'ad\u3000a@example.com,',
+      ',a  b',
+      ',a\u00a0b',
+      'ﬁ@example.com,',
+      ',ｂｏｂ',
+      ',b\u2800ob',
+      '"""a b""@example.com",',
+    ];
+    expect(reasonsOf(`email,username\n${rows.join('\n')}\n`)).toEqual([
+      '1 email BLANKS',
+      '2 username BLANKS',
+      '3 username BLANKS',
+      '4 email VARIANTS',
+      '5 username VARIANTS',
+      '6 username HIDDEN',
+      '7 email BLANKS',
+    ]);
+  });
+
   it('of separators alone is none: not counted, not rejected', () => {
     const rows = read('email;name;age\n;;\nada@example.com;Ada;30\n;;\n  ;;\n"";;""\nbob@example.com;Bob;31\n;;\n;;');
     expect(rows).toMatchObject([{ email: 'ada@example.com' }, { email: 'bob@example.com' }]);
@@ -235,6 +256,12 @@ describe('a row', () => {
       '\u200d',
       '\u3164',
       '\u202e',
+      '\u2800',
+      '\u3000',
+      '  ',
+      'ﬁ',
+      'ｂ',
+      'ำ',
       '\u0007',
       'ü',
       '\0',

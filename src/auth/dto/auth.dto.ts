@@ -1,6 +1,6 @@
 // Everything the outside sees of logging in.
 import { ApiProperty } from '@nestjs/swagger';
-import { EmailField, PasswordField, TextField } from '../../common/decorators/fields.decorator.js';
+import { EmailField, KnownEmailField, PasswordField, TextField } from '../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
 import { UserDto } from '../../users/dto/user.dto.js';
 import type { Session } from '../session.entity.js';
@@ -17,7 +17,7 @@ export class RegisterDto {
 }
 
 export class LoginDto {
-  @EmailField({ example: 'ada@example.com' })
+  @KnownEmailField({ example: 'ada@example.com' })
   email!: string;
 
   @PasswordField({ min: 1, example: 'correct horse battery staple' })

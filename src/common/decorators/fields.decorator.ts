@@ -19,12 +19,12 @@ import {
   ValidateIf,
   ValidateNested,
 } from 'class-validator';
+import { EMAIL_RULES, USERNAME_RULES } from '../../shared/libs/identity.js';
 import {
   cleanEmail,
   cleanText,
   hasAtLeast,
   hasAtMost,
-  hasNoHidden,
   isEmailAddress,
   isSingleLine,
   isStorableText,
@@ -87,12 +87,12 @@ function textRules(min: number, max: number, each = false): PropertyDecorator[] 
   ];
 }
 
+const singleLine = (each: boolean): PropertyDecorator =>
+  textRule('isSingleLine', isSingleLine, 'be one line, without control characters', each);
+
 /** What text in one line keeps as well. */
 function lineRules(each = false): PropertyDecorator[] {
-  return [
-    textRule('isSingleLine', isSingleLine, 'be one line, without control characters', each),
-    textRule('isVisible', isVisible, 'hold something that can be seen', each),
-  ];
+  return [singleLine(each), textRule('isVisible', isVisible, 'hold something that can be seen', each)];
 }
 
 interface TextOptions extends FieldOptions {
@@ -128,26 +128,29 @@ export function PasswordField(options: FieldOptions & { min?: number }): Propert
   return field(schema, textRules(min, MAX_PASSWORD), rest);
 }
 
-/** Whoever reads it must be able to tell it from any other. */
-const noHidden = textRule(
-  'hasNoHidden',
-  hasNoHidden,
-  'not hold characters that cannot be seen: controls, joiners, fillers, marks of direction',
-  false,
-);
+const identityRules = (rules: typeof EMAIL_RULES): PropertyDecorator[] =>
+  rules.map(({ name, isKept, demand }) => textRule(name, isKept, demand, false));
+
+const EMAIL: ApiPropertyOptions = { type: 'string', format: 'email', maxLength: MAX_EMAIL };
 
 /** In lower case and normal form C, the domain in ASCII. */
 export function EmailField(options: FieldOptions): PropertyDecorator {
-  const schema: ApiPropertyOptions = { type: 'string', format: 'email', maxLength: MAX_EMAIL };
+  const rules = [...textRules(0, MAX_EMAIL), ...identityRules(EMAIL_RULES)];
+  return applyDecorators(field(EMAIL, rules, options), onText(cleanEmail));
+}
+
+/** The address of an account that exists: it may be older than the rules of EmailField. */
+export function KnownEmailField(options: FieldOptions): PropertyDecorator {
   const isAddress = textRule('isEmail', isEmailAddress, 'be an email', false);
-  return applyDecorators(field(schema, [...textRules(0, MAX_EMAIL), noHidden, isAddress], options), onText(cleanEmail));
+  const rules = [...textRules(0, MAX_EMAIL), singleLine(false), isAddress];
+  return applyDecorators(field(EMAIL, rules, options), onText(cleanEmail));
 }
 
 const MAX_USERNAME = 50;
 
-/** One line, without anything that cannot be seen. */
+/** One line, which looks like no other username. */
 export function UsernameField(options: FieldOptions): PropertyDecorator {
-  return applyDecorators(TextField({ ...options, max: MAX_USERNAME }), noHidden);
+  return applyDecorators(TextField({ ...options, max: MAX_USERNAME }), ...identityRules(USERNAME_RULES));
 }
 
 export function IntField({ min, max, ...options }: FieldOptions & { min: number; max: number }): PropertyDecorator {

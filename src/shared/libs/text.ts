@@ -48,11 +48,13 @@ export const MAX_EMAIL = 254;
 /** Control characters, and Unicode's two separators of lines: in one line they break logs, headers and tables. */
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
-/** Nothing is drawn for these, or they turn the direction of others: two names that differ in them look the same. */
-const HIDDEN = /[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2028\u2029]/u;
-
-/** Anything but blanks, hidden characters, the empty braille pattern and the empty note head. */
-const VISIBLE = /[^\p{White_Space}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800\u{1d159}]/u;
+/**
+ * Nothing is drawn for these, or they turn the direction of others. What Unicode has no property for: the empty braille
+ * pattern and note head, the blanks among hieroglyphs, and the Khitan filler.
+ */
+const UNSEEN = String.raw`\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u{16fe4}\u2028\u2029\u2800\u{1d159}\u{13441}\u{13442}`;
+const HIDDEN = new RegExp(`[${UNSEEN}]`, 'u');
+const VISIBLE = new RegExp(`[^\\p{White_Space}${UNSEEN}]`, 'u');
 
 /** False when a control character or a line break is in it. */
 export function isSingleLine(text: string): boolean {
@@ -75,11 +77,12 @@ export function isVisible(text: string): boolean {
  */
 export function cleanEmail(raw: string): string {
   const text = cleanText(raw, MAX_EMAIL);
-  if (!hasAtMost(MAX_EMAIL, text) || !hasNoHidden(text)) return text;
+  if (!hasAtMost(MAX_EMAIL, text)) return text;
   const address = normalize(text.toLowerCase()); // J\u030c has no composed form, j\u030c has
   const at = address.lastIndexOf('@') + 1;
   const domain = address.slice(at);
-  if (domain.includes('%')) return address; // no domain has one, but domainToASCII would decode it
+  // No domain has either, but domainToASCII would decode the one and drop the other.
+  if (domain.includes('%') || !hasNoHidden(domain)) return address;
   return address.slice(0, at) + (domainToASCII(domain) || domain);
 }
 

@@ -1,12 +1,11 @@
 // Rows of an import: the same rules as for POST /api/users, without Nest. Pure; a test holds the two together.
 import { createHash } from 'node:crypto';
 import { v7 as uuidV7 } from 'uuid';
+import { EMAIL_RULES, USERNAME_RULES } from '../../shared/libs/identity.js';
 import {
   cleanEmail,
   cleanText,
   hasAtMost,
-  hasNoHidden,
-  isEmailAddress,
   isSingleLine,
   isStorableText,
   isStreamSafe,
@@ -50,10 +49,21 @@ export const REASONS = {
   TOO_MANY_MARKS: 'It puts more than 30 combining marks on one character.',
   NOT_ONE_LINE: 'It holds a line break or another control character.',
   HIDDEN: 'It holds characters that cannot be seen, such as a zero-width space.',
+  BLANKS: 'It holds blanks that are not single spaces between other characters; an e-mail address may have none.',
+  VARIANTS: 'It holds fullwidth or halfwidth characters, ligatures, superscripts or other variants of plain ones.',
   EMAIL_TAKEN: 'This e-mail address belongs to another account, or stands in an earlier row.',
   USERNAME_TAKEN: 'This username belongs to another account, or stands in an earlier row.',
 } as const;
 export type Reason = keyof typeof REASONS;
+
+const REASON_OF_RULE = {
+  hasNoHidden: 'HIDDEN',
+  hasPlainBlanks: 'BLANKS',
+  hasNoBlanks: 'BLANKS',
+  isEmail: 'NOT_AN_EMAIL',
+  isPlainForm: 'VARIANTS',
+} as const;
+const IDENTITY_RULES = { email: EMAIL_RULES, username: USERNAME_RULES, name: [] };
 
 const MOST_HOBBIES = 50;
 const MAX_LENGTHS = { email: MAX_EMAIL, username: 50, name: 100, age: 3, hobbies: 100 };
@@ -93,10 +103,8 @@ function readCells(cells: Cells, refuse: Refuse): Omit<ImportedUser, 'uuid'> {
     const cell = unguardCell(cells.get(column) ?? '');
     if (isBlank(cell)) return null;
     const value = column === 'email' ? cleanEmail(cell) : cleanText(cell, MAX_LENGTHS[column]);
-    const fault = faultOfText(value, MAX_LENGTHS[column]);
+    const fault = faultOfText(value, MAX_LENGTHS[column]) ?? faultOfIdentity(value, IDENTITY_RULES[column]);
     if (fault) refuse(column, fault);
-    else if (column !== 'name' && !hasNoHidden(value)) refuse(column, 'HIDDEN');
-    else if (column === 'email' && !isEmailAddress(value)) refuse(column, 'NOT_AN_EMAIL');
     return value;
   };
   return {
@@ -138,4 +146,9 @@ function faultOfText(text: string, max: number): Reason | null {
   if (!isStreamSafe(text)) return 'TOO_MANY_MARKS';
   if (!isSingleLine(text)) return 'NOT_ONE_LINE';
   return isVisible(text) ? null : 'EMPTY';
+}
+
+function faultOfIdentity(text: string, rules: typeof EMAIL_RULES): Reason | null {
+  const broken = rules.find(({ isKept }) => !isKept(text));
+  return broken ? REASON_OF_RULE[broken.name] : null;
 }
