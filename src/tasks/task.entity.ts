@@ -19,6 +19,7 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 @Index('tasks_due', { synchronize: false })
 @Index('tasks_status_due', { synchronize: false })
 @Index('tasks_text', { synchronize: false }) // trigrams, where PostgreSQL has them
+@Index('tasks_purge', ['id'], { where: 'deleted_at IS NOT NULL' })
 @Index('tasks_deleted', ['createdAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 export class Task extends BaseEntityCustom {
   /** `users.id`, by the table's name: rooms do not import each other. */

@@ -117,7 +117,12 @@ export class TasksController {
   }
 
   @Delete(':id')
-  @Endpoint({ summary: 'Delete a task (softly)', conditional: true, errors: [TaskErrors.NOT_FOUND] })
+  @Endpoint({
+    summary: 'Delete a task (softly)',
+    description: 'It goes for good TASK_RETENTION days later.',
+    conditional: true,
+    errors: [TaskErrors.NOT_FOUND],
+  })
   async delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
     await this.tasks.deleteOwned(actor, id, expected);
   }

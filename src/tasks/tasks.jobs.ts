@@ -1,5 +1,6 @@
 // The tasks' jobs in words; who does them stands in handlers/.
 import { exponential } from '../shared/libs/backoff.js';
+import { defineCleanup } from '../workers/cleanup/cleanup.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 
@@ -15,3 +16,5 @@ export const RenderTaskReport = defineJob({
   requestable: 'anyone',
   uniqueKey: (_payload, owner) => owner?.id ?? '',
 });
+
+export const TasksCleanup = defineCleanup('tasks.cleanup', '57 3 * * *');

@@ -3,6 +3,7 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';
 import { ReportHandler } from './handlers/report.handler.js';
+import { TasksCleanupHandler } from './handlers/tasks-cleanup.handler.js';
 import { Task } from './task.entity.js';
 import { TasksController } from './tasks.controller.js';
 import { TasksRepository } from './tasks.repository.js';
@@ -11,6 +12,6 @@ import { TasksService } from './tasks.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Task]), FilesModule],
   controllers: [TasksController],
-  providers: [TasksRepository, TasksService, ReportHandler],
+  providers: [TasksRepository, TasksService, ReportHandler, TasksCleanupHandler],
 })
 export class TasksModule {}

@@ -5,7 +5,7 @@ import { v7 as uuidV7 } from 'uuid';
 import type { ExpectedVersions } from '../common/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/permissions.js';
-import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
 import { type Rendered, renderPage, renderResource } from '../common/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
@@ -155,9 +155,15 @@ export class TasksRepository extends BaseRepository<Task> {
     );
   }
 
-  /** Whether this owner has or had a task; a deleted one counts. */
-  hasEverOwned(ownerKey: string): Promise<boolean> {
-    return this.rows().withDeleted().where({ ownerId: ownerKey }).getExists();
+  /** Whether this owner has or had a task: their count begins with the first, and stays when all are purged. */
+  async hasEverOwned(ownerKey: string): Promise<boolean> {
+    return (await this.findCount(ownerKey)) !== null;
+  }
+
+  /** Deletes for good those of the range that were deleted more than `days` ago. No other table refers to a task. */
+  purge(range: KeyRange, days: number): Promise<Purged> {
+    const isOver = `old.deleted_at < now() - $4::integer * interval '1 day'`;
+    return this.purgeRange(range, isOver, [days], 'deleted_at IS NOT NULL');
   }
 
   /** Anyone's. Throws NOT_FOUND unless deleted, QUOTA_EXCEEDED of the owner. */
@@ -200,12 +206,17 @@ export class TasksRepository extends BaseRepository<Task> {
   /** After a trigger has counted what came back. */
   private async expectWithinQuota(ownerId: string): Promise<void> {
     const { taskQuota } = this.tools.config.quotas;
+    if (((await this.findCount(ownerId)) ?? 0) > taskQuota) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
+  }
+
+  /** Of the living. */
+  private async findCount(ownerKey: string): Promise<number | null> {
     const [row] = await this.transaction.query<{ tasks: number }>({
       name: 'tasks-count',
       text: 'SELECT tasks FROM task_counts WHERE owner_id = $1',
-      values: [ownerId],
+      values: [ownerKey],
     });
-    if ((row?.tasks ?? 0) > taskQuota) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
+    return row?.tasks ?? null;
   }
 
   private list(query: ListTasksQuery, scope: string, values: Record<string, string>): Promise<Page<Task>> {

@@ -16,6 +16,7 @@ beforeAll(async () => {
     SESSION_RETENTION: '3',
     LINK_RETENTION: '3',
     AUDIT_RETENTION: '3',
+    TASK_RETENTION: '3',
     REFRESH_IDLE_TTL: '86400',
   });
   root = await server.makeAdmin();
@@ -37,7 +38,7 @@ async function run(schedule: string): Promise<unknown> {
 
 it('the schedules are there, and run daily', async () => {
   const { body } = await root.api.get<Page<{ name: string; nextRunAt: string }>>('/api/schedules');
-  for (const name of ['sessions.cleanup', 'links.cleanup', 'audit.cleanup']) {
+  for (const name of ['sessions.cleanup', 'links.cleanup', 'audit.cleanup', 'tasks.cleanup']) {
     const schedule = body.items.find((one) => one.name === name);
     expect(Date.parse(schedule?.nextRunAt ?? '') - Date.now()).toBeLessThanOrEqual(DAY_MS);
   }
@@ -98,4 +99,27 @@ it('lines of the audit log go after AUDIT_RETENTION days', async () => {
   expect(await run('audit.cleanup')).toEqual({ deleted: 1 });
   const left = await server.sql<{ action: string }>(`SELECT action FROM audit_log WHERE action IN ('old', 'young')`);
   expect(left).toEqual([{ action: 'young' }]);
+});
+
+it('tasks go TASK_RETENTION days after they were deleted, more than one batch of them; the others may come back', async () => {
+  const ada = await server.registerUser();
+  const add = (days: number, count: number, title: string, deleted: string) =>
+    server.sql(
+      `INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, deleted_at)
+       SELECT $1::bigint + n, gen_random_uuid(), u.id, u.uuid, $3, ${deleted} FROM users u, generate_series(1, $4) n WHERE u.uuid = $2`,
+      keyOf(days, count), ada.user.id, title, count,
+    ); // prettier-ignore
+  const { body: task } = await ada.api.post<{ id: string }>('/api/tasks', { title: 'kept: lives' });
+  await add(11, 2_500, 'deleted', ago(3.1));
+  await add(10, 2, 'kept: deleted lately', ago(2.9));
+  await add(9, 2, 'kept: lives', 'NULL');
+  expect(await run('tasks.cleanup')).toEqual({ deleted: 2_500 });
+  const left = await server.sql<{ title: string; id: string }>(
+    'SELECT title, min(uuid::text) AS id FROM tasks WHERE owner_uuid = $1 GROUP BY 1 ORDER BY 1',
+    ada.user.id,
+  );
+  expect(left.map(({ title }) => title)).toEqual(['kept: deleted lately', 'kept: lives']);
+  expect((await root.api.post(`/api/tasks/${left[0]?.id}/restore`)).status).toBe(200);
+  expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(200);
+  expect(await run('tasks.cleanup')).toEqual({ deleted: 0 });
 });

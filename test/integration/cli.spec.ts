@@ -171,6 +171,9 @@ describe('seed', () => {
     expect((await run(['seed'])).code).toBe(0);
     expect(await tasks(false)).toEqual(made.filter(({ email }) => email === DEMO[0]));
     expect(await tasks(true)).toEqual(made.filter(({ email }) => email === DEMO[1]));
+    await client.query('DELETE FROM tasks WHERE deleted_at IS NOT NULL'); // as their cleanup does
+    expect((await run(['seed'])).code).toBe(0);
+    expect(await tasks(false)).toEqual(made.filter(({ email }) => email === DEMO[0]));
   });
 
   it('refuses in production', async () => {

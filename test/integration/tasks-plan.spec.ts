@@ -160,6 +160,15 @@ describe('page 1 and page 10,000 cost the same', () => {
   });
 });
 
+it('the cleanup reads deleted tasks, and no living one', async () => {
+  const purge = await statementOf(() =>
+    repositories.tasks.purge({ after: '0', below: String(TASKS), most: 1_000 }, 30),
+  );
+  const plan = await explain(client, purge);
+  expect(nodesOf(plan).map((node) => node['Index Name'])).toContain('tasks_purge');
+  expect(rowsReadBy(plan)).toBeLessThanOrEqual(4_000); // each of the range in the index, the table, and twice among those found
+});
+
 describe('a search', () => {
   const search = (q: string) =>
     statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort: '-createdAt', q }));

@@ -125,21 +125,23 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
 
   /**
    * Deletes for good the rows of the range that meet `isOver`, SQL on the alias `old` with values from $4 on. Rows are read
-   * by their key, so each costs the same, over or not.
+   * by their key, so each costs the same, over or not. `among`: SQL; the range counts these rows alone, by an index of them. An
+   * array, since a join would read every row that may be over for each range.
    */
   protected async purgeRange(
     { after, below, most }: KeyRange,
     isOver: string,
     values: readonly unknown[],
+    among = 'true',
   ): Promise<Purged> {
     const table = this.transaction.manager.connection.getMetadata(this.entity).tableName;
     const [row] = await this.transaction.query<Purged & Record<string, unknown>>({
       name: `${table}-purge`,
       text: `
         WITH stretch AS (
-          SELECT id FROM ${table} WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3
+          SELECT id FROM ${table} WHERE id > $1 AND id < $2 AND ${among} ORDER BY id LIMIT $3
         ), gone AS (
-          DELETE FROM ${table} AS old USING stretch WHERE old.id = stretch.id AND (${isOver}) RETURNING old.id
+          DELETE FROM ${table} AS old WHERE old.id = ANY (ARRAY(SELECT id FROM stretch)) AND (${isOver}) RETURNING old.id
         )
         SELECT max(id) AS last, (SELECT count(*) FROM gone)::integer AS deleted FROM stretch`,
       values: [after, below, most, ...values],

@@ -109,6 +109,7 @@ export abstract class AppConfig {
   };
   /** Days after which what has ended is deleted for good. */
   abstract readonly retention: {
+    readonly taskDays: number;
     readonly sessionDays: number;
     readonly linkDays: number;
     readonly auditDays: number;
@@ -253,6 +254,7 @@ export function toAppConfig(env: Env): AppConfig {
     },
     quotas: { taskQuota: env.TASK_QUOTA, linkQuota: env.LINK_QUOTA, sessionQuota: env.SESSION_QUOTA },
     retention: {
+      taskDays: env.TASK_RETENTION,
       sessionDays: env.SESSION_RETENTION,
       linkDays: env.LINK_RETENTION,
       auditDays: env.AUDIT_RETENTION,

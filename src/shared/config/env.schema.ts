@@ -199,6 +199,14 @@ export const envSchema = Joi.object({
       'Finished jobs are deleted after so many days; dead letters stay until they are replayed or discarded',
     ),
   TASK_QUOTA: Joi.number().integer().min(1).default(100_000).description('How many tasks one user may have'),
+  TASK_RETENTION: Joi.number()
+    .integer()
+    .min(1)
+    .max(3_650)
+    .default(30)
+    .description(
+      'Deleted tasks are deleted for good after so many days; until then administrators may bring them back',
+    ),
   LINK_QUOTA: Joi.number()
     .integer()
     .min(1)
@@ -449,6 +457,7 @@ export interface Env {
   JOB_QUOTA: number;
   JOB_RUNNING_QUOTA: number;
   TASK_QUOTA: number;
+  TASK_RETENTION: number;
   LINK_QUOTA: number;
   SESSION_QUOTA: number;
   SESSION_RETENTION: number;
