@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { SNIFFED_BYTES } from '../../src/files/blobs/media-type.js';
 import type { UsageDto } from '../../src/files/dto/file.dto.js';
 import { FileStorage } from '../../src/files/storage/file-storage.js';
 import { TidyHandler } from '../../src/files/upkeep/tidy.handler.js';
@@ -405,12 +406,30 @@ describe('with limits', () => {
     expect(await house.usage()).toEqual([0, 0]);
     const created = await tus.send('POST', '/api/uploads', { 'upload-length': '4900', 'upload-metadata': metadata({ bucket: 'pictures' }) }, text); // prettier-ignore
     expect(refusal(created)).toBe('415 FILE_TYPE_NOT_ALLOWED');
-    const picture = Buffer.concat([Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex'), randomBytes(4_200)]); // prettier-ignore
-    const allowed = await tus.begin(4_900, { bucket: 'pictures' });
-    expect((await tus.patch(allowed, 0, picture)).status).toBe(204);
-    await tus.send('DELETE', allowed);
+    const head = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex');
+    for (const rest of [Buffer.alloc(4_200), Buffer.alloc(4_200, 0xff)]) {
+      const allowed = await tus.begin(4_900, { bucket: 'pictures' });
+      expect((await tus.patch(allowed, 0, Buffer.concat([head, rest]))).status).toBe(204);
+      await tus.send('DELETE', allowed);
+    }
     expect([await house.usage(), await house.count('upload_segments')]).toEqual([[0, 0], 0]);
   });
+
+  it.each([SNIFFED_BYTES - 1, SNIFFED_BYTES, SNIFFED_BYTES + 1])(
+    'no type is refused for a character that is cut where a request ends: after %d bytes',
+    async (first) => {
+      const bucket = `json-${first}`;
+      const root = await server.makeAdmin();
+      await root.api.post('/api/buckets', { name: bucket, allowedTypes: ['application/json'] });
+      const bytes = Buffer.from(`"${'-'.repeat(first - 2)}é${'-'.repeat(100)}"`);
+      const path = await tus.begin(bytes.length, { bucket, filetype: 'application/json' });
+      expect(refusal(await tus.patch(path, 0, bytes.subarray(0, first)))).toBe(`204 ${first}`);
+      const { headers } = await tus.patch(path, first, bytes.subarray(first));
+      const id = headers.get('x-file-id') as string;
+      expect(await house.files()).toContainEqual(expect.objectContaining({ id, mimeType: 'application/json' }));
+      await ada.api.delete(`/api/files/${id}`);
+    },
+  );
 
   it('what is refused at the end is gone, with what was reserved', async () => {
     const path = await tus.begin(50, { bucket: 'small', filetype: 'image/png' });

@@ -4,8 +4,9 @@ import { fileTypeFromBuffer, supportedMimeTypes } from 'file-type';
 /** As many bytes as file-type looks at. */
 export const SNIFFED_BYTES = 4_100;
 
-/** Signatures of files whose structure goes on beyond the bytes that are looked at. */
+/** Signatures that suffice: file-type finds nothing where the structure after them is cut off, or damaged. */
 const BEGINNINGS: ReadonlyArray<[type: string, begins: RegExp]> = [
+  ['image/png', /^\x89PNG\r\n\cZ\n/],
   ['image/tiff', /^(II\*\0|MM\0\*)/],
   ['audio/mpeg', /^ID3[^ -~\s]/],
 ];

@@ -111,14 +111,15 @@ export class UploadsService {
     size,
     received,
   }: Upload): Promise<FirstBytesRules | undefined> {
-    if (received >= SNIFFED_BYTES) return undefined;
+    if (received > SNIFFED_BYTES) return undefined;
     const bucket = await this.buckets.getNamed(name);
     const { filename, filetype } = parse(metadata);
     return {
       declaredType: plainMediaType(filetype ?? ''),
       name: filename ?? undefined,
       expectType: (type, seenBytes) => {
-        const isKnown = seenBytes >= SNIFFED_BYTES || seenBytes === size;
+        // Exactly SNIFFED_BYTES were read as a whole file, whose last character is not cut: the next byte tells.
+        const isKnown = seenBytes > SNIFFED_BYTES || seenBytes === size;
         if (isKnown && !allowsType(bucket, type)) throw FileErrors.TYPE_NOT_ALLOWED(type, name);
       },
     };
