@@ -49,6 +49,14 @@ function distinctKeys(bytes: number, key: (at: number) => string): string {
 
 const THIRTY_MARKS = `a${'\u0323\u0300'.repeat(15)}`;
 
+/** A hundred tasks that are taken, with descriptions as large as all of them together may be. */
+const hundredTasks =
+  (unit: string): BodyShape =>
+  (bytes) => {
+    const task = fill(Math.floor((bytes - 12) / 100) - 1, unit, '{"title":"x","description":"', '"}');
+    return `{"tasks":${list(100, task)}}`;
+  };
+
 export const BODY_SHAPES: Readonly<Record<string, BodyShape>> = {
   'combining marks in the wrong order': text('\u0323\u0300', 'a'),
   'combining marks in the wrong order, escaped': text('\\u0323\\u0300', 'a'),
@@ -90,6 +98,8 @@ export const BODY_SHAPES: Readonly<Record<string, BodyShape>> = {
   'ten thousand values in unknown members': whereItFits(object(9, list(999, '{}'))),
   'one member again and again': whole('"email":"a@example.com",', '{', '"name":"x"}'),
   'lists of tasks without members': whereItFits(`{"tasks":${list(500, '{}')},"requests":${list(20, '{}')}}`),
+  'a hundred tasks of thirty combining marks on each letter': hundredTasks(THIRTY_MARKS),
+  'a hundred tasks of combining marks in the right order': hundredTasks(`a${'\u0323'.repeat(15)}${'\u0300'.repeat(15)}`),
   'lists of tasks with unknown members': whereItFits(`{"tasks":${list(9, object(999, '0'))}}`),
   'lists of requests with unknown members': whereItFits(`{"requests":${list(9, object(999, '0'))}}`),
   'requests with long paths': (bytes) => `{"requests":[${fill(bytes - 60, '%41', '{"id":"a","method":"GET","path":"/api/', '"}')}]}`,

@@ -69,6 +69,23 @@ describe('combining marks', () => {
     expect(normalize(`e\u0301${marks(32)}`)).toBe(`e\u0301${marks(32)}`);
   });
 
+  it('are looked for at the cost of a few passes over the text, whatever its script', () => {
+    const pass = (text: string) => {
+      let sum = 0;
+      for (let at = 0; at < text.length; at++) sum += text.charCodeAt(at);
+      return sum;
+    };
+    const costOf = (work: (text: string) => unknown, text: string) =>
+      Math.min(...Array.from({ length: 7 }, () => cpuMsOf(() => [1, 2, 3, 4].map(() => work(text)))));
+    const dear: string[] = [];
+    for (const unit of ['plain words ', 'кириллица ', '日本語', 'नमस्ते ', `a${marks(MAX_MARKS)}`]) {
+      const text = Array.from({ length: Math.ceil(2 ** 20 / unit.length) }, () => unit).join('');
+      expect([unit, isStreamSafe(text)]).toEqual([unit, true]);
+      if (costOf(isStreamSafe, text) > 10 * costOf(pass, text)) dear.push(unit);
+    }
+    expect(dear).toEqual([]);
+  });
+
   it('take linear time, however many there are', () => {
     const runs = `a${marks(MAX_MARKS)}`.repeat(10_000);
     const calibration = Math.max(
