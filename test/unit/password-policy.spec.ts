@@ -20,6 +20,7 @@ describe('refused as one of the most used, or nearly', () => {
       'mypassword',
       'm0nkey!!'.slice(0, 7),
     ],
+    ...['holdfast', 'holdfast1', 'Holdfast2024!', 'h0ldf4st', 'HOLDFAST!'],
     ...['1l0vey0u', 'pr1ncess', 'ｐａｓｓｗｏｒｄ１', 'dragon1!', 'superman-12', 'whatever'],
   ])('%s', (password) => {
     expect(ruleOf(password)).toBe('isNotCommon');
@@ -73,6 +74,7 @@ it.each([
     'наш секрет 42',
     '9f8e7d6c5b',
     'passwordless life',
+    'hold fast to your dreams',
   ],
   ...['example.com', 'hunter of dragons', 'eight ch'],
 ])('taken: %s', (password) => {

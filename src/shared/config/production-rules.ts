@@ -3,6 +3,10 @@ import { isIP } from 'node:net';
 
 const MIN_SECRET_LENGTH = 32;
 const MIN_DIFFERENT_CHARACTERS = 8;
+/** Of 32 random hexadecimal digits, fewer are new once in ten million times. */
+const MIN_NEW_CHARACTERS = 24;
+/** So many characters in a row that stood there before are a repetition. */
+const REPETITION = 4;
 /** The shortest prefix of a range of proxies: a private network has 8 bits (10.0.0.0/8), an IPv6 allocation 16 or more. */
 const MIN_PREFIX = { 4: 8, 6: 16 } as const;
 /** IPv4 addresses inside IPv6 (::ffff:a.b.c.d) begin after so many bits. */
@@ -18,16 +22,22 @@ export function weaknessOfSecret(secret: string): string | null {
   if (text.length < MIN_SECRET_LENGTH) return `has fewer than ${MIN_SECRET_LENGTH} characters besides blanks`;
   if (new Set(text.replace(/\s/g, '')).size < MIN_DIFFERENT_CHARACTERS)
     return `has fewer than ${MIN_DIFFERENT_CHARACTERS} different characters`;
-  if (isPeriodic(text)) return 'repeats the same characters';
+  if (countNew(text.toLowerCase()) < MIN_NEW_CHARACTERS) return 'repeats the same characters';
   if (isSequence(text)) return 'counts through the alphabet or the digits';
   if (PLACEHOLDER.test(text.toLowerCase().replace(/[^a-z0-9]/g, ''))) return 'is a placeholder from documentation';
   return null;
 }
 
-/** The whole text is the same beginning again and again. */
-function isPeriodic(text: string): boolean {
-  for (let period = 1; period <= text.length / 2; period++) if (text.startsWith(text.slice(period))) return true;
-  return false;
+/** How many characters are left of the text without its repetitions of what stands before them. */
+function countNew(text: string): number {
+  let count = 0;
+  for (let at = 0; at < text.length;) {
+    let known = 0;
+    while (at + known < text.length && text.slice(0, at + known).includes(text.slice(at, at + known + 1))) known++;
+    at += known < REPETITION ? 1 : known;
+    if (known < REPETITION) count++;
+  }
+  return count;
 }
 
 /** Most characters equal the one before, or follow it in the alphabet, up or down. */

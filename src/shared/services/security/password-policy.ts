@@ -15,8 +15,8 @@ export interface PasswordFault {
   message: string;
 }
 
-/** The 49,233 most used passwords of published breaches, in lower case. */
-const COMMON = new Set(dictionary['passwords-common']);
+/** The 49,233 most used passwords of published breaches, in lower case, and the name of this product. */
+const COMMON = new Set([...dictionary['passwords-common'], 'holdfast']);
 
 /** What people append: a year or a count, and a sign on either side of it. */
 const APPENDIX = /[^\p{L}\p{N}]?\d{0,4}[^\p{L}\p{N}]?$/u;
