@@ -15,6 +15,7 @@ import { limitConnections } from './common/hooks/connection-limits.js';
 import { addDeadlineHooks } from './common/hooks/deadline.hooks.js';
 import { addLimitHooks } from './common/hooks/limit.hooks.js';
 import { addMethodHooks } from './common/hooks/method.hooks.js';
+import { limitPipelining } from './common/hooks/pipelining.js';
 import { addProxyWarning } from './common/hooks/proxy.hooks.js';
 import { addRepresentationHooks } from './common/hooks/representation.hooks.js';
 import { addRequestHooks, requestIdOf } from './common/hooks/request.hooks.js';
@@ -51,6 +52,7 @@ export async function createApp(
   const fastify = app.getHttpAdapter().getInstance();
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response)); // Node's own 417 is no problem+json
   limitConnections(fastify.server, config, logger, app.get(Clock));
+  limitPipelining(fastify.server, logger, app.get(Clock));
   addMethodHooks(fastify);
   addRequestHooks(fastify, logger, app.get(Clock));
   addProxyWarning(fastify, config, logger, app.get(Clock));

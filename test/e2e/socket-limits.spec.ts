@@ -41,6 +41,8 @@ async function answerOf(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString('latin1');
 }
 
+const requests = () => server.app.getHttpAdapter().getInstance().inFlight;
+
 const head = (line: string, ...lines: string[]): string =>
   [`${line} HTTP/1.1`, 'Host: localhost', ...lines, '', ''].join('\r\n');
 const LONG = 'Content-Length: 1000000';
@@ -171,11 +173,11 @@ describe('a client that does not read', () => {
     socket.write(head(`GET ${path}`, `Authorization: Bearer ${ada.accessToken}`));
     return socket;
   };
-  const inFlight = () => server.app.getHttpAdapter().getInstance().inFlight.size;
+  const inFlight = () => requests().size;
 
   it('is cut off, pipelined or not', async () => {
     const stuck = Array.from({ length: 20 }, () => download().pause());
-    for (const socket of stuck.slice(0, 5)) socket.write(head('GET /health/live').repeat(100));
+    for (const socket of stuck.slice(0, 5)) socket.write(head('GET /health/live').repeat(10));
     await until(() => inFlight() >= 20, 'the downloads to begin');
     await until(() => inFlight() === 0, 'the downloads to be cut', 30_000);
     expect((await server.api.get('/health/live')).status).toBe(200);
@@ -191,6 +193,47 @@ describe('a client that does not read', () => {
     });
     await until(() => received > BYTES, 'the whole file', 60_000);
     expect(received).toBeLessThan(BYTES + 2_000);
+  });
+});
+
+describe('requests that are sent ahead of their answers', () => {
+  start({});
+  const PING = head('GET /ping');
+  const warnings = () => server.log.filter((line) => line.includes('requests ahead of their answers'));
+  afterEach(() => jest.restoreAllMocks());
+
+  it('are all answered while they are few, again and again', async () => {
+    const socket = open();
+    let answers = 0;
+    socket.on('data', (data: Buffer) => (answers += data.toString().split('HTTP/1.1 200').length - 1));
+    for (let round = 1; round <= 20; round++) {
+      socket.write(PING.repeat(16));
+      await until(() => answers === 16 * round, 'the answers');
+    }
+    expect(warnings()).toEqual([]);
+  });
+
+  it('end their connection when they are many, whose rest costs next to nothing, with one line in the log', async () => {
+    const accepted = jest.spyOn(requests(), 'add');
+    const parsed = jest.fn();
+    server.app.getHttpServer().prependListener('request', parsed);
+    const flooding = Array.from({ length: 5 }, () => open());
+    for (const socket of flooding) socket.write(PING.repeat(1_500)); // some 50 kB: what Node reads at once
+    await Promise.all(flooding.map(closed));
+    expect(accepted.mock.calls.length).toBeLessThanOrEqual(5 * 16);
+    expect(parsed.mock.calls.length).toBeLessThanOrEqual(5 * 17);
+    expect(warnings()).toHaveLength(1);
+    expect((await server.api.get('/health/live')).status).toBe(200);
+  });
+
+  it('count as long as the request before them waits for its body', async () => {
+    const accepted = jest.spyOn(requests(), 'add');
+    const upload = open();
+    upload.write(head('POST /api/auth/login', JSON_TYPE, 'Content-Length: 2'));
+    await until(() => accepted.mock.calls.length === 1, 'the request');
+    upload.write(`{}${PING.repeat(100)}`);
+    await closed(upload);
+    expect(accepted).toHaveBeenCalledTimes(16);
   });
 });
 
