@@ -6,6 +6,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { addDocs } from './app.docs.js';
 import { AppModule } from './app.module.js';
 import { ProblemFilter } from './common/filters/problem.filter.js';
+import { addChunkHook } from './common/hooks/body-chunks.js';
 import { addBodyHooks } from './common/hooks/body.hooks.js';
 import { addTokenHook } from './auth/token.hooks.js';
 import { JwtStrategy } from './auth/jwt.strategy.js';
@@ -55,6 +56,7 @@ export async function createApp(
   limitPipelining(fastify.server, logger, app.get(Clock));
   addMethodHooks(fastify);
   addRequestHooks(fastify, logger, app.get(Clock));
+  addChunkHook(fastify);
   addProxyWarning(fastify, config, logger, app.get(Clock));
   addSecurityHooks(fastify, '/docs');
   if (config.role === 'worker') addProbesOnlyHook(fastify);

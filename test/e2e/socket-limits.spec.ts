@@ -1,6 +1,7 @@
 // Sockets that trickle, that never read, and too many of them: each is gone within a bounded time, and others are served.
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { PART, Tus } from '../support/tus.js';
@@ -159,6 +160,92 @@ describe('an answer before the body is here', () => {
   });
 });
 
+describe('a body in small chunks', () => {
+  start({ BODY_TIMEOUT: '500', MIN_TRANSFER_RATE: '2000' });
+  let ada: Person;
+  beforeAll(async () => void (ada = await server.registerUser()));
+  const bearer = () => `Authorization: Bearer ${ada.accessToken}`;
+  const tusHead = (path: string) =>
+    head(`PATCH ${path}`, bearer(), 'Tus-Resumable: 1.0.0', 'Upload-Offset: 0', `Content-Type: ${PART}`, CHUNKED);
+  const inChunks = (text: string, size: number): string => {
+    const all = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
+    return `${all.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('')}0\r\n\r\n`;
+  };
+  /** How often the readers of the next request get a piece of its body. */
+  const countPieces = (): (() => number) => {
+    let pieces = 0;
+    server.app.getHttpServer().once('request', (request: IncomingMessage) => {
+      const emit = request.emit.bind(request);
+      request.emit = (event: string, ...values: unknown[]) => {
+        if (event === 'data') pieces++;
+        return emit(event, ...values);
+      };
+    });
+    return () => pieces;
+  };
+
+  it('reaches its reader joined, and whole: 10,000 chunks of 20 bytes are a few hundred pieces at most', async () => {
+    const content = Array.from({ length: 10_000 }, (_, i) => `line ${i}`.padEnd(19) + '\n').join('');
+    const pieces = countPieces();
+    const socket = open();
+    socket.write(head('POST /api/files', bearer(), FORM, CHUNKED, 'Connection: close'));
+    socket.write(inChunks(`${FORM_HEAD}${content}\r\n--x--\r\n`, 20));
+    const answer = await answerOf(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 201 /);
+    expect(pieces()).toBeLessThan(500);
+    const { id } = JSON.parse(answer.slice(answer.indexOf('{'), answer.lastIndexOf('}') + 1)) as { id: string };
+    const path = await new Tus(ada.api).begin(content.length);
+    const tus = open();
+    const parts = countPieces();
+    tus.write(tusHead(path).replace('\r\n', '\r\nConnection: close\r\n') + inChunks(content, 20));
+    expect(await answerOf(tus)).toMatch(/^HTTP\/1\.1 204 /);
+    expect(parts()).toBeLessThan(500);
+    const headers = { authorization: bearer().split(': ')[1] as string };
+    for (const file of [id, (await new Tus(ada.api).head(path)).headers.get('x-file-id')])
+      expect(await (await fetch(`${server.url}/api/files/${file}/content`, { headers })).text()).toBe(content);
+  });
+
+  it.each<[string, () => string | Promise<string>]>([
+    ['JSON', () => head('POST /api/auth/login', JSON_TYPE, CHUNKED)],
+    ['JSON of a user', () => head('POST /api/tasks', JSON_TYPE, CHUNKED, bearer())],
+    ['a form', () => head('POST /api/files', bearer(), FORM, CHUNKED)],
+    ['a part of an upload', async () => tusHead(await new Tus(ada.api).begin(1_000_000))],
+  ])('is refused when the chunks are absurdly small, and its connection ends: %s', async (_what, request) => {
+    const bytes = await request();
+    const pieces = countPieces();
+    const socket = open();
+    socket.write(bytes + inChunks(`${FORM_HEAD}${' '.repeat(20_000)}`, 1));
+    const answer = await answerOf(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 [^]*\r\nconnection: close\r\n[^]*The chunks of the body are too small/i);
+    expect(pieces()).toBeLessThan(50);
+  });
+
+  it('may be short: 500 chunks of a byte are read', async () => {
+    const socket = open();
+    socket.write(head('POST /api/tasks', bearer(), JSON_TYPE, CHUNKED, 'Connection: close'));
+    socket.write(inChunks(JSON.stringify({ title: 'x'.repeat(100), description: ' y'.repeat(200) }), 1));
+    expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 201 /);
+  });
+
+  it('is as slow as its content: what stands around the chunks is no progress', async () => {
+    const slow = new Tus(ada.api);
+    const socket = open();
+    const ended = answerOf(socket);
+    socket.write(tusHead(await slow.begin(1_000_000)));
+    let drips = 0;
+    const dripping = setInterval(() => {
+      if (++drips === 100)
+        socket.end(); // it would have been taken for progress to the end
+      else if (socket.writable) socket.write(`1;x=${'y'.repeat(400)}\r\nz\r\n`);
+    }, 50);
+    try {
+      expect(await ended).toMatch(/^HTTP\/1\.1 408 /);
+    } finally {
+      clearInterval(dripping);
+    }
+  });
+});
+
 describe('a client that does not read', () => {
   start({ REQUEST_TIMEOUT: '1000', BODY_TIMEOUT: '2000', MIN_TRANSFER_RATE: '100000' });
   const BYTES = 30_000_000;
@@ -200,7 +287,7 @@ describe('requests that are sent ahead of their answers', () => {
   start({});
   const PING = head('GET /ping');
   const warnings = () => server.log.filter((line) => line.includes('requests ahead of their answers'));
-  afterEach(() => jest.restoreAllMocks());
+  afterEach(() => void jest.restoreAllMocks());
 
   it('are all answered while they are few, again and again', async () => {
     const socket = open();

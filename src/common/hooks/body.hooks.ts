@@ -37,7 +37,7 @@ export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promis
   });
   fastify.addHook('preParsing', refuseUnknownPath);
   fastify.addHook('preParsing', refuseUnreadable);
-  fastify.addHook('preParsing', cutSlowBody(pace)); // not by onRoute: what no route answers is read too
+  fastify.addHook('preParsing', cutBadBody(pace)); // not by onRoute: what no route answers is read too
 }
 
 /** Its route reads the body itself, piece by piece. */
@@ -77,27 +77,41 @@ function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
   return headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-function cutSlowBody(pace: Pace): preParsingHookHandler {
+function cutBadBody(pace: Pace): preParsingHookHandler {
   return (request, reply, payload, done) => {
-    if (!request.raw.complete && request.method !== 'GET' && request.method !== 'HEAD') {
-      const cut = (): void => {
-        if (reply.sent || payload.listenerCount('error') === 0) return void request.raw.destroy(); // nobody reads it
-        reply.header('connection', 'close');
-        payload.emit('error', HttpErrors.REQUEST_TIMEOUT()); // whoever reads the body hears of it, and the answer still gets out
-      };
-      const timer = streamsBody(request) ? onceSlow(request, pace, cut) : setTimeout(cut, pace.timeoutMs);
-      payload.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
+    const { raw, bodyChunks } = request;
+    if (request.method === 'GET' || request.method === 'HEAD') return done(null, payload);
+    if (bodyChunks?.refusal) {
+      reply.header('connection', 'close');
+      return done(bodyChunks.refusal);
     }
+    if (raw.complete) return done(null, payload);
+    const cut = (error: Error): void => {
+      if (reply.sent || payload.listenerCount('error') === 0) return void raw.destroy(); // nobody reads it
+      reply.header('connection', 'close');
+      payload.emit('error', error); // whoever reads the body hears of it, and the answer still gets out
+    };
+    const cutSlow = (): void => cut(HttpErrors.REQUEST_TIMEOUT());
+    const timer = streamsBody(request) ? onceSlow(request, pace, cutSlow) : setTimeout(cutSlow, pace.timeoutMs);
+    payload.once('close', () => clearTimeout(timer)).once('end', () => clearTimeout(timer));
+    if (bodyChunks)
+      bodyChunks.onRefused = (error) => {
+        clearTimeout(timer); // the end of the body does not reach us any more
+        if (payload.listenerCount('error') > 0) cut(error);
+        else if (!reply.sent) void reply.send(error); // its reader still waits for something else
+      };
     done(null, payload);
   };
 }
 
 /** Files may take as long as they come nearer to their end at a decent rate. Bytes that wait for us are no fault of the client. */
-function onceSlow({ raw }: FastifyRequest, { timeoutMs, minBytes }: Pace, cut: () => void): NodeJS.Timeout {
-  let before = raw.socket.bytesRead;
+function onceSlow(request: FastifyRequest, { timeoutMs, minBytes }: Pace, cut: () => void): NodeJS.Timeout {
+  const { raw, bodyChunks } = request;
+  const arrived = (): number => bodyChunks?.bytes ?? raw.socket.bytesRead;
+  let before = arrived();
   const timer = setInterval(() => {
-    const { bytesRead } = raw.socket;
-    if (bytesRead - before >= minBytes || raw.complete || raw.readableLength > 0) return void (before = bytesRead);
+    const bytes = arrived();
+    if (bytes - before >= minBytes || raw.complete || raw.readableLength > 0) return void (before = bytes);
     clearInterval(timer);
     cut();
   }, timeoutMs);
