@@ -23,8 +23,9 @@ afterEach(() => {
   sockets.clear();
 });
 
-function open(port = server.port): Socket {
-  const socket = connect(port, '127.0.0.1').on('error', () => undefined);
+/** `allowHalfOpen`: goes on sending when the server has said its last word. */
+function open({ allowHalfOpen = false } = {}): Socket {
+  const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen }).on('error', () => undefined);
   sockets.add(socket);
   return socket;
 }
@@ -136,7 +137,7 @@ describe('an answer before the body is here', () => {
     ['a body of a wrong type', 415, head('POST /api/auth/login', 'Content-Type: a/b', 'Content-Length: 500000000')],
     ['a method that the path does not have', 405, head('PUT /api/tasks', JSON_TYPE, 'Content-Length: 500000000')],
   ])('reaches a client that keeps sending, and says Connection: close: %s', async (_what, status, request) => {
-    for (let i = 0; i < 5; i++) {
+    const send = async (): Promise<void> => {
       const socket = open();
       socket.write(request);
       const pump = (): void => {
@@ -147,7 +148,30 @@ describe('an answer before the body is here', () => {
       const text = await answerOf(socket);
       expect(text).toMatch(new RegExp(`^HTTP/1\\.1 ${status} [^]*\\r\\nconnection: close\\r\\n`, 'i'));
       expect((JSON.parse(text.slice(text.indexOf('\r\n\r\n'))) as { status: number }).status).toBe(status);
-    }
+    };
+    await Promise.all(Array.from({ length: 5 }, send));
+  });
+
+  it.each([
+    ['of a refused upload', head('POST /api/files', FORM, 'Content-Length: 500000000'), Buffer.alloc(65_536)],
+    ['in chunks', head('POST /api/files', FORM, CHUNKED), Buffer.from('1\r\nx\r\n'.repeat(10_000))],
+    ['that a path without a body is sent', head('GET /ping', 'Content-Length: 500000000'), Buffer.alloc(65_536)],
+    ['that such a path is sent in chunks', head('GET /ping', CHUNKED), Buffer.from('1\r\nx\r\n'.repeat(10_000))],
+  ])('is not followed by more than two megabytes of a body %s', async (_what, request, piece) => {
+    const accepted = once(server.app.getHttpServer(), 'connection') as Promise<[Socket]>;
+    const socket = open({ allowHalfOpen: true });
+    const [ours] = await accepted;
+    let read = 0;
+    ours.once('close', () => (read = ours.bytesRead));
+    socket.write(request);
+    const pump = (): void => {
+      while (socket.writable && socket.write(piece));
+    };
+    pump();
+    socket.on('drain', pump);
+    expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 (200|401) /);
+    await until(() => read > 0, 'the end of the connection on the server, too');
+    expect(read).toBeLessThan(2_000_000);
   });
 
   it('does not cost a small body its connection', async () => {
