@@ -301,6 +301,16 @@ describe('lists and zones', () => {
   });
 });
 
+it.each([
+  [{}, '127.0.0.1'],
+  [{ HOST: 'localhost' }, '127.0.0.1'],
+  [{ HOST: '::' }, '::'],
+  [{ ...production, HOST: 'localhost' }, '127.0.0.1'],
+  [production, '0.0.0.0'],
+])('%j listens on one address: %s', (env: Record<string, string>, host) => {
+  expect(toAppConfig(readEnv({ ...secrets, ...env })).http.host).toBe(host);
+});
+
 describe('warnings', () => {
   const warnings = (env: Record<string, string>): string[] => warningsOf(toAppConfig(readEnv({ ...secrets, ...env })));
   const unencrypted = expect.stringMatching(/^DATABASE_SSL=off: .* go to \S+ unencrypted\. Set DATABASE_SSL=verify/);

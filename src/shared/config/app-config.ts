@@ -139,6 +139,12 @@ export abstract class AppConfig {
   };
 }
 
+/** For `localhost`, Fastify would open a second server, on `::1`, that has none of the limits of connections. */
+function hostOf({ HOST: host }: Env, production: boolean): string {
+  if (host === 'localhost') return '127.0.0.1';
+  return host ?? (production ? '0.0.0.0' : '127.0.0.1');
+}
+
 const list = (text = ''): string[] =>
   text
     .split(',')
@@ -222,7 +228,7 @@ export function toAppConfig(env: Env): AppConfig {
     dataDir,
     docs: env.DOCS ?? (production ? 'admin' : 'on'),
     http: {
-      host: env.HOST ?? (production ? '0.0.0.0' : '127.0.0.1'),
+      host: hostOf(env, production),
       port: env.PORT,
       corsOrigins: list(env.CORS_ORIGINS),
       trustProxy: list(env.TRUST_PROXY),

@@ -72,7 +72,9 @@ export const envSchema = Joi.object({
     .valid('all', 'api', 'worker')
     .default('all')
     .description('all, api (requests only) or worker (background jobs, and the probes)'),
-  HOST: Joi.string().hostname().description('Address to listen on. Default: 127.0.0.1, in production 0.0.0.0'),
+  HOST: Joi.string()
+    .hostname()
+    .description('Address to listen on, localhost being 127.0.0.1. Default: 127.0.0.1, in production 0.0.0.0'),
   PORT: Joi.number().port().default(3000).description('Port to listen on; 0 picks a free one'),
   TZ: Joi.string()
     .default('UTC')
