@@ -18,7 +18,7 @@ import { below, seeded } from '../support/random.js';
 import { sendBytes } from '../support/raw-http.js';
 import { S3_KINDS, type S3Place } from '../support/s3-places.js';
 import type { Person, TestServer } from '../support/server.js';
-import { metadata, PART, Tus } from '../support/tus.js';
+import { metadata, PART, TRY_AGAIN, Tus } from '../support/tus.js';
 import { until } from '../support/until.js';
 import { refusal, UploadHouse } from '../support/upload-house.js';
 
@@ -225,17 +225,17 @@ describe('an upload', () => {
       const whole = async (): Promise<void> => {
         const bytes = randomBytes(1 + below(random, 6_000_000));
         const path = await tus.begin(bytes.length);
+        let known = 0;
         for (let cuts = 1 + below(random, 4); cuts > 0; cuts--) {
-          const from = await tus.offset(path);
+          const { offset: from } = await tus.progress(path);
+          expect(from).toBeGreaterThanOrEqual(known);
+          known = from;
           const patch = tus.open(path, from, bytes.length - from);
           patch.send(bytes.subarray(from, from + below(random, bytes.length - from)));
           await sleep(below(random, 60));
-          patch.socket.resetAndDestroy();
+          patch.socket.resetAndDestroy(); // its request may begin later than the next one, and ask that to end
         }
-        const from = await tus.offset(path);
-        const { headers, status, body } = await tus.patch(path, from, bytes.subarray(from));
-        expect([status, body]).toEqual([204, undefined]);
-        expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+        expect(sha256(await house.content(await tus.resume(path, bytes)))).toBe(sha256(bytes));
       };
       for (let begun = 0; begun < CUT_UPLOADS; begun += 5) await Promise.all(Array.from({ length: 5 }, whole));
     }, 300_000);
@@ -302,12 +302,11 @@ describe('an upload', () => {
       let id: string | null = null;
       const client = async (size: number): Promise<void> => {
         while (id === null) {
-          const known = await tus.head(path);
-          id ??= known.headers.get('x-file-id');
-          if (known.status !== 200 || id !== null) continue;
-          const from = Number(known.headers.get('upload-offset'));
+          const { offset: from, fileId } = await tus.progress(path);
+          id ??= fileId;
+          if (id !== null) continue;
           const { status, headers } = await tus.patch(path, from, bytes.subarray(from, from + size));
-          expect([204, 409, 423]).toContain(status);
+          expect([204, ...TRY_AGAIN]).toContain(status);
           id ??= headers.get('x-file-id');
         }
       };

@@ -4,6 +4,8 @@ import type { Answer, Api, Problem } from './api.js';
 
 export const PART = 'application/offset+octet-stream';
 export const VERSION = { 'tus-resumable': '1.0.0' };
+/** After these, clients ask where the upload goes on, and send the rest: time was over, or another request was at work. */
+export const TRY_AGAIN = [408, 409, 423, 503];
 
 /** As Upload-Metadata has it. */
 export function metadata(values: Record<string, string | Uint8Array>): string {
@@ -49,7 +51,28 @@ export class Tus {
   }
 
   async offset(path: string): Promise<number> {
-    return Number((await this.head(path)).headers.get('upload-offset'));
+    const { status, headers } = await this.head(path);
+    if (status !== 200) throw new Error(`HEAD answered ${status}`);
+    return Number(headers.get('upload-offset'));
+  }
+
+  /** Where it goes on, and which file it has become. Asks until it is answered, as clients do. */
+  async progress(path: string): Promise<{ offset: number; fileId: string | null }> {
+    for (;;) {
+      const { status, headers } = await this.head(path);
+      if (status === 200) return { offset: Number(headers.get('upload-offset')), fileId: headers.get('x-file-id') };
+      if (!TRY_AGAIN.includes(status)) throw new Error(`HEAD answered ${status}`);
+    }
+  }
+
+  /** Sends the rest, as clients do: a request that is asked to end for another one takes a part of it only. The id of the file. */
+  async resume(path: string, bytes: Uint8Array): Promise<string> {
+    for (;;) {
+      const { offset, fileId } = await this.progress(path);
+      if (fileId !== null) return fileId;
+      const { status, body } = await this.patch(path, offset, bytes.subarray(offset));
+      if (status !== 204 && !TRY_AGAIN.includes(status)) throw new Error(`${status}: ${JSON.stringify(body)}`);
+    }
   }
 
   /** The id of the file. */
