@@ -28,7 +28,7 @@ let ada: Person;
 let root: Person;
 
 async function open(env: Record<string, string> = {}): Promise<void> {
-  house = await FileHouse.open({ FILE_LEASE: '1000', ...env });
+  house = await FileHouse.open({ FILE_LEASE: '600000', ...env }); // a test ends them: nobody renews one meanwhile
   ada = await house.server.registerUser('Ada');
   root = await house.server.makeAdmin();
 }
