@@ -19,7 +19,7 @@ export default {
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   cacheDirectory: 'node_modules/.cache/jest', // the temporary folder goes after each run
   workerIdleMemoryLimit: '1GB', // modules of suites that are over stay in memory: a process that has run fifty is slow
-  testTimeout: 30_000, // an end for what hangs, not a measure: CI may be slow
+  testTimeout: 90_000, // an end for what hangs, not a measure: CI may be slow
   globalSetup: './test/support/global-setup.mjs',
   globalTeardown: './test/support/global-teardown.mjs',
   collectCoverageFrom: ['src/**/*.ts'],

@@ -14,10 +14,10 @@ const programs = {
     const limits = readFileSync('/proc/self/limits', 'utf8');
     process.stdout.write(JSON.stringify({ env: process.env, cwd: process.cwd(), open, limits }));
   },
-  /** A decoder that hands over what it was given. */
+  /** A decoder that hands over what it was given, or is never done with it. */
   echo() {
     process.stdout.write('r');
-    process.stdin.pipe(process.stdout);
+    process.stdin.on('data', (bytes) => String(bytes) === 'for ever' && programs.deaf()).pipe(process.stdout);
   },
   /** Takes nothing, ends never. */
   deaf() {

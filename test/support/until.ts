@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export async function until<T>(
   condition: () => T | Promise<T>,
   what: string,
-  withinMs = 20_000,
+  withinMs = 60_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   for (const began = performance.now(); ; await sleep(10)) {
     const answer = await condition();

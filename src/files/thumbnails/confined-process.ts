@@ -23,6 +23,8 @@ export interface Ending {
   output: Buffer;
   /** Null: it was killed, or crashed. */
   code: number | null;
+  /** It was killed since `wallMs` were over: on a busy machine that says nothing of how much it had to do. */
+  isLate: boolean;
   /** What it complained of, the beginning; as little to be trusted as the rest. */
   errors: string;
 }
@@ -63,15 +65,19 @@ async function watch(
   closed.catch(() => undefined); // it is asked for after the input
   signal.addEventListener('abort', kill, { once: true });
   let timer: NodeJS.Timeout | undefined;
+  let isLate = false;
   try {
     for (const stream of child.stdio) stream?.on('error', () => undefined); // its end says it as well
     const output = gather(child.stdout, mostOutput, kill);
     const errors = gather(child.stderr, MOST_ERRORS);
     await feed(input, child.stdin);
-    timer = setTimeout(kill, wallMs);
+    timer = setTimeout(() => {
+      isLate = true;
+      kill();
+    }, wallMs);
     const [code] = await closed;
     signal.throwIfAborted();
-    return { output: output(), code, errors: errors().toString() };
+    return { output: output(), code, isLate, errors: errors().toString() };
   } finally {
     kill();
     clearTimeout(timer);

@@ -10,7 +10,6 @@ import { type Picture, readWebp } from './webp.js';
 
 /** Of a file, bytes. */
 const MOST_BYTES = 64 * 1_048_576;
-const WALL_MS = 45_000;
 /** Node and sharp with a small image take 220 MiB of address space. */
 const BASE_MEMORY = 384 * 1_048_576;
 /** How much the decoder allows itself; formats that take more of it for a pixel may have fewer. */
@@ -24,6 +23,8 @@ const TOO_MANY_PIXELS = 3;
 @Injectable()
 export class ImageDecoder {
   protected readonly program: string = fileURLToPath(new URL('decoder.process.mjs', import.meta.url));
+  /** More than the processor time that it is limited to on Linux. */
+  protected readonly wallMs: number = 45_000;
 
   constructor(private readonly config: AppConfig) {}
 
@@ -39,12 +40,13 @@ export class ImageDecoder {
       throw tooLarge();
     }
     const memory = BASE_MEMORY + size + pixels * BYTES_PER_PIXEL;
-    const { output, code, errors } = await runConfined(image, {
+    const { output, code, isLate, errors } = await runConfined(image, {
       program: this.program,
       argument: JSON.stringify({ bytes: size, pixels, memory, sizes: THUMBNAIL_SIZES }),
-      ...{ memory, wallMs: WALL_MS, mostOutput: MOST_OUTPUT, signal },
+      ...{ memory, wallMs: this.wallMs, mostOutput: MOST_OUTPUT, signal },
     });
     if (output.length === 0) throw new Error(`The decoder of images did not start: ${errors}`); // it saw nothing of the image
+    if (isLate) throw new Error(`The decoder of images was not done after ${this.wallMs} ms`); // the machine may be too busy
     if (code === TOO_MANY_PIXELS) throw tooLarge();
     const pictures = code === 0 ? readPictures(output.subarray(1)) : null;
     if (!pictures) throw Object.assign(FileErrors.IMAGE_UNREADABLE(), { cause: `exit code ${code}: ${errors}` });
