@@ -23,6 +23,7 @@ import { addRequestHooks, requestIdOf } from './common/hooks/request.hooks.js';
 import { addProbesOnlyHook } from './common/hooks/role.hooks.js';
 import { addSecurityHooks } from './common/hooks/security.hooks.js';
 import { addTargetHook, rerouteUnreadable, rewriteTarget } from './common/hooks/target.hooks.js';
+import { addUnreadAnswersHook } from './common/hooks/unread-answers.js';
 import { RequestLimits } from './common/limits/request-limits.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import { Clock } from './shared/libs/clock.js';
@@ -68,6 +69,7 @@ export async function createApp(
   addDeadlineHooks(fastify, requestTimeout, { bytesPerSecond: minTransferRate, pauseMs: bodyTimeout });
   await addBodyHooks(fastify, { timeoutMs: bodyTimeout, minBytes: Math.ceil((minTransferRate * bodyTimeout) / 1_000) });
   addRepresentationHooks(fastify);
+  addUnreadAnswersHook(fastify);
   app.setGlobalPrefix('api', { exclude: UNPREFIXED.map((path) => ({ path, method: RequestMethod.ALL })) });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: [VERSION_NEUTRAL, '1'] });
   app.useGlobalFilters(new ProblemFilter(logger));

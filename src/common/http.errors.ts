@@ -109,7 +109,7 @@ export const HttpErrors = defineErrors('', {
     status: 413,
     level: 'info',
     message: (detail: string) => detail,
-    cure: 'The answers of a batch are 5 MiB together at most. Send this request in another batch, or ask it for less; `detail` says whether it was run.',
+    cure: 'The answers of a batch are 2 MiB together at most. Send this request in another batch, or ask it for less; `detail` says whether it was run.',
   },
   URI_TOO_LONG: {
     status: 414,

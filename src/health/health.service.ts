@@ -18,6 +18,8 @@ import { HealthErrors } from './health.errors.js';
 /** Short: a probe that waits longer than its own timeout tells nothing. */
 const DATABASE_TIMEOUT_MS = 1_500;
 const FILES_TIMEOUT_MS = 1_000;
+/** Probes are public, and each asks the database: those that come at once share an answer. */
+const SHARED_MS = 100;
 
 export interface HealthReport {
   /** `degraded`: everything works, something slower than usual; `details` names it. */
@@ -25,8 +27,28 @@ export interface HealthReport {
   details: Record<string, unknown>;
 }
 
+interface Outcome {
+  isReady: boolean;
+  details: Record<string, unknown>;
+}
+
 @Injectable()
 export class HealthService {
+  private readonly askReady = shareFor(SHARED_MS, () =>
+    this.ask([
+      () => this.checkLifecycle(),
+      () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
+      () => this.checkMigrations(),
+    ]),
+  );
+  private readonly askStartup = shareFor(SHARED_MS, () =>
+    this.ask([
+      () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
+      () => this.checkMigrations(),
+    ]),
+  );
+  private readonly askFiles = shareFor(SHARED_MS, () => this.checkFiles());
+
   constructor(
     private readonly health: HealthCheckService,
     private readonly indicator: HealthIndicatorService,
@@ -40,34 +62,29 @@ export class HealthService {
 
   /** Throws NOT_READY with what fails. */
   async checkReady(): Promise<HealthReport> {
-    const { details } = await this.check([
-      () => this.checkLifecycle(),
-      () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
-      () => this.checkMigrations(),
-    ]);
+    const { state } = this.lifecycle;
+    const details = detailsOf(await this.askReady(state));
     const cache = this.checkCache();
     const broker = this.checkBroker();
-    const files = await this.checkFiles();
+    const files = await this.askFiles(state);
     const isDegraded = [cache, broker, files].some(({ status }) => status === 'degraded');
     return { status: isDegraded ? 'degraded' : 'ok', details: { ...details, cache, broker, files } };
   }
 
   /** Throws NOT_READY until the process has started and the migrations are there. */
-  checkStartup(): Promise<HealthReport> {
-    return this.check([
-      () => this.database.pingCheck('database', { timeout: DATABASE_TIMEOUT_MS }),
-      () => this.checkMigrations(),
-    ]);
+  async checkStartup(): Promise<HealthReport> {
+    return { status: 'ok', details: detailsOf(await this.askStartup(this.lifecycle.state)) };
   }
 
-  private async check(checks: HealthIndicatorFunction[]): Promise<HealthReport> {
-    const result = await this.health.check(checks).catch((error: { getResponse?: () => unknown }) => {
-      if (!error.getResponse) throw error;
-      throw HealthErrors.NOT_READY()
-        .withHeader('Retry-After', '1')
-        .withExtension('details', (error.getResponse() as { details: unknown }).details);
-    });
-    return { status: 'ok', details: result.details };
+  private async ask(checks: HealthIndicatorFunction[]): Promise<Outcome> {
+    try {
+      const { details } = await this.health.check(checks);
+      return { isReady: true, details };
+    } catch (error) {
+      const { getResponse } = error as { getResponse?: () => { details: Outcome['details'] } };
+      if (!getResponse) throw error;
+      return { isReady: false, details: getResponse.call(error).details };
+    }
   }
 
   private checkCache(): { status: 'up' | 'degraded' } & Record<string, string> {
@@ -118,4 +135,20 @@ export class HealthService {
     if (pending === null) return check.down({ message: 'unknown while the database does not answer' });
     return pending.length === 0 ? check.up() : check.down({ pending });
   }
+}
+
+/** Throws NOT_READY, a new one for each who asks. */
+function detailsOf({ isReady, details }: Outcome): Outcome['details'] {
+  if (!isReady) throw HealthErrors.NOT_READY().withHeader('Retry-After', '1').withExtension('details', details);
+  return details;
+}
+
+/** Asks again once `ms` are over since it asked last, or the state is another one. */
+function shareFor<T>(ms: number, ask: () => Promise<T>): (state: string) => Promise<T> {
+  let last: { state: string; atMs: number; answer: Promise<T> } | undefined;
+  return (state) => {
+    const now = performance.now();
+    if (last?.state !== state || now - last.atMs >= ms) last = { state, atMs: now, answer: ask() };
+    return last.answer;
+  };
 }

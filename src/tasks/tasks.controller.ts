@@ -16,6 +16,7 @@ import {
   CreateTaskDto,
   CreateTasksDto,
   ListTasksQuery,
+  SEARCH_FILTERS,
   TaskDto,
   TaskPage,
   toTaskDto,
@@ -62,6 +63,7 @@ export class TasksController {
     returns: TaskPage,
     paged: true,
     searchCost: 5,
+    searchBy: SEARCH_FILTERS,
     errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN, HttpErrors.SEARCH_BUSY],
   })
   async list(

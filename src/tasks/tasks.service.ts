@@ -4,7 +4,7 @@ import { HttpErrors } from '../common/http.errors.js';
 import { type Rendered, renderPage } from '../common/hooks/representation.hooks.js';
 import { type Actor, can } from '../common/permissions.js';
 import { SearchGate } from '../common/search-gate.js';
-import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
+import { type ListTasksQuery, SEARCH_FILTERS, toTaskDto } from './dto/task.dto.js';
 import { TasksRepository } from './tasks.repository.js';
 
 @Injectable()
@@ -16,7 +16,8 @@ export class TasksService {
 
   /** The caller's own; with `deleted` everyone's deleted ones. Throws FORBIDDEN, SEARCH_BUSY. */
   list(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
-    if (query.q === undefined) return this.read(actor, query);
+    const isSearch = SEARCH_FILTERS.some((filter) => query[filter] !== undefined);
+    if (!isSearch) return this.read(actor, query);
     return this.searches.run(actor, () => this.read(actor, query));
   }
 

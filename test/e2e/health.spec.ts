@@ -1,16 +1,25 @@
 // Probes: live says only that the process turns, ready whether it may get traffic, and why not.
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createApp } from '../../src/app.setup.js';
+import { MigrationStatus } from '../../src/shared/services/database/migration-status.js';
 import { Lifecycle } from '../../src/shared/services/lifecycle.js';
 import { createLogger } from '../../src/shared/services/logging/logger.js';
-import { Api, type Problem } from '../support/api.js';
+import { type Answer, Api, type Problem } from '../support/api.js';
 import { testConfig } from '../support/config.js';
 import { cloneDatabase, type ClonedDatabase } from '../support/database.js';
 import { startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';
 
 type Health = Problem & { details: Record<string, { status: string } & Record<string, unknown>> };
+
+/** At the next look at the database. */
+function untilUnready(api: Api): Promise<Answer<Health>> {
+  return until(async () => {
+    const answer = await api.get<Health>('/health/ready');
+    return answer.status === 503 && answer;
+  }, 'the server to be unready');
+}
 
 describe('of a server that is well', () => {
   let server: TestServer;
@@ -44,6 +53,16 @@ describe('of a server that is well', () => {
       timestamp: expect.stringMatching(/^\d{4}-.*Z$/),
     });
     expect((await server.api.get('/ping')).body).toMatchObject({ pid: process.pid, instance: expect.any(String) });
+  });
+
+  it('probes that come at once share a look at the database, those that come later do not', async () => {
+    const looks = jest.spyOn(server.app.get(MigrationStatus), 'pending');
+    const probes = await Promise.all(Array.from({ length: 40 }, () => server.api.get('/health/ready')));
+    expect(probes.map(({ status }) => status)).toEqual(Array(40).fill(200));
+    expect(looks.mock.calls.length).toBeLessThan(10);
+    looks.mockClear();
+    await until(async () => (await server.api.get('/health/ready')) && looks.mock.calls.length > 0, 'another look');
+    looks.mockRestore();
   });
 
   it('probes stand outside of /api and are not logged as requests', async () => {
@@ -92,7 +111,7 @@ it('ready and startup are 503 while migrations are pending, name them, and turn 
       last?.timestamp,
       last?.name,
     );
-    expect((await server.api.get('/health/ready')).status).toBe(200);
+    await until(async () => (await server.api.get('/health/ready')).status === 200, 'the next look at the database');
   } finally {
     await server.close();
   }
@@ -141,13 +160,10 @@ describe('of a server whose database goes away', () => {
     expect((await api.get('/health/ready')).status).toBe(200);
     cut = true;
     for (const socket of sockets) socket.destroy();
-    const ready = await api.get<Health>('/health/ready');
-    expect(ready).toMatchObject({
-      status: 503,
-      body: { code: 'NOT_READY', details: { database: { status: 'down' } } },
-    });
+    const ready = await untilUnready(api);
+    expect(ready.body).toMatchObject({ code: 'NOT_READY', details: { database: { status: 'down' } } });
     expect(JSON.stringify(ready.body)).not.toMatch(/throw-away|postgres:/); // no word of the connection
-    expect((await api.get('/health/startup')).status).toBe(503);
+    await until(async () => (await api.get('/health/startup')).status === 503, 'startup to be refused');
     expect((await api.get('/health/live')).status).toBe(200);
     const login = await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' });
     expect(login).toMatchObject({ status: 503, body: { code: 'SERVICE_UNAVAILABLE' } });
@@ -160,8 +176,8 @@ describe('of a server whose database goes away', () => {
   it('a database that is dropped under the server is 503 too', async () => {
     await database.drop();
     database = await cloneDatabase(); // for afterAll to drop
-    const { status, body } = await api.get<Health>('/health/ready');
-    expect([status, body.code, body.details['database']?.status]).toEqual([503, 'NOT_READY', 'down']);
+    const { body } = await untilUnready(api);
+    expect([body.code, body.details['database']?.status]).toEqual(['NOT_READY', 'down']);
     expect((await api.get('/health/live')).status).toBe(200);
     const login = await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' });
     expect([login.status, login.body.code]).toEqual([503, 'SERVICE_UNAVAILABLE']);

@@ -244,6 +244,15 @@ describe('a body in small chunks', () => {
     expect(pieces()).toBeLessThan(50);
   });
 
+  it('ends a download, too, whose client sends absurdly small chunks instead of reading', async () => {
+    const path = `/api/files/${await new Tus(ada.api).complete(Buffer.alloc(30_000_000, 'x'))}/content`;
+    const socket = open().pause();
+    socket.write(head(`GET ${path}`, bearer(), CHUNKED));
+    await until(() => [...requests()].some(({ isAnswering }) => isAnswering), 'the answer to begin');
+    socket.write(inChunks(' '.repeat(20_000), 1).slice(0, -5));
+    await until(() => requests().size === 0, 'the end of the connection', 20_000);
+  });
+
   it('may be short: 500 chunks of a byte are read', async () => {
     const socket = open();
     socket.write(head('POST /api/tasks', bearer(), JSON_TYPE, CHUNKED, 'Connection: close'));

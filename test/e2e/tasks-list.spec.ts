@@ -83,6 +83,15 @@ describe('a page', () => {
     expect(body.items).toEqual((await owner.api.get<Page<Task>>('/api/tasks?limit=20&sort=-createdAt')).body.items);
   });
 
+  it('has fewer tasks than asked for when they are large, and none is left out', async () => {
+    const owner = await server.registerUser();
+    const large = Array.from({ length: 8 }, (_, n) => ({ title: `Large ${n}`, description: '😀'.repeat(10_000) }));
+    for (let bulk = 0; bulk < 5; bulk++) await owner.api.post('/api/tasks/bulk', { tasks: large });
+    const pages = await readAll(owner, 'limit=100&sort=createdAt');
+    expect(pages.map(({ length }) => length)).toEqual([13, 13, 13, 1]);
+    expect(new Set(pages.flat().map(({ id }) => id)).size).toBe(40);
+  });
+
   it('links to the next one with the same filters, up to the last, which has no link', async () => {
     const owner = await withTasks();
     const seen: string[] = [];

@@ -12,13 +12,15 @@ export interface Limited {
   limit?: RouteLimit | 'none';
   /** As how many requests one counts. Default 1. */
   cost?: number;
-  /** As how many it counts with the query parameter `q`, which reads many rows. Default: as without. */
+  /** As how many it counts with a query parameter of `searchBy`, for which many rows are read. Default: as without. */
   searchCost?: number;
+  /** Default `q` alone. */
+  searchBy?: readonly string[];
 }
 
 /** Throws when a cost is not an integer from 1. */
-export function Limit({ limit = 'standard', cost = 1, searchCost = cost }: Limited): MethodDecorator {
+export function Limit({ limit = 'standard', cost = 1, searchCost = cost, searchBy = ['q'] }: Limited): MethodDecorator {
   for (const one of [cost, searchCost])
     if (!Number.isInteger(one) || one < 1) throw new Error(`A route cannot cost ${one}: give it an integer from 1.`);
-  return RouteSettings({ limited: { limit, cost, searchCost } });
+  return RouteSettings({ limited: { limit, cost, searchCost, searchBy } });
 }

@@ -3,6 +3,8 @@ import type { Type } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { BooleanQuery, EnumField, IntQuery, TextField } from '../decorators/fields.decorator.js';
 
+export const MAX_PAGE_ROWS = 100;
+
 export interface Page<T> {
   items: T[];
   /** Opaque; null on the last page. */
@@ -10,7 +12,12 @@ export interface Page<T> {
 }
 
 export abstract class PageQuery {
-  @IntQuery({ min: 1, max: 100, default: 20, description: 'How many items at most' })
+  @IntQuery({
+    min: 1,
+    max: MAX_PAGE_ROWS,
+    default: 20,
+    description: 'How many items at most; of very large ones there are fewer',
+  })
   limit = 20;
 
   @TextField({ max: 500, optional: true, description: '`nextCursor` of the page before' })

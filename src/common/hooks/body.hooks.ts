@@ -80,10 +80,13 @@ function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
 function cutBadBody(pace: Pace): preParsingHookHandler {
   return (request, reply, payload, done) => {
     const { raw, bodyChunks } = request;
-    if (request.method === 'GET' || request.method === 'HEAD') return done(null, payload);
     if (bodyChunks?.refusal) {
       reply.header('connection', 'close');
       return done(bodyChunks.refusal);
+    }
+    if (request.method === 'GET' || request.method === 'HEAD') {
+      if (bodyChunks) bodyChunks.onRefused = () => raw.destroy(); // no answer is worth that they go on meanwhile
+      return done(null, payload);
     }
     if (raw.complete) return done(null, payload);
     const cut = (error: Error): void => {

@@ -10,6 +10,7 @@ import type { Transaction } from '../../shared/services/database/transaction.js'
 import { type ExpectedVersions, expectVersion } from '../expected-versions.js';
 import type { Page } from '../dto/page.dto.js';
 import { HttpErrors } from '../http.errors.js';
+import { fittingRows } from './fitting-rows.js';
 import { RepositoryTools } from './repository-tools.js';
 import { toEntity } from './to-entity.js';
 
@@ -176,8 +177,8 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
       .addOrderBy(`${query.alias}.id`, direction)
       .limit(request.limit + 1)
       .getMany();
-    const items = found.slice(0, request.limit);
-    const last = found.length > request.limit ? items.at(-1) : undefined;
+    const items = fittingRows(found.slice(0, request.limit));
+    const last = found.length > items.length ? items.at(-1) : undefined;
     return { items, nextCursor: last ? this.tools.cursors.seal(scope, keyOf(column, last)) : null };
   }
 

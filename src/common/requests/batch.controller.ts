@@ -20,7 +20,7 @@ export class BatchController {
     description:
       "Each is run with the caller's identity and counted against its limits, the batch itself as one more. One that " +
       'fails does not stop the others. Its request id is that of the batch with `.1`, `.2`, … behind it. Answers are JSON ' +
-      '(others: `BATCH_NOT_JSON`) and together at most 5 MiB (more: `BATCH_TOO_LARGE`). Who cancels the batch, or hangs ' +
+      '(others: `BATCH_NOT_JSON`) and together at most 2 MiB (more: `BATCH_TOO_LARGE`). Who cancels the batch, or hangs ' +
       'up, cancels the one that runs, and the rest is not begun.',
     returns: BatchResultDto,
     status: 207,

@@ -10,7 +10,7 @@ import { HttpErrors } from '../http.errors.js';
 import type { BatchAnswer, BatchRequestDto } from './dto/batch.dto.js';
 
 /** Of all answers together: they are held in memory until the last one is there. */
-const MOST_BYTES = 5 * 1024 * 1024;
+const MOST_BYTES = 2 * 1024 * 1024;
 /** Of what one answer alone would have: what concerns its content, and the caller's limits. */
 const ANSWER_HEADERS =
   'allow content-type etag link location ratelimit ratelimit-policy retry-after x-request-id'.split(' ');
@@ -101,8 +101,9 @@ async function readUpTo(most: number, { stream, headers, raw }: LightMyRequestRe
   return { body: Buffer.concat(pieces), length };
 }
 
+/** What is sent as a file is bytes, whatever type its owner has declared: nobody has checked that it can be parsed, or in what time. */
 function isJson(headers: LightMyRequestResponse['headers']): boolean {
-  return /[/+]json\b/.test(String(headers['content-type']));
+  return headers['content-disposition'] === undefined && /[/+]json\b/.test(String(headers['content-type']));
 }
 
 function shownHeaders(headers: LightMyRequestResponse['headers']): Record<string, string> {

@@ -38,6 +38,9 @@ export class CreateTasksDto {
   tasks!: CreateTaskDto[];
 }
 
+/** Filters for which all tasks of an owner may be read: no index has them in every order. */
+export const SEARCH_FILTERS = ['q', 'dueBefore', 'priority'] as const;
+
 export class ListTasksQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt', '-priority', 'priority', '-dueAt', 'dueAt'])
   sort = '-createdAt';
