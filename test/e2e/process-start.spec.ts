@@ -9,7 +9,7 @@ import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { sendBytes } from '../support/raw-http.js';
 import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
 const ADA = { email: 'ada@example.com', password: 'correct horse battery staple' };
 const dataDir = new DataDir();

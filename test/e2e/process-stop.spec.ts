@@ -7,7 +7,7 @@ import { DataDir, isGone, killAll, ServerProcess } from '../support/server-proce
 import { SteadyClient } from '../support/steady-client.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(60_000);
+jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
 const ADA = { email: 'ada@example.com', password: 'correct horse battery staple', name: 'Ada' };
 const dataDir = new DataDir();

@@ -134,7 +134,7 @@ describe('a service that gives trouble', () => {
   beforeEach(async () => {
     proxy = await S3Proxy.to(place.config.endpoint);
     one = new OneS3Storage(place.config);
-    storage = impatient({ ...one.config, endpoint: proxy.endpoint });
+    storage = new S3Storage({ ...one.config, endpoint: proxy.endpoint }, MOST_BYTES);
   });
   afterEach(async () => {
     storage.onApplicationShutdown();
@@ -164,7 +164,7 @@ describe('a service that gives trouble', () => {
 
   it.each(['refuse', 'hang', 'lose'] as const)('fails in time and tells that it is away: %s', async (fate) => {
     proxy.fateOf = () => fate;
-    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...SHORT, silence: 60_000 });
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, SHORT);
     const source = Readable.from([randomBytes(12 * MIB)]);
     const uses = [
       ...[storage.open(randomUUID()), storage.sizeOf(randomUUID()), storage.remove(randomUUID()), keysOf(storage)],
@@ -185,6 +185,7 @@ describe('a service that gives trouble', () => {
     const [key, bytes] = [randomUUID(), randomBytes(MIB)];
     await write(key, bytes);
     proxy.fateOf = () => fate;
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...PATIENCE, silence: 2_000 });
     const stream = await storage.open(key);
     await expect(buffer(stream)).rejects.toThrow();
     proxy.fateOf = () => 'pass';
@@ -195,21 +196,19 @@ describe('a service that gives trouble', () => {
     const key = randomUUID();
     await write(key, randomBytes(MIB));
     proxy.fateOf = () => 'deaf';
-    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...SHORT, silence: 60_000 });
     const before = proxy.connections;
     await expect(storage.open(key, { start: 5, end: 9 })).rejects.toThrow('S3 has 1048576 bytes');
-    await until(() => proxy.connections === before, 'the rest to be refused', 1_000);
+    await until(() => proxy.connections === before, 'the rest to be refused');
   });
 
   it('a writer who is aborted waits for the part that is under way, and leaves nothing', async () => {
     const [abort, source] = [new AbortController(), new PassThrough()];
-    const patient = new S3Storage({ ...one.config, endpoint: proxy.endpoint }, MOST_BYTES);
     proxy.fateOf = (request) => {
       if (!request.includes('partNumber')) return 'pass';
       abort.abort();
       return 'delay';
     };
-    const refusal = expect(patient.write(randomUUID(), source, abort.signal)).rejects.toMatchObject({
+    const refusal = expect(storage.write(randomUUID(), source, abort.signal)).rejects.toMatchObject({
       name: 'AbortError',
     });
     source.write(randomBytes(6 * MIB));
@@ -218,7 +217,6 @@ describe('a service that gives trouble', () => {
       ['POST ?uploads', 'PUT ?partNumber', 'GET ?prefix', 'DELETE ?x-id'], // begun, sent, looked for what is left, removed
     );
     expect(await one.left()).toEqual([]);
-    patient.onApplicationShutdown();
   });
 
   it('a part that is refused ends a writer whose source says nothing', async () => {
@@ -235,6 +233,7 @@ describe('a service that gives trouble', () => {
     let read = 0;
     const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
     proxy.fateOf = (request) => (request.includes('partNumber') ? 'hang' : 'pass');
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...PATIENCE, part: 2_000 });
     await expect(storage.write(randomUUID(), endless)).rejects.toMatchObject({ statusCode: 503 });
     const parts = proxy.seen.flatMap((request) => /partNumber=(\d+)/.exec(request)?.[1] ?? []);
     expect(new Set(parts)).toEqual(new Set(['1', '2']));
@@ -243,11 +242,11 @@ describe('a service that gives trouble', () => {
 
   it('connections are kept for the next request, also those of large parts, and end with the house', async () => {
     await write(randomUUID(), randomBytes(22 * MIB));
-    expect(proxy.seen.length).toBe(7); // begin, five parts, end
+    expect(new Set(proxy.seen).size).toBe(7); // begin, five parts, end
     expect(proxy.opened).toBeLessThanOrEqual(3);
     expect(proxy.connections).toBe(proxy.opened);
     storage.onApplicationShutdown();
-    await until(() => proxy.connections === 0, 'the connections to end', 1_000);
+    await until(() => proxy.connections === 0, 'the connections to end');
   });
 });
 
@@ -261,7 +260,7 @@ it('an answer that quotes the request is not passed on', async () => {
   }).listen(0, '127.0.0.1');
   await once(quoting, 'listening');
   const endpoint = `http://127.0.0.1:${(quoting.address() as AddressInfo).port}`;
-  const storage = impatient({ ...BASE, endpoint, credentials });
+  const storage = new S3Storage({ ...BASE, endpoint, credentials }, MOST_BYTES);
   for (const use of [
     () => storage.open(randomUUID()),
     () => storage.write(randomUUID(), Readable.from([Buffer.from('x')])),
@@ -296,9 +295,9 @@ const BASE: S3Config = {
   ...{ endpoint: 'http://127.0.0.1:9', region: 'us-east-1', bucket: 'files', prefix: 'test', credentials: undefined },
   ...{ pathStyle: true, redirect: false },
 };
-const SHORT: S3Patience = { connection: 300, answer: 300, part: 300, silence: 300 };
+const SHORT: S3Patience = { connection: 300, answer: 300, part: 300, silence: 60_000 };
 
-function impatient(config: S3Config, patience = SHORT): S3Storage {
+function impatient(config: S3Config, patience: S3Patience): S3Storage {
   return new S3Storage(config, MOST_BYTES, patience);
 }
 

@@ -1,4 +1,5 @@
 // Cache services as several processes would have them: own memory and connections, one database, one Redis or none.
+import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { type Logger, pino } from 'pino';
 import type { AppConfig } from '../../src/shared/config/app-config.js';
@@ -33,6 +34,7 @@ export async function openCache(
   const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
   const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
+  (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0; // who waits in vain hangs
   const lanes = new ReadLanes(dataSource);
   const transaction = new Transaction(dataSource, lanes);
   const clock = new HandClock();

@@ -27,6 +27,7 @@ export class S3Proxy {
   static async to(endpoint = ''): Promise<S3Proxy> {
     const server = createServer((request, answer) => proxy.serve(request, answer)).listen(0, '127.0.0.1');
     const proxy = new S3Proxy(server, new URL(endpoint));
+    server.keepAliveTimeout = 0; // a busy machine is no reason to end a connection
     server.on('connection', (socket: Socket) => {
       proxy.opened++;
       proxy.sockets.add(socket.once('close', () => proxy.sockets.delete(socket)));

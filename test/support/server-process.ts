@@ -97,7 +97,7 @@ export class ServerProcess {
   }
 
   async prints(pattern: RegExp): Promise<void> {
-    await until(() => pattern.test(this.output) || this.over, `the server to print ${pattern}`, 30_000);
+    await until(() => pattern.test(this.output) || this.over, `the server to print ${pattern}`, 120_000);
     if (!pattern.test(this.output)) throw new Error(`Ended without printing ${pattern}:\n${this.output}`);
   }
 
