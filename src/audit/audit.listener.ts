@@ -9,6 +9,10 @@ import { AuditRepository } from './audit.repository.js';
 type Audited = { [N in EventName]: EventMap[N] extends { actorId: string } ? N : never }[EventName];
 
 const AUDITED: readonly Audited[] = [
+  'user.created',
+  'user.changed',
+  'user.deleted',
+  'user.restored',
   'cache.cleared',
   'job.replayed',
   'job.discarded',

@@ -12,7 +12,6 @@ import { HttpErrors } from '../common/http.errors.js';
 import type { Actor } from '../common/permissions.js';
 import { ChangeUserDto, CreateUserDto, ListUsersQuery, toUserDto, UserDto, UserPage } from './dto/user.dto.js';
 import { UserErrors } from './users.errors.js';
-import { UsersRepository } from './users.repository.js';
 import { UsersService } from './users.service.js';
 
 const TAKEN = [UserErrors.EMAIL_TAKEN, UserErrors.USERNAME_TAKEN];
@@ -28,10 +27,7 @@ const CHANGE_REFUSES = [
 @ApiTags('Users')
 @Controller('users')
 export class UsersController {
-  constructor(
-    private readonly users: UsersRepository,
-    private readonly service: UsersService,
-  ) {}
+  constructor(private readonly service: UsersService) {}
 
   @Get()
   @Endpoint({
@@ -56,8 +52,8 @@ export class UsersController {
     requires: 'users:write',
     errors: CREATE_REFUSES,
   })
-  async create(@JsonBody() body: CreateUserDto): Promise<UserDto> {
-    return toUserDto(await this.service.create(body));
+  async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateUserDto): Promise<UserDto> {
+    return toUserDto(await this.service.create(actor, body));
   }
 
   @Get(':id')
@@ -84,8 +80,13 @@ export class UsersController {
     requires: 'users:write',
     errors: CHANGE_REFUSES,
   })
-  put(@Id() id: string, @IfMatch() expected: ExpectedVersions, @JsonBody() body: ChangeUserDto): Promise<UserDto> {
-    return this.update(id, expected, body);
+  put(
+    @CurrentUser() actor: Actor,
+    @Id() id: string,
+    @IfMatch() expected: ExpectedVersions,
+    @JsonBody() body: ChangeUserDto,
+  ): Promise<UserDto> {
+    return this.update(actor, id, expected, body);
   }
 
   @Patch(':id')
@@ -99,11 +100,12 @@ export class UsersController {
     errors: CHANGE_REFUSES,
   })
   async update(
+    @CurrentUser() actor: Actor,
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeUserDto,
   ): Promise<UserDto> {
-    return toUserDto(await this.service.change(id, expected, body));
+    return toUserDto(await this.service.change(actor, id, expected, body));
   }
 
   @Delete(':id')
@@ -113,8 +115,8 @@ export class UsersController {
     requires: 'users:write',
     errors: [UserErrors.NOT_FOUND, UserErrors.LAST_ADMIN],
   })
-  delete(@Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    return this.service.delete(id, expected);
+  delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    return this.service.delete(actor, id, expected);
   }
 
   @Post(':id/restore')
@@ -126,7 +128,7 @@ export class UsersController {
     requires: 'deleted:restore',
     errors: [UserErrors.NOT_FOUND, ...TAKEN],
   })
-  async restore(@Id() id: string): Promise<UserDto> {
-    return toUserDto(await this.users.undelete(id));
+  async restore(@CurrentUser() actor: Actor, @Id() id: string): Promise<UserDto> {
+    return toUserDto(await this.service.restore(actor, id));
   }
 }

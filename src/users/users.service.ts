@@ -37,12 +37,17 @@ export class UsersService {
     return this.searches.run(actor, () => this.users.list(query));
   }
 
-  /** Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
-  async create({ password, ...values }: CreateUserDto): Promise<User> {
+  /** `actor` null: a command. Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
+  async create(actor: Actor | null, { password, ...values }: CreateUserDto): Promise<User> {
     if (!values.email && !values.username) throw UserErrors.NAMELESS();
     if (password !== undefined) expectGoodPassword('password', password, values);
     const passwordHash = password === undefined ? null : await this.hash(password);
-    return this.users.create({ ...values, passwordHash });
+    return this.transaction.run(async () => {
+      const user = await this.users.create({ ...values, passwordHash });
+      const { uuid: userId, role } = user;
+      if (actor) await this.events.emit('user.created', { actorId: actor.id, userId, role });
+      return user;
+    });
   }
 
   /** Throws NOT_FOUND, also for who may not see it. */
@@ -52,8 +57,9 @@ export class UsersService {
     return user;
   }
 
-  /** A new password or role ends the sessions. Throws NOT_FOUND, VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS. */
-  async change(id: string, expected: ExpectedVersions, { password, ...patch }: ChangeUserDto): Promise<User> {
+  /** A new password or role ends the sessions. `actor` null: a command. Throws NOT_FOUND, VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS. */
+  async change(actor: Actor | null, id: string, expected: ExpectedVersions, body: ChangeUserDto): Promise<User> {
+    const { password, ...patch } = body;
     const secret = password === undefined ? {} : withPassword(await this.hashFor(id, password, patch));
     return this.transaction.run(async () => {
       if (patch.role === 'USER') await this.keepAnAdmin(id);
@@ -62,6 +68,9 @@ export class UsersService {
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
       const endsSessions = password !== undefined || (before !== null && before.role !== user.role);
       if (endsSessions) await this.events.emit('user.locked-out', { userId: user.uuid });
+      const fields = Object.keys(body).sort();
+      if (actor && fields.length > 0)
+        await this.events.emit('user.changed', { actorId: actor.id, userId: user.uuid, role: user.role, fields });
       return user;
     });
   }
@@ -76,11 +85,21 @@ export class UsersService {
   }
 
   /** Soft; ends the sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN. */
-  delete(id: string, expected: ExpectedVersions): Promise<void> {
+  delete(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
     return this.transaction.run(async () => {
       await this.keepAnAdmin(id);
       await this.users.delete(id, expected);
       await this.events.emit('user.locked-out', { userId: id });
+      await this.events.emit('user.deleted', { actorId: actor.id, userId: id });
+    });
+  }
+
+  /** Throws NOT_FOUND unless deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
+  restore(actor: Actor, id: string): Promise<User> {
+    return this.transaction.run(async () => {
+      const user = await this.users.undelete(id);
+      await this.events.emit('user.restored', { actorId: actor.id, userId: id });
+      return user;
     });
   }
 

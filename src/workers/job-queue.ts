@@ -34,6 +34,9 @@ const MOST = 1_000;
 /** A job that holds the key may finish just when it is looked up. */
 const MOST_TRIES = 5;
 
+/** Dead letters stay until an administrator has seen to them: so many times JOB_QUOTA of one owner. */
+const DEAD_PER_WAITING = 10;
+
 @Injectable()
 export class JobQueue {
   /** Of concurrent callers outside of transactions: one statement and one commit for all. */
@@ -63,14 +66,16 @@ export class JobQueue {
     }
   }
 
-  /** Whether as many jobs of this owner wait as may: who enqueues for it without being asked leaves it at that. */
+  /** Whether as many jobs of this owner wait, or are dead letters, as may: who enqueues for it without being asked leaves it at that. */
   async isFullFor(owner: JobOwner): Promise<boolean> {
-    return (await this.jobs.countWaiting(owner)) >= this.config.jobs.quota;
+    const { waiting, dead } = await this.jobs.countUnsettled(owner);
+    const { quota } = this.config.jobs;
+    return waiting >= quota || dead >= quota * DEAD_PER_WAITING;
   }
 
   /** Throws QUOTA_EXCEEDED. */
   async expectRoomFor(owner: JobOwner): Promise<void> {
-    if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.config.jobs.quota);
+    if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.config.jobs.quota, DEAD_PER_WAITING);
   }
 
   /** All or none, in one statement, for jobs without unique keys. Gives their UUIDs in order. Throws VALIDATION_FAILED. */

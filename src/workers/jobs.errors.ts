@@ -29,8 +29,9 @@ export const JobErrors = defineErrors('JOB', {
   QUOTA_EXCEEDED: {
     status: 409,
     level: 'info',
-    message: (quota: number) => `You would have more than ${quota} jobs waiting.`,
-    cure: 'Wait until some are done, or cancel some: GET /api/jobs?status=QUEUED lists them. The operator sets the limit with JOB_QUOTA.',
+    message: (quota: number, deadPerWaiting: number) =>
+      `You have ${quota} jobs waiting, or ${quota * deadPerWaiting} that have failed for good.`,
+    cure: 'Wait until some are done, or cancel some: GET /api/jobs?status=QUEUED lists them. An administrator replays or discards those that have failed. The operator sets the limit with JOB_QUOTA.',
   },
   NOT_DEAD: {
     status: 404,

@@ -60,13 +60,15 @@ export class JobsRepository extends BaseRepository<Job> {
     });
   }
 
-  async countWaiting(owner: JobOwner): Promise<number> {
-    const [row] = await this.transaction.query<{ count: number }>({
-      name: 'jobs-count-waiting',
-      text: `SELECT count(*)::integer AS count FROM jobs WHERE owner_id = $1 AND status IN ('QUEUED', 'RETRYING')`,
+  async countUnsettled(owner: JobOwner): Promise<{ waiting: number; dead: number }> {
+    const [row] = await this.transaction.query<{ waiting: number; dead: number }>({
+      name: 'jobs-count-unsettled',
+      text: `SELECT count(*) FILTER (WHERE status <> 'FAILED')::integer AS waiting,
+          count(*) FILTER (WHERE status = 'FAILED')::integer AS dead
+        FROM jobs WHERE owner_id = $1 AND status IN ('QUEUED', 'RETRYING', 'FAILED')`,
       values: [owner.key],
     });
-    return row?.count ?? 0;
+    return row ?? { waiting: 0, dead: 0 };
   }
 
   /** `owner` null: anybody's. */

@@ -1,6 +1,6 @@
 // What one user may have: tasks, links, sessions and searches at once. Exact, whatever comes at the same time.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Answer, Page, Problem, Sessions, Task } from '../support/api.js';
+import type { Answer, Api, Page, Problem, Sessions, Task } from '../support/api.js';
 import { uploadFile } from '../support/job-requests.js';
 import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';
@@ -16,7 +16,7 @@ let root: Person;
 
 beforeAll(async () => {
   server = await startServer({
-    ...{ TASK_QUOTA: String(TASKS), LINK_QUOTA: String(LINKS), SESSION_QUOTA: String(SESSIONS) },
+    ...{ TASK_QUOTA: String(TASKS), LINK_QUOTA: String(LINKS), SESSION_QUOTA: String(SESSIONS), JOB_QUOTA: '5' },
     RATE_LIMIT_MODE: 'off',
     DATABASE_POOL_SIZE: '4',
   });
@@ -153,6 +153,21 @@ describe('sessions', () => {
   });
 });
 
+it('of a user whose jobs have failed for good ten times as often as may wait, no more are taken until an administrator discards some', async () => {
+  const ada = await server.registerUser();
+  const report = () => ada.api.post<Problem>('/api/jobs', { type: 'report.pdf' });
+  await server.sql(
+    `INSERT INTO jobs (id, uuid, type, queue, payload, priority, run_at, max_attempts, status, finished_at, owner_id, owner_uuid)
+     SELECT n, gen_random_uuid(), 'report.pdf', 'reports', '{}', 3, now(), 3, 'FAILED', now(), u.id, u.uuid
+     FROM users u CROSS JOIN generate_series(1, 50) n WHERE u.uuid = $1`,
+    ada.user.id,
+  );
+  const refused = await report();
+  expect([refused.status, refused.body.code]).toEqual([409, 'JOB_QUOTA_EXCEEDED']);
+  await server.sql('DELETE FROM jobs WHERE id = 1');
+  expect((await report()).status).toBe(202);
+});
+
 describe('searches', () => {
   const search = ({ api }: Person, q = 'milk') => api.get<Page<Task> & Problem>(`/api/tasks?q=${q}`);
 
@@ -197,12 +212,14 @@ describe('searches', () => {
 
 describe('one request counts as', () => {
   let limited: TestServer;
+  let api: Api;
   beforeAll(async () => {
     limited = await startServer({
       RATE_LIMIT_MODE: 'enforce',
       RATE_LIMIT_BURST: '1000/100000',
       RATE_LIMIT_SUSTAINED: '2000/100000',
     });
+    ({ api } = await limited.registerUser());
   });
   afterAll(() => limited.close());
 
@@ -215,7 +232,6 @@ describe('one request counts as', () => {
     ['priority=3', 5],
     ['q=milk&limit=100', 20],
   ])('%s: %i', async (query, cost) => {
-    const { api } = await limited.registerUser();
     const remaining = async (path: string) => {
       const { headers } = await api.get(path);
       return Number(/"burst";r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);

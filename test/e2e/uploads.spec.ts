@@ -137,9 +137,23 @@ describe('an upload', () => {
     const path = await tus.begin(bytes.length);
     for (let from = 0; from < 1_950_000; from += 50_000)
       expect((await tus.patch(path, from, bytes.subarray(from, from + 50_000))).status).toBe(204);
-    expect(await house.count('upload_segments')).toBeLessThanOrEqual(2);
+    expect(await house.count('upload_segments')).toBeLessThanOrEqual(20);
     const { headers } = await tus.patch(path, 1_950_000, bytes.subarray(1_950_000));
     expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+  });
+
+  it('writes what has come not again for a small part, once there is much of it', async () => {
+    const path = await tus.begin(200_000);
+    for (const [from, count] of [[0, 100_000], [100_000, 1], [100_001, 1]] as const)
+      await tus.patch(path, from, Buffer.alloc(count)); // prettier-ignore
+    const segments = await house.server.sql<{ start: string; size: string }>(
+      `SELECT start, size FROM upload_segments WHERE upload_id = $1 ORDER BY start`,
+      path.split('/').at(-1),
+    );
+    expect(segments.map(({ start, size }) => [Number(start), Number(size)])).toEqual([
+      [0, 100_000],
+      [100_000, 2],
+    ]);
   });
 
   it('that is given up is gone, with what was reserved', async () => {
@@ -645,15 +659,15 @@ describe('bytes that had come before', () => {
   it('and stand elsewhere by now are no harm: who was late adds nothing', async () => {
     const bytes = randomBytes(3_000_000);
     const path = await tus.begin(bytes.length);
-    await tus.patch(path, 0, bytes.subarray(0, 500_000));
+    await tus.patch(path, 0, bytes.subarray(0, 50_000));
     const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments');
     const late = new PassThrough();
     const upload = { id: idOf(path) } as Upload;
-    const appending = server.app.get(UploadSegments).append(upload, 500_000, late);
+    const appending = server.app.get(UploadSegments).append(upload, 50_000, late);
     await server.app.get(UploadsRepository).findLastSegment(upload.id); // so has the late one
-    await tus.patch(path, 500_000, bytes.subarray(500_000, 2_000_000));
+    await tus.patch(path, 50_000, bytes.subarray(50_000, 2_000_000));
     await until(async () => !(await house.house.bytesLeft()).includes(row!.key), 'the first ones to be taken up');
-    late.end(bytes.subarray(500_000));
+    late.end(bytes.subarray(50_000));
     await expect(appending).rejects.toMatchObject({ code: 'UPLOAD_OFFSET_CONFLICT' });
     expect(await tus.offset(path)).toBe(2_000_000);
     const { headers } = await tus.patch(path, 2_000_000, bytes.subarray(2_000_000));

@@ -23,6 +23,24 @@ async function create(values: object = {}): Promise<User> {
 }
 
 describe('an administrator', () => {
+  it('leaves a line in the audit log for each account that is created, changed, deleted and restored, without values', async () => {
+    const user = await create({ password: 'Zebra quartz 77 loom' });
+    await root.api.patch(pathOf(user), { role: 'ADMIN', password: 'Another quartz 78 loom' });
+    await root.api.patch(pathOf(user), {});
+    await root.api.delete(pathOf(user));
+    await root.api.post(`${pathOf(user)}/restore`);
+    const { items } = (
+      await root.api.get<Page<{ action: string; actorId: string; details: object }>>('/api/audit-logs')
+    ).body;
+    const lines = items.filter(({ details }) => (details as { userId?: string }).userId === user.id);
+    expect(lines.map(({ action, actorId, details }) => [action, actorId, details]).toReversed()).toEqual([
+      ['user.created', root.user.id, { userId: user.id, role: 'USER' }],
+      ['user.changed', root.user.id, { userId: user.id, role: 'ADMIN', fields: ['password', 'role'] }],
+      ['user.deleted', root.user.id, { userId: user.id }],
+      ['user.restored', root.user.id, { userId: user.id }],
+    ]);
+  });
+
   it('creates a user from username, age and hobbies alone, as which nobody can log in', async () => {
     const username = unique('jsmith');
     const { status, body, headers } = await post({ username, age: 36, hobbies: ['coding', 'chess'] });

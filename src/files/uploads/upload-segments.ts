@@ -13,8 +13,11 @@ import { type Segment, type Upload, UploadsRepository } from './uploads.reposito
 
 /** Bytes: what a process that dies may lose, of those that it has not acknowledged. S3 takes them by one request. */
 const MOST = 4 * 1_048_576;
-/** A smaller segment is taken up into the next one: who sends byte by byte makes no objects of a byte. */
-const LEAST = 1_048_576;
+/**
+ * A smaller segment is taken up into the next one: who sends byte by byte makes no objects of a byte. Each byte may so be
+ * written once more for every part that follows it, which is what a part of one byte costs us at most.
+ */
+const LEAST = 65_536;
 
 const RULES: Rules = {
   maxBytes: MOST,

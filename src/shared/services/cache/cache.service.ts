@@ -344,7 +344,13 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   private entryOf(value: unknown, { ttl, tags }: CacheOptions, cost: number): CacheEntry {
     const life = (value === null ? Math.min(ttl, LONGEST_ABSENCE_MS) : ttl) * (0.9 + Math.random() * 0.2);
-    return { value, tags, cost, expiresAt: this.clock.now() + life, size: JSON.stringify(value).length * 2 + 200 };
+    return {
+      value,
+      tags,
+      cost,
+      expiresAt: this.clock.now() + life,
+      size: ttl > 0 ? JSON.stringify(value).length * 2 + 200 : 0,
+    };
   }
 
   private dropFromMemory(pattern: string): number {

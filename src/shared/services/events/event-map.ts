@@ -10,6 +10,11 @@ interface BucketChange {
 export interface EventMap {
   /** Deleted, or with a new password or role: whoever is logged in as this user must not stay so. */
   'user.locked-out': { userId: string };
+  /** An administrator created, changed, deleted or restored an account; `fields`: the names of what was changed. */
+  'user.created': { actorId: string; userId: string; role: string };
+  'user.changed': { actorId: string; userId: string; role: string; fields: string[] };
+  'user.deleted': { actorId: string; userId: string };
+  'user.restored': { actorId: string; userId: string };
   /** An administrator emptied the cache, or what matched a pattern. */
   'cache.cleared': { actorId: string; pattern: string; removed: number };
   /** A running job says how far it is, 0-100. `ownerId` null: nobody's. */
