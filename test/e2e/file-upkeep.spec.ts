@@ -274,13 +274,17 @@ describe('with one owner', () => {
     await rename(folder, `${folder}.away`);
     const { status, error } = await runJob(root, 'files.sweep');
     expect([status, error?.code]).toEqual(['FAILED', 'FILE_STORAGE_FOREIGN']);
-    const ready = () => root.api.get<{ status: string; details: object }>('/health/ready');
+    const untilReadyIs = (status: string) =>
+      until(async () => {
+        const answer = await root.api.get<{ status: string; details: object }>('/health/ready');
+        return answer.body.status === status && answer;
+      }, `a look at the storage that finds it ${status}`);
     await rm(folder, { recursive: true, force: true });
     await writeFile(folder, 'a file where the folder should be');
-    expect(await ready()).toMatchObject({ status: 200, body: { status: 'degraded', details: { files: { status: 'degraded' } } } }); // prettier-ignore
+    expect(await untilReadyIs('degraded')).toMatchObject({ status: 200, body: { details: { files: { status: 'degraded' } } } }); // prettier-ignore
     await rm(folder);
     await rename(`${folder}.away`, folder);
-    expect(await ready()).toMatchObject({ status: 200, body: { status: 'ok', details: { files: { status: 'up', kind: 'local' } } } }); // prettier-ignore
+    expect(await untilReadyIs('ok')).toMatchObject({ status: 200, body: { details: { files: { status: 'up', kind: 'local' } } } }); // prettier-ignore
     expect(await textOf(file)).toBe('still here');
     expect(await runJob(root, 'files.rekey')).toMatchObject({ status: 'FAILED', error: { code: 'FILE_NO_ENCRYPTION_KEY' } }); // prettier-ignore
   });
