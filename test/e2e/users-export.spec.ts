@@ -39,7 +39,8 @@ const STRANGE: Array<Partial<User>> = [
   { email: null, username: 'a;=1+1', name: `b;"=cmd|'/C calc'!A0;`, age: null, hobbies: ['c;=1', ';+1'] },
   { email: null, username: '-dash', name: 'Comma, "quote" and more', age: 150, hobbies: [] },
   { email: 'zoe@example.com', username: null, name: 'Zoë 😀 李', age: 1, hobbies: ['ÅΩ'] },
-  { email: null, username: '＝wide', name: '\ufeffbom', age: null, hobbies: ['\r\n x'.trim()] },
+  { email: null, username: 'bom', name: '\ufeffbom', age: null, hobbies: ['\r\n x'.trim()] },
+  { email: null, username: 'wide', name: '＝wide', age: null, hobbies: [] },
 ];
 
 const shown = `SELECT email, username, name, age, hobbies FROM users WHERE deleted_at IS NULL AND password_hash IS NULL ORDER BY id`;
