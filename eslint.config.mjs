@@ -50,11 +50,11 @@ export default defineConfig(
   { files: ['src/shared/libs/clock.ts'], rules: { 'no-restricted-syntax': ['error', environment] } },
   {
     // The one reader of the environment, and the one that passes PATH on to PostgreSQL.
-    files: ['src/shared/config/env.schema.ts', 'src/shared/services/database/embedded-postgres.place.ts'],
+    files: ['src/shared/config/env.schema.ts', 'src/shared/database/embedded-postgres.place.ts'],
     rules: { 'no-restricted-syntax': ['error', time] },
   },
   // Commands talk to a terminal.
-  { files: ['src/cli.ts', 'src/shared/services/database/data-source.ts'], rules: { 'no-console': 'off' } },
+  { files: ['src/cli.ts', 'src/shared/database/data-source.ts'], rules: { 'no-console': 'off' } },
   { files: ['test/**/*.ts'], rules: { 'no-restricted-syntax': ['error', focus] } },
   {
     files: ['**/*.mjs'],

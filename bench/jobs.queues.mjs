@@ -27,8 +27,8 @@ async function openOurs({ queue, name, database, concurrency }) {
       'app.module',
       'shared/config/env.schema',
       'shared/config/app-config',
-      'shared/services/database/migrate',
-      'shared/services/logging/logger',
+      'shared/database/migrate',
+      'shared/logging/logger',
     ].map(load),
   );
   const [{ defineJob, Handles }, { JobQueue }, { QueueDriver }, { JobRunner }, { Events }] = await Promise.all(
@@ -36,8 +36,8 @@ async function openOurs({ queue, name, database, concurrency }) {
       'workers/job',
       'workers/job-queue',
       'workers/drivers/queue.driver',
-      'workers/job-runner',
-      'shared/services/events/events',
+      'workers/engine/job-runner',
+      'shared/events/events',
     ].map(load),
   );
   const secret = 'x'.repeat(32);

@@ -7,7 +7,7 @@ import { ROOT } from './step.mjs';
 
 const [command, ...args] = process.argv.slice(2);
 const checkout = existsSync(join(ROOT, 'src'));
-const source = 'src/shared/services/database/data-source';
+const source = 'src/shared/database/data-source';
 
 /** TypeORM puts a timestamp before the file's name and behind the class's. */
 function pathOf(name) {

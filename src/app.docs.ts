@@ -2,7 +2,7 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { createOpenApi } from './app.openapi.js';
-import { ApiDocument } from './common/docs/api-document.js';
+import { ApiDocument } from './common/http/docs/api-document.js';
 import type { AppConfig } from './shared/config/app-config.js';
 
 /** In place of the document, which Nest would write into a script for anybody to read. */

@@ -14,7 +14,7 @@ import {
   REQUEST_ID,
   SHARED_HEADERS,
 } from './common/decorators/openapi-responses.js';
-import { HttpErrors } from './common/http.errors.js';
+import { HttpErrors } from './common/http/http.errors.js';
 import { errorCatalogue } from './shared/libs/app-error.js';
 
 const DESCRIPTION = `Accounts, files, tasks and background jobs over REST.

@@ -11,11 +11,11 @@ import { createAdmin, CreateAdminError } from './create-admin.js';
 import { describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
 import { AppError } from './shared/libs/app-error.js';
-import { migrationOptions } from './shared/services/database/database.options.js';
-import { openDatabase } from './shared/services/database/database-url.js';
-import { migrate } from './shared/services/database/migrate.js';
-import { inOneLine } from './shared/services/database/start-failure.js';
-import { createLogger, NestLogger } from './shared/services/logging/logger.js';
+import { migrationOptions } from './shared/database/database.options.js';
+import { openDatabase } from './shared/database/database-url.js';
+import { migrate } from './shared/database/migrate.js';
+import { inOneLine } from './shared/database/start-failure.js';
+import { createLogger, NestLogger } from './shared/logging/logger.js';
 import { ask, askPassword, isTerminal, readPassword, TerminalError } from './terminal.js';
 
 /** A refusal in one line. */

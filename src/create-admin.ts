@@ -1,8 +1,8 @@
 // Makes an administrator from the command line: the way to the first one in production.
 import type { INestApplicationContext } from '@nestjs/common';
-import { createValidationPipe } from './common/pipes/validation.pipe.js';
-import { MigrationStatus } from './shared/services/database/migration-status.js';
-import { Transaction } from './shared/services/database/transaction.js';
+import { createValidationPipe } from './common/http/pipes/validation.pipe.js';
+import { MigrationStatus } from './shared/database/migration-status.js';
+import { Transaction } from './shared/database/transaction.js';
 import { CreateUserDto } from './users/dto/user.dto.js';
 import { UsersRepository } from './users/users.repository.js';
 import { UsersService } from './users/users.service.js';

@@ -2,16 +2,16 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { prepareDocs } from './app.docs.js';
 import { createApp } from './app.setup.js';
-import { Connections } from './common/hooks/connections.js';
+import { Connections } from './common/http/hooks/connections.js';
 import { DEMO_EMAILS, describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
 import { warningsOf } from './shared/config/config-warnings.js';
 import { ConfigError } from './shared/config/env.schema.js';
-import { migrate } from './shared/services/database/migrate.js';
-import { openDatabase } from './shared/services/database/database-url.js';
-import { inOneLine } from './shared/services/database/start-failure.js';
-import { Lifecycle } from './shared/services/lifecycle.js';
-import { createLogger, flush, type Logger } from './shared/services/logging/logger.js';
+import { migrate } from './shared/database/migrate.js';
+import { openDatabase } from './shared/database/database-url.js';
+import { inOneLine } from './shared/database/start-failure.js';
+import { Lifecycle } from './shared/lifecycle/lifecycle.js';
+import { createLogger, flush, type Logger } from './shared/logging/logger.js';
 import { type Opened, stopOnSignal } from './shutdown.js';
 
 /** What a user can mend: one line, no stack. */

@@ -1,7 +1,7 @@
 // Demo data for development: an administrator and a user, each with a few tasks.
 import { randomBytes } from 'node:crypto';
 import type { INestApplicationContext } from '@nestjs/common';
-import type { Actor, Role } from './common/permissions.js';
+import type { Actor, Role } from './common/access/permissions.js';
 import { Clock } from './shared/libs/clock.js';
 import type { Task, TaskStatus } from './tasks/task.entity.js';
 import { TasksRepository } from './tasks/tasks.repository.js';

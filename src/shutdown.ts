@@ -2,11 +2,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AppConfig } from './shared/config/app-config.js';
-import type { Database } from './shared/services/database/database-url.js';
-import type { Connections } from './common/hooks/connections.js';
-import { Lifecycle } from './shared/services/lifecycle.js';
-import { flush, type Logger } from './shared/services/logging/logger.js';
-import { JobRunner } from './workers/job-runner.js';
+import type { Database } from './shared/database/database-url.js';
+import type { Connections } from './common/http/hooks/connections.js';
+import { Lifecycle } from './shared/lifecycle/lifecycle.js';
+import { flush, type Logger } from './shared/logging/logger.js';
+import { JobRunner } from './workers/engine/job-runner.js';
 
 /** Filled as the start goes on; a signal may come at any moment of it. */
 export interface Opened {

@@ -3,7 +3,7 @@ import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { QueryParams } from '../common/decorators/input.decorator.js';
-import { HttpErrors } from '../common/http.errors.js';
+import { HttpErrors } from '../common/http/http.errors.js';
 import { AuditRepository } from './audit.repository.js';
 import { AuditPage, ListAuditQuery, toAuditEntryDto } from './dto/audit.dto.js';
 

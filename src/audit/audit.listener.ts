@@ -1,8 +1,8 @@
 // Writes down what is worth knowing later, in the transaction of the deed.
 import { Injectable } from '@nestjs/common';
-import { Events } from '../shared/services/events/events.js';
-import type { EventMap, EventName } from '../shared/services/events/event-map.js';
-import { requestContext } from '../shared/services/logging/request-context.js';
+import { Events } from '../shared/events/events.js';
+import type { EventMap, EventName } from '../shared/events/event-map.js';
+import { requestContext } from '../shared/logging/request-context.js';
 import { AuditRepository } from './audit.repository.js';
 
 /** Events that tell who did it. */

@@ -4,8 +4,8 @@ import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { REQUIRES } from '../common/decorators/endpoint.decorator.js';
 import { IS_PUBLIC } from '../common/decorators/public.decorator.js';
-import { HttpErrors } from '../common/http.errors.js';
-import { can, type Permission } from '../common/permissions.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import { can, type Permission } from '../common/access/permissions.js';
 import { type Principal, Principals } from './principals.js';
 
 /** What a route's decorators say. */

@@ -9,7 +9,7 @@ import {
   ACCESS_TOKEN_ISSUER,
   type AccessClaims,
   AccessTokens,
-} from '../shared/services/security/access-tokens.js';
+} from '../shared/security/access-tokens.js';
 import { bearerTokenOf } from './bearer-token.js';
 
 /** What passport makes for Express; it needs no more of a response than that there is none. */

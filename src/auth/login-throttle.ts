@@ -3,8 +3,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { AppConfig, type Rates } from '../shared/config/app-config.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { macOf } from '../shared/libs/signed-text.js';
-import { RateLimiter, retryAfterOf, type Taking } from '../shared/services/cache/rate-limiter.js';
-import { LOGGER, type Logger } from '../shared/services/logging/logger.js';
+import { RateLimiter, retryAfterOf, type Taking } from '../shared/rate-limits/rate-limiter.js';
+import { LOGGER, type Logger } from '../shared/logging/logger.js';
 import { AuthErrors } from './auth.errors.js';
 import type { KnownDevice } from './device-cookie.js';
 

@@ -1,12 +1,12 @@
 // Who is behind an access token, remembered until something of it changes.
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { type Rendered, renderResource } from '../common/hooks/representation.hooks.js';
-import type { Actor } from '../common/permissions.js';
+import { type Rendered, renderResource } from '../common/http/hooks/representation.hooks.js';
+import type { Actor } from '../common/access/permissions.js';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Clock } from '../shared/libs/clock.js';
-import { CacheService } from '../shared/services/cache/cache.service.js';
-import type { AccessClaims } from '../shared/services/security/access-tokens.js';
+import { CacheService } from '../shared/cache/cache.service.js';
+import type { AccessClaims } from '../shared/security/access-tokens.js';
 import { toUserDto } from '../users/dto/user.dto.js';
 import { userTag } from '../users/users.repository.js';
 import { SessionsRepository, sessionTag } from './sessions.repository.js';

@@ -1,9 +1,9 @@
 // How often one may refresh: by session for whoever has a token of ours, by address for whoever guesses.
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { RequestLimits } from '../common/limits/request-limits.js';
+import { RequestLimits } from '../common/http/limits/request-limits.js';
 import { networkOf } from '../shared/libs/network.js';
-import { RefreshTokens } from '../shared/services/security/refresh-tokens.js';
+import { RefreshTokens } from '../shared/security/refresh-tokens.js';
 import { SessionsRepository } from './sessions.repository.js';
 
 @Injectable()

@@ -8,7 +8,7 @@ import {
   type SortColumn,
 } from '../common/repositories/base.repository.js';
 import { columnsOf, toEntity } from '../common/repositories/to-entity.js';
-import type { Actor } from '../common/permissions.js';
+import type { Actor } from '../common/access/permissions.js';
 import { User } from '../users/user.entity.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { AuthErrors } from './auth.errors.js';

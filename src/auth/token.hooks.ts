@@ -1,6 +1,6 @@
 // Reads the access token before the body is read: who is refused for it costs no body, and limits count by its user.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import type { AccessClaims } from '../shared/services/security/access-tokens.js';
+import type { AccessClaims } from '../shared/security/access-tokens.js';
 import { bearerTokenOf } from './bearer-token.js';
 import type { JwtStrategy } from './jwt.strategy.js';
 import type { Principal, Principals } from './principals.js';

@@ -1,7 +1,7 @@
 // Manners that need a place in the container.
 import { Global, Module } from '@nestjs/common';
-import { MethodFallbacks } from './method-fallbacks.js';
-import { ProblemsController } from './problems/problems.controller.js';
+import { MethodFallbacks } from './http/method-fallbacks.js';
+import { ProblemsController } from './http/problems/problems.controller.js';
 import { RepositoryTools } from './repositories/repository-tools.js';
 import { SearchGate } from './search-gate.js';
 

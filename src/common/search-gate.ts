@@ -2,8 +2,8 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Semaphore, SemaphoreFullError } from '../shared/libs/semaphore.js';
-import { HttpErrors } from './http.errors.js';
-import type { Actor } from './permissions.js';
+import { HttpErrors } from './http/http.errors.js';
+import type { Actor } from './access/permissions.js';
 
 /** Of one user: somebody who types gets an answer to the last letters, and who floods is refused. */
 const MAX_WAITING = 4;

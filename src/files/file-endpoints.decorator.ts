@@ -3,7 +3,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { RATE_LIMIT, REQUEST_ID, textHeader } from '../common/decorators/openapi-responses.js';
 import { RouteSettings } from '../common/decorators/route-settings.decorator.js';
-import { FORM } from '../common/hooks/body.hooks.js';
+import { FORM } from '../common/http/hooks/body.hooks.js';
 import { FILE_FIELD } from './receive-file.js';
 
 const BYTES = { type: 'string', format: 'binary' } as const;

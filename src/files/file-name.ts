@@ -1,7 +1,7 @@
 // Names and media types as people send them: data, of which only what is harmless is kept.
-import { HttpErrors } from '../common/http.errors.js';
+import { HttpErrors } from '../common/http/http.errors.js';
 import { isVisible, normalize } from '../shared/libs/text.js';
-import { UNKNOWN_TYPE } from './blobs/media-type.js';
+import { UNKNOWN_TYPE } from '../storage/media-types/media-type.js';
 
 const MAX_CHARACTERS = 255;
 const MAX_TYPE = 100;

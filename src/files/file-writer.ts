@@ -2,18 +2,20 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../shared/config/app-config.js';
-import { type Outcome, type Participant, Transaction } from '../shared/services/database/transaction.js';
-import { BlobStore } from './blobs/blob-store.js';
-import { BlobsRepository } from './blobs/blobs.repository.js';
-import { StorageLeases, type WriteLease } from './blobs/storage-leases.js';
-import { allowsType, type Bucket, DEFAULT_BUCKET } from './buckets/bucket.entity.js';
-import { BucketsRepository } from './buckets/buckets.repository.js';
-import type { FileEntity, FileOwner } from './file.entity.js';
+import { type Outcome, type Participant, Transaction } from '../shared/database/transaction.js';
+import { BlobStore } from '../storage/blobs/blob-store.js';
+import { BlobsRepository } from '../storage/blobs/blobs.repository.js';
+import { StorageLeases, type WriteLease } from '../storage/blobs/storage-leases.js';
+import { allowsType, type Bucket, DEFAULT_BUCKET } from '../storage/buckets/bucket.entity.js';
+import { BucketsRepository } from '../storage/buckets/buckets.repository.js';
+import type { FileEntity } from './file.entity.js';
 import { cleanFileName, plainMediaType } from './file-name.js';
-import { FileErrors, QuotaErrors } from './files.errors.js';
+import { FileErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
 import { ThumbnailRequests } from './thumbnails/thumbnail-requests.js';
-import { UsagesRepository } from './usages.repository.js';
+import { UsagesRepository } from '../storage/usages.repository.js';
+import type { Owner } from '../common/access/permissions.js';
+import { QuotaErrors } from '../storage/storage.errors.js';
 
 /** Bytes in the storage that have no row yet: `add` gives them one, else `discard` must remove them. */
 export interface StoredBlob {
@@ -66,7 +68,7 @@ export class FileWriter {
    * Before any transaction, which would stand open as long as the bytes take. Leaves nothing when it throws: NOT_FOUND (of
    * the bucket), QUOTA_EXCEEDED, TOO_LARGE, TYPE_NOT_ALLOWED, STORAGE_FULL, WRITE_LOST.
    */
-  async store(owner: FileOwner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
+  async store(owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
     try {
       const bucket = await this.buckets.getNamed(options.bucket ?? DEFAULT_BUCKET);
       return await this.storeIn(bucket, owner, source, options);
@@ -78,7 +80,7 @@ export class FileWriter {
   }
 
   /** The row, in the caller's transaction: the file appears with what else that one does, or not at all. Throws QUOTA_EXCEEDED, WRITE_LOST. */
-  async add(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
+  async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
     const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
     this.transaction.participant(blob, () => whenOver((outcome) => this.settled(outcome, storageKey, isSpare)));
@@ -91,16 +93,12 @@ export class FileWriter {
   }
 
   /** `add` alone, in a transaction of its own. */
-  keep(owner: FileOwner, blob: StoredBlob): Promise<FileEntity> {
+  keep(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     return this.keepWith(owner, blob, (add) => this.transaction.run(add));
   }
 
   /** `work` adds the row in a transaction of its making; the bytes go unless that was committed, or may have been. */
-  async keepWith<T>(
-    owner: FileOwner,
-    blob: StoredBlob,
-    work: (add: () => Promise<FileEntity>) => Promise<T>,
-  ): Promise<T> {
+  async keepWith<T>(owner: Owner, blob: StoredBlob, work: (add: () => Promise<FileEntity>) => Promise<T>): Promise<T> {
     let outcome: Outcome = 'rolled back';
     const add = (): Promise<FileEntity> => {
       this.transaction.participant(add, () => whenOver((end) => (outcome = end)));
@@ -119,12 +117,7 @@ export class FileWriter {
     return this.leases.abandon(blob.storageKey);
   }
 
-  private async storeIn(
-    bucket: Bucket,
-    owner: FileOwner,
-    source: Readable,
-    options: StoreOptions,
-  ): Promise<StoredBlob> {
+  private async storeIn(bucket: Bucket, owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
     const { name, mimeType, expectedBytes = 0, maxBytes = this.config.files.maxBytes, signal } = options;
     const declaredType = plainMediaType(mimeType);
     if (expectedBytes > (bucket.maxFileSize ?? Infinity)) throw FileErrors.TOO_LARGE(bucket.maxFileSize ?? 0);
@@ -152,7 +145,7 @@ export class FileWriter {
   }
 
   /** Bytes that are not there any more are not what new ones may be thrown away for. */
-  private async distrustLost(owner: FileOwner, sha256: string): Promise<void> {
+  private async distrustLost(owner: Owner, sha256: string): Promise<void> {
     const same = await this.blobs.findSame(owner, sha256);
     if (same && !same.isDamaged && !(await this.bytes.isWhole(same))) await this.blobs.noteVerified(same, false);
   }

@@ -2,12 +2,6 @@
 import { Column, Entity, ForeignKey, Index } from 'typeorm';
 import { BaseEntityCustom } from '../shared/entities/base.entity.js';
 
-/** Whose a file is: the public UUID and the internal snowflake of a user. */
-export interface FileOwner {
-  readonly id: string;
-  readonly key: string;
-}
-
 /** Exact up to 2^53, far beyond any file. */
 const AS_NUMBER = { to: (value: number) => value, from: (value: string) => Number(value) };
 

@@ -5,19 +5,20 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser, PossibleUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
-import type { ExpectedVersions } from '../common/expected-versions.js';
+import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
-import { HttpErrors } from '../common/http.errors.js';
-import type { Actor } from '../common/permissions.js';
-import { BucketErrors } from './buckets/buckets.errors.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import type { Actor } from '../common/access/permissions.js';
+import { BucketErrors } from '../storage/buckets/buckets.errors.js';
 import { ContentService } from './content/content.service.js';
 import { ChangeFileDto, FileDto, FilePage, ListFilesQuery, toFileDto, UploadQuery, UsageDto } from './dto/file.dto.js';
 import { AnswersFile, TakesFile } from './file-endpoints.decorator.js';
 import { FileWriter } from './file-writer.js';
-import { FileErrors, QuotaErrors } from './files.errors.js';
+import { FileErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
 import { receiveFile } from './receive-file.js';
+import { QuotaErrors, StorageErrors } from '../storage/storage.errors.js';
 
 @ApiTags('Files')
 @Controller('files')
@@ -39,8 +40,8 @@ export class FilesController {
     status: 201,
     versioned: true,
     errors: [
-      ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST, QuotaErrors.QUOTA_EXCEEDED],
-      ...[FileErrors.STORAGE_FULL, BucketErrors.NOT_FOUND, HttpErrors.BAD_REQUEST],
+      ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, StorageErrors.WRITE_LOST, QuotaErrors.QUOTA_EXCEEDED],
+      ...[StorageErrors.STORAGE_FULL, BucketErrors.NOT_FOUND, HttpErrors.BAD_REQUEST],
     ],
   })
   async upload(

@@ -1,11 +1,12 @@
 // The files' table. Who may see a row is decided in the statement, not after it.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/expected-versions.js';
+import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { BaseRepository, type PageRequest, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
-import { FileEntity, type FileOwner } from './file.entity.js';
+import { FileEntity } from './file.entity.js';
 import { FileErrors } from './files.errors.js';
+import type { Owner } from '../common/access/permissions.js';
 
 export interface FilesRequest extends PageRequest {
   bucket?: string;
@@ -19,13 +20,13 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
 
-  async create(owner: FileOwner, value: Partial<FileEntity>): Promise<FileEntity> {
+  async create(owner: Owner, value: Partial<FileEntity>): Promise<FileEntity> {
     const [file] = await this.insertAll([{ ...value, ownerId: owner.key, ownerUuid: owner.id }]);
     return file as FileEntity;
   }
 
   /** Throws NOT_FOUND. */
-  async getOwned(owner: FileOwner, uuid: string): Promise<FileEntity> {
+  async getOwned(owner: Owner, uuid: string): Promise<FileEntity> {
     const [row] = await this.transaction.read({
       name: 'file-get-owned',
       text: `SELECT ${this.columns} FROM files f WHERE uuid = $1 AND owner_id = $2 AND deleted_at IS NULL`,
@@ -36,7 +37,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
   }
 
   /** Who may download it: its owner, and everybody when its bucket is public. Throws NOT_FOUND. */
-  async getReadable(reader: FileOwner | undefined, uuid: string): Promise<FileEntity & { isPublic: boolean }> {
+  async getReadable(reader: Owner | undefined, uuid: string): Promise<FileEntity & { isPublic: boolean }> {
     const [row] = await this.transaction.read<{ is_public: boolean }>({
       name: 'file-get-readable',
       text: `
@@ -55,7 +56,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return this.rows().withDeleted().where('row.uuid = :uuid AND row.deleted_at IS NULL', { uuid }).getOne();
   }
 
-  listOwned(owner: FileOwner, request: FilesRequest): Promise<Page<FileEntity>> {
+  listOwned(owner: Owner, request: FilesRequest): Promise<Page<FileEntity>> {
     return this.list('row.owner_id = :owner AND row.deleted_at IS NULL', { owner: owner.key }, request);
   }
 
@@ -66,7 +67,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
 
   /** Throws NOT_FOUND, VERSION_STALE. */
   updateOwned(
-    owner: FileOwner,
+    owner: Owner,
     uuid: string,
     patch: Pick<FileEntity, 'name'>,
     expected: ExpectedVersions,
@@ -79,7 +80,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
   }
 
   /** Throws NOT_FOUND, VERSION_STALE. */
-  deleteOwned(owner: FileOwner, uuid: string, expected: ExpectedVersions): Promise<FileEntity> {
+  deleteOwned(owner: Owner, uuid: string, expected: ExpectedVersions): Promise<FileEntity> {
     return this.remove({
       where: { uuid, ownerId: owner.key },
       expected,

@@ -1,26 +1,26 @@
 // Files as their owners see them: known, read, renamed, deleted and brought back.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/expected-versions.js';
+import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
-import { HttpErrors } from '../common/http.errors.js';
-import { type Actor, can } from '../common/permissions.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import { type Actor, can, type Owner } from '../common/access/permissions.js';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Clock } from '../shared/libs/clock.js';
-import { Transaction } from '../shared/services/database/transaction.js';
+import { Transaction } from '../shared/database/transaction.js';
 import { JobQueue } from '../workers/job-queue.js';
-import { BlobStore } from './blobs/blob-store.js';
-import { BlobsRepository, type KnownBlob } from './blobs/blobs.repository.js';
-import { StorageLeases } from './blobs/storage-leases.js';
-import { BucketsRepository } from './buckets/buckets.repository.js';
+import { BlobStore } from '../storage/blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../storage/blobs/blobs.repository.js';
+import { StorageLeases } from '../storage/blobs/storage-leases.js';
+import { BucketsRepository } from '../storage/buckets/buckets.repository.js';
 import type { Content } from './content/content.service.js';
 import { type ListFilesQuery, toUsageDto, type UsageDto } from './dto/file.dto.js';
-import type { FileEntity, FileOwner } from './file.entity.js';
+import type { FileEntity } from './file.entity.js';
 import { cleanFileName, expectFileName } from './file-name.js';
 import { FileErrors } from './files.errors.js';
 import { PurgeFile } from './files.jobs.js';
 import { FilesRepository } from './files.repository.js';
-import { UsagesRepository } from './usages.repository.js';
+import { UsagesRepository } from '../storage/usages.repository.js';
 
 const DAY_MS = 86_400_000;
 
@@ -46,18 +46,18 @@ export class FilesService {
     return this.files.listDeleted(query);
   }
 
-  async usage(owner: FileOwner): Promise<UsageDto> {
+  async usage(owner: Owner): Promise<UsageDto> {
     return toUsageDto(await this.usages.of(owner), this.config.files.quota);
   }
 
   /** Whoever opens it reads the stream to its end or destroys it. Throws NOT_FOUND, also for someone else's, and DAMAGED. */
-  async open(owner: FileOwner, uuid: string): Promise<{ file: FileEntity; stream: Readable }> {
+  async open(owner: Owner, uuid: string): Promise<{ file: FileEntity; stream: Readable }> {
     const file = await this.files.getOwned(owner, uuid);
     return { file, stream: await this.bytes.open(await this.blobOf(file)) };
   }
 
   /** To be answered to its owner, and to everybody when its bucket is public. Throws NOT_FOUND, DAMAGED. */
-  async content(reader: FileOwner | undefined, uuid: string): Promise<Content> {
+  async content(reader: Owner | undefined, uuid: string): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
     const { name, mimeType, charset, sha256, isPublic } = file;
     const whenLost = (isNeeded: boolean) => (isNeeded ? FileErrors.DAMAGED(uuid) : FileErrors.NOT_FOUND(uuid));
@@ -65,13 +65,13 @@ export class FilesService {
   }
 
   /** Throws VALIDATION_FAILED, NOT_FOUND, VERSION_STALE. */
-  async rename(owner: FileOwner, uuid: string, name: string, expected: ExpectedVersions): Promise<FileEntity> {
+  async rename(owner: Owner, uuid: string, name: string, expected: ExpectedVersions): Promise<FileEntity> {
     expectFileName('name', name);
     return this.files.updateOwned(owner, uuid, { name: cleanFileName(name) }, expected);
   }
 
   /** Its place is free at once; its bytes go by a job. Throws NOT_FOUND, VERSION_STALE. */
-  async delete(owner: FileOwner, uuid: string, expected: ExpectedVersions): Promise<void> {
+  async delete(owner: Owner, uuid: string, expected: ExpectedVersions): Promise<void> {
     await this.transaction.run(async () => {
       const { bucket, size } = await this.files.deleteOwned(owner, uuid, expected);
       await this.usages.giveBack(owner, bucket, size, 1);

@@ -3,15 +3,15 @@
 import { Readable } from 'node:stream';
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
-import { FORM } from '../common/hooks/body.hooks.js';
-import { HttpErrors } from '../common/http.errors.js';
+import { FORM } from '../common/http/hooks/body.hooks.js';
+import { HttpErrors } from '../common/http/http.errors.js';
 import { AppError } from '../shared/libs/app-error.js';
-import { runningRequest } from '../shared/services/logging/request-context.js';
+import { runningRequest } from '../shared/logging/request-context.js';
 import { expectFileName, withoutBrowserEscapes } from './file-name.js';
 import type { FileWriter, StoredBlob } from './file-writer.js';
 import { FileErrors } from './files.errors.js';
-import type { FileOwner } from './file.entity.js';
 import { type FormHeads, type PartHead, watchFormHeads } from './form-head.js';
+import type { Owner } from '../common/access/permissions.js';
 
 /** Name of the form's field with the file. */
 export const FILE_FIELD = 'file';
@@ -37,7 +37,7 @@ const MAX_FRAMING_BYTES = 64 * 1024;
 /** Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what `store` throws; leaves nothing then. */
 export async function receiveFile(
   request: FastifyRequest,
-  owner: FileOwner,
+  owner: Owner,
   bucket: string,
   writer: FileWriter,
 ): Promise<StoredBlob> {
@@ -60,7 +60,7 @@ export async function receiveFile(
 async function storeOnly(
   parts: AsyncIterator<Multipart>,
   heads: FormHeads,
-  owner: FileOwner,
+  owner: Owner,
   options: { bucket: string; expectedBytes: number },
   writer: FileWriter,
 ): Promise<StoredBlob> {

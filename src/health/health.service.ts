@@ -8,10 +8,10 @@ import {
   type HealthIndicatorResult,
   TypeOrmHealthIndicator,
 } from '@nestjs/terminus';
-import { FileStorage } from '../files/storage/file-storage.js';
-import { Redis } from '../shared/services/cache/redis.js';
-import { MigrationStatus } from '../shared/services/database/migration-status.js';
-import { Lifecycle } from '../shared/services/lifecycle.js';
+import { FileStorage } from '../storage/file-storage.js';
+import { Redis } from '../shared/redis/redis.js';
+import { MigrationStatus } from '../shared/database/migration-status.js';
+import { Lifecycle } from '../shared/lifecycle/lifecycle.js';
 import { QueueDriver } from '../workers/drivers/queue.driver.js';
 import { HealthErrors } from './health.errors.js';
 

@@ -5,11 +5,11 @@ import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
-import type { ExpectedVersions } from '../common/expected-versions.js';
+import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
-import { answerRendered } from '../common/hooks/representation.hooks.js';
-import { HttpErrors } from '../common/http.errors.js';
-import type { Actor } from '../common/permissions.js';
+import { answerRendered } from '../common/http/hooks/representation.hooks.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import type { Actor } from '../common/access/permissions.js';
 import {
   ChangeTaskDto,
   CreatedTasksDto,

@@ -2,8 +2,8 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';
-import { ReportHandler } from './handlers/report.handler.js';
-import { TasksCleanupHandler } from './handlers/tasks-cleanup.handler.js';
+import { ReportHandler } from './report/report.handler.js';
+import { TasksCleanupHandler } from './cleanup/tasks-cleanup.handler.js';
 import { Task } from './task.entity.js';
 import { TasksController } from './tasks.controller.js';
 import { TasksRepository } from './tasks.repository.js';

@@ -2,12 +2,12 @@
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
-import type { ExpectedVersions } from '../common/expected-versions.js';
+import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
-import type { Actor } from '../common/permissions.js';
+import type { Actor } from '../common/access/permissions.js';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
-import { type Rendered, renderPage, renderResource } from '../common/hooks/representation.hooks.js';
+import { type Rendered, renderPage, renderResource } from '../common/http/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
 import type { ReportTask } from './report/report-task.js';

@@ -1,8 +1,8 @@
 // What may happen to a task, where more than the statement decides.
 import { Injectable } from '@nestjs/common';
-import { HttpErrors } from '../common/http.errors.js';
-import { type Rendered, renderPage } from '../common/hooks/representation.hooks.js';
-import { type Actor, can } from '../common/permissions.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import { type Rendered, renderPage } from '../common/http/hooks/representation.hooks.js';
+import { type Actor, can } from '../common/access/permissions.js';
 import { SearchGate } from '../common/search-gate.js';
 import { type ListTasksQuery, SEARCH_FILTERS, toTaskDto } from './dto/task.dto.js';
 import { TasksRepository } from './tasks.repository.js';

@@ -1,6 +1,6 @@
 // An account: whoever can log in, or is kept by an administrator.
 import { Column, Entity, Index } from 'typeorm';
-import { ROLES, type Role } from '../common/permissions.js';
+import { ROLES, type Role } from '../common/access/permissions.js';
 import { BaseEntityCustom } from '../shared/entities/base.entity.js';
 
 @Entity('users')

@@ -1,10 +1,10 @@
 // The users' table by the thousand: pages of plain rows, and the batches of an import. No entities: they would hold up the process.
 import { Injectable } from '@nestjs/common';
-import type { Role } from '../common/permissions.js';
-import { SnowflakeIds } from '../shared/services/database/snowflake-ids.js';
-import { Transaction } from '../shared/services/database/transaction.js';
-import type { ImportedUser } from './handlers/import-row.js';
-import type { UserTraits } from './handlers/user-count.js';
+import type { Role } from '../common/access/permissions.js';
+import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
+import { Transaction } from '../shared/database/transaction.js';
+import type { ImportedUser } from './import/import-row.js';
+import type { UserTraits } from './statistics/user-count.js';
 
 /** Rows of a page: copying one to a thread, or writing it as CSV, takes the process some milliseconds. */
 const COUNTED_PAGE = 1_000;

@@ -3,7 +3,7 @@ import { IsBoolean, IsIn, IsUUID, ValidateIf } from 'class-validator';
 import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
-import { CSV_ENCODINGS, type CsvEncoding } from './handlers/csv-decoder.js';
+import { CSV_ENCODINGS, type CsvEncoding } from '../shared/libs/csv/csv-decoder.js';
 
 const common = { queue: 'users', attempts: 3, backoff: exponential(2_000), concurrency: 2 };
 

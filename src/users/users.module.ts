@@ -2,11 +2,11 @@
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';
-import { SecurityModule } from '../shared/services/security/security.module.js';
+import { SecurityModule } from '../shared/security/security.module.js';
 import { JobOwners } from '../workers/job-owners.js';
-import { ExportHandler } from './handlers/export.handler.js';
-import { ImportHandler } from './handlers/import.handler.js';
-import { StatisticsHandler } from './handlers/statistics.handler.js';
+import { ExportHandler } from './export/export.handler.js';
+import { ImportHandler } from './import/import.handler.js';
+import { StatisticsHandler } from './statistics/statistics.handler.js';
 import { User } from './user.entity.js';
 import { UsersBulkRepository } from './users-bulk.repository.js';
 import { UsersController } from './users.controller.js';

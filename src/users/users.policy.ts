@@ -1,5 +1,5 @@
 // Who may do what with a user. Pure.
-import { type Actor, can } from '../common/permissions.js';
+import { type Actor, can } from '../common/access/permissions.js';
 
 /** Administrators see everyone, everyone sees itself. */
 export function maySee(actor: Actor, uuid: string): boolean {

@@ -1,20 +1,16 @@
 // What may happen to an account.
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../common/dto/page.dto.js';
-import type { ExpectedVersions } from '../common/expected-versions.js';
-import type { Rendered } from '../common/hooks/representation.hooks.js';
-import type { Actor } from '../common/permissions.js';
+import type { ExpectedVersions } from '../common/http/expected-versions.js';
+import type { Rendered } from '../common/http/hooks/representation.hooks.js';
+import type { Actor } from '../common/access/permissions.js';
 import { SearchGate } from '../common/search-gate.js';
 import type { AppError } from '../shared/libs/app-error.js';
-import { Transaction } from '../shared/services/database/transaction.js';
-import { Events } from '../shared/services/events/events.js';
-import { HttpErrors } from '../common/http.errors.js';
-import { PasswordHasher } from '../shared/services/security/password-hasher.js';
-import {
-  type AboutAccount,
-  findPasswordFault,
-  type PasswordFault,
-} from '../shared/services/security/password-policy.js';
+import { Transaction } from '../shared/database/transaction.js';
+import { Events } from '../shared/events/events.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import { PasswordHasher } from '../shared/security/password-hasher.js';
+import { type AboutAccount, findPasswordFault, type PasswordFault } from '../shared/security/password-policy.js';
 import type { ChangeProfileDto, ChangeUserDto, CreateUserDto, ListUsersQuery } from './dto/user.dto.js';
 import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';

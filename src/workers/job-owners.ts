@@ -1,5 +1,5 @@
 // Who the owners of jobs are today: workers ask, and the feature module that keeps accounts answers.
-import type { Role } from '../common/permissions.js';
+import type { Role } from '../common/access/permissions.js';
 
 /** An abstraction because the layers demand it: workers stand below the accounts. */
 export abstract class JobOwners {

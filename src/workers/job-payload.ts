@@ -1,5 +1,5 @@
 // Payloads, checked against their class: when they are enqueued, and again when they are run.
-import { createValidationPipe } from '../common/pipes/validation.pipe.js';
+import { createValidationPipe } from '../common/http/pipes/validation.pipe.js';
 import type { JobDefinition } from './job.js';
 
 const pipe = createValidationPipe();

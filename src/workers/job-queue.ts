@@ -3,23 +3,24 @@ import { Injectable } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
 import { AppConfig } from '../shared/config/app-config.js';
 import { createGather } from '../shared/libs/gather.js';
-import { SnowflakeIds } from '../shared/services/database/snowflake-ids.js';
-import { Transaction } from '../shared/services/database/transaction.js';
-import { requestContext } from '../shared/services/logging/request-context.js';
+import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
+import { Transaction } from '../shared/database/transaction.js';
+import { requestContext } from '../shared/logging/request-context.js';
 import { QueueDriver } from './drivers/queue.driver.js';
-import { JobLedger, type NewJob } from './job-ledger.js';
+import { JobLedger, type NewJob } from './engine/job-ledger.js';
 import { checkPayload } from './job-payload.js';
-import type { JobDefinition, JobOwner, JobPriority } from './job.js';
+import type { JobDefinition, JobPriority } from './job.js';
 import { JobErrors } from './jobs.errors.js';
-import { JobsRepository } from './jobs.repository.js';
-import { announceAfterCommit } from './news-after-commit.js';
+import { JobsRepository } from './engine/jobs.repository.js';
+import { announceAfterCommit } from './engine/news-after-commit.js';
+import type { Owner } from '../common/access/permissions.js';
 
 export interface EnqueueOptions {
   /** Default: now. */
   runAt?: Date;
   priority?: JobPriority;
   /** Who may see and cancel it. */
-  owner?: JobOwner;
+  owner?: Owner;
 }
 
 export interface Enqueued {
@@ -67,14 +68,14 @@ export class JobQueue {
   }
 
   /** Whether as many jobs of this owner wait, or are dead letters, as may: who enqueues for it without being asked leaves it at that. */
-  async isFullFor(owner: JobOwner): Promise<boolean> {
+  async isFullFor(owner: Owner): Promise<boolean> {
     const { waiting, dead } = await this.jobs.countUnsettled(owner);
     const { quota } = this.config.jobs;
     return waiting >= quota || dead >= quota * DEAD_PER_WAITING;
   }
 
   /** Throws QUOTA_EXCEEDED. */
-  async expectRoomFor(owner: JobOwner): Promise<void> {
+  async expectRoomFor(owner: Owner): Promise<void> {
     if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.config.jobs.quota, DEAD_PER_WAITING);
   }
 

@@ -1,9 +1,10 @@
 // What a kind of job is, in words: `defineJob` says everything but what it does, `@Handles` says who does it.
 import { Injectable, type Type } from '@nestjs/common';
 import { Cron } from 'croner';
-import type { Permission } from '../common/permissions.js';
+import type { Permission } from '../common/access/permissions.js';
 import type { AppError } from '../shared/libs/app-error.js';
 import type { Backoff } from '../shared/libs/backoff.js';
+import type { Owner } from '../common/access/permissions.js';
 
 /** 1 waits for everything else, 5 goes first. */
 export type JobPriority = 1 | 2 | 3 | 4 | 5;
@@ -37,7 +38,7 @@ export interface JobOptions<P extends object> {
    * While a job with the same key waits or runs, enqueueing gives that one instead of another, and POST /api/jobs answers
    * 409. Of jobs that people ask for the key tells whose they are: else a stranger could take it.
    */
-  uniqueKey?: (payload: P, owner: JobOwner | null) => string;
+  uniqueKey?: (payload: P, owner: Owner | null) => string;
   /** Who may ask for it through POST /api/jobs; without it nobody. */
   requestable?: 'anyone' | Permission;
 }
@@ -49,19 +50,13 @@ export interface JobDefinition<P extends object = object> extends Readonly<JobOp
 /** What a job leaves behind, as JSON; null for nothing. */
 export type JobResult = Record<string, unknown> | null;
 
-/** Whose job it is: the public UUID and the internal key of a user. */
-export interface JobOwner {
-  readonly id: string;
-  readonly key: string;
-}
-
 /** What a handler knows of the attempt that it is. */
 export interface JobContext {
   /** The job's UUID: also what makes effects outside of the database recognisable when they happen again. */
   readonly id: string;
   /** From 1. */
   readonly attempt: number;
-  readonly owner: JobOwner | null;
+  readonly owner: Owner | null;
   /** Aborts when the job is cancelled, timed out, taken over by somebody else, or when the process stops. */
   readonly signal: AbortSignal;
   /** 0–100; written to the row at most twice a second. */

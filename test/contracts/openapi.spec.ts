@@ -7,7 +7,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createOpenApi, printOpenApi } from '../../src/app.openapi.js';
 import { createApp } from '../../src/app.setup.js';
 import { errorCatalogue } from '../../src/shared/libs/app-error.js';
-import { createLogger } from '../../src/shared/services/logging/logger.js';
+import { createLogger } from '../../src/shared/logging/logger.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 

@@ -1,7 +1,7 @@
 // Accounts and sessions as a partner sees them: register, log in, log out, devices, password and role changes.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { hash as argon2Hash } from '@node-rs/argon2';
-import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import type { Answer, Page, Problem, Sessions, Tokens, User } from '../support/api.js';
 import { PASSWORD, startServer, type TestServer } from '../support/server.js';
 

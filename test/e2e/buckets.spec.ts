@@ -1,9 +1,9 @@
 // Buckets: administrators make them, their limits and types hold for everybody, and what is public is public.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { BucketDto } from '../../src/files/buckets/dto/bucket.dto.js';
-import { BucketsRepository } from '../../src/files/buckets/buckets.repository.js';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
+import type { BucketDto } from '../../src/storage/buckets/dto/bucket.dto.js';
+import { BucketsRepository } from '../../src/storage/buckets/buckets.repository.js';
+import { Transaction } from '../../src/shared/database/transaction.js';
 import type { Page, Wire } from '../support/api.js';
 import { FileHouse } from '../support/file-house.js';
 import type { Person } from '../support/server.js';

@@ -1,7 +1,7 @@
 // Reads that are remembered: no statement where nothing changed, one for many who ask at once, never an old answer.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
+import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import type { Page, Problem, Task } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';

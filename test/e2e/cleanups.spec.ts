@@ -1,6 +1,6 @@
 // What has ended is deleted for good by schedules, after the days of the settings; what has not stays.
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import { SNOWFLAKE_EPOCH } from '../../src/shared/services/database/snowflake-ids.js';
+import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
 import type { Page } from '../support/api.js';
 import { type Job, jobOver, uploadFile } from '../support/job-requests.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AuditRepository } from '../../src/audit/audit.repository.js';
-import type { DeadLetterDetailsDto, DeadLetterDto, ReplayedDto } from '../../src/workers/dto/dead-letter.dto.js';
-import type { JobDto } from '../../src/workers/dto/job.dto.js';
+import type { DeadLetterDetailsDto, DeadLetterDto, ReplayedDto } from '../../src/workers/api/dto/dead-letter.dto.js';
+import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import { QueueDriver } from '../../src/workers/drivers/queue.driver.js';
 import type { Page, Wire } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ApiDocument } from '../../src/common/docs/api-document.js';
+import { ApiDocument } from '../../src/common/http/docs/api-document.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 
 const PATH = '/docs/openapi.json';

@@ -1,7 +1,7 @@
 // Files over HTTP with their bytes at S3: the whole life, in clear, encrypted, and with downloads that S3 answers itself.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { FileStorage } from '../../src/files/storage/file-storage.js';
+import { FileStorage } from '../../src/storage/file-storage.js';
 import { FileHouse, sha256 } from '../support/file-house.js';
 import { runJob } from '../support/job-requests.js';
 import { S3_KINDS, type S3Place } from '../support/s3-places.js';

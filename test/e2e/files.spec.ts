@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FileDto } from '../../src/files/dto/file.dto.js';
 import { FileWriter } from '../../src/files/file-writer.js';
 import { FilesService } from '../../src/files/files.service.js';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { Transaction } from '../../src/shared/database/transaction.js';
 import type { Answer, Page, Wire } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';

@@ -2,9 +2,9 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createApp } from '../../src/app.setup.js';
-import { MigrationStatus } from '../../src/shared/services/database/migration-status.js';
-import { Lifecycle } from '../../src/shared/services/lifecycle.js';
-import { createLogger } from '../../src/shared/services/logging/logger.js';
+import { MigrationStatus } from '../../src/shared/database/migration-status.js';
+import { Lifecycle } from '../../src/shared/lifecycle/lifecycle.js';
+import { createLogger } from '../../src/shared/logging/logger.js';
 import { type Answer, Api, type Problem } from '../support/api.js';
 import { testConfig } from '../support/config.js';
 import { cloneDatabase, type ClonedDatabase } from '../support/database.js';

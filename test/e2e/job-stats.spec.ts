@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { JobStatsDto, QueueStatsDto } from '../../src/workers/dto/job-stats.dto.js';
+import type { JobStatsDto, QueueStatsDto } from '../../src/workers/api/dto/job-stats.dto.js';
 import type { Wire } from '../support/api.js';
 import { explain, nodesOf, rowsReadBy } from '../support/query-plan.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
@@ -122,7 +122,7 @@ it('among 30,000 finished jobs looks only at those that are not', async () => {
   await client.connect();
   try {
     await client.query('ANALYZE jobs');
-    const text = readFileSync('src/workers/sql/stats.sql', 'utf8');
+    const text = readFileSync('src/workers/engine/sql/stats.sql', 'utf8');
     const plan = await explain(client, { text, values: [[QUEUE]] });
     const jobs = nodesOf(plan).filter((node) => node['Relation Name'] === 'jobs' && node['Node Type'] === 'Seq Scan');
     expect(jobs).toEqual([]);

@@ -1,6 +1,6 @@
 // Jobs over REST: asked for, watched, cancelled; whose they are; what the roles of a process do.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { JobDto } from '../../src/workers/dto/job.dto.js';
+import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import { killAll, DataDir, ServerProcess } from '../support/server-process.js';
 import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
 import type { Tokens } from '../support/api.js';

@@ -1,7 +1,7 @@
 // Guessing passwords: ten wrong ones for an account, from wherever they come, and its owner's devices stay open.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
-import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { type Answer, cookieOf, type Tokens } from '../support/api.js';
 import { mutations, seeded } from '../support/random.js';
 import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';

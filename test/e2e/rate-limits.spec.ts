@@ -1,6 +1,6 @@
 // Limits as a partner meets them: told on every answer, counted by user or address, refused with a time to wait.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { RefreshTokens } from '../../src/shared/services/security/refresh-tokens.js';
+import { RefreshTokens } from '../../src/shared/security/refresh-tokens.js';
 import type { Answer, Page, Problem, Task } from '../support/api.js';
 import { OwnRedis } from '../support/own-redis.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';

@@ -1,7 +1,7 @@
 // Somebody else reads and writes the Redis of the cache: nothing is read in clear, and nothing they put there is believed.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { CacheService } from '../../src/shared/services/cache/cache.service.js';
-import type { MemoryStore } from '../../src/shared/services/cache/memory.store.js';
+import { CacheService } from '../../src/shared/cache/cache.service.js';
+import type { MemoryStore } from '../../src/shared/cache/memory.store.js';
 import type { User } from '../support/api.js';
 import { OwnRedis } from '../support/own-redis.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';

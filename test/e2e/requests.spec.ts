@@ -5,11 +5,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { servingOptions } from '../../src/shared/services/database/database.options.js';
-import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
-import { sqlStateOf } from '../../src/shared/services/database/sql-state.js';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
-import { requestContext, RunningRequest } from '../../src/shared/services/logging/request-context.js';
+import { servingOptions } from '../../src/shared/database/database.options.js';
+import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { sqlStateOf } from '../../src/shared/database/sql-state.js';
+import { Transaction } from '../../src/shared/database/transaction.js';
+import { requestContext, RunningRequest } from '../../src/shared/logging/request-context.js';
 import { type Answer, type Api, type Problem, type Task, type Tokens } from '../support/api.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';

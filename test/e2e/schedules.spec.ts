@@ -1,9 +1,9 @@
 // Schedules over REST, and what the one that every house has does: finished jobs are deleted after a while.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { SNOWFLAKE_EPOCH } from '../../src/shared/services/database/snowflake-ids.js';
-import type { JobDto } from '../../src/workers/dto/job.dto.js';
-import type { ScheduleDto } from '../../src/workers/dto/schedule.dto.js';
+import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
+import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
+import type { ScheduleDto } from '../../src/workers/api/dto/schedule.dto.js';
 import type { Page, Wire } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import sharp, { type Sharp } from 'sharp';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { Transaction } from '../../src/shared/database/transaction.js';
 import { ThumbnailStore } from '../../src/files/thumbnails/thumbnail-store.js';
 import { readWebp } from '../../src/files/thumbnails/webp.js';
 import * as bombs from '../support/image-bombs.js';

@@ -6,7 +6,7 @@ import type { Worker } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import pg from 'pg';
-import type { ImportedUser } from '../../src/users/handlers/import-row.js';
+import type { ImportedUser } from '../../src/users/import/import-row.js';
 import { UserErrors } from '../../src/users/users.errors.js';
 import { UsersBulkRepository } from '../../src/users/users-bulk.repository.js';
 import { ThreadPools } from '../../src/workers/threads/thread-pools.js';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { SELF_SIGNED, startTlsFront } from '../support/tls-front.js';

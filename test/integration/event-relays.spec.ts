@@ -4,12 +4,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import pg from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
-import { Redis } from '../../src/shared/services/cache/redis.js';
-import { servingOptions } from '../../src/shared/services/database/database.options.js';
-import type { EventRelay } from '../../src/shared/services/events/event-relay.js';
-import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
-import { PostgresRelay } from '../../src/shared/services/events/postgres.relay.js';
-import { RedisRelay } from '../../src/shared/services/events/redis.relay.js';
+import { Redis } from '../../src/shared/redis/redis.js';
+import { servingOptions } from '../../src/shared/database/database.options.js';
+import type { EventRelay } from '../../src/shared/pubsub/relay.js';
+import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
+import { RedisRelay } from '../../src/shared/pubsub/redis.relay.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { OwnRedis, OwnRedisCluster } from '../support/own-redis.js';

@@ -4,7 +4,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { FileStorage, StoredObject } from '../../src/files/storage/file-storage.js';
+import type { FileStorage, StoredObject } from '../../src/storage/file-storage.js';
 import { below, seeded } from '../support/random.js';
 import type { Lack } from '../support/s3-places.js';
 import { descriptors, inPieces, type OneStorage, STORAGE_KINDS, type StorageKind } from '../support/storages.js';

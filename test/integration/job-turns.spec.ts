@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import type { Actor } from '../../src/common/permissions.js';
+import type { Actor, Owner } from '../../src/common/access/permissions.js';
 import { TextField } from '../../src/common/decorators/fields.decorator.js';
-import { defineJob, Handles, type JobContext, type JobHandler, type JobOwner } from '../../src/workers/job.js';
-import { JobsService } from '../../src/workers/jobs.service.js';
+import { defineJob, Handles, type JobContext, type JobHandler } from '../../src/workers/job.js';
+import { JobsService } from '../../src/workers/api/jobs.service.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { type JobHouse, openJobHouse } from '../support/job-house.js';
 import { buffersOf, explain, type PlanNode, rowsReadBy } from '../support/query-plan.js';
@@ -84,7 +84,7 @@ describe('a claim', () => {
   });
 
   async function planOf(file: string, values: unknown[]): Promise<PlanNode> {
-    const text = readFileSync(`src/workers/sql/${file}.sql`, 'utf8');
+    const text = readFileSync(`src/workers/engine/sql/${file}.sql`, 'utf8');
     await client.query('BEGIN');
     return explain(client, { text, values }).finally(() => client.query('ROLLBACK'));
   }
@@ -115,13 +115,13 @@ describe('turns over postgres', () => contract({}));
 function contract(env: Record<string, string>): void {
   let database: ClonedDatabase;
   let house: JobHouse;
-  let owners: JobOwner[];
+  let owners: Owner[];
 
   beforeAll(async () => {
     database = await cloneDatabase();
     const limits = { JOB_QUOTA: String(QUOTA), JOB_RUNNING_QUOTA: String(RUNNING_QUOTA) };
     house = await openJobHouse(database.url, [OneHandler, ManyHandler], { ...env, ...limits });
-    owners = await house.transaction.query<JobOwner & Record<string, string>>({
+    owners = await house.transaction.query<Owner & Record<string, string>>({
       text: `INSERT INTO users (id, uuid, email) SELECT n, gen_random_uuid(), 'user' || n || '@example.com' FROM generate_series(1, 50) n
              RETURNING id AS key, uuid AS id`,
     });
@@ -133,7 +133,7 @@ function contract(env: Record<string, string>): void {
     await database.drop();
   });
 
-  const owner = (n: number): JobOwner => owners[n] as JobOwner;
+  const owner = (n: number): Owner => owners[n] as Owner;
   const unfinished = async (): Promise<number> => {
     const rows = await house.transaction.query<{ status: string }>({
       text: `SELECT status FROM jobs WHERE status NOT IN ('SUCCEEDED', 'CANCELLED')`,

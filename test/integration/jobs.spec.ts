@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { EnumField, TextField } from '../../src/common/decorators/fields.decorator.js';
-import { HttpErrors } from '../../src/common/http.errors.js';
+import { HttpErrors } from '../../src/common/http/http.errors.js';
 import { exponential } from '../../src/shared/libs/backoff.js';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
+import { Transaction } from '../../src/shared/database/transaction.js';
 import type { JobFailure, JobStatus } from '../../src/workers/job.entity.js';
 import {
   defineJob,
@@ -16,7 +16,7 @@ import {
   type JobHandler,
   UnrecoverableError,
 } from '../../src/workers/job.js';
-import { JobsRepository } from '../../src/workers/jobs.repository.js';
+import { JobsRepository } from '../../src/workers/engine/jobs.repository.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { type JobHouse, openJobHouse } from '../support/job-house.js';
 import { rabbitPlace } from '../support/rabbit.js';

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import type { FileStorage } from '../../src/files/storage/file-storage.js';
+import type { FileStorage } from '../../src/storage/file-storage.js';
 import { descriptors, OneLocalStorage } from '../support/storages.js';
 import { until } from '../support/until.js';
 

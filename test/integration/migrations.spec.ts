@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { migrationOptions } from '../../src/shared/services/database/database.options.js';
-import { MigrationDataSource } from '../../src/shared/services/database/migration-data-source.js';
+import { migrationOptions } from '../../src/shared/database/database.options.js';
+import { MigrationDataSource } from '../../src/shared/database/migration-data-source.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { until } from '../support/until.js';
@@ -188,7 +188,7 @@ describe('in two processes at once', () => {
   async function migrate(): Promise<string[]> {
     const script = `
       import { loadConfig } from './dist/src/shared/config/app-config.js';
-      import { migrate } from './dist/src/shared/services/database/migrate.js';
+      import { migrate } from './dist/src/shared/database/migrate.js';
       const config = loadConfig();
       console.log(JSON.stringify(await migrate(config, config.database.url)));`;
     const secret = 'a secret of more than 32 characters';

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
 import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
-import { PasswordHasher } from '../../src/shared/services/security/password-hasher.js';
+import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
 
 jest.setTimeout(60_000);

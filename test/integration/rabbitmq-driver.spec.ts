@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { TextField } from '../../src/common/decorators/fields.decorator.js';
 import { HealthService } from '../../src/health/health.service.js';
-import { Lifecycle } from '../../src/shared/services/lifecycle.js';
+import { Lifecycle } from '../../src/shared/lifecycle/lifecycle.js';
 import { defineJob, Handles, type JobContext, jobDefinitions, type JobHandler } from '../../src/workers/job.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { type JobHouse, openJobHouse } from '../support/job-house.js';

@@ -3,13 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
-import { MemoryRateLimiter } from '../../src/shared/services/cache/memory.rate-limiter.js';
-import type { Taking } from '../../src/shared/services/cache/rate-limiter.js';
+import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
+import type { Taking } from '../../src/shared/rate-limits/rate-limiter.js';
 import { HandClock } from '../support/hand-clock.js';
 import { below, pick, seeded } from '../support/random.js';
 import { REDIS_URL, redisAnswers } from '../support/services.js';
 
-const lua = (name: string): string => readFileSync(`src/shared/services/cache/lua/${name}-2.lua`, 'utf8');
+const lua = (name: string): string => readFileSync(`src/shared/redis/lua/${name}-2.lua`, 'utf8');
 /** Its clock is an argument, seconds and microseconds. */
 const TAKE = lua('limit-take').replace("redis.call('TIME')", '{ tonumber(ARGV[6]), tonumber(ARGV[7]) }');
 const REFUND = lua('limit-refund');

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Redis as Plain } from 'ioredis';
 import { pino } from 'pino';
-import { Redis, RedisAwayError } from '../../src/shared/services/cache/redis.js';
-import { readLuaScripts } from '../../src/shared/services/cache/lua-scripts.js';
+import { Redis, RedisAwayError } from '../../src/shared/redis/redis.js';
+import { readLuaScripts } from '../../src/shared/redis/lua-scripts.js';
 import { OwnRedis } from '../support/own-redis.js';
 import { REDIS_SERVER } from '../support/services.js';
 import { until } from '../support/until.js';

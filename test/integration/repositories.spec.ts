@@ -2,7 +2,7 @@
 import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { SelectQueryBuilder } from 'typeorm';
-import type { Actor } from '../../src/common/permissions.js';
+import type { Actor } from '../../src/common/access/permissions.js';
 import type { Task } from '../../src/tasks/task.entity.js';
 import { TasksRepository } from '../../src/tasks/tasks.repository.js';
 import type { User } from '../../src/users/user.entity.js';

@@ -1,15 +1,15 @@
 // Jobs by the clock: fired once each, made up once, by whoever leads; and what happens when clocks are put forward and back.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Type } from '@nestjs/common';
-import { lockUnavailable } from '../../src/shared/services/cache/lock.errors.js';
-import type { Held } from '../../src/shared/services/cache/lock-lease.js';
-import { LockService, type LockOptions } from '../../src/shared/services/cache/lock.service.js';
+import { lockUnavailable } from '../../src/shared/locks/lock.errors.js';
+import type { Held } from '../../src/shared/locks/lock-lease.js';
+import { LockService, type LockOptions } from '../../src/shared/locks/lock.service.js';
 import { exponential } from '../../src/shared/libs/backoff.js';
 import { Clock } from '../../src/shared/libs/clock.js';
 import { defineJob, Handles, type JobHandler, type JobOptions, type Schedule } from '../../src/workers/job.js';
 import { NoPayload } from '../../src/workers/no-payload.js';
-import { nextRun } from '../../src/workers/scheduled-jobs.js';
-import { SchedulesRepository } from '../../src/workers/schedules.repository.js';
+import { nextRun } from '../../src/workers/engine/scheduled-jobs.js';
+import { SchedulesRepository } from '../../src/workers/engine/schedules.repository.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { type JobHouse, openJobHouse } from '../support/job-house.js';
 import { until } from '../support/until.js';

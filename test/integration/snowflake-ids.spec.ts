@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { SystemClock } from '../../src/shared/libs/clock.js';
-import { servingOptions } from '../../src/shared/services/database/database.options.js';
-import { SNOWFLAKE_EPOCH, SnowflakeIds } from '../../src/shared/services/database/snowflake-ids.js';
+import { servingOptions } from '../../src/shared/database/database.options.js';
+import { SNOWFLAKE_EPOCH, SnowflakeIds } from '../../src/shared/database/snowflake-ids.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { HandClock } from '../support/hand-clock.js';

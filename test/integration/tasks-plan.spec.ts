@@ -1,7 +1,7 @@
 // Page 1 and page 10,000 of a list cost the same: what PostgreSQL does among a million tasks, looked at without a clock.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import type { Actor } from '../../src/common/permissions.js';
+import type { Actor } from '../../src/common/access/permissions.js';
 import type { ListTasksQuery } from '../../src/tasks/dto/task.dto.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import {

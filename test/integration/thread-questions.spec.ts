@@ -1,7 +1,7 @@
 // A thread that asks: one question at a time, and however it ends, nothing of its answers happens later.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from '@jest/globals';
-import { runAsking } from '../../src/users/handlers/thread-questions.js';
+import { runAsking } from '../../src/workers/threads/thread-questions.js';
 import { ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
 

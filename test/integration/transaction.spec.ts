@@ -3,10 +3,10 @@ import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
-import { servingOptions } from '../../src/shared/services/database/database.options.js';
-import { sqlStateOf } from '../../src/shared/services/database/sql-state.js';
-import { ReadLanes } from '../../src/shared/services/database/read-lanes.js';
-import { type Outcome, Transaction } from '../../src/shared/services/database/transaction.js';
+import { servingOptions } from '../../src/shared/database/database.options.js';
+import { sqlStateOf } from '../../src/shared/database/sql-state.js';
+import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { type Outcome, Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 

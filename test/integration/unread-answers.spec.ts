@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { fastify as createFastify, type FastifyInstance } from 'fastify';
-import { addUnreadAnswersHook } from '../../src/common/hooks/unread-answers.js';
+import { addUnreadAnswersHook } from '../../src/common/http/hooks/unread-answers.js';
 import { until } from '../support/until.js';
 
 /** More than the operating system takes off our hands for one connection. */

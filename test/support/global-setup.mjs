@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { readEnv } from '../../dist/src/shared/config/env.schema.js';
 import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
-import { migrationOptions } from '../../dist/src/shared/services/database/database.options.js';
-import { EmbeddedPostgres } from '../../dist/src/shared/services/database/embedded-postgres.js';
-import { MigrationDataSource } from '../../dist/src/shared/services/database/migration-data-source.js';
+import { migrationOptions } from '../../dist/src/shared/database/database.options.js';
+import { EmbeddedPostgres } from '../../dist/src/shared/database/embedded-postgres.js';
+import { MigrationDataSource } from '../../dist/src/shared/database/migration-data-source.js';
 
 export default async function globalSetup() {
   const given = process.env.TEST_DATABASE_URL;

@@ -2,11 +2,11 @@
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../../src/app.module.js';
-import { Transaction } from '../../src/shared/services/database/transaction.js';
-import { createLogger, NestLogger } from '../../src/shared/services/logging/logger.js';
+import { Transaction } from '../../src/shared/database/transaction.js';
+import { createLogger, NestLogger } from '../../src/shared/logging/logger.js';
 import { QueueDriver } from '../../src/workers/drivers/queue.driver.js';
 import { JobQueue } from '../../src/workers/job-queue.js';
-import { JobRunner } from '../../src/workers/job-runner.js';
+import { JobRunner } from '../../src/workers/engine/job-runner.js';
 import { testConfig } from './config.js';
 
 export class JobHouse {

@@ -1,6 +1,6 @@
 // Jobs over HTTP, as a client asks for them: files up and down, a request, waiting for the end.
 import type { FileDto } from '../../src/files/dto/file.dto.js';
-import type { JobDto } from '../../src/workers/dto/job.dto.js';
+import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import type { Wire } from './api.js';
 import type { Person } from './server.js';
 import { until } from './until.js';

@@ -2,8 +2,8 @@
 // Usage: node limit-hammer.mjs REDIS_URL PREFIX CALLER QUOTA TRIES. Says `ready`, starts on a line of input, prints how many passed.
 import { once } from 'node:events';
 import { SystemClock } from '../../dist/src/shared/libs/clock.js';
-import { Redis } from '../../dist/src/shared/services/cache/redis.js';
-import { RedisRateLimiter } from '../../dist/src/shared/services/cache/redis.rate-limiter.js';
+import { Redis } from '../../dist/src/shared/redis/redis.js';
+import { RedisRateLimiter } from '../../dist/src/shared/rate-limits/redis.rate-limiter.js';
 
 const IN_FLIGHT = 10;
 

@@ -1,6 +1,6 @@
 // A process that owns (or joins) an embedded PostgreSQL until it is told to stop, so that tests can kill it.
 // Usage: node own-postgres.mjs own|join DATA_DIR [PASSWORD]. Prints JSON lines: {log}, then {ready: url} or {refused: message}, then {stopped}.
-import { EmbeddedPostgres, EmbeddedPostgresError } from '../../dist/src/shared/services/database/embedded-postgres.js';
+import { EmbeddedPostgres, EmbeddedPostgresError } from '../../dist/src/shared/database/embedded-postgres.js';
 
 const [how, dataDir, password = 'correct horse'] = process.argv.slice(2);
 const say = (word) => process.stdout.write(`${JSON.stringify(word)}\n`);

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import type { Rates } from '../../src/shared/config/app-config.js';
 import { SystemClock } from '../../src/shared/libs/clock.js';
-import { Redis } from '../../src/shared/services/cache/redis.js';
-import { RedisRateLimiter } from '../../src/shared/services/cache/redis.rate-limiter.js';
+import { Redis } from '../../src/shared/redis/redis.js';
+import { RedisRateLimiter } from '../../src/shared/rate-limits/redis.rate-limiter.js';
 import { testConfig } from './config.js';
 
 export interface OpenLimiter {

@@ -1,6 +1,6 @@
 // The red twin of the files' torture: no row knows of bytes before they have a file, as is usual.
 import { randomUUID } from 'node:crypto';
-import { StorageLeases } from '../../dist/src/files/blobs/storage-leases.js';
+import { StorageLeases } from '../../dist/src/storage/blobs/storage-leases.js';
 
 const owners = new Map();
 const { signal } = new globalThis.AbortController();

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createGather } from '../../dist/src/shared/libs/gather.js';
-import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
+import { Transaction } from '../../dist/src/shared/database/transaction.js';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { Effect } from './jobs.definitions.mjs';
 import { Field } from './jobs.field.mjs';

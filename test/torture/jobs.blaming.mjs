@@ -1,5 +1,5 @@
 // The red twin of the poison: a worker's death counts against everybody that it ran, as it is usual; nobody is tried alone.
-import { JobLedger } from '../../dist/src/workers/job-ledger.js';
+import { JobLedger } from '../../dist/src/workers/engine/job-ledger.js';
 
 JobLedger.prototype.reap = function reap(code) {
   return this.transaction.query({

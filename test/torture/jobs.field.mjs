@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
 import { readEnv } from '../../dist/src/shared/config/env.schema.js';
-import { migrate } from '../../dist/src/shared/services/database/migrate.js';
+import { migrate } from '../../dist/src/shared/database/migrate.js';
 import { Crew } from './jobs.crew.mjs';
 import { openHouse } from './jobs.house.mjs';
 import { createDatabase, makeFolder, OwnRabbit, removeFolder, until } from './servers.mjs';

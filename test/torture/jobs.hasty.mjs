@@ -1,5 +1,5 @@
 // The red twin of the delays: a claim takes what waits, whether it has a turn (which it gets when it is due) or not.
-import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
+import { Transaction } from '../../dist/src/shared/database/transaction.js';
 
 const { query } = Transaction.prototype;
 Transaction.prototype.query = function hastyQuery(statement) {

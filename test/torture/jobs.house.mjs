@@ -7,8 +7,8 @@ import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../../dist/src/app.module.js';
 import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
 import { readEnv } from '../../dist/src/shared/config/env.schema.js';
-import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
-import { createLogger, NestLogger } from '../../dist/src/shared/services/logging/logger.js';
+import { Transaction } from '../../dist/src/shared/database/transaction.js';
+import { createLogger, NestLogger } from '../../dist/src/shared/logging/logger.js';
 import { Handles } from '../../dist/src/workers/job.js';
 import { Brittle, Effect, Unique } from './jobs.definitions.mjs';
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
-import { JobsService } from '../../dist/src/workers/jobs.service.js';
+import { JobsService } from '../../dist/src/workers/api/jobs.service.js';
 import { Effect, Unique } from './jobs.definitions.mjs';
 import { Field, LEASE_MS } from './jobs.field.mjs';
 import { judge, load, reclaims } from './jobs.oracle.mjs';

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
-import { ensureCluster } from '../../dist/src/shared/services/database/embedded-postgres.cluster.js';
-import { findPlace, SERVER_ENVIRONMENT } from '../../dist/src/shared/services/database/embedded-postgres.place.js';
+import { ensureCluster } from '../../dist/src/shared/database/embedded-postgres.cluster.js';
+import { findPlace, SERVER_ENVIRONMENT } from '../../dist/src/shared/database/embedded-postgres.place.js';
 import { freePort, makeFolder, removeFolder, start } from './servers.mjs';
 
 const START_MS = 60_000;

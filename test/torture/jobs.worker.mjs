@@ -1,7 +1,7 @@
 // One worker process of the job tortures: tells its name in the rows once it works; whoever started it may kill it at any moment.
 // Environment: DATABASE_URL, RABBITMQ_URL, …; TORTURE_UNPROTECTED=1 writes the effect beside the completion instead of with it.
 import { QueueDriver } from '../../dist/src/workers/drivers/queue.driver.js';
-import { JobRunner } from '../../dist/src/workers/job-runner.js';
+import { JobRunner } from '../../dist/src/workers/engine/job-runner.js';
 import { openHouse } from './jobs.house.mjs';
 
 process.once('disconnect', () => process.exit()); // who started it is gone

@@ -5,13 +5,13 @@ import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
 import { readEnv } from '../../dist/src/shared/config/env.schema.js';
-import { PostgresLock } from '../../dist/src/shared/services/cache/postgres.lock.js';
-import { RedisLock } from '../../dist/src/shared/services/cache/redis.lock.js';
-import { Redis } from '../../dist/src/shared/services/cache/redis.js';
-import { servingOptions } from '../../dist/src/shared/services/database/database.options.js';
-import { ReadLanes } from '../../dist/src/shared/services/database/read-lanes.js';
-import { Transaction } from '../../dist/src/shared/services/database/transaction.js';
-import { createLogger } from '../../dist/src/shared/services/logging/logger.js';
+import { PostgresLock } from '../../dist/src/shared/locks/postgres.lock.js';
+import { RedisLock } from '../../dist/src/shared/locks/redis.lock.js';
+import { Redis } from '../../dist/src/shared/redis/redis.js';
+import { servingOptions } from '../../dist/src/shared/database/database.options.js';
+import { ReadLanes } from '../../dist/src/shared/database/read-lanes.js';
+import { Transaction } from '../../dist/src/shared/database/transaction.js';
+import { createLogger } from '../../dist/src/shared/logging/logger.js';
 
 const { store, unprotected, databaseUrl, redisUrl, prefix, ttl } = JSON.parse(process.argv[2]);
 process.once('disconnect', () => process.exit()); // the driver is gone

@@ -1,6 +1,6 @@
 // The red twin of the cache's races: changes are told to the other processes after the commit, as is usual, not before it.
-import { Coherence } from '../../dist/src/shared/services/cache/coherence.js';
-import { RedisStore } from '../../dist/src/shared/services/cache/redis.store.js';
+import { Coherence } from '../../dist/src/shared/cache/coherence.js';
+import { RedisStore } from '../../dist/src/shared/cache/redis.store.js';
 
 Coherence.prototype.announce = async () => 0;
 RedisStore.prototype.beginChange = async () => undefined;

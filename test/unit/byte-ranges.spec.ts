@@ -1,7 +1,7 @@
 // The Range field: which parts are asked for, and what of it is ignored or refused.
 import { describe, expect, it } from '@jest/globals';
 import { parseRanges } from '../../src/files/content/byte-ranges.js';
-import { sealedPart, sealedSize } from '../../src/files/blobs/sealed-bytes.js';
+import { sealedPart, sealedSize } from '../../src/storage/blobs/sealed-bytes.js';
 
 const of = (field: string, size = 1_000): unknown => parseRanges(field, size)?.map(({ start, end }) => [start, end]);
 

@@ -2,8 +2,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
-import { guardCell, joinHobbies, splitHobbies, toCsv, unguardCell } from '../../src/users/handlers/csv-cells.js';
-import { type CsvRecord, CsvReader, type Delimiter, LONGEST_RECORD } from '../../src/users/handlers/csv-reader.js';
+import { guardCell, joinHobbies, splitHobbies, toCsv, unguardCell } from '../../src/shared/libs/csv/csv-cells.js';
+import { type CsvRecord, CsvReader, type Delimiter, LONGEST_RECORD } from '../../src/shared/libs/csv/csv-reader.js';
 import { below, pick, type Random, seeded } from '../support/random.js';
 
 /** In pieces of `size` characters. */

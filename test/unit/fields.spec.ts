@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from '@jest/globals';
 import { getMetadataStorage } from 'class-validator';
 import { ChangePasswordDto, LoginDto, RefreshDto, RegisterDto } from '../../src/auth/dto/auth.dto.js';
 import { parseTime } from '../../src/common/decorators/fields.decorator.js';
-import { createValidationPipe } from '../../src/common/pipes/validation.pipe.js';
+import { createValidationPipe } from '../../src/common/http/pipes/validation.pipe.js';
 import { AppError } from '../../src/shared/libs/app-error.js';
 import { ChangeTaskDto, CreateTaskDto, CreateTasksDto, ListTasksQuery } from '../../src/tasks/dto/task.dto.js';
 import { ChangeProfileDto, ChangeUserDto, CreateUserDto, ListUsersQuery } from '../../src/users/dto/user.dto.js';

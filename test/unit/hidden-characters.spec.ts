@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { getMetadataStorage } from 'class-validator';
-import { createValidationPipe } from '../../src/common/pipes/validation.pipe.js';
+import { createValidationPipe } from '../../src/common/http/pipes/validation.pipe.js';
 import { expectFileName } from '../../src/files/file-name.js';
 import { AppError } from '../../src/shared/libs/app-error.js';
 import { cleanEmail, isEmailAddress } from '../../src/shared/libs/text.js';

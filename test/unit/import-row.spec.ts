@@ -1,11 +1,11 @@
 // The file of an import and its rows: refused as a whole, row by row, or taken by the same rules as POST /api/users.
 import { describe, expect, it } from '@jest/globals';
-import { createValidationPipe } from '../../src/common/pipes/validation.pipe.js';
+import { createValidationPipe } from '../../src/common/http/pipes/validation.pipe.js';
 import { CreateUserDto } from '../../src/users/dto/user.dto.js';
-import { joinHobbies } from '../../src/users/handlers/csv-cells.js';
-import type { CsvEncoding } from '../../src/users/handlers/csv-decoder.js';
-import { ImportFile, MOST_ROWS } from '../../src/users/handlers/import-file.js';
-import { checkRow, type CheckedRow, type ImportedUser, REASONS, rowUuid } from '../../src/users/handlers/import-row.js';
+import { joinHobbies } from '../../src/shared/libs/csv/csv-cells.js';
+import type { CsvEncoding } from '../../src/shared/libs/csv/csv-decoder.js';
+import { ImportFile, MOST_ROWS } from '../../src/users/import/import-file.js';
+import { checkRow, type CheckedRow, type ImportedUser, REASONS, rowUuid } from '../../src/users/import/import-row.js';
 import { UserErrors } from '../../src/users/users.errors.js';
 import { below, pick, seeded } from '../support/random.js';
 

@@ -4,7 +4,7 @@ import type { Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
 import { AppConfig } from '../../src/shared/config/app-config.js';
-import { JobRegistry } from '../../src/workers/job-registry.js';
+import { JobRegistry } from '../../src/workers/engine/job-registry.js';
 import { NoPayload } from '../../src/workers/no-payload.js';
 import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
 import { testConfig } from '../support/config.js';

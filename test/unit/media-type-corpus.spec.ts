@@ -1,6 +1,6 @@
 // Several hundred small files, each with what people's programs declare it as: every one is known for what it is.
 import { expect, it } from '@jest/globals';
-import { mediaTypeOf, SNIFFED_BYTES } from '../../src/files/blobs/media-type.js';
+import { mediaTypeOf, SNIFFED_BYTES } from '../../src/storage/media-types/media-type.js';
 import { contentTypeOf } from '../../src/files/content/content-headers.js';
 import { corpus } from '../support/corpus/table.js';
 

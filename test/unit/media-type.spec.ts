@@ -1,6 +1,6 @@
 // What bytes are, in time that does not grow with how they are made.
 import { describe, expect, it } from '@jest/globals';
-import { mediaTypeOf, SNIFFED_BYTES } from '../../src/files/blobs/media-type.js';
+import { mediaTypeOf, SNIFFED_BYTES } from '../../src/storage/media-types/media-type.js';
 import { below, seeded } from '../support/random.js';
 
 const typeOf = async (text: string, declaredType = 'text/plain'): Promise<string> =>

@@ -1,7 +1,7 @@
 // The limiter in memory under a clock moved by hand: what holds for all arrivals, and what a bent clock may do.
 import { describe, expect, it } from '@jest/globals';
-import { MemoryRateLimiter } from '../../src/shared/services/cache/memory.rate-limiter.js';
-import { refusedTier, retryAfterOf } from '../../src/shared/services/cache/rate-limiter.js';
+import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
+import { refusedTier, retryAfterOf } from '../../src/shared/rate-limits/rate-limiter.js';
 import { HandClock } from '../support/hand-clock.js';
 import { below, pick, type Random, seeded } from '../support/random.js';
 import { ratesOf } from '../support/rate-limiters.js';

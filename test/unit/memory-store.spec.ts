@@ -1,6 +1,6 @@
 // The first layer: its bounds, its tags, and what may not be kept in it.
 import { afterEach, expect, it, jest } from '@jest/globals';
-import { type CacheEntry, LONGEST_CHANGE_MS, MemoryStore } from '../../src/shared/services/cache/memory.store.js';
+import { type CacheEntry, LONGEST_CHANGE_MS, MemoryStore } from '../../src/shared/cache/memory.store.js';
 
 afterEach(() => void jest.useRealTimers());
 

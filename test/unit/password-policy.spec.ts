@@ -1,6 +1,6 @@
 // Which passwords are refused, with which rule, and how long that takes.
 import { describe, expect, it } from '@jest/globals';
-import { findPasswordFault } from '../../src/shared/services/security/password-policy.js';
+import { findPasswordFault } from '../../src/shared/security/password-policy.js';
 import { PASSWORD } from '../support/server.js';
 
 const ADA = { email: 'ada.lovelace@example.com', name: 'Ada Lovelace', username: 'countess' };

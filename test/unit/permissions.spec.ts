@@ -1,6 +1,6 @@
 // Who may do what: a table, so that a new permission for users shows up as a change of it.
 import { describe, expect, it } from '@jest/globals';
-import { type Actor, can, PERMISSIONS, ROLES } from '../../src/common/permissions.js';
+import { type Actor, can, PERMISSIONS, ROLES } from '../../src/common/access/permissions.js';
 import { maySee } from '../../src/users/users.policy.js';
 
 const actor = (role: Actor['role']): Actor => ({ id: 'me', key: '1', role, sessionId: 's' });

@@ -3,8 +3,8 @@ import { readdirSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { toProblemPage } from '../../src/common/problems/problem-page.js';
-import { toProblemTypeDto } from '../../src/common/problems/problems.dto.js';
+import { toProblemPage } from '../../src/common/http/problems/problem-page.js';
+import { toProblemTypeDto } from '../../src/common/http/problems/problems.dto.js';
 import { type CatalogueEntry, errorCatalogue } from '../../src/shared/libs/app-error.js';
 
 let entries: CatalogueEntry[];

@@ -1,8 +1,8 @@
 // The last look at a log line: no secret of any shape gets out, and harmless lines stay as they are.
 import { Writable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
-import { createLogger } from '../../src/shared/services/logging/logger.js';
-import { redactSecrets } from '../../src/shared/services/logging/redact.js';
+import { createLogger } from '../../src/shared/logging/logger.js';
+import { redactSecrets } from '../../src/shared/logging/redact.js';
 import { testConfig } from '../support/config.js';
 
 const JWT =

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
 import { create, type Glyph } from 'fontkit';
-import { directionOf, visualPieces } from '../../src/tasks/report/direction.js';
-import { GlyphSubset } from '../../src/tasks/report/glyph-subset.js';
-import { breakLines } from '../../src/tasks/report/line-break.js';
+import { directionOf, visualPieces } from '../../src/shared/libs/typesetting/direction.js';
+import { GlyphSubset } from '../../src/shared/libs/typesetting/glyph-subset.js';
+import { breakLines } from '../../src/shared/libs/typesetting/line-break.js';
 import type { Row } from '../../src/tasks/report/report-row.js';
 import { chartDueDates, summarize } from '../../src/tasks/report/summary.js';
-import { unpackFont } from '../../src/tasks/report/woff.js';
+import { unpackFont } from '../../src/shared/libs/typesetting/woff.js';
 
 const NOW = Date.parse('2026-05-13T09:30:00Z'); // a Wednesday
 const DAY = 86_400_000;

@@ -2,7 +2,7 @@
 import { describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { QueryFailedError } from 'typeorm';
-import { constraintOf, isConnectionFailure, sqlStateOf } from '../../src/shared/services/database/sql-state.js';
+import { constraintOf, isConnectionFailure, sqlStateOf } from '../../src/shared/database/sql-state.js';
 
 function pgError(code: string, constraint?: string): pg.DatabaseError {
   return Object.assign(new pg.DatabaseError('refused', 1, 'error'), { code, constraint });

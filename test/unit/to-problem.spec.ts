@@ -4,9 +4,9 @@ import { ForbiddenException, HttpException, NotFoundException, ServiceUnavailabl
 import { errorCodes } from 'fastify';
 import pg from 'pg';
 import { QueryFailedError } from 'typeorm';
-import { toProblem } from '../../src/common/filters/problem.filter.js';
-import { toAppError } from '../../src/common/filters/to-problem.js';
-import { HttpErrors } from '../../src/common/http.errors.js';
+import { toProblem } from '../../src/common/http/filters/problem.filter.js';
+import { toAppError } from '../../src/common/http/filters/to-problem.js';
+import { HttpErrors } from '../../src/common/http/http.errors.js';
 import { parseStrictJson } from '../../src/shared/libs/strict-json.js';
 import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 

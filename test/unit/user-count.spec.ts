@@ -1,6 +1,6 @@
 // Counting users: against a slow and plain count of the same people.
 import { expect, it } from '@jest/globals';
-import { UserCount, type UserTraits } from '../../src/users/handlers/user-count.js';
+import { UserCount, type UserTraits } from '../../src/users/statistics/user-count.js';
 import { below, pick, seeded } from '../support/random.js';
 
 const nobody: UserTraits = {

@@ -1,7 +1,7 @@
 // Hands the caller to a route.
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import type { Actor } from '../permissions.js';
+import type { Actor } from '../access/permissions.js';
 
 /** Only for routes that are not public: the guard has set it there. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {

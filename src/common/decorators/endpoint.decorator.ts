@@ -12,8 +12,8 @@ import {
 } from '@nestjs/swagger';
 import { STATUS_CODES } from 'node:http';
 import { ProblemDto } from '../dto/problem.dto.js';
-import { HttpErrors } from '../http.errors.js';
-import type { Permission } from '../permissions.js';
+import { HttpErrors } from '../http/http.errors.js';
+import type { Permission } from '../access/permissions.js';
 import { Limit, type Limited } from './limited.decorator.js';
 import { ETAG, LINK, LOCATION, problemResponses, RATE_LIMIT, REQUEST_ID } from './openapi-responses.js';
 import { Public } from './public.decorator.js';

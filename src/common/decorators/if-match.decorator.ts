@@ -1,7 +1,7 @@
 // The preconditions of a change as the versions that it may start from.
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { type ExpectedVersions, parsePreconditions } from '../expected-versions.js';
+import { type ExpectedVersions, parsePreconditions } from '../http/expected-versions.js';
 
 /** Throws BAD_REQUEST. */
 export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): ExpectedVersions => {

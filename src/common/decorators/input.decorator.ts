@@ -2,8 +2,8 @@
 import { Body, createParamDecorator, type ExecutionContext, Query } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
-import { HttpErrors } from '../http.errors.js';
-import { createValidationPipe } from '../pipes/validation.pipe.js';
+import { HttpErrors } from '../http/http.errors.js';
+import { createValidationPipe } from '../http/pipes/validation.pipe.js';
 
 const validation = createValidationPipe();
 

@@ -2,9 +2,9 @@
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { CursorCipher } from '../../shared/libs/cursor.js';
-import { SnowflakeIds } from '../../shared/services/database/snowflake-ids.js';
-import { CacheService, type CacheOptions } from '../../shared/services/cache/cache.service.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
+import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
+import { CacheService, type CacheOptions } from '../../shared/cache/cache.service.js';
+import { Transaction } from '../../shared/database/transaction.js';
 
 @Injectable()
 export class RepositoryTools {

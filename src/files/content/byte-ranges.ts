@@ -1,5 +1,5 @@
 // The Range field of a request (RFC 9110, 14.2): which parts of how many bytes are asked for. Pure.
-import type { ByteRange } from '../storage/file-storage.js';
+import type { ByteRange } from '../../storage/file-storage.js';
 
 /** More are a sign of an attack rather than of a reader (RFC 9110, 14.2): the whole is answered. */
 const MOST_RANGES = 16;

@@ -1,7 +1,7 @@
 // Several parts of a file in one answer: multipart/byteranges (RFC 9110, 14.6).
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { ByteRange } from '../storage/file-storage.js';
+import type { ByteRange } from '../../storage/file-storage.js';
 
 export interface MultipartRanges {
   contentType: string;

@@ -2,9 +2,9 @@
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { TextField } from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
-import { DEFAULT_BUCKET } from '../buckets/bucket.entity.js';
+import { DEFAULT_BUCKET } from '../../storage/buckets/bucket.entity.js';
 import type { FileEntity } from '../file.entity.js';
-import type { Usage } from '../usages.repository.js';
+import type { Usage } from '../../storage/usages.repository.js';
 
 export class ListFilesQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt'])

@@ -3,13 +3,13 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { isMacOf, macOf } from '../../shared/libs/signed-text.js';
 import type { Content } from '../content/content.service.js';
-import type { FileOwner } from '../file.entity.js';
 import { FilesRepository } from '../files.repository.js';
 import { FilesService } from '../files.service.js';
 import { type LinkDto, type LinkPage, type ListLinksQuery, toLinkDto } from './dto/link.dto.js';
 import type { FileLink } from './file-link.entity.js';
 import { LinkErrors } from './links.errors.js';
 import { LinksRepository } from './links.repository.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 /** What the mac is made for; it separates these from other uses of the secret. */
 const PURPOSE = 'file-link';
@@ -29,19 +29,19 @@ export class LinksService {
   }
 
   /** Throws FILE_NOT_FOUND, QUOTA_EXCEEDED. */
-  async create(owner: FileOwner, fileId: string, expiresInSeconds: number): Promise<LinkDto> {
+  async create(owner: Owner, fileId: string, expiresInSeconds: number): Promise<LinkDto> {
     const file = await this.files.getOwned(owner, fileId);
     return this.toDto(await this.links.create(file, expiresInSeconds));
   }
 
   /** Throws FILE_NOT_FOUND. */
-  async list(owner: FileOwner, fileId: string, query: ListLinksQuery): Promise<LinkPage> {
+  async list(owner: Owner, fileId: string, query: ListLinksQuery): Promise<LinkPage> {
     const { items, nextCursor } = await this.links.listOf(await this.files.getOwned(owner, fileId), query);
     return { items: items.map((link) => this.toDto(link)), nextCursor };
   }
 
   /** Throws FILE_NOT_FOUND, NOT_FOUND. */
-  async revoke(owner: FileOwner, fileId: string, linkId: string): Promise<void> {
+  async revoke(owner: Owner, fileId: string, linkId: string): Promise<void> {
     await this.links.revoke(await this.files.getOwned(owner, fileId), linkId);
   }
 

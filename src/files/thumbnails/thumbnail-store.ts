@@ -1,9 +1,9 @@
 // Pictures become the thumbnails of a blob: first the bytes, then all rows at once, then away with what found no place.
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { type Outcome, Transaction } from '../../shared/services/database/transaction.js';
-import { BlobStore } from '../blobs/blob-store.js';
-import { StorageLeases } from '../blobs/storage-leases.js';
+import { type Outcome, Transaction } from '../../shared/database/transaction.js';
+import { BlobStore } from '../../storage/blobs/blob-store.js';
+import { StorageLeases } from '../../storage/blobs/storage-leases.js';
 import { FileErrors } from '../files.errors.js';
 import { THUMBNAIL_SIZES, type ThumbnailSize } from './thumbnail-sizes.js';
 import { type Thumbnail, ThumbnailsRepository } from './thumbnails.repository.js';

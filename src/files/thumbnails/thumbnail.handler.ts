@@ -2,7 +2,7 @@
 import { AppError } from '../../shared/libs/app-error.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
-import type { FileEntity, FileOwner } from '../file.entity.js';
+import type { FileEntity } from '../file.entity.js';
 import { FileErrors } from '../files.errors.js';
 import { type FilePayload, MakeThumbnails } from '../files.jobs.js';
 import { FilesRepository } from '../files.repository.js';
@@ -12,6 +12,7 @@ import { isImage, THUMBNAIL_SIZES } from './thumbnail-sizes.js';
 import { ThumbnailStore } from './thumbnail-store.js';
 import { type Thumbnail, ThumbnailsRepository } from './thumbnails.repository.js';
 import type { Picture } from './webp.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 /** Of the image: it stays as it is, however often it is tried. */
 const REFUSALS = new Set([FileErrors.IMAGE_TOO_LARGE.code, FileErrors.IMAGE_UNREADABLE.code]);
@@ -37,7 +38,7 @@ export class ThumbnailHandler implements JobHandler<FilePayload> {
     }
   }
 
-  private async make(owner: FileOwner, file: FileEntity, job: JobContext): Promise<JobResult> {
+  private async make(owner: Owner, file: FileEntity, job: JobContext): Promise<JobResult> {
     const blobId = file.blobId as string; // only deleted files let theirs go
     const known = await this.thumbnails.list(blobId);
     if (known.length === THUMBNAIL_SIZES.length) return { thumbnails: known.map(toResult) };
@@ -51,7 +52,7 @@ export class ThumbnailHandler implements JobHandler<FilePayload> {
   }
 
   /** That an image is refused is remembered with its bytes, whosever file they are next. */
-  private async decode(owner: FileOwner, file: FileEntity, signal: AbortSignal): Promise<Picture[]> {
+  private async decode(owner: Owner, file: FileEntity, signal: AbortSignal): Promise<Picture[]> {
     try {
       if (!isImage(file)) throw FileErrors.IMAGE_UNREADABLE();
       const { stream } = await this.contents.open(owner, file.uuid);

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { PossibleUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { Id, QueryParams } from '../../common/decorators/input.decorator.js';
-import type { Actor } from '../../common/permissions.js';
+import type { Actor } from '../../common/access/permissions.js';
 import { ContentService } from '../content/content.service.js';
 import { AnswersFile } from '../file-endpoints.decorator.js';
 import { FileErrors } from '../files.errors.js';

@@ -1,8 +1,8 @@
 // The thumbnails' table: pictures of a blob, and of which blobs none can be made.
 import { Injectable } from '@nestjs/common';
-import { sqlFiles } from '../../shared/services/database/sql-file.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
-import type { BlobAddress } from '../blobs/blob-store.js';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import type { BlobAddress } from '../../storage/blobs/blob-store.js';
 import type { ThumbnailSize } from './thumbnail-sizes.js';
 
 const statement = sqlFiles(import.meta.url, 'thumbnails');

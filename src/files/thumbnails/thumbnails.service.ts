@@ -1,12 +1,12 @@
 // Thumbnails as they are answered, and asked for where they are missing.
 import { Injectable } from '@nestjs/common';
 import type { Content } from '../content/content.service.js';
-import type { FileOwner } from '../file.entity.js';
 import { FileErrors } from '../files.errors.js';
 import { FilesRepository } from '../files.repository.js';
 import { ThumbnailRequests } from './thumbnail-requests.js';
 import { isImage, type ThumbnailSize } from './thumbnail-sizes.js';
 import { ThumbnailsRepository } from './thumbnails.repository.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 @Injectable()
 export class ThumbnailsService {
@@ -17,7 +17,7 @@ export class ThumbnailsService {
   ) {}
 
   /** For whoever may download the file. Throws NOT_FOUND, NO_THUMBNAIL, THUMBNAIL_PENDING. */
-  async content(reader: FileOwner | undefined, uuid: string, size: ThumbnailSize): Promise<Content> {
+  async content(reader: Owner | undefined, uuid: string, size: ThumbnailSize): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
     const blobId = file.blobId as string; // only deleted files let theirs go
     const blob = (await this.thumbnails.list(blobId)).find(({ side }) => side === size);

@@ -1,10 +1,10 @@
 // `files.rekey`: everything is encrypted with the first key, so that older ones can be thrown away.
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
-import { BlobMover } from '../blobs/blob-mover.js';
-import { isDamage } from '../blobs/blob-store.js';
-import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
-import { Keyring } from '../blobs/keyring.js';
+import { BlobMover } from '../../storage/blobs/blob-mover.js';
+import { isDamage } from '../../storage/blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../../storage/blobs/blobs.repository.js';
+import { Keyring } from '../../storage/blobs/keyring.js';
 import { FileErrors } from '../files.errors.js';
 import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { RekeyStorage } from './upkeep.jobs.js';

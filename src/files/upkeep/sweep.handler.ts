@@ -1,14 +1,14 @@
 // `files.sweep`: what only the storage knows, or only the tables, is found and put right, or only told.
 import { Inject } from '@nestjs/common';
-import { Transaction } from '../../shared/services/database/transaction.js';
-import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
-import { BlobMover } from '../blobs/blob-mover.js';
-import { BlobStore } from '../blobs/blob-store.js';
-import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
-import { StorageLeases } from '../blobs/storage-leases.js';
+import { BlobMover } from '../../storage/blobs/blob-mover.js';
+import { BlobStore } from '../../storage/blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../../storage/blobs/blobs.repository.js';
+import { StorageLeases } from '../../storage/blobs/storage-leases.js';
 import { FileErrors } from '../files.errors.js';
-import { FileStorage } from '../storage/file-storage.js';
+import { FileStorage } from '../../storage/file-storage.js';
 import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { SweepStorage, type SweepPayload } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';

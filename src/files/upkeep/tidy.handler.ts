@@ -2,7 +2,7 @@
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
-import { StorageLeases } from '../blobs/storage-leases.js';
+import { StorageLeases } from '../../storage/blobs/storage-leases.js';
 import { FilesService } from '../files.service.js';
 import { TidyStorage } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';

@@ -1,7 +1,7 @@
 // What the upkeep of the storage asks the tables.
 import { Injectable } from '@nestjs/common';
-import { sqlFiles } from '../../shared/services/database/sql-file.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import { Transaction } from '../../shared/database/transaction.js';
 
 const statement = sqlFiles(import.meta.url, 'upkeep');
 

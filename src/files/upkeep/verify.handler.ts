@@ -1,11 +1,11 @@
 // `files.verify`: reads bytes and hashes them, longest unverified first. What is damaged is mended where a twin has the same content.
 import { createHash } from 'node:crypto';
 import { Inject } from '@nestjs/common';
-import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
-import { BlobMover } from '../blobs/blob-mover.js';
-import { type BlobAddress, BlobStore, isDamage } from '../blobs/blob-store.js';
-import { BlobsRepository, type KnownBlob } from '../blobs/blobs.repository.js';
+import { BlobMover } from '../../storage/blobs/blob-mover.js';
+import { type BlobAddress, BlobStore, isDamage } from '../../storage/blobs/blob-store.js';
+import { BlobsRepository, type KnownBlob } from '../../storage/blobs/blobs.repository.js';
 import { FileErrors } from '../files.errors.js';
 import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { VerifyStorage, type VerifyPayload } from './upkeep.jobs.js';

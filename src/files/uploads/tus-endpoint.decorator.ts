@@ -3,7 +3,7 @@ import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { LOCATION, RATE_LIMIT, REQUEST_ID } from '../../common/decorators/openapi-responses.js';
 import { RouteSettings } from '../../common/decorators/route-settings.decorator.js';
-import { UPLOAD_PART } from '../../common/hooks/body.hooks.js';
+import { UPLOAD_PART } from '../../common/http/hooks/body.hooks.js';
 
 const TAKEN = {
   'Upload-Length': 'Bytes of the whole upload',

@@ -1,7 +1,7 @@
 // What tus refuses, in the house's words.
 import { ERRORS } from '@tus/server';
-import { UPLOAD_PART } from '../../common/hooks/body.hooks.js';
-import { HttpErrors } from '../../common/http.errors.js';
+import { UPLOAD_PART } from '../../common/http/hooks/body.hooks.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
 import type { AppError } from '../../shared/libs/app-error.js';
 import { UploadErrors } from './uploads.errors.js';
 

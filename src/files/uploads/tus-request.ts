@@ -1,9 +1,9 @@
 // A request as tus reads it. Its body is piped away from it: what nobody reads must flow, or nobody would read the answer.
 import { finished, PassThrough, Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
-import { HttpErrors } from '../../common/http.errors.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
 import { AppError } from '../../shared/libs/app-error.js';
-import { runningRequest } from '../../shared/services/logging/request-context.js';
+import { runningRequest } from '../../shared/logging/request-context.js';
 
 /** By which clients that cannot send a method say that they mean it. */
 const OVERRIDE = 'x-http-method-override';

@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ERRORS, Server, TUS_RESUMABLE, TUS_VERSION } from '@tus/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { requestContext } from '../../shared/services/logging/request-context.js';
-import type { FileOwner } from '../file.entity.js';
+import { requestContext } from '../../shared/logging/request-context.js';
 import { toRefusal } from './tus-refusals.js';
 import { TusRequest } from './tus-request.js';
 import { UploadLocks } from './upload-locks.js';
@@ -12,6 +11,7 @@ import { UPLOAD_EXTENSIONS, UploadStore } from './upload-store.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Upload, UploadsRepository } from './uploads.repository.js';
 import { UploadsService } from './uploads.service.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 /** How long a request may go on once a newer one waits for it: one that is about to end does so by itself. */
 const DRAIN_MS = 1_000;
@@ -37,7 +37,7 @@ export class TusService {
   }
 
   /** `id`: of the upload; undefined for one to be made. Throws UploadErrors, and what a file may be refused for. */
-  async answer(owner: FileOwner, request: FastifyRequest, reply: FastifyReply, id?: string): Promise<void> {
+  async answer(owner: Owner, request: FastifyRequest, reply: FastifyReply, id?: string): Promise<void> {
     void reply.header('tus-resumable', TUS_RESUMABLE);
     if (request.headers['tus-resumable'] !== TUS_RESUMABLE)
       throw UploadErrors.VERSION_UNSUPPORTED().withHeader('Tus-Version', TUS_VERSION.join(','));

@@ -9,10 +9,10 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { Lock, Locker } from '@tus/server';
-import { sqlFiles } from '../../shared/services/database/sql-file.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
-import { Signals } from '../../shared/services/events/signals.js';
-import { LOGGER, type Logger } from '../../shared/services/logging/logger.js';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { Signals } from '../../shared/pubsub/signals.js';
+import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { UploadErrors } from './uploads.errors.js';
 
 const statement = sqlFiles(import.meta.url, 'upload-locks');

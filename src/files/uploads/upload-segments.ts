@@ -2,11 +2,11 @@
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { AppError } from '../../shared/libs/app-error.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
-import { BlobStore, isDamage } from '../blobs/blob-store.js';
-import type { Rules } from '../blobs/inspector.js';
-import { UNKNOWN_TYPE } from '../blobs/media-type.js';
-import { StorageLeases } from '../blobs/storage-leases.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { BlobStore, isDamage } from '../../storage/blobs/blob-store.js';
+import type { Rules } from '../../storage/blobs/inspector.js';
+import { UNKNOWN_TYPE } from '../../storage/media-types/media-type.js';
+import { StorageLeases } from '../../storage/blobs/storage-leases.js';
 import { ArrivingBytes } from './arriving-bytes.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Segment, type Upload, UploadsRepository } from './uploads.repository.js';

@@ -1,9 +1,9 @@
 // Uploads as tus asks for them, for the one request whose caller it knows.
 import type { Readable } from 'node:stream';
 import { DataStore, type Locker, Upload as TusUpload } from '@tus/server';
-import type { FileOwner } from '../file.entity.js';
 import type { Upload } from './uploads.repository.js';
 import type { UploadsService } from './uploads.service.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 export const UPLOAD_EXTENSIONS = ['creation', 'creation-with-upload', 'termination', 'expiration'];
 
@@ -17,7 +17,7 @@ export class UploadStore extends DataStore {
   /** `metadata`: Upload-Metadata of the request. */
   constructor(
     private readonly uploads: UploadsService,
-    private readonly owner: FileOwner,
+    private readonly owner: Owner,
     private readonly metadata: string,
   ) {
     super();

@@ -5,21 +5,22 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { Id, QueryParams } from '../../common/decorators/input.decorator.js';
-import { HttpErrors } from '../../common/http.errors.js';
-import type { Actor } from '../../common/permissions.js';
-import { BucketErrors } from '../buckets/buckets.errors.js';
-import { FileErrors, QuotaErrors } from '../files.errors.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
+import type { Actor } from '../../common/access/permissions.js';
+import { BucketErrors } from '../../storage/buckets/buckets.errors.js';
+import { FileErrors } from '../files.errors.js';
 import { ListUploadsQuery, UploadPage } from './dto/upload.dto.js';
 import { TusEndpoint } from './tus-endpoint.decorator.js';
 import { TusService } from './tus.service.js';
 import { UploadErrors } from './uploads.errors.js';
 import { UploadsService } from './uploads.service.js';
+import { QuotaErrors, StorageErrors } from '../../storage/storage.errors.js';
 
 const ABSENT = [UploadErrors.NOT_FOUND, UploadErrors.EXPIRED, UploadErrors.VERSION_UNSUPPORTED, UploadErrors.LOCKED];
 /** What may be refused once the last byte is here, the type as soon as the bytes show it. */
 const REFUSED = [
-  ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, FileErrors.WRITE_LOST],
-  ...[QuotaErrors.QUOTA_EXCEEDED, FileErrors.STORAGE_FULL, UploadErrors.DAMAGED],
+  ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, StorageErrors.WRITE_LOST],
+  ...[QuotaErrors.QUOTA_EXCEEDED, StorageErrors.STORAGE_FULL, UploadErrors.DAMAGED],
 ];
 /** How far it has come. */
 const PROGRESS = [

@@ -1,14 +1,14 @@
 // The uploads' tables: how far an upload has come, and the segments that its bytes stand in.
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../../common/dto/page.dto.js';
-import { HttpErrors } from '../../common/http.errors.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
 import type { PageRequest } from '../../common/repositories/base.repository.js';
 import { RepositoryTools } from '../../common/repositories/repository-tools.js';
-import { sqlFiles } from '../../shared/services/database/sql-file.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
-import type { BlobAddress } from '../blobs/blob-store.js';
-import type { FileOwner } from '../file.entity.js';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import type { BlobAddress } from '../../storage/blobs/blob-store.js';
 import { UploadErrors } from './uploads.errors.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 const statement = sqlFiles(import.meta.url, 'uploads');
 
@@ -43,7 +43,7 @@ export class UploadsRepository {
   ) {}
 
   async create(
-    owner: FileOwner,
+    owner: Owner,
     upload: Omit<Upload, 'received' | 'fileUuid' | 'expiresAt'>,
     ttl: number,
   ): Promise<Upload> {
@@ -59,7 +59,7 @@ export class UploadsRepository {
   }
 
   /** Throws NOT_FOUND, EXPIRED. */
-  async getOwned(owner: FileOwner, id: string): Promise<Upload> {
+  async getOwned(owner: Owner, id: string): Promise<Upload> {
     const [row] = await this.transaction.query<UploadRow & { is_expired: boolean }>({
       name: 'uploads-get-owned',
       text: `SELECT ${COLUMNS}, expires_at <= now() AS is_expired FROM uploads WHERE id = $1 AND owner_id = $2`,
@@ -71,7 +71,7 @@ export class UploadsRepository {
   }
 
   /** A page of those that are neither complete nor expired. Throws INVALID_CURSOR. */
-  async listOpen(owner: FileOwner, { sort, cursor, limit }: PageRequest): Promise<Page<Upload>> {
+  async listOpen(owner: Owner, { sort, cursor, limit }: PageRequest): Promise<Page<Upload>> {
     const scope = `uploads:${sort}`;
     const after = cursor === undefined ? [null, null] : this.tools.cursors.open(scope, cursor);
     if (!after) throw HttpErrors.INVALID_CURSOR();

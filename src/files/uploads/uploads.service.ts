@@ -4,13 +4,12 @@ import { Injectable } from '@nestjs/common';
 import { Metadata } from '@tus/server';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { AppError } from '../../shared/libs/app-error.js';
-import { Transaction } from '../../shared/services/database/transaction.js';
-import { StorageLeases, type WriteLease } from '../blobs/storage-leases.js';
-import { SNIFFED_BYTES } from '../blobs/media-type.js';
-import { allowsType, DEFAULT_BUCKET } from '../buckets/bucket.entity.js';
-import { BucketErrors } from '../buckets/buckets.errors.js';
-import { BucketsRepository } from '../buckets/buckets.repository.js';
-import type { FileOwner } from '../file.entity.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { StorageLeases, type WriteLease } from '../../storage/blobs/storage-leases.js';
+import { SNIFFED_BYTES } from '../../storage/media-types/media-type.js';
+import { allowsType, DEFAULT_BUCKET } from '../../storage/buckets/bucket.entity.js';
+import { BucketErrors } from '../../storage/buckets/buckets.errors.js';
+import { BucketsRepository } from '../../storage/buckets/buckets.repository.js';
 import { cleanFileName, expectFileName, plainMediaType } from '../file-name.js';
 import { FileErrors } from '../files.errors.js';
 import { FileWriter } from '../file-writer.js';
@@ -18,6 +17,7 @@ import { type ListUploadsQuery, toUploadDto, type UploadPage } from './dto/uploa
 import { type FirstBytesRules, UploadSegments } from './upload-segments.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Upload, UploadsRepository } from './uploads.repository.js';
+import type { Owner } from '../../common/access/permissions.js';
 
 /** The place stays reserved for longer than the upload may take, should nobody sweep. */
 const SPARE_MS = 86_400_000;
@@ -45,7 +45,7 @@ export class UploadsService {
   }
 
   /** `metadata`: Upload-Metadata. Throws VALIDATION_FAILED, NOT_FOUND (of the bucket), TOO_LARGE, QUOTA_EXCEEDED. */
-  async create(owner: FileOwner, id: string, size: number, metadata: string): Promise<Upload> {
+  async create(owner: Owner, id: string, size: number, metadata: string): Promise<Upload> {
     const { bucket: bucketName, filename } = parse(metadata);
     expectFileName('filename', filename ?? undefined);
     const bucket = await this.buckets.getNamed(bucketName ?? DEFAULT_BUCKET);
@@ -60,12 +60,12 @@ export class UploadsService {
   }
 
   /** What is complete is a file before anybody hears of it: who began that may have died. Throws NOT_FOUND, EXPIRED, and what a file may be refused for. */
-  async get(owner: FileOwner, id: string): Promise<Upload> {
+  async get(owner: Owner, id: string): Promise<Upload> {
     return this.finishIfComplete(owner, await this.uploads.getOwned(owner, id));
   }
 
   /** Those that are neither complete nor expired. Throws INVALID_CURSOR. */
-  async list(owner: FileOwner, query: ListUploadsQuery): Promise<UploadPage> {
+  async list(owner: Owner, query: ListUploadsQuery): Promise<UploadPage> {
     const { items, nextCursor } = await this.uploads.listOpen(owner, query);
     return {
       items: items.map((upload) => toUploadDto(upload, cleanFileName(parse(upload.metadata)['filename'] ?? undefined))),
@@ -74,7 +74,7 @@ export class UploadsService {
   }
 
   /** Throws what `get` throws, what the source fails with (what has come is kept), and OFFSET_CONFLICT. */
-  async append(owner: FileOwner, id: string, offset: number, source: Readable): Promise<Upload> {
+  async append(owner: Owner, id: string, offset: number, source: Readable): Promise<Upload> {
     const upload = await this.uploads.getOwned(owner, id);
     try {
       const received = await this.segments.append(upload, offset, source, await this.firstBytesRules(upload));
@@ -86,7 +86,7 @@ export class UploadsService {
   }
 
   /** Throws NOT_FOUND, EXPIRED, FINISHED. */
-  async terminate(owner: FileOwner, id: string): Promise<void> {
+  async terminate(owner: Owner, id: string): Promise<void> {
     const { fileUuid } = await this.uploads.getOwned(owner, id);
     if (fileUuid !== null) throw UploadErrors.FINISHED(fileUuid);
     await this.remove(id);
@@ -129,7 +129,7 @@ export class UploadsService {
     if (error instanceof AppError && FOR_GOOD.has(error.code)) await this.remove(id);
   }
 
-  private async finishIfComplete(owner: FileOwner, upload: Upload): Promise<Upload> {
+  private async finishIfComplete(owner: Owner, upload: Upload): Promise<Upload> {
     if (upload.fileUuid !== null || upload.received < upload.size) return upload;
     try {
       return await this.finish(owner, upload);
@@ -140,7 +140,7 @@ export class UploadsService {
   }
 
   /** The file, and that the upload is it, in one transaction: there is never one without the other. */
-  private async finish(owner: FileOwner, upload: Upload): Promise<Upload> {
+  private async finish(owner: Owner, upload: Upload): Promise<Upload> {
     const { filename, filetype } = parse(upload.metadata);
     const lease = await this.takePlace(owner, upload);
     const blob = await this.writer.store(owner, this.segments.open(upload), {
@@ -159,7 +159,7 @@ export class UploadsService {
   }
 
   /** What was reserved becomes the file's place. After an attempt that failed nothing is reserved any more: it is anew. Throws QUOTA_EXCEEDED. */
-  private takePlace(owner: FileOwner, upload: Upload): Promise<WriteLease> {
+  private takePlace(owner: Owner, upload: Upload): Promise<WriteLease> {
     return this.transaction.run(async () => {
       const lease =
         (await this.leases.takeOver(upload.storageKey)) ??

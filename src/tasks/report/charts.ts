@@ -3,7 +3,7 @@ import type PDFDocument from 'pdfkit';
 import type { TaskStatus } from '../task.entity.js';
 import { COLORS, countLabel, INNER, PAPER, shareLabel, STATUSES, STYLES } from './look.js';
 import type { DueChart, Summary } from './summary.js';
-import type { Typesetter } from './typesetter.js';
+import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 type Pdf = InstanceType<typeof PDFDocument>;
 

@@ -2,7 +2,7 @@
 import type PDFDocument from 'pdfkit';
 import { COLORS, countLabel, INNER, PAPER, shareLabel, STYLES } from './look.js';
 import type { Summary } from './summary.js';
-import type { Typesetter } from './typesetter.js';
+import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 const GAP = 9;
 const HEIGHT = 56;

@@ -1,6 +1,6 @@
 // The look of a report: the paper, its colours and its styles of text. Lengths in points, 1/72 of an inch.
 import type { TaskStatus } from '../task.entity.js';
-import type { Style } from './typesetter.js';
+import type { Style } from '../../shared/libs/typesetting/typesetter.js';
 
 /** A4. */
 export const PAPER = { width: 595.28, height: 841.89, margin: 42, top: 46, bottom: 56 };

@@ -11,7 +11,7 @@ import type { Row } from './report-row.js';
 import { chartDueDates, summarize } from './summary.js';
 import { layOutTable, type TablePage } from './table-layout.js';
 import { drawTable } from './table.js';
-import { Typesetter } from './typesetter.js';
+import { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 export interface Report {
   path: string;

@@ -1,8 +1,8 @@
 // How the tasks fall on pages: each title's lines are known before the first page is drawn, and so is the number of pages.
-import type { Broken } from './line-break.js';
+import type { Broken } from '../../shared/libs/typesetting/line-break.js';
 import { COLUMNS, PAPER, STYLES } from './look.js';
 import type { Row } from './report-row.js';
-import type { Typesetter } from './typesetter.js';
+import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 export const HEAD_HEIGHT = 20;
 export const LEADING = 11.5;

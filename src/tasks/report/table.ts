@@ -4,7 +4,7 @@ import { dayLabel } from './dates.js';
 import { COLORS, COLUMNS, INNER, PAPER, STATUSES, STYLES } from './look.js';
 import { isOverdue } from './report-row.js';
 import { HEAD_HEIGHT, LEADING, type TablePage, type TableRow } from './table-layout.js';
-import type { Typesetter } from './typesetter.js';
+import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 type Pdf = InstanceType<typeof PDFDocument>;
 

@@ -10,7 +10,7 @@ import {
   UsernameField,
 } from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
-import { ROLES, type Role } from '../../common/permissions.js';
+import { ROLES, type Role } from '../../common/access/permissions.js';
 import type { User } from '../user.entity.js';
 
 export class CreateUserDto {

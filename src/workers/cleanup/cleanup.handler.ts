@@ -2,7 +2,7 @@
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../job.js';
-import { JobsRepository } from '../jobs.repository.js';
+import { JobsRepository } from '../engine/jobs.repository.js';
 import type { NoPayload } from '../no-payload.js';
 import { JobsCleanup } from './cleanup.jobs.js';
 import { purgeOlderThan } from './cleanup.js';

@@ -1,7 +1,7 @@
 // What all cleanups have in common: rows that are over are deleted by the clock, in the order of their keys, some at a time.
 import type { KeyRange, Purged } from '../../common/repositories/base.repository.js';
 import { exponential } from '../../shared/libs/backoff.js';
-import { firstIdAt, timeOfId } from '../../shared/services/database/snowflake-ids.js';
+import { firstIdAt, timeOfId } from '../../shared/database/snowflake-ids.js';
 import { defineJob, type JobContext, type JobDefinition } from '../job.js';
 import { NoPayload } from '../no-payload.js';
 

@@ -1,6 +1,6 @@
 // Tells the broker of due jobs: each once, and again those whose wake-up got lost.
-import type { Logger } from '../../shared/services/logging/logger.js';
-import type { DueJob, JobOutbox } from '../job-outbox.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import type { DueJob, JobOutbox } from '../engine/job-outbox.js';
 import type { RabbitConnection } from './rabbitmq.connection.js';
 import type { RabbitSession } from './rabbitmq.session.js';
 import type { RabbitTopology } from './rabbitmq.topology.js';

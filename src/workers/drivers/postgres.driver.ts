@@ -1,7 +1,7 @@
 // The queue without a broker: news of work over LISTEN and NOTIFY, and a scan for whatever was missed or becomes due.
 import { randomUUID } from 'node:crypto';
 import { createGather } from '../../shared/libs/gather.js';
-import type { Signals } from '../../shared/services/events/signals.js';
+import type { Signals } from '../../shared/pubsub/signals.js';
 import { type Consumer, type Leave, QueueDriver } from './queue.driver.js';
 
 const TOPIC = 'jobs';

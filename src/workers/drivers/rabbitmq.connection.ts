@@ -1,6 +1,6 @@
 // Stays connected to RabbitMQ: one session after the other, each with everything declared, and says when there is none.
 import { exponential } from '../../shared/libs/backoff.js';
-import type { Logger } from '../../shared/services/logging/logger.js';
+import type { Logger } from '../../shared/logging/logger.js';
 import { RabbitRefusal, type RefusalCode, refusalOf } from './rabbitmq.refusal.js';
 import { RabbitSession } from './rabbitmq.session.js';
 import { expectVersion } from './rabbitmq.topology.js';

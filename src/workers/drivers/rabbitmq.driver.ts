@@ -3,8 +3,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
-import type { Logger } from '../../shared/services/logging/logger.js';
-import type { JobOutbox } from '../job-outbox.js';
+import type { Logger } from '../../shared/logging/logger.js';
+import type { JobOutbox } from '../engine/job-outbox.js';
 import { OutboxRelay } from './outbox-relay.js';
 import { type Consumer, type DeadNews, type Leave, QueueDriver } from './queue.driver.js';
 import { RabbitConnection } from './rabbitmq.connection.js';

@@ -1,0 +1,37 @@
+// How the cache does, and emptying it.
+import { Controller, Delete, Get, Header } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { CurrentUser } from '../common/decorators/current-user.decorator.js';
+import { Endpoint } from '../common/decorators/endpoint.decorator.js';
+import { QueryParams } from '../common/decorators/input.decorator.js';
+import type { Actor } from '../common/access/permissions.js';
+import { CacheClearedDto, CacheStatusDto, ClearCacheQuery } from './cache.dto.js';
+import { CacheReport } from './cache-report.js';
+
+@ApiTags('Operators')
+@Controller()
+export class CacheController {
+  constructor(private readonly cache: CacheReport) {}
+
+  @Get('cache-status')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({
+    summary: 'How the cache of the whole deployment does',
+    description: 'Other processes count as of at most a second ago.',
+    returns: CacheStatusDto,
+    requires: 'cache:read',
+  })
+  status(): Promise<CacheStatusDto> {
+    return this.cache.status();
+  }
+
+  @Delete('cache')
+  @Endpoint({
+    summary: 'Empty the cache, in every layer of every process',
+    returns: CacheClearedDto,
+    requires: 'cache:clear',
+  })
+  async clear(@CurrentUser() actor: Actor, @QueryParams() { pattern }: ClearCacheQuery): Promise<CacheClearedDto> {
+    return { message: 'Cache cleared successfully', ...(await this.cache.clear(actor, pattern ?? '*')) };
+  }
+}

@@ -1,0 +1,14 @@
+// The OpenAPI document over HTTP, for whom the setting DOCS names.
+import { type DynamicModule, Module } from '@nestjs/common';
+import type { AppConfig } from '../../../shared/config/app-config.js';
+import { ApiDocument } from './api-document.js';
+import { AdminDocsController, PublicDocsController } from './docs.controller.js';
+
+const CONTROLLERS = { on: [PublicDocsController], admin: [AdminDocsController], off: [] };
+
+@Module({})
+export class DocsModule {
+  static for({ docs }: AppConfig): DynamicModule {
+    return { module: DocsModule, controllers: CONTROLLERS[docs], providers: [ApiDocument] };
+  }
+}

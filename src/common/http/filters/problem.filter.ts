@@ -1,0 +1,75 @@
+// The only place that answers an error: problem+json (RFC 9457) and the log line that belongs to it.
+import { STATUS_CODES } from 'node:http';
+import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AppError } from '../../../shared/libs/app-error.js';
+import { LOGGER, type Logger } from '../../../shared/logging/logger.js';
+import { runningRequest } from '../../../shared/logging/request-context.js';
+import type { ProblemDto } from '../../dto/problem.dto.js';
+import { routeOf } from '../fastify-request.js';
+import { announceClose } from '../hooks/unread-body.js';
+import { HttpErrors } from '../http.errors.js';
+import { toAppError } from './to-problem.js';
+
+export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
+
+/** Every 401 says how to do better (RFC 9110, 15.5.2). */
+const CHALLENGE = { 'www-authenticate': 'Bearer' };
+
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+
+  catch(thrown: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    this.answer(thrown, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
+  }
+
+  private answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    // A cancelled request is answered at once: that its handler then fails is what was wanted.
+    if (reply.sent && runningRequest()?.cancelled) return;
+    const notFound = request.is404 && (thrown as { status?: unknown }).status === 404;
+    const error = notFound ? HttpErrors.ROUTE_NOT_FOUND(request.method, pathOf(request.url)) : toAppError(thrown);
+    const where = `${error.code} on ${request.method} ${routeOf(request)}`;
+    const cause = error.status >= 500 ? { err: thrown } : {}; // a refusal needs no stack
+    this.logger[error.level]({ requestId: request.id, code: error.code, ...cause }, where);
+    if (reply.sent) return;
+    announceClose(request, reply);
+    void reply
+      .code(error.status)
+      .headers({ 'cache-control': 'no-store', ...(error.status === 401 && CHALLENGE), ...error.headers })
+      .type(PROBLEM_JSON)
+      .send(JSON.stringify(toProblem(error, request)));
+  }
+}
+
+/** The body of an error answer. A query may hold secrets, so only the path is repeated. */
+export function toProblem(
+  error: AppError,
+  request: Pick<FastifyRequest, 'id' | 'originalUrl' | 'method' | 'ip' | 'user' | 'claims'>,
+): ProblemDto {
+  const user = request.user?.id ?? request.claims?.sub; // by its token, where no guard has seen it
+  return {
+    type: `/problems/${error.code}`,
+    title: STATUS_CODES[error.status] ?? 'Error',
+    status: error.status,
+    detail: error.message,
+    code: error.code,
+    requestId: request.id,
+    statusCode: error.status,
+    message: error.message,
+    ...(error.errors.length > 0 && { errors: error.errors }),
+    ...error.extensions,
+    additionalInfo: {
+      route: pathOf(request.originalUrl),
+      method: request.method,
+      ip: request.ip,
+      ...(user !== undefined && { user }),
+    },
+  };
+}
+
+function pathOf(url: string): string {
+  const end = url.indexOf('?');
+  return end === -1 ? url : url.slice(0, end);
+}

@@ -1,0 +1,47 @@
+// How many connections there may be, in all and from one network: what is beyond is closed at once, unread.
+import type { Server, Socket } from 'node:net';
+import type { AppConfig } from '../../../shared/config/app-config.js';
+import { atMostEvery } from '../../../shared/libs/at-most-every.js';
+import type { Clock } from '../../../shared/libs/clock.js';
+import { matcherOf, networkOf } from '../../../shared/libs/network.js';
+import type { Logger } from '../../../shared/logging/logger.js';
+
+/** A flood of refused connections writes one line in so many milliseconds. */
+const WARNING_PERIOD_MS = 60_000;
+
+/**
+ * Trusted proxies count in the total only: all clients come through them, and a share of its own for each proxy would
+ * let one client shut out the others. How many connections one client has to a proxy is for the proxy to limit.
+ */
+export function limitConnections(server: Server, { http }: AppConfig, log: Logger, clock: Clock): void {
+  const { total, perNetwork } = http.maxConnections;
+  const isProxy = matcherOf(http.trustProxy);
+  const warn = (setting: string) =>
+    atMostEvery(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
+      log.warn({ skipped }, `Connections are refused: there are as many as ${setting} allows`),
+    ); // prettier-ignore
+  server.maxConnections = total;
+  server.on('drop', warn('MAX_CONNECTIONS'));
+  const count = countByNetwork(perNetwork, warn('MAX_CONNECTIONS_PER_ADDRESS'));
+  server.on('connection', (socket: Socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress !== undefined && !isProxy(remoteAddress)) count(networkOf(remoteAddress), socket);
+  });
+}
+
+function countByNetwork(limit: number, onRefused: () => void): (network: string, socket: Socket) => void {
+  const counts = new Map<string, number>();
+  return (network, socket) => {
+    const before = counts.get(network) ?? 0;
+    if (before >= limit) {
+      socket.destroy();
+      return onRefused();
+    }
+    counts.set(network, before + 1);
+    socket.once('close', () => {
+      const left = (counts.get(network) ?? 1) - 1;
+      if (left === 0) counts.delete(network);
+      else counts.set(network, left);
+    });
+  };
+}

@@ -1,0 +1,29 @@
+// Warns when a peer that is not trusted says whom it forwards for: behind an unlisted proxy all clients count as one.
+import type { FastifyInstance } from 'fastify';
+import type { AppConfig } from '../../../shared/config/app-config.js';
+import { atMostEvery } from '../../../shared/libs/at-most-every.js';
+import type { Clock } from '../../../shared/libs/clock.js';
+import { matcherOf } from '../../../shared/libs/network.js';
+import type { Logger } from '../../../shared/logging/logger.js';
+
+/** Any client can send the header. */
+const WARNING_PERIOD_MS = 3_600_000;
+
+export function addProxyWarning(fastify: FastifyInstance, { http }: AppConfig, log: Logger, clock: Clock): void {
+  const isTrusted = matcherOf(http.trustProxy);
+  const warn = atMostEvery(
+    WARNING_PERIOD_MS,
+    () => clock.now(),
+    (skipped, peer: string) =>
+      log.warn(
+        { peer, skipped },
+        `X-Forwarded-For from ${peer} is ignored: if that is a proxy of yours, list it in TRUST_PROXY, or the limits count all its clients as one`,
+      ),
+  );
+  fastify.addHook('onRequest', (request, _reply, done) => {
+    const { remoteAddress } = request.raw.socket;
+    if (request.headers['x-forwarded-for'] !== undefined && remoteAddress !== undefined && !isTrusted(remoteAddress))
+      warn(remoteAddress);
+    done();
+  });
+}

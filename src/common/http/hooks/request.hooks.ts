@@ -1,0 +1,46 @@
+// What every request needs, as Fastify hooks: an id, a context for whoever works below, one line when it is answered.
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Clock } from '../../../shared/libs/clock.js';
+import type { Logger } from '../../../shared/logging/logger.js';
+import { routeOf } from '../fastify-request.js';
+import { RequestLog } from '../../../shared/logging/request-log.js';
+import { requestContext } from '../../../shared/logging/request-context.js';
+import { enterFlight, type RequestInFlight } from '../request-in-flight.js';
+
+const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The caller's X-Request-Id where it is harmless, else a new one. */
+export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && ACCEPTABLE_ID.test(given) ? given : randomUUID();
+}
+
+export function addRequestHooks(fastify: FastifyInstance, logger: Logger, clock: Clock): void {
+  const log = new RequestLog(logger, clock);
+  fastify.decorate('inFlight', new Set<RequestInFlight>());
+  fastify.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-request-id', request.id);
+    const hungUp = (): void => writeLine(log, request, reply); // nothing is finished then, and no onResponse follows
+    requestContext.run(enterFlight(fastify, reply, hungUp), done);
+  });
+  fastify.addHook('onResponse', (request, reply, done) => {
+    writeLine(log, request, reply);
+    done();
+  });
+}
+
+function writeLine(log: RequestLog, request: FastifyRequest, reply: FastifyReply): void {
+  const level = request.url.startsWith('/health') || request.url === '/ping' ? 'debug' : 'info';
+  if (!log.writes(level)) return;
+  log.write(level, {
+    requestId: request.id,
+    method: request.method,
+    route: routeOf(request),
+    status: reply.statusCode,
+    ms: Math.round(reply.elapsedTime * 10) / 10,
+    ip: request.ip,
+    user: request.user?.id,
+  });
+}

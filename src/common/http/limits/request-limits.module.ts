@@ -1,0 +1,24 @@
+// The named throttlers of @nestjs/throttler with the rates of the settings, and what counts requests against them.
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { ThrottlerModule } from '@nestjs/throttler';
+import type { AppConfig } from '../../../shared/config/app-config.js';
+import { RequestLimits } from './request-limits.js';
+
+@Global()
+@Module({})
+export class RequestLimitsModule {
+  static for({ rateLimits }: AppConfig): DynamicModule {
+    const throttlers = (['standard', 'auth'] as const).flatMap((kind) =>
+      (['burst', 'sustained'] as const).map((tier) => {
+        const { quota, window } = rateLimits[kind][tier];
+        return { name: `${kind}-${tier}`, limit: quota, ttl: window * 1000 };
+      }),
+    );
+    return {
+      module: RequestLimitsModule,
+      imports: [ThrottlerModule.forRoot({ throttlers })],
+      providers: [RequestLimits],
+      exports: [RequestLimits],
+    };
+  }
+}

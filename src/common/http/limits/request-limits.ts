@@ -1,0 +1,97 @@
+// How much of the API one caller may use: one decision for each request, told in the IETF's RateLimit fields.
+import { Inject, Injectable } from '@nestjs/common';
+import { InjectThrottlerOptions, type ThrottlerOptions } from '@nestjs/throttler';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AppConfig, type Rate, type Rates } from '../../../shared/config/app-config.js';
+import { networkOf } from '../../../shared/libs/network.js';
+import { RateLimiter, refusedTier, retryAfterOf, type Taking } from '../../../shared/rate-limits/rate-limiter.js';
+import { LOGGER, type Logger } from '../../../shared/logging/logger.js';
+import type { RouteLimit } from '../../decorators/limited.decorator.js';
+import { HttpErrors } from '../http.errors.js';
+
+type RatesName = 'standard' | 'auth';
+
+/** The rates of a name, and how RateLimit-Policy says them. */
+interface Limit {
+  rates: Rates;
+  policy: string;
+}
+
+/**
+ * The throttlers' names, quotas and windows are those of @nestjs/throttler; the decision is not. Its guard runs after the
+ * body was read, and asks its storage once for each throttler, so a request that the second one refuses has been counted
+ * by the first. Here a hook asks once, before the body, and takes from both tiers or from none.
+ */
+@Injectable()
+export class RequestLimits {
+  private readonly limits: Readonly<Record<RatesName, Limit>>;
+
+  constructor(
+    @InjectThrottlerOptions() { throttlers }: { throttlers: ThrottlerOptions[] },
+    private readonly config: AppConfig,
+    private readonly limiter: RateLimiter,
+    @Inject(LOGGER) private readonly log: Logger,
+  ) {
+    const limitFor = (name: RatesName): Limit =>
+      limitOf({ burst: rateOf(throttlers, `${name}-burst`), sustained: rateOf(throttlers, `${name}-sustained`) });
+    this.limits = { standard: limitFor('standard'), auth: limitFor('auth') };
+  }
+
+  /**
+   * Takes from both tiers of the caller or from none. Routes that let people in count by address, each for itself: who asks
+   * is not known yet, or is what is guessed. The password of an account is guessed through one session. All others count by
+   * user where the access token says one. Throws RATE_LIMITED.
+   */
+  count(request: FastifyRequest, reply: FastifyReply, limit: RouteLimit, cost: number): void | Promise<void> {
+    const { claims, ip } = request;
+    if (limit === 'standard')
+      return this.take(reply, claims ? `user:${claims.sub}` : `ip:${networkOf(ip)}`, limit, cost);
+    const caller = limit === 'password' && claims ? claims.sid : networkOf(ip);
+    return this.take(reply, `auth:${limit}:${caller}`, 'auth', cost);
+  }
+
+  /** For a route that finds out by itself who asks, beside what `count` took before. Throws RATE_LIMITED. */
+  countAs(reply: FastifyReply, caller: string, rates: RatesName): void | Promise<void> {
+    return this.take(reply, caller, rates, 1);
+  }
+
+  private take(reply: FastifyReply, caller: string, rates: RatesName, cost: number): void | Promise<void> {
+    if (this.config.rateLimits.mode === 'off') return;
+    const limit = this.limits[rates];
+    const taking = this.limiter.take(caller, limit.rates, cost);
+    if (taking instanceof Promise) return taking.then((taken) => this.settle(reply, caller, limit, taken));
+    this.settle(reply, caller, limit, taking);
+  }
+
+  private settle(reply: FastifyReply, caller: string, { rates, policy }: Limit, taking: Taking): void {
+    reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, taking));
+    const tier = refusedTier(taking);
+    if (tier === null) return;
+    if (this.config.rateLimits.mode === 'dry-run') {
+      this.log.warn({ caller, tier }, 'RATE_LIMITED would be the answer, but for RATE_LIMIT_MODE=dry-run');
+      return;
+    }
+    throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(taking[tier]));
+  }
+}
+
+/** Throttlers count time in milliseconds. Throws when none has the name. */
+function rateOf(throttlers: readonly ThrottlerOptions[], name: string): Rate {
+  const throttler = throttlers.find((one) => one.name === name);
+  if (!throttler) throw new Error(`There is no throttler named ${name}.`);
+  return { quota: Number(throttler.limit), window: Number(throttler.ttl) / 1000 };
+}
+
+function limitOf(rates: Rates): Limit {
+  const say = (tier: keyof Rates): string => `"${tier}";q=${rates[tier].quota};w=${rates[tier].window}`;
+  return { rates, policy: `${say('burst')}, ${say('sustained')}` };
+}
+
+/** Whole seconds, at most the window: what a full slot may take longer (1/60) would only puzzle. Retry-After has it. */
+function describe(rates: Rates, taking: Taking): string {
+  const say = (tier: keyof Rates): string => {
+    const { remaining, resetMs } = taking[tier];
+    return `"${tier}";r=${remaining};t=${Math.min(rates[tier].window, Math.ceil(resetMs / 1000))}`;
+  };
+  return `${say('burst')}, ${say('sustained')}`;
+}

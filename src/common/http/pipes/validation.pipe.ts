@@ -1,0 +1,76 @@
+// The global body and query check: DTO classes decide, unknown members are refused, every fault is named.
+import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
+import type { AppError, FieldError } from '../../../shared/libs/app-error.js';
+import { HttpErrors } from '../http.errors.js';
+import { findUnknownMembers } from './unknown-members.js';
+
+/** More faults than a reader will read. */
+const MAX_FAULTS = 50;
+const MAX_PATH = 200;
+
+/** What class-validator lets pass, or takes too long for. */
+class InputPipe extends ValidationPipe {
+  override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    if (value === null) throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.');
+    const inherited = findInherited(value);
+    if (inherited !== null) throw unknownMembers([inherited]);
+    const unknown = metadata.metatype ? findUnknownMembers(value, metadata.metatype, MAX_FAULTS) : [];
+    if (unknown.length === MAX_FAULTS) throw unknownMembers(unknown);
+    return super.transform(value, metadata) as Promise<unknown>;
+  }
+}
+
+/** Path of the first own member with the name of one of Object.prototype's (`constructor`, …): class-validator takes those for known. */
+function findInherited(value: unknown): string | null {
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, member] of Object.entries(value)) {
+    if (key in Object.prototype) return key;
+    const found = findInherited(member);
+    if (found !== null) return `${key}.${found}`;
+  }
+  return null;
+}
+
+function unknownMembers(paths: readonly string[]): AppError {
+  return refusal(paths.map((path) => unknownMember(path.slice(0, MAX_PATH))));
+}
+
+function unknownMember(field: string): FieldError {
+  return { field, rule: 'unknownMember', message: `property ${field} should not exist` };
+}
+
+export function createValidationPipe(): ValidationPipe {
+  return new InputPipe({
+    whitelist: true,
+    forbidNonWhitelisted: true,
+    forbidUnknownValues: true,
+    transform: true,
+    stopAtFirstError: true,
+    validationError: { target: false, value: false },
+    exceptionFactory: toValidationError,
+  });
+}
+
+function toValidationError(errors: ValidationError[]): AppError {
+  return refusal(errors.flatMap((error) => flatten(error, '')).slice(0, MAX_FAULTS));
+}
+
+function refusal(fields: FieldError[]): AppError {
+  const detail = fields.map((field) => field.message).join('; ');
+  return HttpErrors.VALIDATION_FAILED(detail.length > 1_000 ? `${detail.slice(0, 1_000)}…` : detail).withFields(fields);
+}
+
+function flatten(error: ValidationError, parent: string): FieldError[] {
+  const field = `${parent}${error.property}`.slice(0, MAX_PATH);
+  const own = Object.entries(error.constraints ?? {}).map(([rule, message]) =>
+    rule === 'whitelistValidation'
+      ? unknownMember(field)
+      : { field, rule, message: nameField(message, error.property, field).slice(0, 300) },
+  );
+  return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];
+}
+
+/** class-validator knows the member's name, not the path to it. */
+function nameField(message: string, property: string, field: string): string {
+  return message.startsWith(property) ? field + message.slice(property.length) : message;
+}

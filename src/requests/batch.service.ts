@@ -1,0 +1,125 @@
+// Runs several requests of one caller as if each had come by itself, without their way over the network.
+import type { Readable } from 'node:stream';
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance, FastifyRequest, LightMyRequestResponse } from 'fastify';
+import type { AppError } from '../shared/libs/app-error.js';
+import { runningRequest } from '../shared/logging/request-context.js';
+import { PROBLEM_JSON, toProblem } from '../common/http/filters/problem.filter.js';
+import { HttpErrors } from '../common/http/http.errors.js';
+import type { BatchAnswer, BatchRequestDto } from './dto/batch.dto.js';
+
+/** Of all answers together: they are held in memory until the last one is there. */
+const MOST_BYTES = 2 * 1024 * 1024;
+/** Of what one answer alone would have: what concerns its content, and the caller's limits. */
+const ANSWER_HEADERS =
+  'allow content-type etag link location ratelimit ratelimit-policy retry-after x-request-id'.split(' ');
+const LONGEST_ID = 64;
+/** What an injected request fails with whose answer was destroyed. */
+const CUT_OFF = 'LIGHT_ECONNRESET';
+
+/** One request of a batch under way. `room`: bytes left for its answer. */
+interface Turn {
+  request: BatchRequestDto;
+  requestId: string;
+  caller: FastifyRequest;
+  room: number;
+}
+
+@Injectable()
+export class BatchService {
+  constructor(private readonly host: HttpAdapterHost) {}
+
+  /** One after the other; none fails because another did. When the batch is cancelled the rest is not begun. */
+  async run(requests: readonly BatchRequestDto[], caller: FastifyRequest): Promise<BatchAnswer[]> {
+    const answers: BatchAnswer[] = [];
+    let room = MOST_BYTES;
+    for (const [index, request] of requests.entries()) {
+      if (runningRequest()?.cancelled) break; // answered already
+      const suffix = `.${index + 1}`;
+      const requestId = caller.id.slice(0, LONGEST_ID - suffix.length) + suffix;
+      const { answer, bytes } = await this.runOne({ request, requestId, caller, room });
+      answers.push(answer);
+      room -= bytes;
+    }
+    return answers;
+  }
+
+  private async runOne(turn: Turn): Promise<{ answer: BatchAnswer; bytes: number }> {
+    if (turn.room <= 0)
+      return refused(turn, HttpErrors.BATCH_TOO_LARGE('Not run: there is no room left for its answer.'), 0);
+    try {
+      return await this.readOne(turn, await this.inject(turn));
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== CUT_OFF) throw error;
+      return refused(turn, HttpErrors.REQUEST_CANCELLED(), 0); // by its own id, in the middle of its answer
+    }
+  }
+
+  private async readOne(turn: Turn, response: LightMyRequestResponse): Promise<{ answer: BatchAnswer; bytes: number }> {
+    const { statusCode: status, headers } = response;
+    const { body, length } = await readUpTo(turn.room, response);
+    if (length > 0 && !isJson(headers))
+      return refused(turn, HttpErrors.BATCH_NOT_JSON(String(headers['content-type'])), 0);
+    if (length > turn.room) {
+      const detail = `It was run and answered ${status}, but there is no room left for its body.`;
+      return refused(turn, HttpErrors.BATCH_TOO_LARGE(detail), turn.room);
+    }
+    const parsed = length > 0 ? (JSON.parse(body.toString()) as unknown) : null;
+    return { answer: { id: turn.request.id, status, headers: shownHeaders(headers), body: parsed }, bytes: length };
+  }
+
+  /** Through the same hooks, guards and limits as from outside; the deadline and a cancel of the batch reach it too. */
+  private inject({ request, requestId, caller }: Turn): Promise<LightMyRequestResponse> {
+    const { authorization = '', host = '', 'user-agent': agent = '' } = caller.headers;
+    return this.host.httpAdapter.getInstance<FastifyInstance>().inject({
+      method: request.method,
+      url: request.path,
+      remoteAddress: caller.ip,
+      headers: {
+        ...request.headers,
+        ...{ authorization, host, 'user-agent': agent, 'x-request-id': requestId },
+        ...(request.body !== undefined && { 'content-type': 'application/json' }),
+      },
+      ...(request.body !== undefined && { payload: JSON.stringify(request.body) }),
+      payloadAsStream: true,
+    });
+  }
+}
+
+/** Of an answer that is larger, or no JSON, no more than what shows that: the rest is not made. */
+async function readUpTo(most: number, { stream, headers, raw }: LightMyRequestResponse) {
+  const pieces: Buffer[] = [];
+  let length = 0;
+  for await (const piece of stream() as Readable & AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    length += piece.length;
+    if (length <= most && isJson(headers)) continue;
+    raw.res.destroy();
+    break;
+  }
+  return { body: Buffer.concat(pieces), length };
+}
+
+/** What is sent as a file is bytes, whatever type its owner has declared: nobody has checked that it can be parsed, or in what time. */
+function isJson(headers: LightMyRequestResponse['headers']): boolean {
+  return headers['content-disposition'] === undefined && /[/+]json\b/.test(String(headers['content-type']));
+}
+
+function shownHeaders(headers: LightMyRequestResponse['headers']): Record<string, string> {
+  const shown = ANSWER_HEADERS.filter((name) => headers[name] !== undefined);
+  return Object.fromEntries(shown.map((name) => [name, String(headers[name])]));
+}
+
+function refused({ request, requestId, caller }: Turn, error: AppError, bytes: number) {
+  const { path: originalUrl, method } = request;
+  const body = toProblem(error, {
+    id: requestId,
+    originalUrl,
+    method,
+    ip: caller.ip,
+    ...(caller.user && { user: caller.user }),
+  });
+  const headers = { 'content-type': PROBLEM_JSON, 'x-request-id': requestId };
+  return { answer: { id: request.id, status: error.status, headers, body }, bytes };
+}

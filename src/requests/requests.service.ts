@@ -1,0 +1,77 @@
+// Cancels requests in flight by their id, in whichever process of the deployment they are.
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
+import { Signals } from '../shared/pubsub/signals.js';
+import { runningRequest } from '../shared/logging/request-context.js';
+import type { Actor } from '../common/access/permissions.js';
+
+const CANCEL = 'request.cancel';
+const CANCELLED = 'request.cancelled';
+/** How long another process may take to say that it had the request. */
+const ANSWER_MS = 1_000;
+
+/** What the others are asked. `question` comes back from whoever had it. */
+interface Question {
+  question: string;
+  from: string;
+  userId: string;
+  requestId: string;
+}
+
+@Injectable()
+export class RequestsService {
+  private readonly process = randomUUID();
+  private readonly waiting = new Map<string, () => void>();
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly signals: Signals,
+  ) {
+    signals.on(CANCEL, (body) => this.hear(JSON.parse(body) as Question));
+    signals.on(CANCELLED, (question) => this.waiting.get(question)?.());
+  }
+
+  /** All of the caller's with this id, but for the one that asks. False: no process had any. */
+  async cancel(actor: Actor, requestId: string): Promise<boolean> {
+    const here = this.cancelHere(actor.id, requestId);
+    const question = randomUUID();
+    const asked = this.ask({ question, from: this.process, userId: actor.id, requestId });
+    if (!here) return asked;
+    asked.catch(() => undefined); // ours is cancelled: that others may have one of the same id is a guess
+    return true;
+  }
+
+  private async ask(question: Question): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const had = new Promise<boolean>((resolve) => {
+      timer = setTimeout(resolve, ANSWER_MS, false);
+      this.waiting.set(question.question, () => resolve(true));
+    });
+    try {
+      await this.signals.send(CANCEL, JSON.stringify(question));
+      return await had;
+    } finally {
+      clearTimeout(timer);
+      this.waiting.delete(question.question);
+    }
+  }
+
+  private hear({ question, from, userId, requestId }: Question): void {
+    if (from === this.process || !this.cancelHere(userId, requestId)) return;
+    this.signals.send(CANCELLED, question).catch(() => undefined); // who asked is told 404, and may ask again
+  }
+
+  /** Looked through only now: a map by user and id would cost every request, and hardly one is cancelled. */
+  private cancelHere(userId: string, requestId: string): boolean {
+    const targets = [...this.inFlight].filter((one) => one !== runningRequest() && one.isOf(userId, requestId));
+    for (const target of targets) target.cancel('asked');
+    return targets.length > 0;
+  }
+
+  /** Empty in a command, which serves nobody. */
+  private get inFlight(): FastifyInstance['inFlight'] | [] {
+    return this.host.httpAdapter?.getInstance<FastifyInstance>().inFlight ?? [];
+  }
+}

@@ -1,0 +1,74 @@
+// A value of something that is about to be created, on its way to the cache: announced before the commit, kept after it.
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../libs/clock.js';
+import type { Transaction } from '../database/transaction.js';
+import type { CacheEntry, Loading, MemoryStore } from './memory.store.js';
+import { type RedisStore, storedOf } from './redis.store.js';
+import { RedisAwayError } from '../redis/redis.js';
+
+/**
+ * Like a load, it is opened before the value can change: the stamps, the claim and the `Loading` are older than the commit,
+ * and whoever changes the new row does so after it. Such a change takes the stamps away and overtakes the `Loading`.
+ */
+export class CacheCreation {
+  private readonly token = randomUUID();
+  /** Null: Redis will not have the value. */
+  private stamps: string[] | null = null;
+
+  /** `shared`: null without Redis, or while it is away. */
+  constructor(
+    private readonly loading: Loading,
+    private readonly memory: MemoryStore,
+    private readonly shared: RedisStore | null,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Keeps what `toEntry` makes of the created thing: after the commit of the running transaction, or at once outside any. */
+  async during<T>(transaction: Transaction, create: () => Promise<T>, toEntry: (created: T) => CacheEntry): Promise<T> {
+    try {
+      await this.claim();
+      const created = await create();
+      const joined = transaction.participant(this, () => ({
+        prepare: () => Promise.resolve(),
+        finish: (outcome) => (outcome === 'committed' ? this.keep(toEntry(created)) : this.abandon()),
+      }));
+      if (!joined) this.keep(toEntry(created));
+      return created;
+    } catch (error) {
+      this.abandon();
+      throw error;
+    }
+  }
+
+  private async claim(): Promise<void> {
+    const { shared, loading } = this;
+    if (!shared) return;
+    const asked = Promise.all([shared.stampsOf(loading.tags), shared.claim(loading.key, this.token)]);
+    const [stamps, claim] = (await ignoreAway(asked)) ?? [null];
+    if (claim === 'mine') this.stamps = stamps;
+  }
+
+  private keep(entry: CacheEntry): void {
+    const { loading, memory, shared, stamps, token } = this;
+    memory.fill(loading, entry);
+    memory.close(loading);
+    const ttl = entry.expiresAt - this.clock.now();
+    if (shared && stamps) void ignoreAway(shared.fill(loading.key, token, storedOf(entry, stamps), ttl));
+  }
+
+  private abandon(): void {
+    const { loading, memory, shared, stamps, token } = this;
+    memory.close(loading);
+    if (shared && stamps) void ignoreAway(shared.release(loading.key, token));
+  }
+}
+
+/** Undefined: Redis is away. */
+async function ignoreAway<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof RedisAwayError) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,30 @@
+// The cache as the settings want it: with or without Redis.
+import type { DataSource } from 'typeorm';
+import type { AppConfig } from '../config/app-config.js';
+import type { Clock } from '../libs/clock.js';
+import { Sealer } from '../libs/sealer.js';
+import type { ReadLanes } from '../database/read-lanes.js';
+import type { Transaction } from '../database/transaction.js';
+import { PostgresRelay } from '../pubsub/postgres.relay.js';
+import { RedisRelay } from '../pubsub/redis.relay.js';
+import type { Logger } from '../logging/logger.js';
+import { CacheService } from './cache.service.js';
+import { LONGEST_CHANGE_MS, MemoryStore } from './memory.store.js';
+import type { Redis } from '../redis/redis.js';
+import { RedisStore } from './redis.store.js';
+
+export function createCache(
+  { cache, auth }: AppConfig,
+  redis: Redis | null,
+  dataSource: DataSource,
+  lanes: ReadLanes,
+  transaction: Transaction,
+  clock: Clock,
+  logger: Logger,
+): CacheService {
+  const memory = new MemoryStore(cache.capacity, cache.maxBytes);
+  const postgres = new PostgresRelay(dataSource, lanes);
+  if (!redis) return new CacheService(memory, null, [postgres], transaction, clock);
+  const shared = new RedisStore(redis, LONGEST_CHANGE_MS, new Sealer(auth.sessionSecret, 'cache-value'), logger);
+  return new CacheService(memory, shared, [new RedisRelay(redis, auth.sessionSecret), postgres], transaction, clock);
+}

@@ -1,0 +1,65 @@
+// Whether a database can hold what Holdfast promises: asked before anything is built on it.
+import { setTimeout as delay } from 'node:timers/promises';
+import pg from 'pg';
+import type { AppConfig } from '../config/app-config.js';
+import { DatabaseRefusedError, mayPass, refusalOf, targetOf } from './database-refusal.js';
+import { clientOptions } from './database.options.js';
+
+/** `gen_random_uuid()`, and what the statements use; tested with 13, 15 and 18. */
+const MIN_VERSION = 13;
+
+interface Facts {
+  version: number;
+  encoding: string;
+}
+
+/**
+ * Throws DatabaseRefusedError, in one line with the cure. `patience`: how many more seconds a server may take that is being
+ * started beside us.
+ */
+export async function checkDatabase(config: AppConfig, url: string, patience: number): Promise<void> {
+  for (let left = patience; ; left--) {
+    try {
+      return await checkOnce(config, url);
+    } catch (error) {
+      if (left <= 0 || !mayPass(error)) throw refusalOf(error, url);
+      await delay(1_000);
+    }
+  }
+}
+
+async function checkOnce(config: AppConfig, url: string): Promise<void> {
+  const client = new pg.Client(clientOptions(config, url));
+  client.on('error', () => undefined); // a connection that breaks later also fails the query
+  try {
+    await client.connect();
+    const { rows } = await client.query<Facts>(
+      `SELECT current_setting('server_version_num')::integer / 10000 AS version, current_setting('server_encoding') AS encoding`,
+    );
+    const { version, encoding } = rows[0] as Facts;
+    const { database } = targetOf(url);
+    if (version < MIN_VERSION)
+      throw new DatabaseRefusedError(
+        `This is PostgreSQL ${version}, Holdfast needs ${MIN_VERSION} or newer: upgrade the server.`,
+      );
+    if (encoding !== 'UTF8')
+      throw new DatabaseRefusedError(
+        `The database "${database}" is encoded in ${encoding}, which cannot hold every text: ${cure(database)}`,
+      );
+    if (!(await foldsCase(client)))
+      throw new DatabaseRefusedError(
+        `The character type of the database "${database}" does not know that Ä is a capital ä, or that I is a capital i, so that searches miss and usernames are not unique: ${cure(database)}`,
+      );
+  } finally {
+    await client.end().catch(() => undefined);
+  }
+}
+
+/** False under `C` and `POSIX`, which know ASCII letters only, and under Turkish rules, which e-mail and usernames don't follow. */
+async function foldsCase(client: pg.Client): Promise<boolean> {
+  const { rows } = await client.query<{ folds: boolean }>(`SELECT lower('IÄЮ') = 'iäю' AND 'ЮЛЯ' ILIKE 'юля' AS folds`);
+  return rows[0]?.folds === true;
+}
+
+const cure = (database: string): string =>
+  `make another with CREATE DATABASE "${database}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;

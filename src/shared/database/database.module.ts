@@ -1,0 +1,34 @@
+// Provides PostgreSQL: the connection, transactions, ids, the state of the migrations.
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { TypeOrmModule } from '@nestjs/typeorm';
+import { AppConfig } from '../config/app-config.js';
+import { Clock, SystemClock } from '../libs/clock.js';
+import { servingOptions } from './database.options.js';
+import { MigrationStatus } from './migration-status.js';
+import { ReadLanes } from './read-lanes.js';
+import { SnowflakeIds } from './snowflake-ids.js';
+import { Transaction } from './transaction.js';
+
+@Global()
+@Module({})
+export class DatabaseModule {
+  /** `url`: a PostgreSQL that runs already; `main.ts` starts the embedded one. */
+  static for(url: string): DynamicModule {
+    return {
+      module: DatabaseModule,
+      imports: [
+        TypeOrmModule.forRootAsync({
+          inject: [AppConfig],
+          useFactory: (config: AppConfig) => ({
+            ...servingOptions(config, url),
+            autoLoadEntities: true,
+            retryAttempts: 10,
+            retryDelay: 1_000,
+          }),
+        }),
+      ],
+      providers: [Transaction, ReadLanes, SnowflakeIds, MigrationStatus, { provide: Clock, useClass: SystemClock }],
+      exports: [ReadLanes, Transaction, SnowflakeIds, MigrationStatus, Clock],
+    };
+  }
+}

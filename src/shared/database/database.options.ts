@@ -1,0 +1,72 @@
+// How every process connects to PostgreSQL: time limits and pool for requests, none for migrations.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type pg from 'pg';
+import type { DataSourceOptions } from 'typeorm';
+import type { AppConfig } from '../config/app-config.js';
+import { CancellableClient } from './cancellable-client.js';
+
+/** The folder that holds src/ and migrations/: the checkout, or dist/ of a build. */
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+const EXTENSION = existsSync(join(ROOT, 'src/main.ts')) ? 'ts' : 'js';
+
+export const MIGRATIONS_DIR = join(ROOT, 'migrations');
+
+const SSL = { off: false, require: { rejectUnauthorized: false }, verify: true } as const;
+
+function connection(config: AppConfig, url: string): DataSourceOptions & { type: 'postgres' } {
+  return {
+    type: 'postgres',
+    url,
+    ssl: SSL[config.database.ssl],
+    applicationName: 'holdfast',
+    connectTimeoutMS: 2_000,
+    parseInt8: false, // 64-bit numbers stay strings
+    synchronize: false,
+    logging: false, // statements carry personal data; failures are logged by the problem filter
+  };
+}
+
+/** For one connection without TypeORM. */
+export function clientOptions(config: AppConfig, url: string): pg.ClientConfig {
+  return {
+    connectionString: url,
+    ssl: SSL[config.database.ssl],
+    application_name: 'holdfast',
+    connectionTimeoutMillis: 5_000,
+    query_timeout: 5_000,
+  };
+}
+
+/** For serving: every wait is bounded, so that a slow database costs one request an error, never the process. */
+export function servingOptions(config: AppConfig, url: string): DataSourceOptions {
+  return {
+    ...connection(config, url),
+    poolSize: config.database.poolSize,
+    extra: {
+      Client: CancellableClient, // what the pool makes its connections with
+      statement_timeout: 5_000,
+      lock_timeout: 2_000,
+      idle_in_transaction_session_timeout: 10_000,
+      query_timeout: 7_000, // client side; above statement_timeout, so that the server gives up first
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 5_000,
+      maxLifetimeSeconds: 900,
+      options: '-c timezone=UTC',
+    },
+  };
+}
+
+/** For migrations and commands: entities and migrations by name, a lock wait that gives up, statements as long as they take. */
+export function migrationOptions(config: AppConfig, url: string): DataSourceOptions {
+  return {
+    ...connection(config, url),
+    poolSize: 2,
+    entities: [join(ROOT, `src/**/*.entity.${EXTENSION}`)],
+    migrations: [join(MIGRATIONS_DIR, `*.${EXTENSION}`)],
+    migrationsTableName: 'migration',
+    migrationsTransactionMode: 'each',
+    extra: { lock_timeout: 10_000, options: '-c timezone=UTC' },
+  };
+}

@@ -1,0 +1,134 @@
+// Snowflake primary keys that no clock and no second process can make twice.
+import { randomUUID } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import snowflake from 'nodejs-snowflake';
+import { DataSource } from 'typeorm';
+import { Clock } from '../libs/clock.js';
+import { requestContext } from '../logging/request-context.js';
+
+/** 2024-01-01T00:00:00Z. Changing it would repeat ids. */
+export const SNOWFLAKE_EPOCH = 1_704_067_200_000;
+/** Of a snowflake: instance and sequence are below its milliseconds. */
+const TIME_SHIFT = 22n;
+const SEQUENCES_PER_MS = 1024; // nodejs-snowflake: 42 bits of time, 12 of instance, 10 of sequence
+const RESERVE_MS = 10_000;
+const RENEW_BELOW_MS = 5_000;
+const LEASE_SECONDS = 60;
+
+interface Lease {
+  instance: number;
+  codec: snowflake.Snowflake;
+  /** No id with a time above it may be given out: it is committed in the database before it is used. */
+  reservedMs: number;
+}
+
+/**
+ * nodejs-snowflake packs the bits, but it trusts the clock and lets anyone pick an instance number. Both come from the
+ * table `snowflake_lease` here: a process takes a free instance number and reserves time ahead of use; whoever takes the
+ * number next starts above that reservation. So a stolen lease, a frozen process or a clock that jumps cannot repeat
+ * an id; a clock that steps back only lets the time in the ids run ahead of it. Renewal happens on use, not by timer.
+ */
+@Injectable()
+export class SnowflakeIds {
+  private readonly holder = randomUUID();
+  private lease: Lease | undefined;
+  private lastMs = 0;
+  private sequence = 0;
+  private renewing: Promise<Lease> | undefined;
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The next id, greater than all before it from this process. Rejects when the reservation cannot be renewed. */
+  async next(): Promise<string> {
+    for (;;) {
+      const lease = this.lease ?? (await this.renew());
+      const at = this.tick();
+      if (at <= lease.reservedMs) {
+        if (lease.reservedMs - at < RENEW_BELOW_MS) this.renewAhead();
+        return (BigInt(lease.codec.idFromTimestamp(at) as bigint) | BigInt(this.sequence)).toString();
+      }
+      await this.renew();
+    }
+  }
+
+  /** Advances the logical clock by one id and returns its millisecond. */
+  private tick(): number {
+    const now = this.clock.now();
+    if (now > this.lastMs) {
+      this.lastMs = now;
+      this.sequence = 0;
+    } else if (++this.sequence === SEQUENCES_PER_MS) {
+      this.lastMs++; // borrow the next millisecond, whatever the clock says
+      this.sequence = 0;
+    }
+    return this.lastMs;
+  }
+
+  /** Renews in the background; a failure is only met by whoever runs into the end of the reservation. */
+  private renewAhead(): void {
+    this.renew().catch(() => undefined);
+  }
+
+  private renew(): Promise<Lease> {
+    // Everybody's, so not to be cancelled with the request that happened to need it.
+    this.renewing ??= requestContext.exit(() => this.extend()).finally(() => (this.renewing = undefined));
+    return this.renewing;
+  }
+
+  private async extend(): Promise<Lease> {
+    const until = Math.max(this.clock.now(), this.lastMs) + RESERVE_MS;
+    const kept = this.lease && (await this.reserve(this.lease.instance, until));
+    if (this.lease && kept) {
+      this.lease.reservedMs = kept;
+      return this.lease;
+    }
+    return (this.lease = await this.claim());
+  }
+
+  /** Extends our own reservation; null when another process has taken the instance number over. */
+  private async reserve(instance: number, until: number): Promise<number | null> {
+    const [rows] = await this.dataSource.query<[Array<{ reserved_ms: string }>, number]>(
+      `UPDATE snowflake_lease SET reserved_ms = greatest(reserved_ms, $3), lease_until = clock_timestamp() + make_interval(secs => $4)
+       WHERE instance_id = $1 AND holder = $2 RETURNING reserved_ms`,
+      [instance, this.holder, until, LEASE_SECONDS],
+    );
+    return rows[0] ? Number(rows[0].reserved_ms) : null;
+  }
+
+  /** Takes the free instance number with the oldest lease, and starts above what its last holder reserved. */
+  private async claim(): Promise<Lease> {
+    const [rows] = await this.dataSource.query<
+      [Array<{ instance_id: number; before: string; reserved_ms: string }>, number]
+    >(
+      `WITH free AS (
+         SELECT instance_id, reserved_ms AS before FROM snowflake_lease
+         WHERE lease_until < clock_timestamp() ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED)
+       UPDATE snowflake_lease l SET holder = $1, lease_until = clock_timestamp() + make_interval(secs => $4),
+         reserved_ms = greatest(free.before, $2) + $3
+       FROM free WHERE l.instance_id = free.instance_id RETURNING l.instance_id, free.before, l.reserved_ms`,
+      [this.holder, Math.max(this.clock.now(), this.lastMs), RESERVE_MS, LEASE_SECONDS],
+    );
+    const row = rows[0];
+    if (!row)
+      throw new Error(
+        'All 4096 snowflake instance numbers are leased. Stop idle processes, or wait a minute for the leases of dead ones to end.',
+      );
+    this.lastMs = Math.max(this.lastMs, Number(row.before) + 1);
+    this.sequence = 0;
+    const codec = new snowflake.Snowflake({ custom_epoch: SNOWFLAKE_EPOCH, instance_id: row.instance_id });
+    return { instance: row.instance_id, codec, reservedMs: Number(row.reserved_ms) };
+  }
+}
+
+/** Below every id of that time and later; milliseconds since 1970. */
+export function firstIdAt(ms: number): string {
+  return (BigInt(Math.max(0, Math.ceil(ms) - SNOWFLAKE_EPOCH)) << TIME_SHIFT).toString();
+}
+
+/** When an id was made, milliseconds since 1970. */
+export function timeOfId(id: string): number {
+  return Number(BigInt(id) >> TIME_SHIFT) + SNOWFLAKE_EPOCH;
+}

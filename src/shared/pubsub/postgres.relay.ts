@@ -1,0 +1,66 @@
+// The relay on PostgreSQL's LISTEN and NOTIFY: there whenever a change can be committed at all.
+import type { Socket } from 'node:net';
+import pg from 'pg';
+import type { DataSource } from 'typeorm';
+import type { ReadLanes } from '../database/read-lanes.js';
+import { EventRelay, type Subscription } from './relay.js';
+
+const END_MS = 500;
+
+/**
+ * A connection of its own, since LISTEN belongs to one. PostgreSQL hands out notifications in the order of their commits.
+ * Does not work through a pooler in transaction mode (PgBouncer): DATABASE_URL must lead to the server itself.
+ */
+export class PostgresRelay extends EventRelay {
+  private client: pg.Client | undefined;
+
+  /**
+   * `lanes`: connections beside the pool, whose own are held by those who wait for us. `channel`: a plain SQL name, the
+   * same for all processes on this database. `listening`: told each time the connection is made.
+   */
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly lanes: ReadLanes,
+    private readonly channel = 'holdfast',
+    private readonly listening: () => void = () => undefined,
+  ) {
+    super();
+  }
+
+  /** Over any connection, while our own is being made again: whoever can commit can be heard. */
+  async publish(text: string): Promise<void> {
+    const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [this.channel, text] };
+    const heard = await this.client?.query(notify).catch(() => undefined);
+    if (!heard) await this.lanes.query(notify);
+  }
+
+  protected async subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription> {
+    const client = new pg.Client({
+      ...(this.dataSource.driver as unknown as { master: pg.Pool }).master.options,
+      application_name: 'holdfast relay',
+      connectionTimeoutMillis: 2_000,
+      pipeline: true, // publishes do not wait for each other
+    });
+    client.on('error', () => undefined); // `end` follows
+    client.on('notification', ({ payload }) => deliver(payload ?? ''));
+    client.on('end', () => {
+      if (this.client === client) this.client = undefined;
+      gone();
+    });
+    await client.connect();
+    await client.query(`LISTEN ${this.channel}`);
+    this.client = client;
+    this.listening();
+    return { end: () => endClient(client) };
+  }
+}
+
+/** Politely, and by force when nobody answers. */
+function endClient(client: pg.Client): void {
+  const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
+  const timer = setTimeout(() => stream.destroy(), END_MS).unref();
+  void client
+    .end()
+    .catch(() => undefined)
+    .finally(() => clearTimeout(timer));
+}

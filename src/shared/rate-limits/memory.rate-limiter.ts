@@ -1,0 +1,121 @@
+// Limits counted in this process: where there is no Redis, and while it is away.
+import { LRUCache } from 'lru-cache';
+import type { Rate, Rates } from '../config/app-config.js';
+import type { Clock } from '../libs/clock.js';
+import { RateLimiter, SLOTS, type Taking, type TierState } from './rate-limiter.js';
+
+/** The least recently seen leave first. A caller takes some 300 bytes, and 16 more for each slot it uses. */
+const MOST_CALLERS = 100_000;
+
+export class MemoryRateLimiter extends RateLimiter {
+  private readonly callers: LRUCache<string, Record<keyof Rates, Tier>>;
+
+  constructor(
+    private readonly clock: Clock,
+    mostCallers = MOST_CALLERS,
+  ) {
+    super();
+    this.callers = new LRUCache({ max: mostCallers });
+  }
+
+  override take(caller: string, rates: Rates, cost: number): Taking {
+    const now = this.clock.now();
+    const { burst, sustained } = this.tiersOf(caller);
+    const burstLacks = burst.lacks(rates.burst, cost, now);
+    const sustainedLacks = sustained.lacks(rates.sustained, cost, now);
+    const allowed = burstLacks <= 0 && sustainedLacks <= 0;
+    if (allowed) {
+      burst.add(rates.burst, cost, now);
+      sustained.add(rates.sustained, cost, now);
+    }
+    return {
+      allowed,
+      takenAt: now,
+      burst: burst.state(rates.burst, burstLacks, now),
+      sustained: sustained.state(rates.sustained, sustainedLacks, now),
+    };
+  }
+
+  override refund(caller: string, rates: Rates, cost: number, { takenAt }: Taking): void {
+    const tiers = this.callers.get(caller);
+    tiers?.burst.remove(rates.burst, cost, takenAt);
+    tiers?.sustained.remove(rates.sustained, cost, takenAt);
+  }
+
+  private tiersOf(caller: string): Record<keyof Rates, Tier> {
+    let tiers = this.callers.get(caller);
+    if (!tiers) this.callers.set(caller, (tiers = { burst: new Tier(), sustained: new Tier() }));
+    return tiers;
+  }
+}
+
+/** What a caller took of one tier: the slots it used, oldest first. The same in Lua: `lua/limit-take-2.lua`. */
+class Tier {
+  private readonly slots: number[] = [];
+  private readonly counts: number[] = [];
+  private sum = 0;
+
+  /** How much too little is left; 0 or less: enough. */
+  lacks(rate: Rate, cost: number, now: number): number {
+    this.forget(slotAt(rate, now));
+    return this.sum + priceOf(rate, cost) - rate.quota;
+  }
+
+  add(rate: Rate, cost: number, now: number): void {
+    const slot = slotAt(rate, now);
+    let at = this.slots.length;
+    while (at > 0 && (this.slots[at - 1] as number) >= slot) at--; // a clock may step back a little
+    if (this.slots[at] !== slot) {
+      this.slots.splice(at, 0, slot);
+      this.counts.splice(at, 0, 0);
+    }
+    this.change(at, priceOf(rate, cost));
+  }
+
+  remove(rate: Rate, cost: number, takenAt: number): void {
+    const at = this.slots.indexOf(slotAt(rate, takenAt));
+    if (at === -1) return; // it left the window, and came back with it
+    this.change(at, -Math.min(priceOf(rate, cost), this.counts[at] as number));
+    if (this.counts[at] === 0) this.cut(at, 1);
+  }
+
+  /** `lacking` as `lacks` said before the attempt. */
+  state(rate: Rate, lacking: number, now: number): TierState {
+    const remaining = Math.max(0, rate.quota - this.sum);
+    return { allowed: lacking <= 0, remaining, resetMs: this.wait(rate, Math.max(1, lacking), now) };
+  }
+
+  /** Milliseconds until `amount` of what is used has come back. */
+  private wait({ window }: Rate, amount: number, now: number): number {
+    let back = 0;
+    for (let at = 0; at < this.slots.length; at++) {
+      back += this.counts[at] as number;
+      if (back >= amount) return Math.ceil((((this.slots[at] as number) + SLOTS + 1) * window * 1000) / SLOTS) - now;
+    }
+    return 0;
+  }
+
+  /** What has left the window, and what is a whole window ahead: of a time that never was. */
+  private forget(current: number): void {
+    while (this.slots.length > 0 && (this.slots[0] as number) < current - SLOTS) this.cut(0, 1);
+    while (this.slots.length > 0 && (this.slots.at(-1) as number) > current + SLOTS) this.cut(this.slots.length - 1, 1);
+  }
+
+  private cut(at: number, many: number): void {
+    for (const count of this.counts.splice(at, many)) this.sum -= count;
+    this.slots.splice(at, many);
+  }
+
+  private change(at: number, by: number): void {
+    this.counts[at] = (this.counts[at] as number) + by;
+    this.sum += by;
+  }
+}
+
+function slotAt({ window }: Rate, now: number): number {
+  return Math.floor((now * SLOTS) / (window * 1000));
+}
+
+function priceOf({ quota }: Rate, cost: number): number {
+  return Math.min(cost, quota);
+}

@@ -1,0 +1,72 @@
+// Limits counted in Redis, for all processes together; while it is away, in this process alone.
+import type { Rate, Rates } from '../config/app-config.js';
+import type { Clock } from '../libs/clock.js';
+import { MemoryRateLimiter } from './memory.rate-limiter.js';
+import { RateLimiter, type Taking } from './rate-limiter.js';
+import { type Redis, RedisAwayError } from '../redis/redis.js';
+
+/** The time, then allowed, remaining, resetMs of each tier. */
+type Answer = [number, number, number, number, number, number, number];
+
+/**
+ * Without Redis each process lets a whole quota through: N processes N times as much, as long as the outage lasts. The
+ * alternatives are no limit at all, or a 503 for everybody.
+ */
+export class RedisRateLimiter extends RateLimiter {
+  private readonly local: MemoryRateLimiter;
+  private readonly takenLocally = new WeakSet<Taking>();
+
+  constructor(
+    private readonly redis: Redis,
+    clock: Clock,
+  ) {
+    super();
+    this.local = new MemoryRateLimiter(clock);
+  }
+
+  override take(caller: string, rates: Rates, cost: number): Taking | Promise<Taking> {
+    if (!this.redis.isUp) return this.takeLocally(caller, rates, cost);
+    return this.redis
+      .script<Answer>('limit-take', this.keysOf(caller), [...argumentsOf(rates), cost])
+      .then(toTaking, (error: unknown) => {
+        if (error instanceof RedisAwayError) return this.takeLocally(caller, rates, cost);
+        throw error;
+      });
+  }
+
+  override async refund(caller: string, rates: Rates, cost: number, taking: Taking): Promise<void> {
+    if (this.takenLocally.has(taking)) return this.local.refund(caller, rates, cost, taking);
+    try {
+      const args = [...argumentsOf(rates), cost, taking.takenAt];
+      await this.redis.script('limit-refund', this.keysOf(caller), args);
+    } catch (error) {
+      if (!(error instanceof RedisAwayError)) throw error;
+    }
+  }
+
+  private takeLocally(caller: string, rates: Rates, cost: number): Taking {
+    const taking = this.local.take(caller, rates, cost);
+    this.takenLocally.add(taking);
+    return taking;
+  }
+
+  /** One hash tag: a cluster runs a script on keys of one slot only. */
+  private keysOf(caller: string): string[] {
+    const key = `${this.redis.prefix}:limit:{${caller}}`;
+    return [`${key}:burst`, `${key}:sustained`];
+  }
+}
+
+function argumentsOf({ burst, sustained }: Rates): number[] {
+  const of = ({ quota, window }: Rate): number[] => [quota, window * 1000];
+  return [...of(burst), ...of(sustained)];
+}
+
+function toTaking([takenAt, burst, burstLeft, burstReset, sustained, sustainedLeft, sustainedReset]: Answer): Taking {
+  return {
+    allowed: burst === 1 && sustained === 1,
+    takenAt,
+    burst: { allowed: burst === 1, remaining: burstLeft, resetMs: burstReset },
+    sustained: { allowed: sustained === 1, remaining: sustainedLeft, resetMs: sustainedReset },
+  };
+}

@@ -1,0 +1,24 @@
+// Provides the Redis client, or null where no Redis is configured.
+import { Global, Module } from '@nestjs/common';
+import { AppConfig } from '../config/app-config.js';
+import { LOGGER, type Logger } from '../logging/logger.js';
+import { Redis } from './redis.js';
+
+@Global()
+@Module({
+  providers: [
+    {
+      // With null, the cache, the locks and the rate limits work within PostgreSQL and this process.
+      provide: Redis,
+      inject: [AppConfig, LOGGER],
+      useFactory: async ({ redis: { servers, ...rest } }: AppConfig, logger: Logger): Promise<Redis | null> => {
+        if (!servers) return null;
+        const redis = new Redis({ servers, ...rest }, logger);
+        await redis.open();
+        return redis;
+      },
+    },
+  ],
+  exports: [Redis],
+})
+export class RedisModule {}

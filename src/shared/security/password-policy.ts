@@ -1,0 +1,77 @@
+// Which passwords are refused, and why: those that a guesser tries first.
+import { dictionary } from '@zxcvbn-ts/language-common';
+import { isVisible, normalize } from '../libs/text.js';
+
+/** What a guesser knows of the account. */
+export interface AboutAccount {
+  email?: string | null;
+  name?: string | null;
+  username?: string | null;
+}
+
+/** `message` follows the name of the field, and says how to do better. */
+export interface PasswordFault {
+  rule: string;
+  message: string;
+}
+
+/** The 49,233 most used passwords of published breaches, in lower case, and the name of this product. */
+const COMMON = new Set([...dictionary['passwords-common'], 'holdfast']);
+
+/** What people append: a year or a count, and a sign on either side of it. */
+const APPENDIX = /[^\p{L}\p{N}]?\d{0,4}[^\p{L}\p{N}]?$/u;
+
+const LOOKALIKES: Record<string, string> = {
+  ...{ '@': 'a', '4': 'a', '8': 'b', '(': 'c', '3': 'e', '6': 'g', '9': 'g', '|': 'i', '!': 'i' },
+  ...{ '0': 'o', $: 's', '5': 's', '7': 't', '+': 't', '2': 'z' },
+};
+
+const FAULTS = {
+  isNotBlank: 'must hold something that can be seen: choose four words that do not belong together',
+  isNotPersonal: 'must not be the e-mail address, name or username of the account: choose what nobody can look up',
+  isNotRepetitive: 'must not repeat a few characters, or count: choose four words that do not belong together',
+  isNotCommon:
+    'must not be one of the most used passwords, or nearly one: choose four words that do not belong together',
+} as const;
+
+/**
+ * Null when the password is not one of a guesser's first million tries. A list and four patterns, and no estimate of its
+ * entropy: zxcvbn reads 72 hostile characters in 60 to 90 ms, in which a process can do nothing else; this takes
+ * microseconds for 128. `password` keeps the rules of PasswordField.
+ */
+export function findPasswordFault(password: string, about: AboutAccount): PasswordFault | null {
+  const text = normalize(password, 'NFKC').toLowerCase();
+  const rule = brokenRule(text, about);
+  return rule && { rule, message: FAULTS[rule] };
+}
+
+function brokenRule(text: string, about: AboutAccount): keyof typeof FAULTS | null {
+  if (!isVisible(text)) return 'isNotBlank';
+  const stems = [text, text.replace(/[^\p{L}\p{N}]$/u, ''), text.replace(APPENDIX, '')];
+  if (isPersonal(stems, about)) return 'isNotPersonal';
+  if (stems.some(isRepetitive)) return 'isNotRepetitive';
+  return stems.some(isCommon) ? 'isNotCommon' : null;
+}
+
+function isCommon(text: string): boolean {
+  const letters = [...text].map((sign) => LOOKALIKES[sign] ?? sign).join('');
+  return [text, letters.replaceAll('1', 'l'), letters.replaceAll('1', 'i')].some((word) => COMMON.has(word));
+}
+
+/** `aaaaaaaa`, `abcabcabc`, `12345678`, `987654321`. */
+function isRepetitive(text: string): boolean {
+  if (/^(.{1,4}?)\1+$/su.test(text)) return true;
+  const points = [...text].map((sign) => sign.codePointAt(0) as number);
+  const steps = new Set(points.slice(1).map((point, at) => point - (points[at] as number)));
+  return steps.size === 1 && (steps.has(1) || steps.has(-1));
+}
+
+/** Signs between the letters make no difference. */
+function isPersonal(stems: readonly string[], { email, name, username }: AboutAccount): boolean {
+  const bare = (text: string): string =>
+    normalize(text, 'NFKC')
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]/gu, '');
+  const known = [email, email?.slice(0, email.lastIndexOf('@')), name, username].map((text) => bare(text ?? ''));
+  return stems.map(bare).some((stem) => stem !== '' && known.includes(stem));
+}

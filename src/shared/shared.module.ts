@@ -1,0 +1,18 @@
+// The plumbing that every room may ask for without importing it: settings, logger, events, lifecycle.
+import { type DynamicModule, Global, Module } from '@nestjs/common';
+import { AppConfig } from './config/app-config.js';
+import { Events } from './events/events.js';
+import { Lifecycle } from './lifecycle/lifecycle.js';
+import { LOGGER, type Logger } from './logging/logger.js';
+
+@Global()
+@Module({})
+export class SharedModule {
+  static for(config: AppConfig, logger: Logger): DynamicModule {
+    return {
+      module: SharedModule,
+      providers: [{ provide: AppConfig, useValue: config }, { provide: LOGGER, useValue: logger }, Events, Lifecycle],
+      exports: [AppConfig, LOGGER, Events, Lifecycle],
+    };
+  }
+}

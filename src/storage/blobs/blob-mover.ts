@@ -1,0 +1,49 @@
+// Gives a blob other bytes with the same content: mended ones, or encrypted with another key.
+import { Injectable } from '@nestjs/common';
+import { Transaction } from '../../shared/database/transaction.js';
+import { type BlobAddress, BlobStore } from './blob-store.js';
+import { BlobsRepository, type KnownBlob, OLD_BYTES_MS } from './blobs.repository.js';
+import { UNKNOWN_TYPE } from '../media-types/media-type.js';
+import { StorageLeases } from './storage-leases.js';
+
+@Injectable()
+export class BlobMover {
+  constructor(
+    private readonly bytes: BlobStore,
+    private readonly blobs: BlobsRepository,
+    private readonly leases: StorageLeases,
+    private readonly transaction: Transaction,
+  ) {}
+
+  /**
+   * Writes the bytes at `source` anew, with the present key, and puts them in the place of the blob's. False: they were
+   * not those that the blob should have, or it has changed meanwhile; then nothing has changed.
+   */
+  async move(blob: KnownBlob, source: BlobAddress, signal: AbortSignal): Promise<boolean> {
+    const { storageKey, signal: lost } = await this.leases.beginUncharged();
+    const rules = {
+      maxBytes: blob.size,
+      tooLarge: () => new Error('There are more bytes than there should be.'),
+      declaredType: UNKNOWN_TYPE,
+    };
+    try {
+      const stop = AbortSignal.any([signal, lost]);
+      const { sha256, keyId } = await this.bytes.write(storageKey, await this.bytes.open(source), rules, stop);
+      const isMoved =
+        sha256 === blob.sha256 && (await this.transaction.run(() => this.replace(blob, { storageKey, keyId })));
+      if (isMoved) this.leases.forget(storageKey);
+      else await this.leases.end(storageKey);
+      return isMoved;
+    } catch (error) {
+      await this.leases.giveUp(storageKey, error);
+      throw error;
+    }
+  }
+
+  private async replace(blob: KnownBlob, by: Pick<BlobAddress, 'storageKey' | 'keyId'>): Promise<boolean> {
+    if (!(await this.blobs.replaceBytes(blob, by))) return false;
+    await this.leases.claim(by.storageKey);
+    await this.leases.mark([blob.storageKey], 'DELETE', OLD_BYTES_MS);
+    return true;
+  }
+}

@@ -1,0 +1,236 @@
+// The blobs' table: bytes that files refer to. The count of references is changed with the row that refers, in one transaction.
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../../shared/config/app-config.js';
+import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import type { BlobAddress } from './blob-store.js';
+import { StorageLeases } from './storage-leases.js';
+import type { Owner } from '../../common/access/permissions.js';
+
+const statement = sqlFiles(import.meta.url, 'blobs');
+
+/** Whoever is about to open bytes that a blob has no more still finds them so long. */
+export const OLD_BYTES_MS = 60_000;
+
+/** Of blobs that anybody's files may share. */
+const EVERYBODY = '0';
+
+export interface WrittenBytes {
+  storageKey: string;
+  keyId: string | null;
+  size: number;
+  sha256: string;
+}
+
+export interface Settled {
+  blobId: string;
+  /** The same content was there already: these bytes are not needed, and are removed after the commit. */
+  isSpare: boolean;
+  /** What was charged for it before. */
+  reservedBytes: number;
+}
+
+/** A blob and what became of it. */
+export interface KnownBlob extends BlobAddress {
+  id: string;
+  sha256: string;
+  isDamaged: boolean;
+}
+
+@Injectable()
+export class BlobsRepository {
+  constructor(
+    private readonly transaction: Transaction,
+    private readonly ids: SnowflakeIds,
+    private readonly leases: StorageLeases,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** In the transaction that adds the file, and charges for it. Throws WRITE_LOST. */
+  async settle(owner: Owner, bytes: WrittenBytes): Promise<Settled> {
+    const { reservedBytes } = await this.leases.claim(bytes.storageKey);
+    const scope = this.scopeOf(owner);
+    for (;;) {
+      const settled = (await this.insert(scope, bytes)) ?? (await this.addReference(scope, bytes));
+      if (settled) return { ...settled, reservedBytes }; // else the last reference went in between
+    }
+  }
+
+  /** The blob that bytes with this content would become one with; null: there is none. */
+  findSame(owner: Owner, sha256: string): Promise<KnownBlob | null> {
+    return this.one('find-same', 'scope = $1 AND sha256 = $2', [this.scopeOf(owner), sha256]);
+  }
+
+  find(blobId: string): Promise<KnownBlob | null> {
+    return this.one('find', 'id = $1', [blobId]);
+  }
+
+  /** Another one with the same content, whose bytes are there as far as is known. */
+  findTwin({ id, sha256 }: KnownBlob): Promise<KnownBlob | null> {
+    return this.one('find-twin', 'sha256 = $1 AND id <> $2 AND damaged_at IS NULL LIMIT 1', [sha256, id]);
+  }
+
+  /** Of blobs, in the order of their ids. */
+  listAfter(id: string, limit: number): Promise<KnownBlob[]> {
+    return this.many('list-after', 'id > $1 ORDER BY id LIMIT $2', [id, limit]);
+  }
+
+  /** Not verified since then; longest ago first. */
+  listUnverified(since: Date, limit: number): Promise<KnownBlob[]> {
+    const text = '(verified_at IS NULL OR verified_at < $1) ORDER BY verified_at NULLS FIRST, id LIMIT $2';
+    return this.many('list-unverified', text, [since, limit]);
+  }
+
+  /** Encrypted with another key than `keyId`, or in clear, and not damaged. */
+  listOtherKey(keyId: string, afterId: string, limit: number): Promise<KnownBlob[]> {
+    const text = 'key_id IS DISTINCT FROM $1 AND id > $2 AND damaged_at IS NULL ORDER BY id LIMIT $3';
+    return this.many('list-other-key', text, [keyId, afterId, limit]);
+  }
+
+  /** Whether any blob or thumbnail has these bytes. */
+  async isNeeded(storageKey: string): Promise<boolean> {
+    const [row] = await this.transaction.query<{ is_needed: boolean }>({
+      name: 'blobs-is-needed',
+      text: `
+        SELECT EXISTS (SELECT FROM blobs WHERE storage_key = $1)
+          OR EXISTS (SELECT FROM thumbnails WHERE storage_key = $1) AS is_needed`,
+      values: [storageKey],
+    });
+    return row?.is_needed === true;
+  }
+
+  /** What reading its bytes has shown. Nothing when it has other bytes by now. */
+  async noteVerified({ id, storageKey }: KnownBlob, isSound: boolean): Promise<void> {
+    await this.transaction.query({
+      name: 'blobs-note-verified',
+      text: `
+        UPDATE blobs SET verified_at = now(), damaged_at = CASE WHEN $3 THEN NULL ELSE coalesce(damaged_at, now()) END,
+          thumbnails_refused = thumbnails_refused AND damaged_at IS NULL
+        WHERE id = $1 AND storage_key = $2`,
+      values: [id, storageKey, isSound],
+    });
+  }
+
+  /** Whatever blob has these bytes. */
+  async noteDamaged(storageKey: string): Promise<void> {
+    await this.transaction.query({
+      name: 'blobs-note-damaged',
+      text: 'UPDATE blobs SET damaged_at = now() WHERE storage_key = $1 AND damaged_at IS NULL',
+      values: [storageKey],
+    });
+  }
+
+  /** False when it has other bytes by now, or is gone. */
+  async replaceBytes(blob: KnownBlob, by: Pick<BlobAddress, 'storageKey' | 'keyId'>): Promise<boolean> {
+    const rows = await this.transaction.query({
+      name: 'blobs-replace-bytes',
+      text: `
+        UPDATE blobs SET storage_key = $3, key_id = $4, damaged_at = NULL, verified_at = now(),
+          thumbnails_refused = thumbnails_refused AND damaged_at IS NULL
+        WHERE id = $1 AND storage_key = $2 RETURNING 1`,
+      values: [blob.id, blob.storageKey, by.storageKey, by.keyId],
+    });
+    return rows.length > 0;
+  }
+
+  /** In a transaction: the count becomes what it should be. Gives the storage keys that are to be ended after the commit. */
+  async recount(blobId: string): Promise<string[]> {
+    await this.transaction.query({
+      name: 'blobs-lock',
+      text: 'SELECT 1 FROM blobs WHERE id = $1 FOR UPDATE',
+      values: [blobId],
+    }); // whoever adds or ends a reference comes before this, or after the commit
+    const rows = await this.transaction.query<{ reference_count: number }>({
+      name: 'blobs-recount',
+      text: `
+        UPDATE blobs SET reference_count = (SELECT count(*) FROM files WHERE blob_id = $1)
+        WHERE id = $1 RETURNING reference_count`,
+      values: [blobId],
+    });
+    return rows[0]?.reference_count === 0 ? this.delete(blobId) : [];
+  }
+
+  /**
+   * One reference less, in the transaction of the row that refers no more; the last one takes the blob and its thumbnails
+   * along. Gives the storage keys that are to be ended after the commit.
+   */
+  async dropReference(blobId: string): Promise<string[]> {
+    const [left] = await this.transaction.query<{ reference_count: number }>({
+      name: 'blobs-drop-reference',
+      text: 'UPDATE blobs SET reference_count = reference_count - 1 WHERE id = $1 RETURNING reference_count',
+      values: [blobId],
+    });
+    return left?.reference_count === 0 ? this.delete(blobId) : [];
+  }
+
+  /** Null: there is a blob with this content. */
+  private async insert(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
+    const { storageKey, keyId, sha256, size } = bytes;
+    const [row] = await this.transaction.query<{ id: string }>(
+      statement('insert', [await this.ids.next(), storageKey, keyId, scope, sha256, size]),
+    );
+    return row ? { blobId: row.id, isSpare: false } : null;
+  }
+
+  /** Null: there is no such blob any more. */
+  private async addReference(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
+    const [row] = await this.transaction.query<{ id: string; storage_key: string; previous: string }>(
+      statement('add-reference', [bytes.storageKey, bytes.keyId, scope, bytes.sha256]),
+    );
+    if (!row) return null;
+    const isSpare = row.storage_key !== bytes.storageKey;
+    if (isSpare) await this.leases.mark([bytes.storageKey], 'DELETE');
+    else await this.leases.mark([row.previous], 'DELETE', OLD_BYTES_MS);
+    return { blobId: row.id, isSpare };
+  }
+
+  private scopeOf(owner: Owner): string {
+    return this.config.files.deduplication === 'owner' ? owner.key : EVERYBODY;
+  }
+
+  private async delete(blobId: string): Promise<string[]> {
+    const thumbnails = await this.deleteReturningKeys('thumbnails', 'blob_id', blobId);
+    const keys = [...thumbnails, ...(await this.deleteReturningKeys('blobs', 'id', blobId))];
+    await this.leases.mark(keys, 'DELETE');
+    return keys;
+  }
+
+  private async deleteReturningKeys(
+    table: 'blobs' | 'thumbnails',
+    column: 'id' | 'blob_id',
+    id: string,
+  ): Promise<string[]> {
+    const rows = await this.transaction.query<{ storage_key: string }>({
+      name: `blobs-delete-from-${table}`,
+      text: `DELETE FROM ${table} WHERE ${column} = $1 RETURNING storage_key`,
+      values: [id],
+    });
+    return rows.map((row) => row.storage_key);
+  }
+
+  private async one(name: string, where: string, values: unknown[]): Promise<KnownBlob | null> {
+    return (await this.many(name, where, values))[0] ?? null;
+  }
+
+  private async many(name: string, where: string, values: unknown[]): Promise<KnownBlob[]> {
+    const rows = await this.transaction.read<BlobRow>({
+      name: `blobs-${name}`,
+      text: `SELECT id, storage_key, key_id, size, sha256, damaged_at FROM blobs WHERE ${where}`,
+      values,
+    });
+    return rows.map((row) => ({
+      ...{ id: row.id, storageKey: row.storage_key, keyId: row.key_id, size: Number(row.size) },
+      ...{ sha256: row.sha256, isDamaged: row.damaged_at !== null },
+    }));
+  }
+}
+
+interface BlobRow {
+  id: string;
+  storage_key: string;
+  key_id: string | null;
+  size: string;
+  sha256: string;
+  damaged_at: Date | null;
+}

@@ -1,0 +1,60 @@
+// At the start: are the keys those that files were encrypted with? A wrong or missing one would make good files look damaged.
+import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
+import { ConfigError } from '../../shared/config/env.schema.js';
+import { sqlStateOf } from '../../shared/database/sql-state.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { Keyring } from './keyring.js';
+
+/** undefined_table: the migrations are still to come, and so are the files. */
+const NO_TABLE = '42P01';
+
+const IS_USED = ['blobs', 'thumbnails', 'upload_segments']
+  .map((table) => `EXISTS (SELECT FROM ${table} WHERE key_id = key.id)`)
+  .join(' OR ');
+
+@Injectable()
+export class KeyCheck implements OnApplicationBootstrap {
+  constructor(
+    private readonly keyring: Keyring,
+    private readonly transaction: Transaction,
+  ) {}
+
+  /** Throws ConfigError. */
+  async onApplicationBootstrap(): Promise<void> {
+    try {
+      for (const [id, fingerprint] of this.keyring.fingerprints()) await this.expectSame(id, fingerprint);
+      await this.expectAll([...this.keyring.fingerprints().keys()]);
+    } catch (error) {
+      if (sqlStateOf(error) !== NO_TABLE) throw error;
+    }
+  }
+
+  private async expectSame(id: string, fingerprint: string): Promise<void> {
+    const [row] = await this.transaction.query<{ fingerprint: string }>({
+      name: 'encryption-keys-note',
+      text: `
+        WITH new AS (INSERT INTO encryption_keys (id, fingerprint) VALUES ($1, $2) ON CONFLICT DO NOTHING)
+        SELECT fingerprint FROM encryption_keys WHERE id = $1`,
+      values: [id, fingerprint],
+    });
+    if (row && row.fingerprint !== fingerprint)
+      throw new ConfigError([`FILE_ENCRYPTION_KEYS: ${id} is another key than the ${id} of before. Put that one back`]);
+  }
+
+  private async expectAll(ids: readonly string[]): Promise<void> {
+    const missing = await this.transaction.query<{ id: string }>({
+      name: 'encryption-keys-missing',
+      text: `
+        SELECT id FROM encryption_keys key
+        WHERE id <> ALL ($1) AND (${IS_USED})
+        ORDER BY id`,
+      values: [ids],
+    });
+    if (missing.length > 0)
+      throw new ConfigError(
+        missing.map(
+          ({ id }) => `FILE_ENCRYPTION_KEYS: there are files that are encrypted with ${id}. Put that key back`,
+        ),
+      );
+  }
+}

@@ -1,0 +1,132 @@
+// Encryption of one file at rest: AES-256-GCM in chunks, each checked by itself, so that any part can be read alone.
+// The STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, CRYPTO 2015): a nonce is the chunk's number and whether it
+// is the last, so that chunks can't be cut off, left out, doubled or put in another order.
+import { createCipheriv, createDecipheriv } from 'node:crypto';
+import { Transform, type TransformCallback } from 'node:stream';
+import { Pieces } from '../../shared/libs/pieces.js';
+import type { ByteRange } from '../file-storage.js';
+
+const CIPHER = 'aes-256-gcm';
+/** Bytes in clear of every chunk but the last. */
+const CHUNK = 65_536;
+const TAG = 16;
+
+/** `key`: 32 bytes, for this one file. An empty file is one empty chunk. */
+export class Sealer extends Transform {
+  private readonly rest = new Pieces();
+  private index = 0;
+
+  constructor(private readonly key: Buffer) {
+    super();
+  }
+
+  override _transform(piece: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.rest.add(piece);
+    while (this.rest.length > CHUNK) this.push(this.seal(this.rest.take(CHUNK), false)); // more follows: not the last
+    done();
+  }
+
+  override _flush(done: TransformCallback): void {
+    done(null, this.seal(this.rest.take(this.rest.length), true));
+  }
+
+  private seal(chunk: Buffer, isLast: boolean): Buffer {
+    const cipher = createCipheriv(CIPHER, this.key, nonce(this.index++, isLast));
+    return Buffer.concat([cipher.update(chunk), cipher.final(), cipher.getAuthTag()]);
+  }
+}
+
+/** Where a part of a file in clear lies in the sealed one. */
+export interface SealedPart {
+  /** Of the sealed bytes: whole chunks. */
+  range: ByteRange;
+  /** Number of the first chunk. */
+  first: number;
+  /** Number of the file's last chunk. */
+  last: number;
+  /** Bytes in clear before the part, in its first chunk. */
+  skip: number;
+  /** Bytes in clear of the part. */
+  length: number;
+}
+
+/** Of a file that has so many bytes in clear. */
+export function sealedSize(size: number): number {
+  return size + Math.max(1, Math.ceil(size / CHUNK)) * TAG;
+}
+
+/** `size`: of the whole file in clear. Undefined `part`: all of it. */
+export function sealedPart(size: number, part?: ByteRange): SealedPart {
+  const last = Math.max(0, Math.ceil(size / CHUNK) - 1);
+  const { start, end } = part ?? { start: 0, end: size - 1 };
+  const first = Math.floor(start / CHUNK);
+  const sealedEnd = (Math.floor(Math.max(0, end) / CHUNK) + 1) * (CHUNK + TAG);
+  return {
+    range: { start: first * (CHUNK + TAG), end: Math.min(sealedEnd, sealedSize(size)) - 1 },
+    ...{ first, last, skip: start - first * CHUNK, length: end - start + 1 },
+  };
+}
+
+/** Takes the bytes of `part.range`, gives those of the part. Fails when they are not what was sealed. */
+export class Opener extends Transform {
+  private readonly rest = new Pieces();
+  private index: number;
+  private toSkip: number;
+  private left: number;
+
+  constructor(
+    private readonly key: Buffer,
+    private readonly part: SealedPart,
+  ) {
+    super();
+    this.index = part.first;
+    this.toSkip = part.skip;
+    this.left = part.length;
+  }
+
+  override _transform(piece: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.rest.add(piece);
+    try {
+      while (this.rest.length >= CHUNK + TAG) this.open(this.rest.take(CHUNK + TAG));
+      done();
+    } catch (error) {
+      done(new SealBroken(error));
+    }
+  }
+
+  override _flush(done: TransformCallback): void {
+    try {
+      if (this.rest.length > 0) this.open(this.rest.take(this.rest.length));
+      done(this.left > 0 ? new SealBroken('it ends too early') : null);
+    } catch (error) {
+      done(new SealBroken(error));
+    }
+  }
+
+  private open(sealed: Buffer): void {
+    const iv = nonce(this.index, this.index === this.part.last);
+    const decipher = createDecipheriv(CIPHER, this.key, iv, { authTagLength: TAG }); // or a tag of four bytes would do as well
+    this.index++;
+    decipher.setAuthTag(sealed.subarray(sealed.length - TAG));
+    const chunk = Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - TAG)), decipher.final()]);
+    const wanted = chunk.subarray(this.toSkip, this.toSkip + this.left);
+    this.toSkip = 0;
+    this.left -= wanted.length;
+    if (wanted.length > 0) this.push(wanted);
+  }
+}
+
+/** Sealed bytes are not those that were written, or were sealed with another key. */
+export class SealBroken extends Error {
+  constructor(cause: unknown) {
+    super('The sealed bytes are not those that were written.', { cause });
+    this.name = 'SealBroken';
+  }
+}
+
+function nonce(index: number, isLast: boolean): Buffer {
+  const bytes = Buffer.alloc(12);
+  bytes.writeUInt32BE(index, 7);
+  bytes[11] = isLast ? 1 : 0;
+  return bytes;
+}

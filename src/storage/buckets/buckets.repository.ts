@@ -1,0 +1,83 @@
+// The buckets' table.
+import { Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../../common/http/expected-versions.js';
+import type { Page } from '../../common/dto/page.dto.js';
+import { BaseRepository, type PageRequest, type SortColumn } from '../../common/repositories/base.repository.js';
+import { columnsOf } from '../../common/repositories/to-entity.js';
+import { constraintOf } from '../../shared/database/sql-state.js';
+import { Bucket } from './bucket.entity.js';
+import { BucketErrors } from './buckets.errors.js';
+
+@Injectable()
+export class BucketsRepository extends BaseRepository<Bucket> {
+  private columnList: string | undefined;
+  protected readonly entity = Bucket;
+  protected readonly sorts: Record<string, SortColumn<Bucket>> = {
+    name: { sql: 'row.name', type: 'text', value: (row) => row.name },
+  };
+
+  /** Throws NAME_TAKEN. */
+  async create(value: Pick<Bucket, 'name'> & Partial<Bucket>): Promise<Bucket> {
+    const [bucket] = await this.insertAll([value]).catch((error: unknown) => refuseTaken(error, value.name));
+    return bucket as Bucket;
+  }
+
+  /** By its name, for those who store. Throws NOT_FOUND. */
+  async getNamed(name: string): Promise<Bucket> {
+    const [row] = await this.transaction.read({
+      name: 'bucket-get-named',
+      text: `SELECT ${this.columns} FROM buckets b WHERE name = $1 AND deleted_at IS NULL`,
+      values: [name],
+    });
+    if (!row) throw BucketErrors.NOT_FOUND(name);
+    return this.toEntity(row);
+  }
+
+  /** Throws NOT_FOUND. */
+  async get(uuid: string): Promise<Bucket> {
+    const found = await this.rows().withDeleted().where('uuid = :uuid AND deleted_at IS NULL', { uuid }).getOne();
+    if (!found) throw BucketErrors.NOT_FOUND(uuid);
+    return found;
+  }
+
+  list(request: PageRequest, deleted: boolean): Promise<Page<Bucket>> {
+    const scope = deleted ? 'row.deleted_at IS NOT NULL' : 'row.deleted_at IS NULL';
+    return this.page(this.rows().withDeleted().where(scope), request);
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE. */
+  update(uuid: string, patch: Partial<Bucket>, expected: ExpectedVersions): Promise<Bucket> {
+    return this.change(patch, { where: { uuid }, expected, missing: () => BucketErrors.NOT_FOUND(uuid) });
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE. */
+  delete(uuid: string, expected: ExpectedVersions): Promise<Bucket> {
+    return this.remove({ where: { uuid }, expected, missing: () => BucketErrors.NOT_FOUND(uuid) });
+  }
+
+  /** Throws NOT_FOUND unless deleted, NAME_TAKEN. */
+  undelete(uuid: string): Promise<Bucket> {
+    const missing = () => BucketErrors.NOT_FOUND(uuid);
+    return this.restore({ where: { uuid }, missing }).catch((error: unknown) => refuseTaken(error, 'of this name'));
+  }
+
+  /** Files, those that are being uploaded, and deleted ones that may come back. */
+  async isUsed(name: string): Promise<boolean> {
+    const [row] = await this.transaction.query<{ is_used: boolean }>({
+      name: 'bucket-is-used',
+      text: `
+        SELECT EXISTS (SELECT FROM storage_usages WHERE bucket = $1 AND files > 0)
+          OR EXISTS (SELECT FROM files WHERE bucket = $1 AND deleted_at IS NOT NULL AND blob_id IS NOT NULL) AS is_used`,
+      values: [name],
+    });
+    return row?.is_used === true;
+  }
+
+  private get columns(): string {
+    return (this.columnList ??= columnsOf(this.transaction.manager, Bucket, 'b'));
+  }
+}
+
+function refuseTaken(error: unknown, name: string): never {
+  throw constraintOf(error) === 'buckets_name_key' ? BucketErrors.NAME_TAKEN(name) : error;
+}

@@ -1,0 +1,70 @@
+// Who may make and change buckets, and what of it is written down.
+import { Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../../common/http/expected-versions.js';
+import type { Page } from '../../common/dto/page.dto.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
+import { type Actor, can } from '../../common/access/permissions.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { Events } from '../../shared/events/events.js';
+import { type Bucket, DEFAULT_BUCKET } from './bucket.entity.js';
+import { BucketErrors } from './buckets.errors.js';
+import { BucketsRepository } from './buckets.repository.js';
+import type { ChangeBucketDto, CreateBucketDto, ListBucketsQuery } from './dto/bucket.dto.js';
+
+@Injectable()
+export class BucketsService {
+  constructor(
+    private readonly buckets: BucketsRepository,
+    private readonly transaction: Transaction,
+    private readonly events: Events,
+  ) {}
+
+  /** Throws FORBIDDEN when it is the deleted ones. */
+  list(actor: Actor, query: ListBucketsQuery): Promise<Page<Bucket>> {
+    if (query.deleted && !can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
+    return this.buckets.list(query, query.deleted === true);
+  }
+
+  /** Throws NAME_TAKEN. */
+  create(actor: Actor, value: CreateBucketDto): Promise<Bucket> {
+    return this.audited(actor, 'bucket.created', value, () => this.buckets.create(value));
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE, NEEDED. */
+  change(actor: Actor, id: string, patch: ChangeBucketDto, expected: ExpectedVersions): Promise<Bucket> {
+    return this.audited(actor, 'bucket.changed', patch, async () => {
+      const bucket = await this.buckets.update(id, patch, expected);
+      const isOpen = bucket.visibility === 'private' && bucket.allowedTypes.length === 0;
+      if (bucket.name === DEFAULT_BUCKET && !isOpen) throw BucketErrors.NEEDED(bucket.name); // what jobs make goes there
+      return bucket;
+    });
+  }
+
+  /** Throws NOT_FOUND, VERSION_STALE, NEEDED, NOT_EMPTY. */
+  async delete(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
+    await this.audited(actor, 'bucket.deleted', {}, async () => {
+      const bucket = await this.buckets.delete(id, expected);
+      if (bucket.name === DEFAULT_BUCKET) throw BucketErrors.NEEDED(bucket.name);
+      if (await this.buckets.isUsed(bucket.name)) throw BucketErrors.NOT_EMPTY(bucket.name);
+      return bucket;
+    });
+  }
+
+  /** Throws NOT_FOUND unless deleted, NAME_TAKEN. */
+  restore(actor: Actor, id: string): Promise<Bucket> {
+    return this.audited(actor, 'bucket.restored', {}, () => this.buckets.undelete(id));
+  }
+
+  private audited(
+    actor: Actor,
+    event: 'bucket.created' | 'bucket.changed' | 'bucket.deleted' | 'bucket.restored',
+    change: object,
+    work: () => Promise<Bucket>,
+  ): Promise<Bucket> {
+    return this.transaction.run(async () => {
+      const bucket = await work();
+      await this.events.emit(event, { actorId: actor.id, bucketId: bucket.uuid, bucket: bucket.name, change });
+      return bucket;
+    });
+  }
+}

@@ -1,0 +1,74 @@
+// The table of usages: what each user stores, in each bucket and altogether, and may store.
+import { Injectable } from '@nestjs/common';
+import { AppConfig } from '../shared/config/app-config.js';
+import { Transaction } from '../shared/database/transaction.js';
+import type { Bucket } from './buckets/bucket.entity.js';
+import type { Owner } from '../common/access/permissions.js';
+import { QuotaErrors } from './storage.errors.js';
+
+export interface Usage {
+  bytes: number;
+  files: number;
+}
+
+/** Of all buckets together. */
+const ALL = '';
+
+@Injectable()
+export class UsagesRepository {
+  constructor(
+    private readonly transaction: Transaction,
+    private readonly config: AppConfig,
+  ) {}
+
+  /** By bucket; '' is all of them. */
+  async of(owner: Owner): Promise<Map<string, Usage>> {
+    const rows = await this.transaction.read<UsageRow>({
+      name: 'usages-of',
+      text: 'SELECT bucket, bytes, files FROM storage_usages WHERE owner_id = $1 ORDER BY bucket',
+      values: [owner.key],
+    });
+    return byBucket(rows);
+  }
+
+  /** In a transaction, to whose end all others of this owner wait. Throws QUOTA_EXCEEDED when there is more than may be. */
+  async charge(owner: Owner, bucket: Bucket, bytes: number, files: number): Promise<void> {
+    const used = await this.add(owner, bucket.name, bytes, files);
+    const { quota } = this.config.files;
+    const all = used.get(ALL) ?? { bytes: 0, files: 0 };
+    if (all.files > quota.files) throw QuotaErrors.QUOTA_EXCEEDED('files');
+    if (all.bytes > quota.bytes || (used.get(bucket.name)?.bytes ?? 0) > (bucket.userQuota ?? Infinity))
+      throw QuotaErrors.QUOTA_EXCEEDED('bytes');
+  }
+
+  /** In a transaction. `bucket`: its name. */
+  async giveBack(owner: Owner, bucket: string, bytes: number, files: number): Promise<void> {
+    await this.add(owner, bucket, -bytes, -files);
+  }
+
+  private async add(owner: Owner, bucket: string, bytes: number, files: number): Promise<Map<string, Usage>> {
+    const rows = await this.transaction.query<UsageRow>({
+      name: 'usages-add',
+      text: `
+        UPDATE storage_usages usage SET bytes = usage.bytes + $3, files = usage.files + $4
+        FROM ( -- always in this order, or two would wait for each other
+          SELECT owner_id, bucket FROM storage_usages
+          WHERE owner_id = $1 AND bucket IN ('', $2) ORDER BY bucket FOR UPDATE
+        ) locked
+        WHERE usage.owner_id = locked.owner_id AND usage.bucket = locked.bucket
+        RETURNING usage.bucket, usage.bytes, usage.files`,
+      values: [owner.key, bucket, bytes, files],
+    });
+    return byBucket(rows);
+  }
+}
+
+interface UsageRow {
+  bucket: string;
+  bytes: string;
+  files: string;
+}
+
+function byBucket(rows: readonly UsageRow[]): Map<string, Usage> {
+  return new Map(rows.map((row) => [row.bucket, { bytes: Number(row.bytes), files: Number(row.files) }]));
+}

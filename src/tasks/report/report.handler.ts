@@ -1,0 +1,56 @@
+// `report.pdf`: reads the owner's tasks page by page, has them drawn in a thread, keeps the document as a file.
+import { createReadStream } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileWriter } from '../../files/file-writer.js';
+import { Clock } from '../../shared/libs/clock.js';
+import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
+import { JobErrors } from '../../workers/jobs.errors.js';
+import type { NoPayload } from '../../workers/no-payload.js';
+import { ThreadPools } from '../../workers/threads/thread-pools.js';
+import { renderReport } from './render-report.js';
+import { RenderTaskReport } from '../tasks.jobs.js';
+import { TasksRepository } from '../tasks.repository.js';
+
+/** The rest of the progress is for keeping the file. */
+const DRAWN_PERCENT = 95;
+
+@Handles(RenderTaskReport)
+export class ReportHandler implements JobHandler<NoPayload> {
+  constructor(
+    private readonly tasks: TasksRepository,
+    private readonly writer: FileWriter,
+    private readonly pools: ThreadPools,
+    private readonly clock: Clock,
+  ) {}
+
+  async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
+    const { owner, signal } = job;
+    if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
+    const folder = await mkdtemp(join(tmpdir(), 'holdfast-report-'));
+    try {
+      const path = join(folder, 'report.pdf');
+      const generatedAt = new Date(this.clock.now()).toISOString();
+      const { pages, tasks } = await renderReport(this.pools, {
+        ...{ path, generatedAt, signal },
+        owner: (await this.tasks.findOwnerName(owner.key)) ?? '',
+        pages: this.tasks.pagesForReport(owner.key),
+        onProgress: (percent) => job.progress((percent * DRAWN_PERCENT) / 100),
+      });
+      const name = `tasks-${generatedAt.slice(0, 10)}.pdf`;
+      const source = createReadStream(path);
+      const blob = await this.writer.store(owner, source, {
+        name,
+        mimeType: 'application/pdf',
+        maxBytes: Infinity,
+        signal,
+      });
+      return await this.writer.keepWith(owner, blob, (add) =>
+        job.finish(async () => ({ fileId: (await add()).uuid, pages, tasks })),
+      );
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// The thread that reads the file of an import once before anybody is added: is it one, and how many rows has it?
+import { AppError } from '../../shared/libs/app-error.js';
+import type { CsvEncoding } from '../../shared/libs/csv/csv-decoder.js';
+import { ImportFile } from './import-file.js';
+import { type Asking, askThrough } from '../../workers/threads/thread-questions.js';
+
+/** A thread cannot throw an AppError: of an error's class and members nothing arrives. */
+export type ImportCheck = { rows: number } | { refusal: Pick<AppError, 'code' | 'status' | 'level' | 'message'> };
+
+export interface CheckTask extends Asking {
+  encoding?: CsvEncoding;
+}
+
+export default async function checkFile(task: CheckTask): Promise<ImportCheck> {
+  const nextPiece = askThrough<'next', Uint8Array | null>(task);
+  const file = new ImportFile(task.encoding);
+  let rows = 0;
+  let piece: Uint8Array | null;
+  try {
+    do {
+      piece = await nextPiece('next');
+      for (const { row } of file.read(piece)) rows = row;
+    } while (piece);
+    return { rows };
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    const { code, status, level, message } = error;
+    return { refusal: { code, status, level, message } };
+  }
+}

@@ -1,0 +1,85 @@
+// What becomes of jobs that failed for good: they go round again, or away; either is written down.
+import { Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../../common/http/expected-versions.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
+import type { Actor } from '../../common/access/permissions.js';
+import { constraintOf } from '../../shared/database/sql-state.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { Events } from '../../shared/events/events.js';
+import { QueueDriver } from '../drivers/queue.driver.js';
+import type { ReplayDeadLettersDto, ReplayedDto } from './dto/dead-letter.dto.js';
+import type { Job } from '../job.entity.js';
+import { JobErrors } from '../jobs.errors.js';
+import { JobsRepository } from '../engine/jobs.repository.js';
+import { announceAfterCommit } from '../engine/news-after-commit.js';
+
+/** Somebody may enqueue a job with the key of one that was just chosen; the next choice leaves that out. */
+const MOST_TRIES = 5;
+
+@Injectable()
+export class DeadLettersService {
+  constructor(
+    private readonly jobs: JobsRepository,
+    private readonly driver: QueueDriver,
+    private readonly transaction: Transaction,
+    private readonly events: Events,
+  ) {}
+
+  /** Throws NOT_DEAD. */
+  async get(id: string): Promise<Job> {
+    const job = await this.jobs.findDead(id);
+    if (!job) throw JobErrors.NOT_DEAD(id);
+    return job;
+  }
+
+  /** Throws NOT_DEAD, also for the second of two who replay the same one at once, and KEY_TAKEN. */
+  async replay(actor: Actor, id: string): Promise<Job> {
+    try {
+      return await this.transaction.run(async () => {
+        if ((await this.send(actor, [id])) === 0) throw JobErrors.NOT_DEAD(id);
+        return (await this.jobs.find(id, null)) as Job; // its row is locked
+      });
+    } catch (error) {
+      throw isKeyTaken(error) ? JobErrors.KEY_TAKEN() : error;
+    }
+  }
+
+  /** Throws VALIDATION_FAILED without a filter, KEY_TAKEN when others are quicker again and again. */
+  async replayMatching(actor: Actor, filter: ReplayDeadLettersDto): Promise<ReplayedDto> {
+    if (!filter.queue && !filter.type && !filter.reason)
+      throw HttpErrors.VALIDATION_FAILED('The body must name a queue, a type or a reason.');
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.transaction.run(async () => {
+          const { ids, found } = await this.jobs.claimDead(filter);
+          return { replayed: await this.send(actor, ids), more: found === filter.limit };
+        });
+      } catch (error) {
+        if (!isKeyTaken(error)) throw error;
+        if (attempt === MOST_TRIES) throw JobErrors.KEY_TAKEN();
+      }
+    }
+  }
+
+  /** Throws NOT_DEAD, VERSION_STALE. */
+  async discard(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
+    await this.transaction.run(async () => {
+      await this.jobs.discard(id, expected);
+      await this.events.emit('job.discarded', { actorId: actor.id, jobIds: [id] });
+    });
+  }
+
+  /** In the running transaction. Gives how many there were. */
+  private async send(actor: Actor, ids: readonly string[]): Promise<number> {
+    const replayed = ids.length > 0 ? await this.jobs.replay(ids, this.driver.announces) : [];
+    if (replayed.length === 0) return 0;
+    const queues = replayed.map(({ queue }) => queue);
+    announceAfterCommit(this.transaction, this.driver, queues);
+    await this.events.emit('job.replayed', { actorId: actor.id, jobIds: replayed.map(({ uuid }) => uuid) });
+    return replayed.length;
+  }
+}
+
+function isKeyTaken(error: unknown): boolean {
+  return constraintOf(error) === 'jobs_unique';
+}

@@ -1,0 +1,37 @@
+// How the queues do, for administrators.
+import { Controller, Get, Header } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
+import { QueueDriver } from '../drivers/queue.driver.js';
+import { JobStatsDto, toQueueStatsDto } from './dto/job-stats.dto.js';
+import { JobRegistry } from '../engine/job-registry.js';
+import { JobStatsRepository } from '../engine/job-stats.repository.js';
+
+/** Fastify looks for `/jobs/stats` before `/jobs/:id`, whichever was declared first. */
+@ApiTags('Jobs')
+@Controller('jobs')
+export class JobStatsController {
+  constructor(
+    private readonly stats: JobStatsRepository,
+    private readonly registry: JobRegistry,
+    private readonly driver: QueueDriver,
+  ) {}
+
+  @Get('stats')
+  @Header('Cache-Control', 'no-store')
+  @Endpoint({
+    summary: 'How every queue does: depth, waits, rates, retries, dead letters',
+    description: 'Rates are told by the workers every five seconds.',
+    returns: JobStatsDto,
+    requires: 'jobs:read',
+  })
+  async get(): Promise<JobStatsDto> {
+    const places = new Map(this.registry.queues.map(({ name, concurrency }) => [name, concurrency]));
+    const queues = await this.stats.list([...places.keys()]);
+    return {
+      driver: this.driver.announces ? 'rabbitmq' : 'postgres',
+      broker: this.driver.broker,
+      queues: queues.map((one) => toQueueStatsDto(one, places.get(one.queue) ?? null)),
+    };
+  }
+}

@@ -1,0 +1,109 @@
+// Who may ask for which jobs, see them and cancel them.
+import { Inject, Injectable } from '@nestjs/common';
+import { type ExpectedVersions, expectVersion } from '../../common/http/expected-versions.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
+import { type Actor, can, type Owner } from '../../common/access/permissions.js';
+import type { Page } from '../../common/dto/page.dto.js';
+import { AppError } from '../../shared/libs/app-error.js';
+import { Clock } from '../../shared/libs/clock.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { Events } from '../../shared/events/events.js';
+import { Signals } from '../../shared/pubsub/signals.js';
+import { LOGGER, type Logger } from '../../shared/logging/logger.js';
+import type { CreateJobDto, ListJobsQuery } from './dto/job.dto.js';
+import type { Job } from '../job.entity.js';
+import { type JobDefinition, jobDefinitions, type JobPriority, NORMAL_PRIORITY } from '../job.js';
+import { JobQueue } from '../job-queue.js';
+import { JobErrors } from '../jobs.errors.js';
+import { JobsRepository } from '../engine/jobs.repository.js';
+import { CANCEL_TOPIC } from '../engine/job-runner.js';
+
+const YEAR_MS = 366 * 86_400_000;
+
+@Injectable()
+export class JobsService {
+  constructor(
+    private readonly queue: JobQueue,
+    private readonly jobs: JobsRepository,
+    private readonly transaction: Transaction,
+    private readonly signals: Signals,
+    private readonly events: Events,
+    private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /** Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
+  async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
+    const job = requestable(actor, type);
+    if ((priority ?? 0) > NORMAL_PRIORITY && !can(actor, 'jobs:prioritize'))
+      throw HttpErrors.FORBIDDEN('jobs:prioritize');
+    if (runAt && runAt.getTime() > this.clock.now() + YEAR_MS) throw tooLate();
+    const options = { owner: actor, ...(runAt && { runAt }), ...(priority && { priority: priority as JobPriority }) };
+    return this.transaction.run(async () => {
+      await this.jobs.lockOwner(actor);
+      await this.queue.expectRoomFor(actor);
+      const { id, isNew } = await this.queue.enqueue(job, payload ?? {}, options).catch((error: unknown) => {
+        throw inPayload(error);
+      });
+      if (!isNew) throw JobErrors.UNFINISHED(type, id).withHeader('Location', `/api/jobs/${id}`);
+      return this.get(actor, id);
+    });
+  }
+
+  /** Throws NOT_FOUND. */
+  async get(actor: Actor, id: string): Promise<Job> {
+    const job = await this.jobs.find(id, scopeOf(actor));
+    if (!job) throw JobErrors.NOT_FOUND(id);
+    return job;
+  }
+
+  /** The caller's own; with `all` everybody's. Throws FORBIDDEN. */
+  list(actor: Actor, query: ListJobsQuery): Promise<Page<Job>> {
+    if (query.all && !can(actor, 'jobs:read')) throw HttpErrors.FORBIDDEN('jobs:read');
+    return this.jobs.list(query, query.all ? null : actor);
+  }
+
+  /**
+   * Once this resolves no effect of the job happens any more; the process that runs it is told to stop, and notices by
+   * itself at its next sign of life. Throws NOT_FOUND, FINISHED, VERSION_STALE.
+   */
+  async cancel(actor: Actor, id: string, expected: ExpectedVersions = null): Promise<void> {
+    const job = await this.get(actor, id);
+    if (!(await this.jobs.cancel(id, scopeOf(actor), expected))) {
+      const { status, version } = await this.get(actor, id);
+      expectVersion(expected, version);
+      throw JobErrors.FINISHED(status);
+    }
+    await this.signals
+      .send(CANCEL_TOPIC, id)
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'Nobody was told of a cancelled job'));
+    await this.events.emit('job.done', { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
+  }
+}
+
+/** Administrators see and cancel everybody's. */
+function scopeOf(actor: Actor): Owner | null {
+  return can(actor, 'jobs:read') ? null : actor;
+}
+
+function requestable(actor: Actor, type: string): JobDefinition {
+  const job = jobDefinitions().get(type);
+  if (!job?.requestable) throw JobErrors.TYPE_UNKNOWN(type);
+  if (job.requestable !== 'anyone' && !can(actor, job.requestable)) throw HttpErrors.FORBIDDEN(job.requestable);
+  return job;
+}
+
+function tooLate(): AppError {
+  const message = 'runAt must be at most a year ahead';
+  return HttpErrors.VALIDATION_FAILED(message).withFields([{ field: 'runAt', rule: 'maxDate', message }]);
+}
+
+/** A fault in `fileId` of the payload is one in `payload.fileId` of the body. */
+function inPayload(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== HttpErrors.VALIDATION_FAILED.code) return error;
+  const fields = error.errors.map(({ field, rule, message }) => {
+    const path = `payload.${field}`;
+    return { field: path, rule, message: message.replace(field, path) };
+  });
+  return HttpErrors.VALIDATION_FAILED(fields.map(({ message }) => message).join('; ')).withFields(fields);
+}

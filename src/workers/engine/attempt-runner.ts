@@ -1,0 +1,182 @@
+// Runs an attempt to its end: watches the time, and writes down what became of it.
+import { setTimeout as delay } from 'node:timers/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import { AppError } from '../../shared/libs/app-error.js';
+import { Clock } from '../../shared/libs/clock.js';
+import { createGather } from '../../shared/libs/gather.js';
+import { isConnectionFailure, sqlStateOf } from '../../shared/database/sql-state.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import { Events } from '../../shared/events/events.js';
+import { LOGGER, type Logger } from '../../shared/logging/logger.js';
+import { redactSecrets } from '../../shared/logging/redact.js';
+import { requestContext, RunningRequest } from '../../shared/logging/request-context.js';
+import { Attempt, AttemptAborted, AttemptLost } from './attempt.js';
+import { AttemptPreparer } from './attempt-preparer.js';
+import { QueueDriver } from '../drivers/queue.driver.js';
+import { Heartbeats } from './heartbeats.js';
+import { JobCounts } from './job-counts.js';
+import { type AttemptKey, type Claim, JobLedger } from './job-ledger.js';
+import type { JobFailure } from '../job.entity.js';
+import { type JobResult, UnrecoverableError } from '../job.js';
+import { JobErrors } from '../jobs.errors.js';
+
+/** A handler that does not heed its signal is given up after it; its place stays taken until it returns. */
+const SETTLE_MS = 5_000;
+/** While the database is away, what became of an attempt is tried to be written so long: then its lease speaks for it. */
+const WRITE_MS = 60_000;
+const LONGEST_MESSAGE = 2_000;
+/** Of a type that no handler here knows: another version may be on its way. */
+const UNKNOWN_WAIT_MS = 10_000;
+
+interface Completion extends AttemptKey {
+  result: JobResult;
+}
+
+@Injectable()
+export class AttemptRunner {
+  /** What is done while a commit is under way is committed with the next. */
+  private readonly complete = createGather<Completion, boolean>(async (done) => {
+    const mine = await persist(() => this.ledger.finish(done));
+    return done.map(({ id }) => mine.has(id));
+  });
+
+  constructor(
+    private readonly ledger: JobLedger,
+    private readonly preparer: AttemptPreparer,
+    private readonly heartbeats: Heartbeats,
+    private readonly counts: JobCounts,
+    private readonly driver: QueueDriver,
+    private readonly transaction: Transaction,
+    private readonly events: Events,
+    private readonly clock: Clock,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Calls `free` when the handler has returned, and resolves when the end is written down: the next one need not wait for
+   * the commit of this one. Never rejects.
+   */
+  async run(claim: Claim, aliveUntil: number, free: () => void): Promise<void> {
+    const attempt = new Attempt(claim, aliveUntil, (one, effects) => this.finishWith(one, effects));
+    this.heartbeats.add(attempt);
+    let work: Promise<JobResult> | undefined;
+    try {
+      const { job, handler, payload } = await this.preparer.prepare(claim);
+      const context = new RunningRequest(claim.request_id ?? claim.uuid);
+      attempt.whenAborted(() => context.cancel('asked')); // ends its statements in PostgreSQL, too
+      work = requestContext.run(context, async () => (await handler.run(payload, attempt)) ?? null);
+      work.then(free, free);
+      const result = await this.within(job.timeoutMs, attempt, work);
+      if (!attempt.isFinished && !(await this.complete({ ...keyOf(claim), result }))) throw new AttemptLost();
+      await this.succeeded(claim);
+    } catch (error) {
+      await this.ended(attempt, error).catch((fault: unknown) =>
+        this.logger.error({ err: fault, jobId: claim.uuid }, 'The end of an attempt could not be written'),
+      );
+    } finally {
+      this.heartbeats.delete(attempt);
+      if (!work) free();
+    }
+  }
+
+  /** What the handler gives, or the abort when it does not heed it for a while. */
+  private within(timeoutMs: number, attempt: Attempt, work: Promise<JobResult>): Promise<JobResult> {
+    return new Promise((resolve, reject) => {
+      let settle: NodeJS.Timeout | undefined;
+      const timer = setTimeout(() => attempt.abort('TIMED_OUT'), Math.min(timeoutMs, 2 ** 31 - 1));
+      attempt.whenAborted(() => {
+        settle = setTimeout(() => reject(new AttemptAborted(attempt.abortReason ?? 'STOPPING')), SETTLE_MS);
+      });
+      const clear = (): void => {
+        clearTimeout(timer);
+        clearTimeout(settle);
+      };
+      work.finally(clear).then(resolve, reject);
+    });
+  }
+
+  /** The fence goes first: its row lock makes a zombie wait, and then find nothing. */
+  private async finishWith<R extends JobResult>(attempt: Attempt, effects: () => Promise<R>): Promise<R> {
+    const key = keyOf(attempt.claim);
+    return this.transaction.run(async () => {
+      const mine = await this.ledger.finish([{ ...key, result: null }]);
+      if (!mine.has(key.id)) throw new AttemptLost();
+      const result = await effects();
+      if (result !== null) await this.ledger.setResult(key.id, result);
+      return result;
+    });
+  }
+
+  private async succeeded({ uuid: jobId, owner_uuid: ownerId, type, queue }: Claim): Promise<void> {
+    this.counts.add(queue, 'succeeded');
+    await this.events.emit('job.done', { jobId, ownerId, type, status: 'SUCCEEDED' });
+  }
+
+  private async ended(attempt: Attempt, error: unknown): Promise<void> {
+    const { claim, abortReason } = attempt;
+    const about = { jobId: claim.uuid, type: claim.type, attempt: claim.attempt };
+    if (attempt.isFinished) return this.logger.error({ ...about, err: error }, 'A handler failed after its finish()');
+    if (error instanceof AttemptLost || abortReason === 'CANCELLED' || abortReason === 'LEASE_LOST')
+      return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt was not the running one any more');
+    if (abortReason === 'STOPPING') {
+      const queues = await persist(() => this.ledger.release([keyOf(claim)]));
+      return this.driver.announce(queues);
+    }
+    await this.failed(attempt, error, about);
+  }
+
+  private async failed(attempt: Attempt, thrown: unknown, about: object): Promise<void> {
+    const { claim } = attempt;
+    const job = this.preparer.findJob(claim.type);
+    const isTimeout = attempt.abortReason === 'TIMED_OUT';
+    const error = isTimeout && job ? JobErrors.TIMED_OUT(job.timeoutMs) : thrown;
+    const failure = this.toFailure(claim, error);
+    const wait = job?.backoff(claim.attempt) ?? UNKNOWN_WAIT_MS;
+    const isFinal = error instanceof UnrecoverableError;
+    const status = await persist(() => this.ledger.fail(keyOf(claim), Math.round(wait), isFinal, failure));
+    this.logger.warn({ ...about, status, code: failure.code, err: error }, `Attempt failed: ${failure.message}`);
+    if (status === 'RETRYING') this.counts.add(claim.queue, 'retried');
+    if (status !== 'FAILED') return;
+    this.counts.add(claim.queue, 'dead');
+    this.driver.bury([{ jobId: claim.uuid, type: claim.type, queue: claim.queue, reason: failure.code }]);
+    await this.events.emit('job.done', {
+      jobId: claim.uuid,
+      ownerId: claim.owner_uuid,
+      type: claim.type,
+      status: 'FAILED',
+    });
+  }
+
+  private toFailure({ attempt }: Claim, thrown: unknown): JobFailure {
+    const error = thrown instanceof UnrecoverableError ? thrown.cause : thrown;
+    const text = error instanceof Error ? error.message : String(error);
+    return {
+      attempt,
+      at: new Date(this.clock.now()).toISOString(),
+      code: error instanceof AppError ? error.code : JobErrors.HANDLER_FAILED.code,
+      message: storable(redactSecrets(text)).slice(0, LONGEST_MESSAGE),
+      isPublic: error instanceof AppError,
+    };
+  }
+}
+
+function keyOf({ id, attempt }: Claim): AttemptKey {
+  return { id, attempt };
+}
+
+/** What PostgreSQL's jsonb takes: no NUL, no halves of surrogate pairs. */
+function storable(text: string): string {
+  return text.replaceAll('\0', '').toWellFormed();
+}
+
+/** Repeats a write that is safe to repeat while the database is away. */
+async function persist<T>(write: () => Promise<T>): Promise<T> {
+  for (const began = performance.now(); ; await delay(100 + Math.random() * 400)) {
+    try {
+      return await write();
+    } catch (error) {
+      const isPassing = isConnectionFailure(error) || /^(08|53|55P03|57|40)/.test(sqlStateOf(error) ?? '');
+      if (!isPassing || performance.now() - began > WRITE_MS) throw error;
+    }
+  }
+}

@@ -1,0 +1,89 @@
+// One attempt at a job, as its handler sees it.
+import type { Claim } from './job-ledger.js';
+import type { JobContext, JobResult } from '../job.js';
+import type { Owner } from '../../common/access/permissions.js';
+
+/** Why an attempt's signal aborts. */
+export type AbortReason = 'CANCELLED' | 'TIMED_OUT' | 'LEASE_LOST' | 'STOPPING';
+
+/** The signal's reason. */
+export class AttemptAborted extends Error {
+  constructor(readonly reason: AbortReason) {
+    super(`The attempt was aborted: ${reason}`);
+    this.name = 'AbortError';
+  }
+}
+
+/** The attempt is not its job's running one any more: somebody else has it, or nobody shall. */
+export class AttemptLost extends Error {
+  override name = 'AttemptLost';
+}
+
+/** Completes an attempt together with what happens in the same transaction. Throws AttemptLost. */
+export type Finish = <R extends JobResult>(attempt: Attempt, effects: () => Promise<R>) => Promise<R>;
+
+export class Attempt implements JobContext {
+  percent = 0;
+  /** It is done, and committed. */
+  isFinished = false;
+  /** Made when somebody asks for it: most small jobs never do. */
+  private controller: AbortController | undefined;
+  private readonly onAbort: Array<() => void> = [];
+  private aborted: AbortReason | null = null;
+
+  /** `aliveUntil`: end of the lease, by `performance.now()`. */
+  constructor(
+    readonly claim: Claim,
+    public aliveUntil: number,
+    private readonly finishing: Finish,
+  ) {}
+
+  get id(): string {
+    return this.claim.uuid;
+  }
+
+  get attempt(): number {
+    return this.claim.attempt;
+  }
+
+  get owner(): Owner | null {
+    const { owner_id: key, owner_uuid: id } = this.claim;
+    return key !== null && id !== null ? { id, key } : null;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.controller) {
+      this.controller = new AbortController();
+      if (this.aborted !== null) this.controller.abort(new AttemptAborted(this.aborted));
+    }
+    return this.controller.signal;
+  }
+
+  /** Calls once, when it is aborted. */
+  whenAborted(listener: () => void): void {
+    this.onAbort.push(listener);
+  }
+
+  /** The first reason there was; null: none. */
+  get abortReason(): AbortReason | null {
+    return this.aborted;
+  }
+
+  progress(percent: number): void {
+    this.percent = Math.round(Math.min(100, Math.max(0, percent)));
+  }
+
+  async finish<R extends JobResult>(effects: () => Promise<R>): Promise<R> {
+    if (this.isFinished) throw new Error('A job is finished once: put all its effects into one finish().');
+    const result = await this.finishing(this, effects);
+    this.isFinished = true;
+    return result;
+  }
+
+  abort(reason: AbortReason): void {
+    if (this.aborted !== null) return;
+    this.aborted = reason;
+    this.controller?.abort(new AttemptAborted(reason));
+    for (const listener of this.onAbort) listener();
+  }
+}

@@ -1,0 +1,92 @@
+// Signs of life: pushes the leases of running attempts on, tells how far they are, and aborts those that are lost.
+import { Inject, Injectable } from '@nestjs/common';
+import { AppConfig } from '../../shared/config/app-config.js';
+import { Events } from '../../shared/events/events.js';
+import { LOGGER, type Logger } from '../../shared/logging/logger.js';
+import type { Attempt } from './attempt.js';
+import { JobLedger } from './job-ledger.js';
+
+/** Progress is written at most so often. */
+const PROGRESS_MS = 500;
+
+@Injectable()
+export class Heartbeats {
+  private readonly running = new Set<Attempt>();
+  /** What was last written. */
+  private readonly written = new WeakMap<Attempt, number>();
+  private readonly timers: NodeJS.Timeout[] = [];
+
+  constructor(
+    private readonly ledger: JobLedger,
+    private readonly events: Events,
+    private readonly config: AppConfig,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  start(): void {
+    this.every(this.config.jobs.lease / 3, () => true);
+    this.every(PROGRESS_MS, (attempt) => attempt.percent !== (this.written.get(attempt) ?? 0));
+  }
+
+  stop(): void {
+    for (const timer of this.timers.splice(0)) clearInterval(timer);
+  }
+
+  add(attempt: Attempt): void {
+    this.running.add(attempt);
+  }
+
+  delete(attempt: Attempt): void {
+    this.running.delete(attempt);
+  }
+
+  /** Every attempt that runs here. */
+  all(): readonly Attempt[] {
+    return [...this.running];
+  }
+
+  /** Of the job with this UUID, if it runs here. */
+  find(jobId: string): Attempt | undefined {
+    for (const attempt of this.running) if (attempt.id === jobId) return attempt;
+    return undefined;
+  }
+
+  private every(ms: number, which: (attempt: Attempt) => boolean): void {
+    let isBeating = false;
+    const tick = async (): Promise<void> => {
+      if (isBeating) return;
+      isBeating = true;
+      await this.beat([...this.running].filter(which)).finally(() => (isBeating = false));
+    };
+    this.timers.push(setInterval(() => void tick(), ms));
+  }
+
+  private async beat(attempts: readonly Attempt[]): Promise<void> {
+    if (attempts.length === 0) return;
+    const { lease } = this.config.jobs;
+    const at = performance.now();
+    const beats = attempts.map((one) => ({ id: one.claim.id, attempt: one.attempt, progress: one.percent }));
+    try {
+      const lost = await this.ledger.heartbeat(beats, lease);
+      for (const [index, attempt] of attempts.entries())
+        if (lost.has(attempt.claim.id)) this.abortIfRunning(attempt);
+        else await this.livesOn(attempt, at + lease, beats[index]?.progress ?? 0);
+    } catch (error) {
+      this.logger.warn({ err: error }, 'No sign of life could be given for running jobs');
+      for (const attempt of attempts) if (performance.now() > attempt.aliveUntil) attempt.abort('LEASE_LOST');
+    }
+  }
+
+  /** One that finished while we asked is not lost. */
+  private abortIfRunning(attempt: Attempt): void {
+    if (this.running.has(attempt) && !attempt.isFinished) attempt.abort('LEASE_LOST');
+  }
+
+  private async livesOn(attempt: Attempt, until: number, progress: number): Promise<void> {
+    attempt.aliveUntil = until;
+    if ((this.written.get(attempt) ?? 0) === progress) return;
+    this.written.set(attempt, progress);
+    const { uuid: jobId, owner_uuid: ownerId, type } = attempt.claim;
+    await this.events.emit('job.progress', { jobId, ownerId, type, progress });
+  }
+}

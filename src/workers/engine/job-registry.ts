@@ -1,0 +1,66 @@
+// Which provider does which job. The start fails when a job has none, or two.
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { DiscoveryService } from '@nestjs/core';
+import { AppConfig } from '../../shared/config/app-config.js';
+import { handledBy, type JobDefinition, jobDefinitions, type JobHandler } from '../job.js';
+
+@Injectable()
+export class JobRegistry implements OnModuleInit {
+  private readonly handlers = new Map<string, JobHandler<object>>();
+
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly config: AppConfig,
+  ) {}
+
+  onModuleInit(): void {
+    const classes = new Map<string, string>();
+    for (const { instance, metatype } of this.discovery.getProviders()) {
+      const job = metatype && handledBy(metatype);
+      if (!job || !instance) continue;
+      const other = classes.get(job.name);
+      if (other !== undefined)
+        throw new Error(
+          `Job ${job.name} has two handlers, ${other} and ${metatype.name}: take @Handles off one of them.`,
+        );
+      classes.set(job.name, metatype.name);
+      this.handlers.set(job.name, instance as JobHandler<object>);
+    }
+    for (const { name } of jobDefinitions().values()) if (!this.handlers.has(name)) throw new Error(homeless(name));
+    for (const job of jobDefinitions().values()) this.expectOneConcurrency(job);
+  }
+
+  /** Undefined: another version of the house defines it. */
+  find(type: string): { job: JobDefinition; handler: JobHandler<object> } | undefined {
+    const job = jobDefinitions().get(type);
+    const handler = this.handlers.get(type);
+    return job && handler && { job, handler };
+  }
+
+  get queues(): Array<{ name: string; concurrency: number }> {
+    const queues = new Map<string, number>();
+    for (const job of jobDefinitions().values()) queues.set(job.queue, this.concurrencyOf(job));
+    return [...queues].map(([name, concurrency]) => ({ name, concurrency }));
+  }
+
+  private concurrencyOf(job: JobDefinition): number {
+    return job.concurrency ?? this.config.jobs.concurrency;
+  }
+
+  private expectOneConcurrency(job: JobDefinition): void {
+    for (const other of jobDefinitions().values())
+      if (other.queue === job.queue && this.concurrencyOf(other) !== this.concurrencyOf(job))
+        throw new Error(
+          `Jobs ${job.name} and ${other.name} share the queue ${job.queue}: give them the same concurrency, or queues of their own.`,
+        );
+  }
+}
+
+function homeless(name: string): string {
+  const className = name.replace(/(^|[.-])([a-z])/g, (_, _dot, letter: string) => letter.toUpperCase());
+  return `Job ${name} has no handler. Write one, and list it in the providers of its room:
+  @Handles(${className})
+  export class ${className}Handler implements JobHandler<…> {
+    async run(payload: …, job: JobContext): Promise<JobResult> { … }
+  }`;
+}

@@ -1,0 +1,29 @@
+// The jobs' numbers, queue by queue.
+import { Injectable } from '@nestjs/common';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import { Transaction } from '../../shared/database/transaction.js';
+import type { JobCount } from './job-counts.js';
+
+export interface QueueStats {
+  queue: string;
+  waiting: number;
+  delayed: number;
+  oldest_wait_ms: number | null;
+  running: number;
+  workers: number;
+  dead: number;
+  per_minute: Record<JobCount, number>;
+  last_hour: Record<JobCount, number>;
+}
+
+const statement = sqlFiles(import.meta.url, 'jobs');
+
+@Injectable()
+export class JobStatsRepository {
+  constructor(private readonly transaction: Transaction) {}
+
+  /** Of `queues`, and of whatever else there is something to tell of. */
+  list(queues: readonly string[]): Promise<QueueStats[]> {
+    return this.transaction.query<QueueStats>(statement('stats', [queues]));
+  }
+}

@@ -1,0 +1,154 @@
+// The jobs' table, for whoever asks about jobs; what runs them is in the ledger.
+import { Injectable } from '@nestjs/common';
+import type { ExpectedVersions } from '../../common/http/expected-versions.js';
+import type { Page } from '../../common/dto/page.dto.js';
+import {
+  BaseRepository,
+  type KeyRange,
+  type Purged,
+  type SortColumn,
+} from '../../common/repositories/base.repository.js';
+import { sqlFiles } from '../../shared/database/sql-file.js';
+import type { ListDeadLettersQuery, ReplayDeadLettersDto } from '../api/dto/dead-letter.dto.js';
+import type { ListJobsQuery } from '../api/dto/job.dto.js';
+import { Job } from '../job.entity.js';
+import { jobDefinitions } from '../job.js';
+import { JobErrors } from '../jobs.errors.js';
+import type { Owner } from '../../common/access/permissions.js';
+
+/** Any constant: the first half of the advisory locks that this table takes for owners. */
+const OWNER_LOCK = 7_265_002;
+
+const statement = sqlFiles(import.meta.url, 'jobs');
+
+/** What a list of dead letters shows: payloads may be large. */
+const LISTED = (
+  [
+    'id',
+    'uuid',
+    'type',
+    'queue',
+    'reason',
+    'errors',
+    'attempt',
+    'ownerUuid',
+    'createdAt',
+    'finishedAt',
+    'version',
+  ] as const
+).map((member) => `row.${member}`);
+
+@Injectable()
+export class JobsRepository extends BaseRepository<Job> {
+  protected readonly entity = Job;
+  /** Keys grow with time: an index on the time of creation would cost every job three writes more. */
+  protected readonly sorts: Record<string, SortColumn<Job>> = {
+    createdAt: { sql: 'row.id', type: 'bigint', value: (row) => row.id },
+    finishedAt: { sql: 'row.finished_at', type: 'timestamptz', value: (row) => row.finishedAt as Date },
+  };
+
+  /** The UUID of the job that holds the unique key; null when it has finished meanwhile. */
+  async findUnfinished(type: string, uniqueKey: string): Promise<string | null> {
+    const [row] = await this.transaction.query<{ uuid: string }>({
+      name: 'jobs-find-unfinished',
+      text: `SELECT uuid FROM jobs WHERE type = $1 AND unique_key = $2 AND status IN ('QUEUED', 'RUNNING', 'RETRYING')`,
+      values: [type, uniqueKey],
+    });
+    return row?.uuid ?? null;
+  }
+
+  /** Inside a transaction: others who enqueue for this owner through here wait for its end. */
+  async lockOwner(owner: Owner): Promise<void> {
+    await this.transaction.query({
+      name: 'jobs-lock-owner',
+      text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
+      values: [OWNER_LOCK, owner.key],
+    });
+  }
+
+  async countUnsettled(owner: Owner): Promise<{ waiting: number; dead: number }> {
+    const [row] = await this.transaction.query<{ waiting: number; dead: number }>({
+      name: 'jobs-count-unsettled',
+      text: `SELECT count(*) FILTER (WHERE status <> 'FAILED')::integer AS waiting,
+          count(*) FILTER (WHERE status = 'FAILED')::integer AS dead
+        FROM jobs WHERE owner_id = $1 AND status IN ('QUEUED', 'RETRYING', 'FAILED')`,
+      values: [owner.key],
+    });
+    return row ?? { waiting: 0, dead: 0 };
+  }
+
+  /** `owner` null: anybody's. */
+  find(uuid: string, owner: Owner | null): Promise<Job | null> {
+    return this.rows()
+      .where({ uuid, ...(owner && { ownerId: owner.key }) })
+      .getOne();
+  }
+
+  list(query: ListJobsQuery, owner: Owner | null): Promise<Page<Job>> {
+    const rows = this.rows();
+    if (owner) rows.andWhere('row.owner_id = :owner', { owner: owner.key });
+    if (query.status) rows.andWhere('row.status = :status', { status: query.status });
+    if (query.type) rows.andWhere('row.type = :type', { type: query.type });
+    if (query.queue) rows.andWhere('row.queue = :queue', { queue: query.queue });
+    return this.page(rows, query);
+  }
+
+  /** Whether there was something to cancel. `owner` null: anybody's. */
+  async cancel(uuid: string, owner: Owner | null, expected: ExpectedVersions): Promise<boolean> {
+    const rows = await this.transaction.query(
+      statement('cancel', [uuid, owner?.key ?? null, expected?.versions ?? null, expected?.isRequired ?? true]),
+    );
+    return rows.length > 0;
+  }
+
+  /** The status is written out: the index of the dead is a partial one. */
+  listDead({ queue, type, reason, ...request }: ListDeadLettersQuery): Promise<Page<Job>> {
+    const rows = this.rows().select(LISTED).where(`row.status = 'FAILED'`);
+    if (queue) rows.andWhere('row.queue = :queue', { queue });
+    if (type) rows.andWhere('row.type = :type', { type });
+    if (reason) rows.andWhere('row.reason = :reason', { reason });
+    return this.page(rows, request);
+  }
+
+  findDead(uuid: string): Promise<Job | null> {
+    return this.rows().where({ uuid, status: 'FAILED' }).getOne();
+  }
+
+  /** The UUIDs of dead letters to replay, locked, the oldest first; `found` counts those of equal unique keys, too. */
+  async claimDead(filter: ReplayDeadLettersDto): Promise<{ ids: string[]; found: number }> {
+    const { queue = null, type = null, reason = null, limit } = filter;
+    const rows = await this.transaction.query<{ uuid: string; found: number }>(
+      statement('claim-dead', [queue, type, reason, limit]),
+    );
+    return { ids: rows.map(({ uuid }) => uuid), found: rows[0]?.found ?? 0 };
+  }
+
+  /** Gives those that were dead. Violates `jobs_unique` when a unique key is taken. */
+  replay(uuids: readonly string[], announces: boolean): Promise<Array<{ uuid: string; queue: string }>> {
+    const known = [...jobDefinitions().values()];
+    const types = known.map(({ name }) => name);
+    const attempts = known.map((job) => job.attempts);
+    return this.transaction.query(statement('replay', [uuids, types, attempts, announces]));
+  }
+
+  /** Throws NOT_DEAD. */
+  async discard(uuid: string, expected: ExpectedVersions): Promise<void> {
+    await this.remove({ where: { uuid, status: 'FAILED' }, expected, missing: () => JobErrors.NOT_DEAD(uuid) });
+  }
+
+  /** Deletes what is over for `days`. */
+  async sweep({ after, below, most }: KeyRange, days: number): Promise<Purged> {
+    const [row] = await this.transaction.query<Purged & Record<string, unknown>>(
+      statement('sweep', [after, below, days, most]),
+    );
+    return row as Purged;
+  }
+
+  /** The rates look back an hour. */
+  async deleteOldCounts(): Promise<void> {
+    await this.transaction.query({
+      name: 'jobs-delete-counts',
+      text: `DELETE FROM job_counts WHERE minute < now() - interval '1 day'`,
+    });
+  }
+}

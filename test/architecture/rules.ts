@@ -1,0 +1,125 @@
+// The rules of the architecture as a pure function: from what each file imports and names to its faults, one line each.
+import { posix } from 'node:path';
+import ts from 'typescript';
+
+/** What the rules look at; paths are relative to src/. */
+export interface SourceFile {
+  firstLine: string;
+  imports: string[];
+  /** Identifiers, and member accesses like `process.env` and `.normalize`. */
+  words: ReadonlySet<string>;
+}
+
+/** By path. */
+export type Sources = ReadonlyMap<string, SourceFile>;
+
+/** From the lowest up, as in DESIGN.md: an area imports from areas below its own, and from the one beside it that EDGES names. */
+const LAYERS: readonly (readonly string[])[] = [
+  ['shared/libs'],
+  ['shared/config', 'shared/entities', 'shared/lifecycle'],
+  ['shared/logging', 'shared/events'],
+  ['shared/database', 'shared/redis', 'shared/security'],
+  ['shared/pubsub', 'shared/locks', 'shared/rate-limits'],
+  ['shared/cache'],
+  ['shared'], // files that stand in src/shared/ itself
+  ['common'],
+  ['storage', 'workers'],
+  ['requests'],
+  ['auth', 'users', 'files', 'tasks'],
+  ['audit', 'cache-admin', 'health'],
+  ['entry points'], // files that stand in src/ itself
+];
+
+/** Imports between areas of one layer. */
+const EDGES = new Set(['auth → users', 'tasks → files', 'users → files']);
+
+/** Words that only some files may say, and why. */
+const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
+  {
+    words: ['.normalize'],
+    allowed: /^shared\/libs\/text\.ts$/,
+    why: 'its time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
+  },
+  { words: ['forwardRef'], allowed: /^$/, why: 'a cycle in disguise: move what both need one layer down' },
+  {
+    words: ['process.env'],
+    // The second one passes PATH on to PostgreSQL.
+    allowed: /^shared\/(config\/env\.schema|database\/embedded-postgres\.place)\.ts$/,
+    why: 'declare the setting in env.schema.ts and ask AppConfig',
+  },
+  {
+    words: ['createQueryBuilder', 'getRepository', 'InjectRepository'],
+    allowed: /\.repository\.ts$|^common\/repositories\/|^shared\/database\//,
+    why: 'only repositories build queries',
+  },
+];
+
+export function readSource(path: string, text: string): SourceFile {
+  const words = new Set<string>();
+  const visit = (node: ts.Node): void => {
+    if (ts.isIdentifier(node)) words.add(node.text);
+    if (ts.isPropertyAccessExpression(node)) words.add(node.getText()).add(`.${node.name.text}`);
+    ts.forEachChild(node, visit);
+  };
+  visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
+  const imports = ts
+    .preProcessFile(text)
+    .importedFiles.map(({ fileName }) => fileName)
+    .filter((name) => name.startsWith('.'))
+    .map((name) => posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts'))
+    .filter((name) => name !== '../package.json');
+  return { firstLine: text.slice(0, text.indexOf('\n')), imports, words };
+}
+
+export function findFaults(sources: Sources): string[] {
+  const files = [...sources];
+  return [
+    ...files.flatMap(([path, { imports }]) => imports.flatMap((target) => faultOfImport(path, target) ?? [])),
+    ...files.flatMap(([path, file]) => faultsOfText(path, file)),
+    ...findCycles(sources),
+  ];
+}
+
+function areaOf(path: string): string {
+  const [first = '', second = ''] = path.split('/');
+  if (second === '') return 'entry points';
+  if (first !== 'shared') return first;
+  return second.includes('.') ? first : `shared/${second}`;
+}
+
+function layerOf(path: string): number {
+  return LAYERS.findIndex((areas) => areas.includes(areaOf(path)));
+}
+
+function faultOfImport(path: string, target: string): string | undefined {
+  if (layerOf(target) === -1 || target.startsWith('..')) return `${path} imports ${target}, which is not in src/`;
+  const [from, to] = [areaOf(path), areaOf(target)];
+  if (from === to || layerOf(target) < layerOf(path) || EDGES.has(`${from} → ${to}`)) return undefined;
+  const how = layerOf(target) > layerOf(path) ? 'upwards' : 'across';
+  return `${path} imports ${how}: ${target}`;
+}
+
+function faultsOfText(path: string, { firstLine, words }: SourceFile): string[] {
+  const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
+    rule.words.filter((word) => words.has(word)).map((word) => `${path} says ${word}: ${rule.why}`),
+  );
+  const faults = [...reserved];
+  if (layerOf(path) === -1) faults.push(`${path} is in no layer: give its folder one in test/architecture/rules.ts`);
+  if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the file that has it`);
+  if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} does not say its purpose in a comment on its first line`);
+  return faults;
+}
+
+/** Depth first; a file met again on the way down closes a cycle. */
+function findCycles(sources: Sources): string[] {
+  const done = new Set<string>();
+  const cycles: string[] = [];
+  const walk = (path: string, way: string[]): void => {
+    if (way.includes(path)) cycles.push(`cycle: ${[...way.slice(way.indexOf(path)), path].join(' → ')}`);
+    if (done.has(path) || way.includes(path)) return;
+    for (const target of sources.get(path)?.imports ?? []) walk(target, [...way, path]);
+    done.add(path);
+  };
+  for (const path of sources.keys()) walk(path, []);
+  return cycles;
+}
