@@ -1,4 +1,4 @@
-// The README's first requests, run as they stand there.
+// The first requests of README and of the guides that continue them, run as they are printed there.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -14,9 +14,12 @@ interface Step {
   answer: string;
 }
 
+/** In the order in which they are run: each continues the ones before it. */
+const FILES = ['README.md', 'docs/guides/accounts.md', 'docs/guides/requests.md', 'docs/guides/files.md'];
+
 /** `$ command`, then the lines it prints. */
-function readSteps(): Step[] {
-  const [, block = ''] = /```console\n([\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+function readSteps(file: string): Step[] {
+  const [, block = ''] = /```console\n([\s\S]*?)```/.exec(readFileSync(file, 'utf8')) ?? [];
   return block
     .split(/^\$ /m)
     .slice(1)
@@ -32,8 +35,10 @@ function toPattern(answer: string): RegExp {
   return new RegExp(`^${parts.join('.*?')}$`);
 }
 
-test('the curl lines of the README give the answers printed there', async () => {
-  const steps = readSteps();
+test('the curl lines of README and the guides return the answers printed there', async () => {
+  const stepsOfFiles = FILES.map((file) => readSteps(file));
+  for (const stepsOfFile of stepsOfFiles) expect(stepsOfFile.length).toBeGreaterThan(1);
+  const steps = stepsOfFiles.flat();
   expect(steps.length).toBeGreaterThan(8);
   const marker = '--- end of step ---';
   const script = steps.map(({ command }) => `${command}\necho\necho '${marker}'`).join('\n');
