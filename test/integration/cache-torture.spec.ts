@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 import { REDIS_SERVER } from '../support/services.js';
 
-jest.setTimeout(120_000);
+jest.setTimeout(420_000);
 
 interface Verdict {
   counts: { writes: number; reads: number; lists: number; kills: number; freezes: number; stops: number };
@@ -15,7 +15,7 @@ function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }>
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
   const command = ['test/torture/cache-races.mjs', '--keys=5', ...args];
   return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, command, { env, timeout: 110_000 }, (_error, out, complaints) => {
+    const child = execFile(process.execPath, command, { env, timeout: 400_000 }, (_error, out, complaints) => {
       if (!out.startsWith('{')) return reject(new Error(`No verdict: ${out}${complaints}`));
       resolve({ code: child.exitCode ?? -1, verdict: JSON.parse(out) as Verdict });
     });

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 
-jest.setTimeout(180_000);
+jest.setTimeout(420_000);
 
 interface Verdict {
   counts: Record<string, number>;
@@ -14,7 +14,7 @@ function torture(file: string, ...args: string[]): Promise<{ code: number; verdi
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
   const command = [`test/torture/${file}`, ...args];
   return new Promise((resolve, reject) => {
-    const child = execFile(process.execPath, command, { env, timeout: 170_000 }, (_error, out, complaints) => {
+    const child = execFile(process.execPath, command, { env, timeout: 400_000 }, (_error, out, complaints) => {
       if (!out.startsWith('{')) return reject(new Error(`No verdict: ${out}${complaints}`));
       resolve({ code: child.exitCode ?? -1, verdict: JSON.parse(out) as Verdict });
     });

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 import { REDIS_URL, redisAnswers } from '../support/services.js';
 
-jest.setTimeout(90_000);
+jest.setTimeout(420_000);
 
 interface Verdict {
   counts: Record<string, { writes: number; kills: number; freezes: number; lost: number; silent: number }>;
@@ -14,7 +14,7 @@ interface Verdict {
 function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'], REDIS_URL };
   return new Promise((resolve, reject) => {
-    const options = { env, timeout: 80_000 }; // then SIGTERM, upon which the driver ends its workers
+    const options = { env, timeout: 400_000 }; // then SIGTERM, upon which the driver ends its workers
     const child = execFile(
       process.execPath,
       ['test/torture/locks.mjs', ...args],

@@ -17,6 +17,7 @@ const { values: options } = parseArgs({
     kills: { type: 'string' }, //                        SIGKILL of a worker that has work
     freezes: { type: 'string' }, //                      SIGSTOP until others have its work, then SIGCONT
     processes: { type: 'string', default: '4' },
+    p99: { type: 'string', default: String(LEASE_MS + 2_000) }, // ms until a dead worker's job runs again; a busy machine takes longer
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     unprotected: { type: 'boolean', default: false }, // the red twin: effects beside the fence
   },
@@ -125,7 +126,7 @@ function expectations() {
 }
 
 function limits() {
-  if (times.p99 > LEASE_MS + 2_000) field.violate(`taken up again after ${times.p99} ms (p99)`);
+  if (times.p99 > number('p99')) field.violate(`taken up again after ${times.p99} ms (p99)`);
   if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
   // Not each zombie writes: what it ran may have been cancelled, or heeds the signal that its lease is lost.
   if (!options.unprotected && freezes > 0 && counts.fenced === 0)
