@@ -1,8 +1,8 @@
-// Who the owners of jobs are today: workers ask, and the feature module that keeps accounts answers.
+// Contract to look up the current role of a job's owner; the module that manages accounts implements it.
 import type { Role } from '../common/access/permissions.js';
 
-/** An abstraction because the layers demand it: workers stand below the accounts. */
+/** Abstract because of the layers: workers are below the accounts and cannot import them. */
 export abstract class JobOwners {
-  /** Never from a cache. Null: the account is gone. `key`: its internal one. */
+  /** Reads the database, never a cache. Returns null when the account no longer exists. `key`: the internal user id. */
   abstract findRole(key: string): Promise<Role | null>;
 }

@@ -1,4 +1,4 @@
-// Enqueueing: a job is a row in the caller's transaction, and is told of after the commit.
+// Enqueues jobs: inserts the row in the caller's transaction and announces it after the commit.
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
 import { AppConfig } from '../shared/config/app-config.js';
@@ -16,31 +16,31 @@ import { announceAfterCommit } from './engine/news-after-commit.js';
 import type { Owner } from '../common/access/permissions.js';
 
 export interface EnqueueOptions {
-  /** Default: now. */
+  /** The earliest start. Default: now. */
   runAt?: Date;
   priority?: JobPriority;
-  /** Who may see and cancel it. */
+  /** The user who may see and cancel the job. */
   owner?: Owner;
 }
 
 export interface Enqueued {
   /** UUID. */
   id: string;
-  /** False: a job with the same unique key was there already, and this is its id. */
+  /** False: an unfinished job with the same unique key existed already; `id` is the id of that job. */
   isNew: boolean;
 }
 
-/** Rows of one statement. */
+/** Maximum number of rows in one statement. */
 const MOST = 1_000;
-/** A job that holds the key may finish just when it is looked up. */
-const MOST_TRIES = 5;
+/** Number of tries, because the job that holds the unique key may finish between the insert and the lookup. */
+const MAX_TRIES = 5;
 
-/** Dead letters stay until an administrator has seen to them: so many times JOB_QUOTA of one owner. */
+/** Dead letters stay until an administrator replays or discards them. Their limit per owner is this factor times JOB_QUOTA. */
 const DEAD_PER_WAITING = 10;
 
 @Injectable()
 export class JobQueue {
-  /** Of concurrent callers outside of transactions: one statement and one commit for all. */
+  /** Batches concurrent calls outside of transactions: one statement and one commit for all of them. */
   private readonly together = createGather<NewJob, boolean>((jobs) => this.insert(jobs), { most: MOST, lines: 2 });
 
   constructor(
@@ -53,8 +53,8 @@ export class JobQueue {
   ) {}
 
   /**
-   * In the caller's transaction where there is one: no job of what was rolled back, no commit without its job. Else the
-   * job is on disk when this resolves. Throws VALIDATION_FAILED.
+   * Inserts the job in the caller's transaction if there is one, so that job and transaction commit or roll back together.
+   * Without a transaction, the job is committed when the promise resolves. Throws VALIDATION_FAILED.
    */
   async enqueue<P extends object>(job: JobDefinition<P>, payload: P, options: EnqueueOptions = {}): Promise<Enqueued> {
     const row = await this.toRow(job, payload, options);
@@ -63,23 +63,29 @@ export class JobQueue {
       if (isNew) return { id: row.uuid, isNew };
       const holder = await this.jobs.findUnfinished(row.type, row.uniqueKey as string);
       if (holder !== null) return { id: holder, isNew: false };
-      if (attempt === MOST_TRIES) throw new Error(`Unique key of ${row.type} was taken and free ${MOST_TRIES} times.`);
+            if (attempt === MAX_TRIES) throw new Error(`Unique key of ${row.type} was taken and free ${MAX_TRIES} times.`);
     }
   }
 
-  /** Whether as many jobs of this owner wait, or are dead letters, as may: who enqueues for it without being asked leaves it at that. */
+  /**
+   * True when the owner has reached the limit of waiting jobs or of dead letters. Code that enqueues for an owner
+   * without a request of that owner checks this first and enqueues nothing when it is true.
+   */
   async isFullFor(owner: Owner): Promise<boolean> {
     const { waiting, dead } = await this.jobs.countUnsettled(owner);
     const { quota } = this.config.jobs;
     return waiting >= quota || dead >= quota * DEAD_PER_WAITING;
   }
 
-  /** Throws QUOTA_EXCEEDED. */
+  /** Throws QUOTA_EXCEEDED when the owner has reached a limit. */
   async expectRoomFor(owner: Owner): Promise<void> {
     if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.config.jobs.quota, DEAD_PER_WAITING);
   }
 
-  /** All or none, in one statement, for jobs without unique keys. Gives their UUIDs in order. Throws VALIDATION_FAILED. */
+  /**
+   * Enqueues all jobs or none, in one statement. Only for jobs without unique keys.
+   * Returns their UUIDs in the order of `payloads`. Throws VALIDATION_FAILED.
+   */
   async enqueueAll<P extends object>(
     job: JobDefinition<P>,
     payloads: readonly P[],

@@ -1,4 +1,4 @@
-// One job: the row is the truth about it, whatever carries the news that it is due.
+// Entity of one job. The row is the source of truth; messages only announce that a job is due.
 import { Column, Entity, ForeignKey, Index } from 'typeorm';
 import { BaseEntityCustom } from '../shared/entities/base.entity.js';
 import type { JobResult } from './job.js';
@@ -6,7 +6,7 @@ import type { JobResult } from './job.js';
 export const JOB_STATUSES = ['QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** How an attempt failed. `message` has been through the redaction of logs; `isPublic`: the owner may read it. */
+/** The failure of one attempt. `message` is redacted like log lines. `isPublic`: the owner may read `message`. */
 export interface JobFailure {
   attempt: number;
   at: string;
@@ -15,18 +15,21 @@ export interface JobFailure {
   isPublic: boolean;
 }
 
-/** FAILED rows are the dead letters. The indexes of waiting rows are partial: finished ones cost them nothing. Lists go by id, which grows with time. */
+/**
+ * FAILED rows are the dead letters. The indexes of waiting rows are partial, so finished rows cost them nothing.
+ * Lists are sorted by id, which grows with time.
+ */
 @Entity('jobs')
-@Index('jobs_due', { synchronize: false }) // queue, priority, turn, id of those that wait
-@Index('jobs_later', { synchronize: false }) // queue, run_at of those that wait and have no turn yet
-@Index('jobs_line', { synchronize: false }) // owner_id, queue, priority, turn of those that wait
-@Index('jobs_announce', { synchronize: false }) // announce_at of those that wait for a broker's wake-up
+@Index('jobs_due', { synchronize: false }) // queue, priority, turn, id of waiting jobs
+@Index('jobs_later', { synchronize: false }) // queue, run_at of waiting jobs that have no turn yet
+@Index('jobs_line', { synchronize: false }) // owner_id, queue, priority, turn of waiting jobs
+@Index('jobs_announce', { synchronize: false }) // announce_at of jobs that wait for their wake-up message
 @Index('jobs_lease', ['leaseUntil'], { where: `status = 'RUNNING'` })
-@Index('jobs_unique', { synchronize: false }) // type, unique_key of those that are not finished
+@Index('jobs_unique', { synchronize: false }) // type, unique_key of unfinished jobs
 @Index('jobs_owner', ['ownerId', 'id'], { where: 'owner_id IS NOT NULL' })
 @Index('jobs_dead', ['finishedAt', 'id'], { where: `status = 'FAILED'` })
 export class Job extends BaseEntityCustom {
-  /** Name of the definition. */
+  /** Name of the job definition. */
   @Column('varchar', { length: 100 })
   type!: string;
 
@@ -42,63 +45,63 @@ export class Job extends BaseEntityCustom {
   @Column('smallint', { default: 3 })
   priority!: number;
 
-  /** Not claimed before; a retry waits here. */
+  /** The job is not claimed before this time. A retry waits until it, too. */
   @Column({ type: 'timestamptz', name: 'run_at', precision: 3, default: () => 'now()' })
   runAt!: Date;
 
-  /** Its place in the line of its queue, in which owners take turns (enqueue.sql); null before `run_at`. */
+  /** Position in the line of its queue, in which owners take turns (see enqueue.sql). Null before `run_at`. */
   @Column({ type: 'timestamptz', precision: 3, nullable: true })
   turn!: Date | null;
 
-  /** When a broker is (next) told of it; null where there is no broker. */
+  /** When the job is announced to the broker next. Null without a broker. */
   @Column({ type: 'timestamptz', name: 'announce_at', precision: 3, nullable: true })
   announceAt!: Date | null;
 
-  /** Counts claims, and is the fence: whoever writes for an attempt that is not the last one finds no row. */
+  /** Number of claims, used as the fence: a write for an attempt that is not the latest one matches no row. */
   @Column('integer', { default: 0 })
   attempt!: number;
 
   @Column('integer', { name: 'max_attempts' })
   maxAttempts!: number;
 
-  /** How many workers died while they ran it. */
+  /** Number of workers that died while they ran this job. */
   @Column('smallint', { default: 0 })
   crashes!: number;
 
-  /** This attempt has its process for itself: if the process dies, this job killed it. */
+  /** True when this attempt runs alone in its process: if the process dies, this job is the cause. */
   @Column('boolean', { default: false })
   alone!: boolean;
 
-  /** Signs of life push it on; a running row past it belongs to a dead worker. */
+  /** Heartbeats extend the lease. A RUNNING row with an expired lease belongs to a dead worker. */
   @Column({ type: 'timestamptz', name: 'lease_until', precision: 3, nullable: true })
   leaseUntil!: Date | null;
 
-  /** The process that runs it, or ran it last. */
+  /** Id of the process that runs the job, or ran it last. */
   @Column('uuid', { nullable: true })
   worker!: string | null;
 
   @Column('varchar', { name: 'unique_key', length: 200, nullable: true })
   uniqueKey!: string | null;
 
-  /** 0–100. */
+  /** Percent, 0–100. */
   @Column('smallint', { default: 0 })
   progress!: number;
 
   @Column('jsonb', { nullable: true })
   result!: JobResult;
 
-  /** Of every failed attempt, the last 50. */
+  /** Failures of the attempts, the latest 50. */
   @Column('jsonb', { default: [] })
   errors!: JobFailure[];
 
-  /** Code of the failure that made it a dead letter. */
+  /** Code of the failure that made the job a dead letter. */
   @Column('varchar', { length: 50, nullable: true })
   reason!: string | null;
 
   @Column({ type: 'timestamptz', name: 'finished_at', precision: 3, nullable: true })
   finishedAt!: Date | null;
 
-  /** `users.id` of whoever asked for it; null: the house itself. */
+  /** `users.id` of the user who requested the job. Null: a job of the system. */
   @ForeignKey('User', 'id', { name: 'jobs_owner_user' })
   @Column('bigint', { name: 'owner_id', nullable: true })
   ownerId!: string | null;
@@ -106,7 +109,7 @@ export class Job extends BaseEntityCustom {
   @Column('uuid', { name: 'owner_uuid', nullable: true })
   ownerUuid!: string | null;
 
-  /** Of the request that enqueued it: the handler's log lines have it, too. */
+  /** Id of the request that enqueued the job. The log lines of the handler contain it, too. */
   @Column('varchar', { name: 'request_id', length: 64, nullable: true })
   requestId!: string | null;
 }

@@ -1,4 +1,4 @@
-// What a kind of job is, in words: `defineJob` says everything but what it does, `@Handles` says who does it.
+// Declares kinds of jobs: `defineJob` describes one, `@Handles` marks the provider that runs it.
 import { Injectable, type Type } from '@nestjs/common';
 import { Cron } from 'croner';
 import type { Permission } from '../common/access/permissions.js';
@@ -6,12 +6,12 @@ import type { AppError } from '../shared/libs/app-error.js';
 import type { Backoff } from '../shared/libs/backoff.js';
 import type { Owner } from '../common/access/permissions.js';
 
-/** 1 waits for everything else, 5 goes first. */
+/** 5 is the most urgent, 1 the least urgent. */
 export type JobPriority = 1 | 2 | 3 | 4 | 5;
-/** Higher ones are for whoever has `jobs:prioritize`. */
+/** A request for a higher priority needs the permission `jobs:prioritize`. */
 export const NORMAL_PRIORITY: JobPriority = 3;
 
-/** Runs by the clock: `cron` as in crontab(5), with seconds where there are six fields, in `timeZone` (IANA name). */
+/** Times at which a job runs. `cron`: as in crontab(5); with six fields, the first one is seconds. `timeZone`: IANA name. */
 export interface Schedule<P extends object> {
   cron: string;
   timeZone: string;
@@ -19,27 +19,28 @@ export interface Schedule<P extends object> {
 }
 
 export interface JobOptions<P extends object> {
-  /** Unique in the house, like `report.pdf`. */
+  /** Unique in the application, like `report.pdf`. */
   name: string;
-  /** Jobs of one queue share workers; `<queue>.dead` takes those that cannot be done. */
+  /** Jobs of one queue share workers. `<queue>.dead` receives the jobs that failed for good. */
   queue: string;
-  /** Class of the payload: checked when a job is enqueued, and again when it is run. */
+  /** Class of the payload. The payload is validated on enqueue and again before each attempt. */
   payload: Type<P>;
-  /** How often it is tried before it becomes a dead letter. */
+  /** Number of attempts before the job becomes a dead letter. */
   attempts: number;
   backoff: Backoff;
-  /** After it the attempt's signal aborts and the attempt has failed, ms. */
+  /** Time limit of one attempt, ms. After it, the attempt's signal aborts and the attempt counts as failed. */
   timeoutMs: number;
   priority?: JobPriority;
-  /** How many of its queue one process runs at once; the jobs of a queue agree on it. Default: JOB_CONCURRENCY. */
+  /** Number of jobs of this queue that one process runs at once. All jobs of a queue must agree. Default: JOB_CONCURRENCY. */
   concurrency?: number;
   schedule?: Schedule<P>;
   /**
-   * While a job with the same key waits or runs, enqueueing gives that one instead of another, and POST /api/jobs answers
-   * 409. Of jobs that people ask for the key tells whose they are: else a stranger could take it.
+   * Returns the unique key. While a job with the same key waits or runs, enqueue returns that job and creates none, and
+   * POST /api/jobs answers 409. For jobs that users request, the key must contain the owner: otherwise another user could
+   * block it.
    */
   uniqueKey?: (payload: P, owner: Owner | null) => string;
-  /** Who may ask for it through POST /api/jobs; without it nobody. */
+  /** The users who may request the job through POST /api/jobs. Default: no user. */
   requestable?: 'anyone' | Permission;
 }
 
@@ -47,24 +48,24 @@ export interface JobDefinition<P extends object = object> extends Readonly<JobOp
   readonly priority: JobPriority;
 }
 
-/** What a job leaves behind, as JSON; null for nothing. */
+/** The result of a job, as JSON. Null: no result. */
 export type JobResult = Record<string, unknown> | null;
 
-/** What a handler knows of the attempt that it is. */
+/** The view that a handler has of its attempt. */
 export interface JobContext {
-  /** The job's UUID: also what makes effects outside of the database recognisable when they happen again. */
+  /** UUID of the job. Use it as idempotency key for effects outside of the database, since attempts may repeat them. */
   readonly id: string;
-  /** From 1. */
+  /** Number of this attempt, from 1. */
   readonly attempt: number;
   readonly owner: Owner | null;
-  /** Aborts when the job is cancelled, timed out, taken over by somebody else, or when the process stops. */
+  /** Aborts when the job is cancelled, times out or is taken over by another worker, or when the process stops. */
   readonly signal: AbortSignal;
-  /** 0–100; written to the row at most twice a second. */
+  /** Reports progress in percent, 0–100. The row is updated at most twice a second. */
   progress(percent: number): void;
   /**
-   * Completes the job and runs `effects` in one transaction: both happen, once, or neither. A worker that was taken for
-   * dead is refused before its effects begin. Gives what `effects` gave, which becomes the job's result. Without a call
-   * the job completes when the handler returns, with what it returned.
+   * Completes the job and runs `effects` in one transaction: both are committed once, or neither is. Throws AttemptLost
+   * before it runs `effects` when another worker has taken over the job. Returns the result of `effects`, which becomes
+   * the job's result. Without this call, the job completes when the handler returns, with the handler's return value.
    */
   finish<R extends JobResult>(effects: () => Promise<R>): Promise<R>;
 }
@@ -73,7 +74,7 @@ export interface JobHandler<P extends object> {
   run(payload: P, job: JobContext): Promise<JobResult | void>;
 }
 
-/** Thrown by a handler: trying again is no use, the job is a dead letter at once. The owner may read the error's message. */
+/** Thrown by a handler when a retry cannot help: the job becomes a dead letter at once. The owner may read its message. */
 export class UnrecoverableError extends Error {
   constructor(override readonly cause: AppError) {
     super(cause.message, { cause });
@@ -85,7 +86,7 @@ const NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
 const HANDLES = Symbol('handles');
 const definitions = new Map<string, JobDefinition>();
 
-/** Throws when a name is taken or a number makes no sense. */
+/** Registers a job definition. Throws when the name is taken or a number is invalid. */
 export function defineJob<P extends object>(options: JobOptions<P>): JobDefinition<P> {
   const { name, queue, attempts, timeoutMs, concurrency = 1 } = options;
   if (!NAME.test(name) || !NAME.test(queue))
@@ -100,12 +101,12 @@ export function defineJob<P extends object>(options: JobOptions<P>): JobDefiniti
   return definition;
 }
 
-/** Every defined job by name. */
+/** Returns every defined job by name. */
 export function jobDefinitions(): ReadonlyMap<string, JobDefinition> {
   return definitions;
 }
 
-/** Marks the one provider that does the job. */
+/** Marks the single provider that runs the job. */
 export function Handles<P extends object>(definition: JobDefinition<P>) {
   return (target: Type<JobHandler<P>>): void => {
     Injectable()(target);
@@ -113,7 +114,7 @@ export function Handles<P extends object>(definition: JobDefinition<P>) {
   };
 }
 
-/** What a class handles; undefined for classes that handle nothing. */
+/** Returns the definition that a class handles; undefined when it handles none. */
 export function handledBy(target: object): JobDefinition | undefined {
   return Reflect.getOwnMetadata(HANDLES, target) as JobDefinition | undefined;
 }

@@ -1,4 +1,4 @@
-// What the jobs refuse, and how attempts fail.
+// Error definitions of jobs: rejected requests, and failures of attempts.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const JobErrors = defineErrors('JOB', {

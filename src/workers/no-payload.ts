@@ -1,8 +1,8 @@
-// The payload of jobs that need to be told nothing.
+// Payload class of jobs that need no input.
 import { Equals } from 'class-validator';
 
 export class NoPayload {
-  /** class-validator refuses every value of a class that has no rule at all. */
+  /** class-validator rejects every value of a class without any rule, so one rule is needed. */
   @Equals(undefined)
   nothing?: undefined;
 }

@@ -1,4 +1,4 @@
-// The engine's room: queue, runner, threads, and what administrators see of them.
+// Module of background jobs: queue, runner, threads and the endpoints for administrators.
 import { Global, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';

@@ -1,4 +1,4 @@
-// Dead letters over REST: what failed for good, and why; replayed or discarded by administrators.
+// REST endpoints of dead letters, for administrators: list, read, replay and discard jobs that failed for good.
 import { Controller, Delete, Get, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

@@ -1,4 +1,4 @@
-// What becomes of jobs that failed for good: they go round again, or away; either is written down.
+// Replays or discards dead letters, and emits an event for each.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
@@ -13,8 +13,8 @@ import { JobErrors } from '../jobs.errors.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { announceAfterCommit } from '../engine/news-after-commit.js';
 
-/** Somebody may enqueue a job with the key of one that was just chosen; the next choice leaves that out. */
-const MOST_TRIES = 5;
+/** Number of tries: a new job may take the key of a dead letter that was just selected; the next try skips that one. */
+const MAX_TRIES = 5;
 
 @Injectable()
 export class DeadLettersService {
@@ -25,26 +25,26 @@ export class DeadLettersService {
     private readonly events: Events,
   ) {}
 
-  /** Throws NOT_DEAD. */
+  /** Returns the dead letter. Throws NOT_DEAD. */
   async get(id: string): Promise<Job> {
     const job = await this.jobs.findDead(id);
     if (!job) throw JobErrors.NOT_DEAD(id);
     return job;
   }
 
-  /** Throws NOT_DEAD, also for the second of two who replay the same one at once, and KEY_TAKEN. */
+  /** Replays one dead letter. Throws KEY_TAKEN, and NOT_DEAD, also for the second of two simultaneous replays. */
   async replay(actor: Actor, id: string): Promise<Job> {
     try {
       return await this.transaction.run(async () => {
         if ((await this.send(actor, [id])) === 0) throw JobErrors.NOT_DEAD(id);
-        return (await this.jobs.find(id, null)) as Job; // its row is locked
+                return (await this.jobs.find(id, null)) as Job; // its row is locked
       });
     } catch (error) {
       throw isKeyTaken(error) ? JobErrors.KEY_TAKEN() : error;
     }
   }
 
-  /** Throws VALIDATION_FAILED without a filter, KEY_TAKEN when others are quicker again and again. */
+  /** Throws VALIDATION_FAILED without a filter, and KEY_TAKEN when unique keys were taken in every try. */
   async replayMatching(actor: Actor, filter: ReplayDeadLettersDto): Promise<ReplayedDto> {
     if (!filter.queue && !filter.type && !filter.reason)
       throw HttpErrors.VALIDATION_FAILED('The body must name a queue, a type or a reason.');
@@ -56,12 +56,12 @@ export class DeadLettersService {
         });
       } catch (error) {
         if (!isKeyTaken(error)) throw error;
-        if (attempt === MOST_TRIES) throw JobErrors.KEY_TAKEN();
+                if (attempt === MAX_TRIES) throw JobErrors.KEY_TAKEN();
       }
     }
   }
 
-  /** Throws NOT_DEAD, VERSION_STALE. */
+  /** Discards one dead letter. Throws NOT_DEAD, VERSION_STALE. */
   async discard(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
     await this.transaction.run(async () => {
       await this.jobs.discard(id, expected);
@@ -69,7 +69,7 @@ export class DeadLettersService {
     });
   }
 
-  /** In the running transaction. Gives how many there were. */
+  /** Runs in the caller's transaction. Returns the number of replayed dead letters. */
   private async send(actor: Actor, ids: readonly string[]): Promise<number> {
     const replayed = ids.length > 0 ? await this.jobs.replay(ids, this.driver.announces) : [];
     if (replayed.length === 0) return 0;

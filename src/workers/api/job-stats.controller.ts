@@ -1,4 +1,4 @@
-// How the queues do, for administrators.
+// REST endpoint of the queue statistics, for administrators.
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
@@ -7,7 +7,7 @@ import { JobStatsDto, toQueueStatsDto } from './dto/job-stats.dto.js';
 import { JobRegistry } from '../engine/job-registry.js';
 import { JobStatsRepository } from '../engine/job-stats.repository.js';
 
-/** Fastify looks for `/jobs/stats` before `/jobs/:id`, whichever was declared first. */
+/** Fastify prefers `/jobs/stats` to `/jobs/:id`, whatever the order of declaration. */
 @ApiTags('Jobs')
 @Controller('jobs')
 export class JobStatsController {

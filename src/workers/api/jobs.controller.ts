@@ -1,4 +1,4 @@
-// Jobs over REST: ask for one, watch it, cancel it.
+// REST endpoints of jobs: request, read, list and cancel.
 import { Controller, Delete, Get, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';

@@ -1,4 +1,4 @@
-// Who may ask for which jobs, see them and cancel them.
+// Requests, reads and cancels jobs, with the permission checks.
 import { Inject, Injectable } from '@nestjs/common';
 import { type ExpectedVersions, expectVersion } from '../../common/http/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
@@ -32,7 +32,7 @@ export class JobsService {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  /** Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
+  /** Enqueues a job. Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
   async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
     const job = requestable(actor, type);
     if ((priority ?? 0) > NORMAL_PRIORITY && !can(actor, 'jobs:prioritize'))
@@ -50,22 +50,22 @@ export class JobsService {
     });
   }
 
-  /** Throws NOT_FOUND. */
+  /** Returns the job. Throws NOT_FOUND. */
   async get(actor: Actor, id: string): Promise<Job> {
     const job = await this.jobs.find(id, scopeOf(actor));
     if (!job) throw JobErrors.NOT_FOUND(id);
     return job;
   }
 
-  /** The caller's own; with `all` everybody's. Throws FORBIDDEN. */
+  /** Lists the caller's jobs; with `all`, the jobs of all users. Throws FORBIDDEN. */
   list(actor: Actor, query: ListJobsQuery): Promise<Page<Job>> {
     if (query.all && !can(actor, 'jobs:read')) throw HttpErrors.FORBIDDEN('jobs:read');
     return this.jobs.list(query, query.all ? null : actor);
   }
 
   /**
-   * Once this resolves no effect of the job happens any more; the process that runs it is told to stop, and notices by
-   * itself at its next sign of life. Throws NOT_FOUND, FINISHED, VERSION_STALE.
+   * Cancels a job. After this resolves, the job has no further effects in the database. A signal aborts the attempt in its
+   * process; without the signal, its next heartbeat aborts it. Throws NOT_FOUND, FINISHED, VERSION_STALE.
    */
   async cancel(actor: Actor, id: string, expected: ExpectedVersions = null): Promise<void> {
     const job = await this.get(actor, id);
@@ -76,12 +76,12 @@ export class JobsService {
     }
     await this.signals
       .send(CANCEL_TOPIC, id)
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'Nobody was told of a cancelled job'));
+            .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to signal the cancellation of a job'));
     await this.events.emit('job.done', { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
   }
 }
 
-/** Administrators see and cancel everybody's. */
+/** Returns null for administrators, who may see and cancel the jobs of all users. */
 function scopeOf(actor: Actor): Owner | null {
   return can(actor, 'jobs:read') ? null : actor;
 }
@@ -98,7 +98,7 @@ function tooLate(): AppError {
   return HttpErrors.VALIDATION_FAILED(message).withFields([{ field: 'runAt', rule: 'maxDate', message }]);
 }
 
-/** A fault in `fileId` of the payload is one in `payload.fileId` of the body. */
+/** Prefixes field names: an error in `fileId` of the payload is one in `payload.fileId` of the body. */
 function inPayload(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== HttpErrors.VALIDATION_FAILED.code) return error;
   const fields = error.errors.map(({ field, rule, message }) => {

@@ -1,4 +1,4 @@
-// A job's payload as an administrator may see it: what looks like a secret stays inside.
+// Redacts secrets in a job's payload for administrators.
 import { redactSecrets } from '../../shared/logging/redact.js';
 
 const SECRET_NAME =
@@ -6,8 +6,8 @@ const SECRET_NAME =
 const HIDDEN = '[redacted]';
 
 /**
- * Member by member instead of on the JSON text: there the redaction of logs would leave numbers and objects under a
- * secret's name half behind, and what is left could not be parsed any more.
+ * Redacts the payload member by member. The redaction of logs works on JSON text: it would leave parts of numbers and
+ * objects under a secret's name, and the rest would be invalid JSON.
  */
 export function redactPayload<T>(payload: T): T {
   return redact(payload) as T;

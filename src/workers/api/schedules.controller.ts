@@ -1,4 +1,4 @@
-// Schedules over REST, for administrators: when what is due, and run now.
+// REST endpoints of schedules, for administrators: list them, and run one now.
 import { Controller, Get, Param, Post, Res } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

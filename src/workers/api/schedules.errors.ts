@@ -1,4 +1,4 @@
-// What the schedules refuse.
+// Error definitions of schedules.
 import { defineErrors } from '../../shared/libs/app-error.js';
 
 export const ScheduleErrors = defineErrors('SCHEDULE', {

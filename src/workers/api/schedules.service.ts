@@ -1,4 +1,4 @@
-// Schedules run by hand.
+// Runs schedules on request of an administrator.
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../../common/access/permissions.js';
 import { Transaction } from '../../shared/database/transaction.js';
@@ -20,7 +20,7 @@ export class SchedulesService {
     private readonly events: Events,
   ) {}
 
-  /** Gives the job, which is an older one when its unique key is taken. Throws NOT_FOUND. */
+  /** Enqueues the job and returns it, or the unfinished job that holds its unique key. Throws NOT_FOUND. */
   async run(actor: Actor, name: string): Promise<Job> {
     const job = findScheduledJob(name);
     if (!job) throw ScheduleErrors.NOT_FOUND(name);

@@ -1,4 +1,4 @@
-// Deletes jobs that are over for longer than JOB_RETENTION.
+// Deletes jobs that ended more than JOB_RETENTION ago.
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../job.js';

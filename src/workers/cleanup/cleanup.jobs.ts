@@ -1,4 +1,4 @@
-// Keeping the jobs' tables small, as a job.
+// Job definition of the cleanup of the jobs tables.
 import { defineCleanup } from './cleanup.js';
 
 export const JobsCleanup = defineCleanup('jobs.cleanup', '17 3 * * *');

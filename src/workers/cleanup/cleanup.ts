@@ -1,15 +1,15 @@
-// What all cleanups have in common: rows that are over are deleted by the clock, in the order of their keys, some at a time.
+// Common parts of all cleanup jobs: a daily schedule, and deletion in key order, in batches.
 import type { KeyRange, Purged } from '../../common/repositories/base.repository.js';
 import { exponential } from '../../shared/libs/backoff.js';
 import { firstIdAt, timeOfId } from '../../shared/database/snowflake-ids.js';
 import { defineJob, type JobContext, type JobDefinition } from '../job.js';
 import { NoPayload } from '../no-payload.js';
 
-/** Of one statement: others wait for its locks no longer than a moment, and what is deleted stays deleted. */
+/** Rows per statement: its locks are short, and each batch is committed on its own. */
 const BATCH = 1_000;
 const DAY_MS = 86_400_000;
 
-/** `cron` in UTC. */
+/** Defines a cleanup job. `cron` is in UTC. */
 export function defineCleanup(name: string, cron: string): JobDefinition<NoPayload> {
   return defineJob<NoPayload>({
     name,
@@ -25,7 +25,10 @@ export function defineCleanup(name: string, cron: string): JobDefinition<NoPaylo
   });
 }
 
-/** Has each row that is at least `days` old looked at once: keys grow with time. `now`: milliseconds since 1970. Returns how many were deleted. */
+/**
+ * Calls `purge` for consecutive key ranges, so that each row of at least `days` of age is visited once: keys grow with
+ * time. `now`: milliseconds since 1970. Returns the number of deleted rows.
+ */
 export async function purgeOlderThan(
   days: number,
   now: number,

@@ -1,16 +1,16 @@
-// Tells the broker of due jobs: each once, and again those whose wake-up got lost.
+// Announces due jobs to the broker once, and again when their wake-up was lost.
 import type { Logger } from '../../shared/logging/logger.js';
 import type { DueJob, JobOutbox } from '../engine/job-outbox.js';
 import type { RabbitConnection } from './rabbitmq.connection.js';
 import type { RabbitSession } from './rabbitmq.session.js';
 import type { RabbitTopology } from './rabbitmq.topology.js';
 
-/** How late a retry or a delayed job may be told of. What is enqueued here is told of at once. */
+/** Maximum delay of the announcement of a retry or delayed job. Jobs enqueued by this process are announced at once. */
 const POLL_MS = 500;
 const MOST = 500;
-/** A wake-up that is out for so long without a claim may be lost. */
+/** A wake-up that has led to no claim after this time may be lost. */
 const LOST_MS = 3_000;
-/** With MOST, how many a second are told of again at most: a broker that has lost everything is not drowned. */
+/** Interval of re-announcements, MOST jobs each: limits the load on a broker that has lost all messages. */
 const AGAIN_MS = 1_000;
 
 export class OutboxRelay {
@@ -32,13 +32,13 @@ export class OutboxRelay {
     this.loop = this.run();
   }
 
-  /** There are new jobs. */
+  /** Wakes the relay, because there are new jobs. */
   poke(): void {
     this.isPoked = true;
     this.wake();
   }
 
-  /** After what is under way. */
+  /** Stops after the current round. */
   async stop(): Promise<void> {
     this.isStopping = true;
     this.wake();
@@ -51,7 +51,7 @@ export class OutboxRelay {
       const { session } = this.connection;
       if (session)
         await this.tellAll(session).catch((error: unknown) =>
-          this.logger.warn({ err: error }, 'RabbitMQ could not be told of jobs'),
+                    this.logger.warn({ err: error }, 'Failed to announce jobs to RabbitMQ'),
         );
       if (!this.isPoked) await this.pause(POLL_MS * (0.8 + 0.4 * Math.random()));
     }
@@ -68,7 +68,7 @@ export class OutboxRelay {
     if (quiet.length > 0) await this.tell(session, await this.outbox.takeOverdue(quiet, MOST, LOST_MS));
   }
 
-  /** Queues with overdue jobs and no wake-up: where some wait, these come first, and any of them serves any job. */
+  /** Returns the queues with overdue jobs and no waiting wake-up. A waiting wake-up suffices, since it permits any claim. */
   private async findQuiet(session: RabbitSession): Promise<string[]> {
     const quiet: string[] = [];
     for (const queue of await this.outbox.findOverdue(this.queues, LOST_MS)) {
@@ -78,7 +78,7 @@ export class OutboxRelay {
     return quiet;
   }
 
-  /** Gives whether the broker has taken all of them. */
+  /** Returns true when the broker has accepted all messages. */
   private async tell(session: RabbitSession, jobs: readonly DueJob[]): Promise<boolean> {
     const letters = jobs.map(({ uuid: jobId, queue, id }) => {
       return { exchange: this.topology.jobs, key: queue, id: jobId, content: { jobId }, row: id };

@@ -1,4 +1,4 @@
-// The queue without a broker: news of work over LISTEN and NOTIFY, and a scan for whatever was missed or becomes due.
+// Queue driver without a broker: LISTEN and NOTIFY announce jobs, and a scan finds those that were missed or become due.
 import { randomUUID } from 'node:crypto';
 import { createGather } from '../../shared/libs/gather.js';
 import type { Signals } from '../../shared/pubsub/signals.js';
@@ -11,9 +11,9 @@ export class PostgresDriver extends QueueDriver {
   readonly broker = null;
   private readonly self = randomUUID();
   private consumer: Consumer | undefined;
-  /** Queues that may have due work: until a claim comes back with less than it asked for. */
+  /** Queues that may have due jobs. A claim that returns fewer jobs than requested removes its queue. */
   private readonly awake = new Set<string>();
-  /** One notification at a time; what is enqueued meanwhile goes with the next. */
+  /** Sends one notification at a time; queues announced meanwhile go into the next one. */
   private readonly tell = createGather<string, void>(async (queues) => {
     await this.signals.send(TOPIC, [this.self, ...new Set(queues)].join(' ')).catch(() => undefined);
     return [];
@@ -35,7 +35,7 @@ export class PostgresDriver extends QueueDriver {
   }
 
   bury(): void {
-    // Nobody to tell: the row is the dead letter.
+    // Nothing to publish: the row is the dead letter.
   }
 
   leave(queue: string, free: number): Leave | null {
@@ -54,7 +54,7 @@ export class PostgresDriver extends QueueDriver {
     this.consumer?.wake(queue);
   }
 
-  /** Everybody hears everything. */
+  /** Nothing to do: every process receives every notification. */
   stopHearing(): Promise<void> {
     return Promise.resolve();
   }

@@ -1,17 +1,17 @@
-// The contract of both drivers: how the news that there is work travels. The work itself is in the rows.
+// Contract of the queue drivers, which announce that there are jobs. The jobs themselves are rows in the database.
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 
-/** Leave to claim, which the news of due work gives. */
+/** Permission to claim jobs, as a result of an announcement. */
 export interface Leave {
-  /** Claim so many at most. */
+  /** Maximum number of jobs to claim. */
   readonly most: number;
-  /** The claim is committed. */
+  /** Called after the commit of the claim, with the number of claimed jobs. */
   claimed(count: number): void;
-  /** It failed; the news must not be lost. */
+  /** Called when the claim failed. The permission must not be lost. */
   failed(): void;
 }
 
-/** A job that cannot be done, as the broker's own tools may see it. */
+/** A dead letter, as the tools of the broker show it. */
 export interface DeadNews {
   jobId: string;
   type: string;
@@ -19,46 +19,46 @@ export interface DeadNews {
   reason: string;
 }
 
-/** What a driver drives: the one who claims and runs. */
+/** The side that claims and runs jobs. */
 export interface Consumer {
   readonly queues: ReadonlyArray<{ name: string; concurrency: number }>;
-  /** There may be leave for this queue now. */
+  /** Called when a claim may be permitted for this queue. */
   wake(queue: string): void;
   start(): void;
-  /** Stops taking work, and waits for what runs, or gives it back. */
+  /** Takes no new jobs, and waits for the running ones or releases them. */
   stop(): Promise<void>;
 }
 
 /**
- * A custom transport of @nestjs/microservices: a process that runs jobs connects it to its application, which starts and
- * stops it with itself. One that only enqueues uses it for its words alone.
+ * A custom transport of @nestjs/microservices. A process that runs jobs connects it to its application, which starts and
+ * stops it. A process that only enqueues uses only its methods.
  */
 export abstract class QueueDriver extends Server implements CustomTransportStrategy {
   protected known: Consumer | undefined;
 
-  /** Whether rows remember when their news is due (`announce_at`), for a broker that may lose it. */
+  /** True when rows store the time of their announcement (`announce_at`), because the broker may lose a message. */
   abstract readonly announces: boolean;
-  /** Null: nothing to say about a broker, there is none. */
+  /** State of the broker; null without a broker. */
   abstract readonly broker: { isUp: boolean; reason: string | null } | null;
 
-  /** With which code the broker refuses us until somebody changes something; null: it does not. */
+  /** Returns the code of a refusal that only an operator can fix; null without a refusal. */
   get refusal(): string | null {
     return null;
   }
 
-  /** After the commit: there is work in these queues. Never rejects: what gets lost is found by a scan. */
+  /** Announces after the commit that these queues have jobs. Never rejects: a scan finds what is lost. */
   abstract announce(queues: Iterable<string>): void;
 
-  /** After the commit: these are dead letters now. Never rejects; the rows are what counts. */
+  /** Publishes new dead letters after the commit. Never rejects; the rows are the source of truth. */
   abstract bury(dead: readonly DeadNews[]): void;
 
-  /** What `queue` may claim now with `free` places; null: nothing is known to be due. */
+  /** Returns the permission to claim for `free` slots; null when no job is known to be due. */
   abstract leave(queue: string, free: number): Leave | null;
 
-  /** A scan found due work in the queue: news of it may have been lost. */
+  /** Called when a scan found due jobs in the queue: their announcement may be lost. */
   abstract found(queue: string): void;
 
-  /** No more news from now on: what is on its way here is for others. */
+  /** Stops to receive announcements, and leaves unused ones to other processes. */
   abstract stopHearing(): Promise<void>;
 
   protected abstract open(consumer: Consumer): Promise<void>;
@@ -71,7 +71,7 @@ export abstract class QueueDriver extends Server implements CustomTransportStrat
 
   override async listen(callback: (error?: unknown) => void): Promise<void> {
     const consumer = this.known;
-    if (!consumer) throw new Error('Nobody consumes: call serve() first.');
+        if (!consumer) throw new Error('The queue driver has no consumer: call serve() first.');
     await this.open(consumer);
     consumer.start();
     callback();

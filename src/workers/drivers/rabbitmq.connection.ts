@@ -1,22 +1,22 @@
-// Stays connected to RabbitMQ: one session after the other, each with everything declared, and says when there is none.
+// Keeps a session with RabbitMQ open, opens a new one after each failure, and reports when there is none.
 import { exponential } from '../../shared/libs/backoff.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import { RabbitRefusal, type RefusalCode, refusalOf } from './rabbitmq.refusal.js';
 import { RabbitSession } from './rabbitmq.session.js';
 import { expectVersion } from './rabbitmq.topology.js';
 
-/** Whom the sessions are for. */
+/** The user of the sessions: RabbitDriver. */
 export interface SessionUser {
-  /** Before it counts as up. Rejects when the session is no good. */
+  /** Prepares a session before it counts as up. Rejects when the session is not usable. */
   prepare(session: RabbitSession): Promise<void>;
   begin(session: RabbitSession): void;
-  /** From now on, until the next one begins or this one takes messages again. */
+  /** Called when the broker becomes unavailable. */
   away(): void;
 }
 
-/** The next try comes at any moment within: a broker that is back has us back in 4 s, and not all at once. */
+/** Random wait before the next attempt, 100 ms to 3 s: reconnects within 4 s, and not all processes at once. */
 const wait = exponential(100, 3_000);
-/** Who lived so long did not end because of what we did first. */
+/** A session that lived this long resets the number of attempts. */
 const STEADY_MS = 10_000;
 const WITHOUT = 'jobs are handed out by PostgreSQL alone';
 
@@ -24,7 +24,7 @@ export class RabbitConnection {
   private current: RabbitSession | null = null;
   private failure: Error | null = new Error('not connected yet');
   private attempts = 0;
-  /** The last thing that the log was told. */
+  /** The state that was last logged. */
   private told = '';
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
@@ -35,22 +35,22 @@ export class RabbitConnection {
     private readonly logger: Logger,
   ) {}
 
-  /** Null: there is none that takes anything at the moment. */
+  /** Returns null when no session accepts messages at the moment. */
   get session(): RabbitSession | null {
     return this.current?.blockedBecause === null ? this.current : null;
   }
 
-  /** Why there is none; null when there is one. */
+  /** Returns why there is no usable session; null when there is one. */
   get reason(): string | null {
     return this.failure?.message ?? this.current?.blockedBecause ?? null;
   }
 
-  /** With which code the broker refuses us; null: it does not. */
+  /** Returns the code of the broker's refusal; null when it does not refuse. */
   get refusal(): RefusalCode | null {
     return this.failure instanceof RabbitRefusal ? this.failure.code : null;
   }
 
-  /** Tries once, and goes on in the background. Never rejects. */
+  /** Tries to connect once, and retries in the background. Never rejects. */
   async open(): Promise<void> {
     let session: RabbitSession | undefined;
     try {
@@ -86,14 +86,14 @@ export class RabbitConnection {
     this.announce();
   }
 
-  /** Each change once, however often it is tried; what only a human can mend, in its own words. */
+  /** Logs each change of state once. For a refusal, which only an operator can fix, logs the full reason. */
   private announce(): void {
     const { reason } = this;
     const news = reason === null ? 'up' : this.refusal !== null ? reason : 'away';
     if (this.told === news) return;
     this.told = news;
     if (news === 'up') this.logger.info('RabbitMQ answers');
-    else if (news === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${WITHOUT}`);
+        else if (news === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${WITHOUT}`);
     else this.logger.error(`${news}. Until then ${WITHOUT}`);
     if (news !== 'up') this.user.away();
   }

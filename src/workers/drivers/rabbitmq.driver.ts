@@ -1,5 +1,5 @@
-// The queue with RabbitMQ: rows are told of through an outbox, and wake-ups give leave to claim. While the broker is away,
-// scans give it.
+// Queue driver with RabbitMQ: an outbox announces rows, and each wake-up message permits one claim. While the broker is
+// unavailable, scans permit the claims.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
@@ -12,7 +12,7 @@ import { Inbox } from './rabbitmq.inbox.js';
 import type { RabbitSession } from './rabbitmq.session.js';
 import { RabbitTopology } from './rabbitmq.topology.js';
 
-/** Wake-ups that lie here are nobody else's; without any, a place that becomes free waits for the network. */
+/** Only this process can use its prefetched wake-ups. Without prefetch, a free slot waits for the network. */
 const PREFETCHED_PER_PLACE = 2;
 const HELD_MS = 60_000;
 const DROP_EVERY_MS = 10_000;
@@ -24,7 +24,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
   private readonly topology: RabbitTopology;
   private readonly connection: RabbitConnection;
   private relay: OutboxRelay | undefined;
-  /** By the names of queues; only where jobs are run. */
+  /** By queue name. Empty in processes that run no jobs. */
   private readonly inboxes = new Map<string, Inbox>();
   private isReceiving = false;
   private receiving: RabbitSession | undefined;
@@ -39,7 +39,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     this.topology = new RabbitTopology(config.prefix);
     const prepare = async (session: RabbitSession): Promise<void> => {
       await this.topology.declare(session, this.queues);
-      await this.receive(session); // queues of a broker that has just started declare well, and fail here
+            await this.receive(session); // on a broker that has just started, declare can succeed although consume fails
     };
     const begin = (session: RabbitSession): void => void this.receive(session).catch(() => undefined);
     const away = (): void => this.inboxes.forEach((_inbox, queue) => this.found(queue));
@@ -55,22 +55,22 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     return this.connection.refusal;
   }
 
-  /** Also in a process that only enqueues. */
+  /** Runs also in a process that only enqueues. */
   async onApplicationBootstrap(): Promise<void> {
     this.relay = new OutboxRelay(this.outbox, this.connection, this.topology, this.queues, this.log);
     await this.connection.open();
     this.relay.start();
   }
 
-  /** The last to go: requests and jobs that were in flight have enqueued until now. */
+  /** Closes last, because requests and jobs in flight enqueue until now. */
   async onApplicationShutdown(): Promise<void> {
     const stopped = this.relay?.stop();
     await Promise.race([stopped, delay(STOP_MS, undefined, { ref: false })]);
-    await this.connection.close(); // also ends what the relay may still wait for
+        await this.connection.close(); // also ends what the relay may still wait for
     await stopped;
   }
 
-  /** Where jobs were run: what they enqueued to their end is told of, while the database is still there. */
+  /** In processes that run jobs: announces what the last jobs enqueued, while the database is still connected. */
   override async close(): Promise<void> {
     await super.close();
     await this.relay?.stop();
@@ -96,7 +96,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     if (this.inboxes.get(queue)?.found(this.connection.session !== null)) this.known?.wake(queue);
   }
 
-  /** What lies here and has not begun is for others at once, not only when our last job is done. */
+  /** Returns unused wake-ups to the broker at once, for other processes, not only when the last job here is done. */
   async stopHearing(): Promise<void> {
     this.isReceiving = false;
     clearInterval(this.dropTimer);
@@ -111,7 +111,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     if (session) await this.receive(session).catch(() => undefined);
   }
 
-  /** The connection stays until the application has shut down. */
+  /** Keeps the connection open until the application has shut down. */
   protected shut(): Promise<void> {
     return Promise.resolve();
   }
@@ -120,7 +120,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     return (this.known?.queues ?? []).map(({ name }) => name);
   }
 
-  /** Where jobs are run; once for each session. A failure ends the session, and the next one begins anew. */
+  /** Starts to consume in processes that run jobs, once per session. A failure ends the session; the next one retries. */
   private async receive(session: RabbitSession): Promise<void> {
     if (!this.isReceiving || this.receiving === session) return;
     this.receiving = session;
@@ -137,12 +137,12 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
       this.inboxes.get(queue)?.add({ at: performance.now(), ack: () => session.ack(message) });
       return this.known?.wake(queue);
     }
-    this.log.warn({ queue, messageId: message.properties.messageId as unknown }, 'A message that is no wake-up');
+        this.log.warn({ queue, messageId: message.properties.messageId as unknown }, 'Rejected a message that is no wake-up');
     session.reject(message);
   }
 }
 
-/** `{"jobId": "<UUID>"}` */
+/** True for `{"jobId": "<UUID>"}`. */
 function isWakeUp(content: Buffer): boolean {
   try {
     const { jobId } = JSON.parse(content.toString()) as { jobId?: unknown };

@@ -1,18 +1,18 @@
-// The wake-ups of one queue that lie in this process. Each is leave to claim one job of the queue, not that very job: the
-// claim takes the most urgent row there is, whichever row's wake-up comes first.
+// Buffer of the wake-ups of one queue in this process. Each permits one claim in the queue, not the claim of that very job:
+// the claim takes the most urgent row, whichever job's wake-up arrives first.
 import type { Leave } from './queue.driver.js';
 
 export interface WakeUp {
-  /** By `performance.now()`. */
+  /** Time of arrival, as `performance.now()`. */
   readonly at: number;
   ack(): void;
 }
 
 export class Inbox {
   private waiting: WakeUp[] = [];
-  /** Leave without a wake-up. */
+  /** True when a claim is permitted without a wake-up. */
   private isAwake = false;
-  /** The last scan found due jobs, and there has been no wake-up since. */
+  /** True when the last scan found due jobs and no wake-up has arrived since. */
   private isMissing = false;
 
   add(wakeUp: WakeUp): void {
@@ -21,9 +21,9 @@ export class Inbox {
   }
 
   /**
-   * A scan found due jobs. Without a broker they are claimed at once. With one, their wake-ups are on their way, or lie
-   * in a process that is busy; when two scans in a row find due jobs here and no wake-up in between, they are lost, or as
-   * good as lost. Gives whether there is leave now.
+   * Called when a scan found due jobs. Without a broker, they may be claimed at once. With a broker, their wake-ups are on
+   * their way or in a busy process. When two scans in a row find due jobs here and no wake-up arrives in between, the
+   * wake-ups count as lost. Returns true when a claim is permitted now.
    */
   found(hasBroker: boolean): boolean {
     const isLost = this.isMissing || !hasBroker;
@@ -40,7 +40,7 @@ export class Inbox {
     const most = isAwake ? free : wakeUps.length;
     return {
       most,
-      // Who claimed less than there were wake-ups for came late: the others' jobs are taken already.
+      // Acknowledges all: a claim returns fewer jobs than wake-ups when other processes have taken those jobs already.
       claimed: (count) => {
         for (const wakeUp of wakeUps) wakeUp.ack();
         if (isAwake && count >= most) this.isAwake = true;
@@ -53,8 +53,8 @@ export class Inbox {
   }
 
   /**
-   * Acknowledges those that have waited for a place for `ms`: RabbitMQ closes the channel of who holds a message for half
-   * an hour. Not requeued, since they would be back at once. Their rows remain: whoever has a place finds them.
+   * Acknowledges wake-ups that have waited `ms` for a slot, because RabbitMQ closes the channel of a consumer that holds a
+   * message for 30 min. Does not requeue them, since they would return at once. Their rows remain, and a scan finds them.
    */
   drop(ms: number): void {
     const oldest = performance.now() - ms;

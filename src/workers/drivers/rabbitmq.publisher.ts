@@ -1,4 +1,4 @@
-// Publishing with confirmations: what the broker has not confirmed in time counts as not taken.
+// Publishes with confirmations: a message that the broker has not confirmed in time counts as not accepted.
 import type { ConfirmChannel } from 'amqplib';
 
 export interface Letter {
@@ -9,11 +9,11 @@ export interface Letter {
   content: object;
 }
 
-/** amqplib waits for ever: a half-open connection swallows what is written to it. */
+/** Limit of the wait for confirmations. amqplib waits forever, and a half-open connection loses what is written to it. */
 const CONFIRM_MS = 5_000;
 
 export class RabbitPublisher {
-  /** Each ends a wait for confirmations. */
+  /** Functions that each end one wait for confirmations. */
   private readonly waits = new Set<() => void>();
 
   /** `fail`: ends the session. */
@@ -21,11 +21,11 @@ export class RabbitPublisher {
     private readonly channel: ConfirmChannel,
     private readonly fail: (error: Error) => void,
   ) {
-    // It comes before the message's own confirmation: RabbitMQ confirms what it throws away, too.
+    // A return arrives before the confirmation of the same message: RabbitMQ also confirms messages that it drops.
     channel.on('return', ({ fields }) => fail(new Error(`no queue takes ${fields.routingKey}`)));
   }
 
-  /** Gives those that the broker has not taken for sure. Never rejects. */
+  /** Returns the messages that the broker has not confirmed. Never rejects. */
   publish<L extends Letter>(letters: readonly L[]): Promise<L[]> {
     return new Promise((resolve) => {
       const open = new Set(letters);
@@ -45,12 +45,12 @@ export class RabbitPublisher {
     });
   }
 
-  /** Whatever becomes of them. */
+  /** Publishes without waiting for the confirmations. */
   post(letters: readonly Letter[]): void {
     for (const letter of letters) this.send(letter, () => undefined);
   }
 
-  /** Nothing will be confirmed any more, or not soon. */
+  /** Ends all waits: confirmations will not arrive, or not soon. */
   giveUp(): void {
     for (const done of this.waits) done();
   }
@@ -60,7 +60,7 @@ export class RabbitPublisher {
       const options = { persistent: true, mandatory: true, messageId: id, contentType: 'application/json' };
       this.channel.publish(exchange, key, Buffer.from(JSON.stringify(content)), options, answer);
     } catch (error) {
-      this.fail(error as Error); // the channel is closed, and nobody has told us yet
+            this.fail(error as Error); // the channel is closed, but its event has not arrived yet
     }
   }
 }

@@ -1,9 +1,9 @@
-// Refusals: the broker answers and does not let us work, until somebody changes something on one of the two sides.
+// Refusals of the broker: it answers but denies access until an operator changes the configuration of either side.
 
-/** `TOO_OLD` is ours, the others are AMQP's reply codes. */
+/** `TOO_OLD` is defined here, the others are AMQP reply codes. */
 export type RefusalCode = 'ACCESS_REFUSED' | 'NOT_ALLOWED' | 'PRECONDITION_FAILED' | 'TOO_OLD';
 
-/** The message names the broker's reason and the cure. */
+/** The message contains the broker's reason and the cure. */
 export class RabbitRefusal extends Error {
   override name = 'RabbitRefusal';
 
@@ -18,10 +18,10 @@ export class RabbitRefusal extends Error {
 
 /** As amqplib quotes the broker: `403 (ACCESS-REFUSED) with message "ACCESS_REFUSED - …"`. */
 const QUOTED = /with message "((ACCESS_REFUSED|NOT_ALLOWED) - .*)"/s;
-/** amqplib does not quote the broker where it ends a handshake after the login: only the virtual host is looked at then. */
+/** amqplib does not quote the broker when it ends a handshake after the login; at that point only the virtual host is checked. */
 const ENDED_AFTER_LOGIN = /Expected ConnectionOpenOk; got <ConnectionClose/;
 
-/** The refusal behind what amqplib threw or emitted; null: it is a failure that may pass by itself. */
+/** Returns the refusal behind an error of amqplib; null for a failure that may be temporary. */
 export function refusalOf(error: Error): RabbitRefusal | null {
   if (error instanceof RabbitRefusal) return error;
   const { message } = error;

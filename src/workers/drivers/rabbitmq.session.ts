@@ -1,4 +1,4 @@
-// One connection to RabbitMQ from its beginning to its end, whatever ends it: a failure on any of its channels ends it all.
+// One connection to RabbitMQ, from open to close. A failure on any of its channels ends the whole connection.
 import type { Socket } from 'node:net';
 import {
   type Channel,
@@ -12,29 +12,29 @@ import { type Letter, RabbitPublisher } from './rabbitmq.publisher.js';
 
 export interface Subscription {
   queue: string;
-  /** So many may lie here unacknowledged. */
+  /** Maximum number of unacknowledged messages. */
   prefetch: number;
   /** Must not throw. */
   deliver: (message: ConsumeMessage) => void;
 }
 
-/** Of a handshake: the operating system's own limit is minutes. */
+/** Limit of a handshake. The operating system's own limit is minutes. */
 const CONNECT_MS = 3_000;
-/** amqplib waits for answers for ever. */
+/** Limit of one answer. amqplib waits forever. */
 const ANSWER_MS = 5_000;
-/** A queue that has a leader answers in milliseconds. */
+/** Limit of one consume. A queue that has a leader answers in milliseconds. */
 const CONSUME_MS = 2_500;
-/** RabbitMQ itself waits 5 s for such a queue before it deletes it by force. */
+/** Limit of one delete. RabbitMQ itself waits 5 s for a queue without leader before it deletes it by force. */
 const DELETE_MS = 10_000;
 const CLOSE_MS = 1_000;
-/** Seconds. A silent peer is given up after three of them; amqplib would take the server's 60. */
+/** Seconds. A silent peer counts as dead after three of them. amqplib would use the server's 60 s. */
 const HEARTBEAT = 5;
 
 export class RabbitSession {
   readonly version: string;
-  /** Why it ended; never rejects. */
+  /** Resolves with the reason when the session ends; never rejects. */
   readonly gone: Promise<Error>;
-  /** Why the broker takes nothing at the moment, when it runs out of memory or disk. */
+  /** Why the broker accepts nothing at the moment (it runs out of memory or disk); null when it accepts. */
   blockedBecause: string | null = null;
   private end!: (error: Error) => void;
   private hasEnded = false;
@@ -54,7 +54,7 @@ export class RabbitSession {
     model.on('unblocked', () => this.block(null));
   }
 
-  /** `blockedOrNot` is called when `blockedBecause` changes. Rejects when the broker does not answer, or refuses us. */
+  /** Opens a session. Calls `blockedOrNot` when `blockedBecause` changes. Rejects when the broker does not answer or refuses. */
   static async open(url: string, blockedOrNot: () => void): Promise<RabbitSession> {
     const address = new URL(url);
     if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(HEARTBEAT));
@@ -75,7 +75,7 @@ export class RabbitSession {
     return session;
   }
 
-  /** One request to the broker. Without an answer in time the connection counts as dead. */
+  /** Sends one request to the broker. Without an answer within `ms`, the session ends. */
   async ask<T>(request: (channel: ConfirmChannel) => Promise<T>, ms = ANSWER_MS): Promise<T> {
     try {
       return await within(ms, request(this.channel));
@@ -85,18 +85,18 @@ export class RabbitSession {
     }
   }
 
-  /** Gives those that the broker has not taken for sure. Never rejects. */
+  /** Returns the messages that the broker has not confirmed. Never rejects. */
   async publish<L extends Letter>(letters: readonly L[]): Promise<L[]> {
     if (letters.length === 0 || this.blockedBecause !== null || this.hasEnded || !this.publisher) return [...letters];
     return this.publisher.publish(letters);
   }
 
-  /** Whatever becomes of them. */
+  /** Publishes without waiting for the confirmations. */
   post(letters: readonly Letter[]): void {
     if (this.blockedBecause === null && !this.hasEnded) this.publisher?.post(letters);
   }
 
-  /** Called once. */
+  /** Starts to consume. Called once per session. */
   async receive(subscriptions: readonly Subscription[]): Promise<void> {
     const receiver = (this.receiver = await this.ask(() => this.model.createChannel()));
     receiver.on('error', (error) => this.fail(error));
@@ -109,7 +109,7 @@ export class RabbitSession {
       });
   }
 
-  /** What was not acknowledged is the others' again. */
+  /** Stops to consume. The broker redelivers unacknowledged messages to other consumers. */
   async stopReceiving(): Promise<void> {
     const { receiver } = this;
     if (!receiver || this.hasEnded) return;
@@ -121,12 +121,12 @@ export class RabbitSession {
     if (!this.hasEnded) this.receiver?.ack(message);
   }
 
-  /** To the dead letters. */
+  /** Moves the message to the dead letters. */
   reject(message: ConsumeMessage): void {
     if (!this.hasEnded) this.receiver?.reject(message, false);
   }
 
-  /** The first reason counts. */
+  /** Ends the session. Only the first error is reported. */
   fail(error: Error): void {
     if (this.hasEnded) return;
     this.hasEnded = true;
@@ -141,16 +141,17 @@ export class RabbitSession {
   }
 
   private async consume(receiver: Channel, { queue, prefetch, deliver }: Subscription): Promise<void> {
-    await receiver.prefetch(prefetch); // of each consumer that begins after it
+        await receiver.prefetch(prefetch); // applies to consumers that start after this call
     await receiver.consume(queue, (message) => {
       if (message) deliver(message);
-      else this.fail(new Error(`the consumer of ${queue} was cancelled`)); // the queue was deleted
+            else this.fail(new Error(`the consumer of ${queue} was cancelled`)); // the queue was deleted
     });
   }
 
   /**
-   * A queue whose broker was killed in the second after its declaration has no leader, and never gets one: it takes
-   * nothing, gives nothing, and has no consumers. There are only wake-ups in it: it is deleted, and declared anew.
+   * Deletes a queue without leader, which is then declared again. Such a queue results when its broker is killed in the
+   * second after the declaration; it never gets a leader, accepts and delivers nothing, and has no consumers. The queue
+   * contains only wake-ups, so no job is lost.
    */
   private async discard(queue: string): Promise<void> {
     const { consumerCount } = await this.ask((channel) => channel.checkQueue(queue));
@@ -164,7 +165,7 @@ export class RabbitSession {
   }
 }
 
-/** With an error: only that ends amqplib's heartbeat, too. Nobody waits for the far end of a half-open connection. */
+/** Destroys the socket at once, without waiting for the peer. Only destroy with an error also stops amqplib's heartbeat. */
 function destroy(model: ChannelModel): void {
   (model.connection as unknown as { stream: Socket }).stream.destroy(new Error('given up'));
 }

@@ -1,5 +1,5 @@
-// What the house needs of RabbitMQ, as a table, and its declaration. Declared by every process on every connect: what is
-// there already stays as it is.
+// Exchanges and queues in RabbitMQ, as a table, and their declaration. Every process declares them on every connect;
+// existing ones stay unchanged.
 import { RabbitRefusal } from './rabbitmq.refusal.js';
 import type { RabbitSession } from './rabbitmq.session.js';
 
@@ -10,14 +10,14 @@ interface QueuePlan {
   arguments: Record<string, string | number>;
 }
 
-/** The first that keeps dead letters of quorum queues at least once, and that lets their messages expire. */
+/** Oldest supported version: the first with at-least-once dead lettering and message TTL for quorum queues. */
 const OLDEST = [3, 10] as const;
-/** Dead letters are there to be looked at; the rows are what is replayed. */
+/** The dead-letter queue is only for inspection; a replay uses the rows. Keeps 10,000 messages, 14 days. */
 const DEAD = { 'x-max-length': 10_000, 'x-overflow': 'drop-head', 'x-message-ttl': 14 * 86_400_000 };
 
 /**
- * No alternate exchange: RabbitMQ then takes a message that no queue wants for delivered, and returns none (measured on
- * 3.10). We want ours back, since that is how we learn that a queue was deleted.
+ * Uses no alternate exchange: with one, RabbitMQ treats an unroutable message as delivered and does not return it
+ * (measured on 3.10). The returned message is how the driver learns that a queue was deleted.
  */
 export class RabbitTopology {
   readonly jobs: string;
@@ -32,7 +32,7 @@ export class RabbitTopology {
     return `${this.prefix}.${queue}`;
   }
 
-  /** Throws RabbitRefusal. */
+  /** Declares all exchanges and queues. Throws RabbitRefusal. */
   async declare(session: RabbitSession, queues: readonly string[]): Promise<void> {
     const durable = true;
     for (const exchange of [this.jobs, this.dead])
@@ -43,12 +43,12 @@ export class RabbitTopology {
     }
   }
 
-  /** Dead ones first: a dead letter never finds its queue missing. */
+  /** Lists the dead-letter queue first, so that it exists before a message can be dead-lettered. */
   private plan(queue: string): QueuePlan[] {
     const name = this.queueOf(queue);
     const wakeUps = {
-      'x-delivery-limit': 50, // of a wake-up that was never acknowledged; its job does not depend on it
-      'x-overflow': 'reject-publish', // what at-least-once asks for
+            'x-delivery-limit': 50, // for a wake-up that is never acknowledged; its job does not depend on it
+            'x-overflow': 'reject-publish', // required by at-least-once dead lettering
       'x-dead-letter-exchange': this.dead,
       'x-dead-letter-routing-key': queue,
       'x-dead-letter-strategy': 'at-least-once',
@@ -60,7 +60,7 @@ export class RabbitTopology {
   }
 }
 
-/** Throws RabbitRefusal when the broker is too old: it would ignore what it does not know, silently. */
+/** Throws RabbitRefusal when the broker is too old: it would silently ignore unknown arguments. */
 export function expectVersion(version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number);
   const [oldestMajor, oldestMinor] = OLDEST;

@@ -1,4 +1,4 @@
-// Decides whether an attempt may begin: its type is known, its payload is valid, and its owner still may ask for it.
+// Checks that an attempt may begin: the type has a handler, the payload is valid and the owner still has the permission.
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { can } from '../../common/access/permissions.js';
@@ -25,12 +25,15 @@ export class AttemptPreparer implements OnModuleInit {
     private readonly modules: ModuleRef,
   ) {}
 
-  /** The module that provides it stands above this one, so it cannot be imported here. */
+  /** Looked up at runtime: the module that provides JobOwners is above this one and cannot be imported here. */
   onModuleInit(): void {
     this.owners = this.modules.get(JobOwners, { strict: false });
   }
 
-  /** Before each attempt, whoever set it going: what was true when the job was enqueued may have changed. Throws TYPE_UNHANDLED, OWNER_NOT_ALLOWED, PAYLOAD_INVALID. */
+  /**
+   * Runs before each attempt, also after a replay, because the owner's role or the payload rules may have changed since the
+   * enqueue. Throws TYPE_UNHANDLED, OWNER_NOT_ALLOWED, PAYLOAD_INVALID.
+   */
   async prepare(claim: Claim): Promise<PreparedAttempt> {
     const found = this.registry.find(claim.type);
     if (!found) throw JobErrors.TYPE_UNHANDLED(claim.type);
@@ -38,12 +41,12 @@ export class AttemptPreparer implements OnModuleInit {
     return { ...found, payload: await this.readPayload(found.job, claim) };
   }
 
-  /** Undefined: no worker of this version knows the type. */
+  /** Returns undefined when this version of the application does not know the type. */
   findJob(type: string): JobDefinition | undefined {
     return this.registry.find(type)?.job;
   }
 
-  /** The owner's rights count, also where an administrator replays the job. Jobs of the system itself have no owner. */
+  /** Checks the owner's permission, even when an administrator replays the job. Jobs of the system have no owner. */
   private async expectAllowedOwner({ requestable }: JobDefinition, ownerKey: string | null): Promise<void> {
     if (ownerKey === null) return;
     const role = await this.owners.findRole(ownerKey);

@@ -1,4 +1,4 @@
-// Runs an attempt to its end: watches the time, and writes down what became of it.
+// Runs one attempt with its timeout, and writes its outcome.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError } from '../../shared/libs/app-error.js';
@@ -20,12 +20,12 @@ import type { JobFailure } from '../job.entity.js';
 import { type JobResult, UnrecoverableError } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
 
-/** A handler that does not heed its signal is given up after it; its place stays taken until it returns. */
+/** Wait for a handler that ignores its abort signal. After it the attempt ends, but its slot stays taken until it returns. */
 const SETTLE_MS = 5_000;
-/** While the database is away, what became of an attempt is tried to be written so long: then its lease speaks for it. */
+/** While the database is unavailable, writes of an outcome are retried this long. After that, the lease expires. */
 const WRITE_MS = 60_000;
-const LONGEST_MESSAGE = 2_000;
-/** Of a type that no handler here knows: another version may be on its way. */
+const MAX_MESSAGE = 2_000;
+/** Wait before the retry of a type that has no handler here: another version may be deployed meanwhile. */
 const UNKNOWN_WAIT_MS = 10_000;
 
 interface Completion extends AttemptKey {
@@ -34,7 +34,7 @@ interface Completion extends AttemptKey {
 
 @Injectable()
 export class AttemptRunner {
-  /** What is done while a commit is under way is committed with the next. */
+  /** Batches completions: those that arrive during a commit are committed together with the next one. */
   private readonly complete = createGather<Completion, boolean>(async (done) => {
     const mine = await persist(() => this.ledger.finish(done));
     return done.map(({ id }) => mine.has(id));
@@ -53,8 +53,8 @@ export class AttemptRunner {
   ) {}
 
   /**
-   * Calls `free` when the handler has returned, and resolves when the end is written down: the next one need not wait for
-   * the commit of this one. Never rejects.
+   * Runs the attempt. Calls `free` when the handler has returned, and resolves when the outcome is written, so the next job
+   * need not wait for this commit. Never rejects.
    */
   async run(claim: Claim, aliveUntil: number, free: () => void): Promise<void> {
     const attempt = new Attempt(claim, aliveUntil, (one, effects) => this.finishWith(one, effects));
@@ -63,7 +63,7 @@ export class AttemptRunner {
     try {
       const { job, handler, payload } = await this.preparer.prepare(claim);
       const context = new RunningRequest(claim.request_id ?? claim.uuid);
-      attempt.whenAborted(() => context.cancel('asked')); // ends its statements in PostgreSQL, too
+            attempt.whenAborted(() => context.cancel('asked')); // also cancels its statements in PostgreSQL
       work = requestContext.run(context, async () => (await handler.run(payload, attempt)) ?? null);
       work.then(free, free);
       const result = await this.within(job.timeoutMs, attempt, work);
@@ -71,7 +71,7 @@ export class AttemptRunner {
       await this.succeeded(claim);
     } catch (error) {
       await this.ended(attempt, error).catch((fault: unknown) =>
-        this.logger.error({ err: fault, jobId: claim.uuid }, 'The end of an attempt could not be written'),
+                this.logger.error({ err: fault, jobId: claim.uuid }, 'Failed to write the outcome of an attempt'),
       );
     } finally {
       this.heartbeats.delete(attempt);
@@ -79,7 +79,7 @@ export class AttemptRunner {
     }
   }
 
-  /** What the handler gives, or the abort when it does not heed it for a while. */
+  /** Returns the handler's result. Rejects with AttemptAborted when the handler ignores the abort for SETTLE_MS. */
   private within(timeoutMs: number, attempt: Attempt, work: Promise<JobResult>): Promise<JobResult> {
     return new Promise((resolve, reject) => {
       let settle: NodeJS.Timeout | undefined;
@@ -95,7 +95,7 @@ export class AttemptRunner {
     });
   }
 
-  /** The fence goes first: its row lock makes a zombie wait, and then find nothing. */
+  /** Updates the fenced row first: its row lock makes an outdated attempt wait, which then finds no matching row. */
   private async finishWith<R extends JobResult>(attempt: Attempt, effects: () => Promise<R>): Promise<R> {
     const key = keyOf(attempt.claim);
     return this.transaction.run(async () => {
@@ -115,9 +115,9 @@ export class AttemptRunner {
   private async ended(attempt: Attempt, error: unknown): Promise<void> {
     const { claim, abortReason } = attempt;
     const about = { jobId: claim.uuid, type: claim.type, attempt: claim.attempt };
-    if (attempt.isFinished) return this.logger.error({ ...about, err: error }, 'A handler failed after its finish()');
+        if (attempt.isFinished) return this.logger.error({ ...about, err: error }, 'A job handler failed after finish()');
     if (error instanceof AttemptLost || abortReason === 'CANCELLED' || abortReason === 'LEASE_LOST')
-      return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt was not the running one any more');
+            return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt is not the current one any more');
     if (abortReason === 'STOPPING') {
       const queues = await persist(() => this.ledger.release([keyOf(claim)]));
       return this.driver.announce(queues);
@@ -154,7 +154,7 @@ export class AttemptRunner {
       attempt,
       at: new Date(this.clock.now()).toISOString(),
       code: error instanceof AppError ? error.code : JobErrors.HANDLER_FAILED.code,
-      message: storable(redactSecrets(text)).slice(0, LONGEST_MESSAGE),
+            message: storable(redactSecrets(text)).slice(0, MAX_MESSAGE),
       isPublic: error instanceof AppError,
     };
   }
@@ -164,12 +164,12 @@ function keyOf({ id, attempt }: Claim): AttemptKey {
   return { id, attempt };
 }
 
-/** What PostgreSQL's jsonb takes: no NUL, no halves of surrogate pairs. */
+/** Removes what PostgreSQL's jsonb rejects: NUL characters and lone surrogates. */
 function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed();
 }
 
-/** Repeats a write that is safe to repeat while the database is away. */
+/** Retries an idempotent write while the database is unavailable, for WRITE_MS at most. */
 async function persist<T>(write: () => Promise<T>): Promise<T> {
   for (const began = performance.now(); ; await delay(100 + Math.random() * 400)) {
     try {

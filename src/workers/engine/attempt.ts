@@ -1,12 +1,12 @@
-// One attempt at a job, as its handler sees it.
+// One attempt at a job; its handler receives it as JobContext.
 import type { Claim } from './job-ledger.js';
 import type { JobContext, JobResult } from '../job.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** Why an attempt's signal aborts. */
+/** Reasons for which an attempt's signal aborts. */
 export type AbortReason = 'CANCELLED' | 'TIMED_OUT' | 'LEASE_LOST' | 'STOPPING';
 
-/** The signal's reason. */
+/** Abort reason of the signal. */
 export class AttemptAborted extends Error {
   constructor(readonly reason: AbortReason) {
     super(`The attempt was aborted: ${reason}`);
@@ -14,24 +14,24 @@ export class AttemptAborted extends Error {
   }
 }
 
-/** The attempt is not its job's running one any more: somebody else has it, or nobody shall. */
+/** Thrown when the attempt is not the current one of its job any more: another worker has it, or it was cancelled. */
 export class AttemptLost extends Error {
   override name = 'AttemptLost';
 }
 
-/** Completes an attempt together with what happens in the same transaction. Throws AttemptLost. */
+/** Completes an attempt and runs `effects` in the same transaction. Throws AttemptLost. */
 export type Finish = <R extends JobResult>(attempt: Attempt, effects: () => Promise<R>) => Promise<R>;
 
 export class Attempt implements JobContext {
   percent = 0;
-  /** It is done, and committed. */
+  /** True when the job is completed and the completion is committed. */
   isFinished = false;
-  /** Made when somebody asks for it: most small jobs never do. */
+  /** Created on first use, since most small jobs never use the signal. */
   private controller: AbortController | undefined;
   private readonly onAbort: Array<() => void> = [];
   private aborted: AbortReason | null = null;
 
-  /** `aliveUntil`: end of the lease, by `performance.now()`. */
+  /** `aliveUntil`: end of the lease, as `performance.now()` time. */
   constructor(
     readonly claim: Claim,
     public aliveUntil: number,
@@ -59,12 +59,12 @@ export class Attempt implements JobContext {
     return this.controller.signal;
   }
 
-  /** Calls once, when it is aborted. */
+  /** Calls `listener` once, when the attempt is aborted. */
   whenAborted(listener: () => void): void {
     this.onAbort.push(listener);
   }
 
-  /** The first reason there was; null: none. */
+  /** The first abort reason; null when the attempt is not aborted. */
   get abortReason(): AbortReason | null {
     return this.aborted;
   }

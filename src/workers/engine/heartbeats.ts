@@ -1,4 +1,4 @@
-// Signs of life: pushes the leases of running attempts on, tells how far they are, and aborts those that are lost.
+// Extends the leases of running attempts, writes their progress and aborts attempts that are lost.
 import { Inject, Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Events } from '../../shared/events/events.js';
@@ -6,13 +6,13 @@ import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import type { Attempt } from './attempt.js';
 import { JobLedger } from './job-ledger.js';
 
-/** Progress is written at most so often. */
+/** Minimum interval between two writes of progress. */
 const PROGRESS_MS = 500;
 
 @Injectable()
 export class Heartbeats {
   private readonly running = new Set<Attempt>();
-  /** What was last written. */
+  /** The last progress written for each attempt. */
   private readonly written = new WeakMap<Attempt, number>();
   private readonly timers: NodeJS.Timeout[] = [];
 
@@ -40,12 +40,12 @@ export class Heartbeats {
     this.running.delete(attempt);
   }
 
-  /** Every attempt that runs here. */
+  /** Returns every attempt that runs in this process. */
   all(): readonly Attempt[] {
     return [...this.running];
   }
 
-  /** Of the job with this UUID, if it runs here. */
+  /** Returns the attempt of the job with this UUID, if it runs in this process. */
   find(jobId: string): Attempt | undefined {
     for (const attempt of this.running) if (attempt.id === jobId) return attempt;
     return undefined;
@@ -72,12 +72,12 @@ export class Heartbeats {
         if (lost.has(attempt.claim.id)) this.abortIfRunning(attempt);
         else await this.livesOn(attempt, at + lease, beats[index]?.progress ?? 0);
     } catch (error) {
-      this.logger.warn({ err: error }, 'No sign of life could be given for running jobs');
+            this.logger.warn({ err: error }, 'Failed to extend the leases of running jobs');
       for (const attempt of attempts) if (performance.now() > attempt.aliveUntil) attempt.abort('LEASE_LOST');
     }
   }
 
-  /** One that finished while we asked is not lost. */
+  /** Ignores attempts that finished while the heartbeat statement ran: they are not lost. */
   private abortIfRunning(attempt: Attempt): void {
     if (this.running.has(attempt) && !attempt.isFinished) attempt.abort('LEASE_LOST');
   }

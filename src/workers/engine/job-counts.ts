@@ -1,11 +1,11 @@
-// What became of the jobs of each queue, by the minute: for rates, not for the truth, which is in the rows.
+// Counts outcomes of jobs by queue and minute. For rates only: the rows of the jobs are the source of truth.
 import { Injectable } from '@nestjs/common';
 import { Transaction } from '../../shared/database/transaction.js';
 
 export type JobCount = 'succeeded' | 'retried' | 'dead';
 type Counts = Record<JobCount, number>;
 
-/** A process that is killed takes what it counted since then with it. */
+/** Interval between two writes. A killed process loses the counts since the last one. */
 const FLUSH_MS = 5_000;
 
 @Injectable()
@@ -32,7 +32,7 @@ export class JobCounts {
 
   private async flush(): Promise<void> {
     if (this.counts.size === 0) return;
-    const rows = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1)); // the same order everywhere: no deadlock
+        const rows = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1)); // the same order in all processes avoids deadlocks
     this.counts = new Map();
     const column = (what: JobCount): number[] => rows.map(([, counts]) => counts[what]);
     await this.transaction

@@ -1,4 +1,4 @@
-// The hot statements on the jobs' table: each is one atom, in a file of its own under sql/.
+// The frequent statements on the jobs table. Each is one atomic statement in its own file in sql/.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
@@ -8,7 +8,7 @@ import type { JobResult } from '../job.js';
 import { QueueDriver } from '../drivers/queue.driver.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** A job to be. `runAt` null: now, by PostgreSQL's clock. */
+/** A job to insert. `runAt` null: now, by PostgreSQL's clock. */
 export interface NewJob {
   id: string;
   uuid: string;
@@ -24,7 +24,7 @@ export interface NewJob {
   requestId: string | null;
 }
 
-/** A job that this process runs now; `attempt` is its fence. */
+/** A job that this process runs now. `attempt` is its fence. */
 export interface Claim {
   id: string;
   uuid: string;
@@ -35,17 +35,17 @@ export interface Claim {
   owner_id: string | null;
   owner_uuid: string | null;
   request_id: string | null;
-  /** The line goes on with jobs of owners who have as many running as they may: others behind them were not looked at. */
+  /** True when the claim skipped jobs of owners at their limit of running jobs: more due jobs may be behind them. */
   held_back: boolean;
 }
 
-/** An attempt, as the ledger knows it. */
+/** Identifies one attempt of a job. */
 export interface AttemptKey {
   id: string;
   attempt: number;
 }
 
-/** A job whose worker is gone. */
+/** A job whose worker died. */
 export interface Reaped extends AttemptKey {
   uuid: string;
   queue: string;
@@ -60,7 +60,7 @@ export interface DueQueue {
   suspect: boolean;
 }
 
-/** Jobs of one queue that one statement puts into its line. */
+/** Maximum number of jobs of one queue that one statement puts into the line. */
 const LINE_UP_BATCH = 500;
 
 const statement = sqlFiles(import.meta.url, 'jobs');
@@ -74,7 +74,7 @@ export class JobLedger {
     private readonly config: AppConfig,
   ) {}
 
-  /** In the running transaction, or each call for itself. Gives the ids that are new: others' unique keys are taken. */
+  /** Inserts jobs, in the running transaction if any. Returns the inserted ids: jobs with a taken unique key are skipped. */
   async enqueue(jobs: readonly NewJob[]): Promise<Set<string>> {
     const rows = await this.transaction.query<{ id: string }>(
       statement('enqueue', [
@@ -101,7 +101,7 @@ export class JobLedger {
     return this.transaction.query<Claim>(statement('claim', [queue, most, worker, lease, starving, runningQuota]));
   }
 
-  /** Puts delayed jobs and retries whose time has come into the lines of these queues. Gives how many. */
+  /** Puts due delayed jobs and retries into the lines of these queues. Returns their number. */
   async lineUp(queues: readonly string[]): Promise<number> {
     const rows = await this.transaction.query(statement('line-up', [queues, LINE_UP_BATCH]));
     return rows.length;
@@ -116,7 +116,7 @@ export class JobLedger {
     return this.transaction.read<DueQueue>(statement('due', [queues]));
   }
 
-  /** Pushes the leases on. Gives the ids of those that are not ours any more. */
+  /** Extends the leases. Returns the ids of the attempts that are not current any more. */
   async heartbeat(beats: ReadonlyArray<AttemptKey & { progress: number }>, lease: number): Promise<Set<string>> {
     const ids = column(beats, 'id');
     const attempts = column(beats, 'attempt');
@@ -127,7 +127,7 @@ export class JobLedger {
     return lost;
   }
 
-  /** Gives the ids that were still ours, and are done now. */
+  /** Completes attempts. Returns the ids of those that were still current. */
   async finish(done: ReadonlyArray<AttemptKey & { result: JobResult }>): Promise<Set<string>> {
     const results = done.map(({ result }) => (result === null ? null : JSON.stringify(result)));
     const rows = await this.transaction.query<{ id: string }>(
@@ -136,7 +136,7 @@ export class JobLedger {
     return new Set(column(rows, 'id'));
   }
 
-  /** Of a job that was finished in this very transaction. */
+  /** Sets the result of a job that was completed in the same transaction. */
   async setResult(id: string, result: JobResult): Promise<void> {
     await this.transaction.query({
       name: 'jobs-set-result',
@@ -145,7 +145,7 @@ export class JobLedger {
     });
   }
 
-  /** Gives what became of the job; null when the attempt was not ours any more. `wait` in ms. */
+  /** Returns the job's new status; null when the attempt was not current any more. `wait` in ms. */
   async fail(
     key: AttemptKey,
     wait: number,
@@ -157,7 +157,7 @@ export class JobLedger {
     return row?.status ?? null;
   }
 
-  /** Gives the queues that have work again. */
+  /** Puts unfinished attempts back. Returns their queues. */
   async release(keys: readonly AttemptKey[]): Promise<Set<string>> {
     const values = [column(keys, 'id'), column(keys, 'attempt'), this.driver.announces];
     const rows = await this.transaction.query<{ queue: string }>(statement('release', values));

@@ -1,4 +1,4 @@
-// Which provider does which job. The start fails when a job has none, or two.
+// Maps job names to their handlers. Startup fails when a job has no handler or two.
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
 import { AppConfig } from '../../shared/config/app-config.js';
@@ -30,7 +30,7 @@ export class JobRegistry implements OnModuleInit {
     for (const job of jobDefinitions().values()) this.expectOneConcurrency(job);
   }
 
-  /** Undefined: another version of the house defines it. */
+  /** Returns undefined when only another version of the application defines the type. */
   find(type: string): { job: JobDefinition; handler: JobHandler<object> } | undefined {
     const job = jobDefinitions().get(type);
     const handler = this.handlers.get(type);
@@ -58,7 +58,7 @@ export class JobRegistry implements OnModuleInit {
 
 function homeless(name: string): string {
   const className = name.replace(/(^|[.-])([a-z])/g, (_, _dot, letter: string) => letter.toUpperCase());
-  return `Job ${name} has no handler. Write one, and list it in the providers of its room:
+    return `Job ${name} has no handler. Write one, and list it in the providers of its module:
   @Handles(${className})
   export class ${className}Handler implements JobHandler<…> {
     async run(payload: …, job: JobContext): Promise<JobResult> { … }

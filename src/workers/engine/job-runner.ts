@@ -1,4 +1,4 @@
-// The engine: claims due jobs where there are places, looks for what was missed, takes back what dead workers left.
+// Claims due jobs while slots are free, scans for missed ones and takes back the jobs of dead workers.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,31 +16,31 @@ import { JobRegistry } from './job-registry.js';
 import { JobErrors } from '../jobs.errors.js';
 import { Scheduler } from './scheduler.js';
 
-/** Of the signal that reaches the process which runs a cancelled job; its body is the job's UUID. */
+/** Topic of the signal that aborts a cancelled job in the process that runs it. Its body is the job's UUID. */
 export const CANCEL_TOPIC = 'job-cancel';
 
-/** How late a retry or a delayed job may be, and news that got lost. */
+/** Interval of the scan: the maximum delay of retries, of delayed jobs and of jobs whose announcement was lost. */
 const SCAN_MS = 500;
-/** One claim in so many is for those that wait longest. */
+/** Every fifth claim takes the jobs that have waited longest. */
 const STARVING_TURN = 5;
-/** Of those that a process claimed, so many for each place may wait for their end to be written down. */
+/** Maximum number of attempts per slot whose outcome is not written yet. */
 const UNWRITTEN = 10;
 const FAILED_CLAIM_WAIT_MS = 500;
-/** Left for closing connections after the jobs, out of SHUTDOWN_GRACE. */
+/** Part of SHUTDOWN_GRACE that is left to close connections after the jobs. */
 const CLOSING_MS = 3_000;
-/** Those that are aborted at the end of the grace have so long to put things in order. */
+/** Time that jobs have to clean up when they are aborted at the end of the grace period. */
 const ABORTED_MS = 1_000;
 
-/** The places of one queue in this process. */
+/** The slots of one queue in this process. */
 interface Lane {
   readonly name: string;
   readonly concurrency: number;
-  /** Handlers that have not returned. */
+  /** Handlers that have not returned yet. */
   running: number;
-  /** Attempts whose end is not written down. */
+  /** Attempts whose outcome is not written yet. */
   unwritten: number;
   isClaiming: boolean;
-  /** The last claim got less than it asked for: what still waits may wait for a running job of its owner to end. */
+  /** True when the last claim returned fewer jobs than requested: the rest may wait for a running job of their owner. */
   isShort: boolean;
   turn: number;
 }
@@ -48,12 +48,12 @@ interface Lane {
 @Injectable()
 export class JobRunner implements Consumer, OnModuleInit {
   readonly queues: Array<{ name: string; concurrency: number }> = [];
-  /** This process, in the rows that it runs. */
+  /** Id of this process in the rows that it runs. */
   readonly worker = randomUUID();
   private readonly lanes = new Map<string, Lane>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly working = new Set<Promise<void>>();
-  /** Work begins in our own context, not in that of whoever brought the news. */
+  /** Runs work in a neutral async context, not in the context of the caller that announced the job. */
   private readonly outside = AsyncLocalStorage.snapshot();
   private isTaking = false;
   private isQuarantined = false;
@@ -99,8 +99,8 @@ export class JobRunner implements Consumer, OnModuleInit {
   }
 
   /**
-   * No new work from now on; what runs may finish until SHUTDOWN_GRACE is nearly over, then it is aborted and given back,
-   * uncounted. What even so does not return is somebody else's after its lease.
+   * Takes no new jobs. Running jobs may finish until shortly before the end of SHUTDOWN_GRACE; then they are aborted and
+   * released, and the aborted attempt does not count. Another worker takes over what still runs after its lease expires.
    */
   stop(): Promise<void> {
     return (this.stopping ??= this.end());
@@ -130,7 +130,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     waited.abort();
   }
 
-  /** One claim at a time for each queue: the places that become free meanwhile are filled by the next. */
+  /** Runs one claim at a time per queue. Slots that become free during a claim are filled by the next one. */
   private async take(lane: Lane): Promise<void> {
     if (lane.isClaiming || !this.isTaking || this.isQuarantined) return;
     const free = Math.min(lane.concurrency - lane.running, lane.concurrency * UNWRITTEN - lane.unwritten);
@@ -141,7 +141,7 @@ export class JobRunner implements Consumer, OnModuleInit {
       await this.track(this.claim(lane, leave.most).then((count) => leave.claimed(count)));
     } catch (error) {
       leave.failed();
-      this.logger.warn({ err: error, queue: lane.name }, 'No jobs could be claimed');
+            this.logger.warn({ err: error, queue: lane.name }, 'Failed to claim jobs');
       await delay(FAILED_CLAIM_WAIT_MS, undefined, { ref: false });
     } finally {
       lane.isClaiming = false;
@@ -149,10 +149,10 @@ export class JobRunner implements Consumer, OnModuleInit {
     void this.take(lane);
   }
 
-  /** Returns how many it got, or `most` where more may be due. */
+  /** Returns the number of claimed jobs, or `most` when more jobs may be due. */
   private async claim(lane: Lane, most: number): Promise<number> {
     const isStarvingTurn = ++lane.turn % STARVING_TURN === 0;
-    if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // others may be due that are not starving
+        if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // other jobs may be due as well
     const begun = await this.begin(lane, most, false);
     lane.isShort = begun < most;
     if (!lane.isShort || (await this.ledger.lineUp([lane.name])) === 0) return begun;
@@ -176,7 +176,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     };
     await this.track(this.attempts.run(claim, aliveUntil, free));
     lane.unwritten--;
-    if (lane.isShort && claim.owner_id !== null) this.driver.found(lane.name); // its owner may have one more running
+        if (lane.isShort && claim.owner_id !== null) this.driver.found(lane.name); // its owner may run one more job now
     void this.take(lane);
   }
 
@@ -188,7 +188,10 @@ export class JobRunner implements Consumer, OnModuleInit {
     if (suspects.length > 0 && performance.now() >= this.quarantineAfter) await this.quarantine(suspects);
   }
 
-  /** Runs jobs that may be what kills workers one by one, with nothing beside them. A process that is long at work lets others try. */
+  /**
+   * Runs suspects (jobs that may kill workers) one by one, with no other job in the process. When this process stays busy
+   * for a lease, it pauses its tries so that other processes can run the suspects.
+   */
   private async quarantine(queues: readonly string[]): Promise<void> {
     const { lease } = this.config.jobs;
     this.isQuarantined = true;
@@ -214,7 +217,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     const lost = JobErrors.WORKER_LOST();
     const reaped = await this.ledger.reap(lost.code, lost.message);
     if (reaped.length === 0) return;
-    this.logger.warn({ jobs: reaped.length }, 'Jobs of dead workers were taken back');
+        this.logger.warn({ jobs: reaped.length }, 'Took back the jobs of dead workers');
     const dead = reaped.filter(({ status }) => status === 'FAILED');
     this.driver.announce(new Set(reaped.map(({ queue }) => queue)));
     this.driver.bury(dead.map(({ uuid, ...job }) => ({ ...job, jobId: uuid, reason: lost.code })));
@@ -234,7 +237,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     return work;
   }
 
-  /** One after the other, a little apart from other processes, for as long as work is taken. */
+  /** Repeats `work` while jobs are taken, never in parallel. The jitter keeps processes apart. */
   private every(ms: number, work: () => Promise<void>): void {
     const again = (): void => {
       if (!this.isTaking) return;
@@ -242,7 +245,7 @@ export class JobRunner implements Consumer, OnModuleInit {
         () => {
           this.timers.splice(this.timers.indexOf(timer), 1);
           void work()
-            .catch((error: unknown) => this.logger.warn({ err: error }, 'The jobs could not be looked through'))
+                        .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to scan the jobs'))
             .finally(again);
         },
         ms * (0.8 + 0.4 * Math.random()),

@@ -1,4 +1,4 @@
-// The jobs' numbers, queue by queue.
+// Statistics of the jobs by queue.
 import { Injectable } from '@nestjs/common';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
@@ -22,7 +22,7 @@ const statement = sqlFiles(import.meta.url, 'jobs');
 export class JobStatsRepository {
   constructor(private readonly transaction: Transaction) {}
 
-  /** Of `queues`, and of whatever else there is something to tell of. */
+  /** Returns the statistics of `queues` and of every other queue that has jobs or counts. */
   list(queues: readonly string[]): Promise<QueueStats[]> {
     return this.transaction.query<QueueStats>(statement('stats', [queues]));
   }

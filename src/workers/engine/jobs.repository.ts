@@ -1,4 +1,4 @@
-// The jobs' table, for whoever asks about jobs; what runs them is in the ledger.
+// Reads and administrates the jobs table. The statements of the runner are in job-ledger.ts.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import type { Page } from '../../common/dto/page.dto.js';
@@ -16,12 +16,12 @@ import { jobDefinitions } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** Any constant: the first half of the advisory locks that this table takes for owners. */
+/** Any constant: the first key of the advisory locks that lock an owner. */
 const OWNER_LOCK = 7_265_002;
 
 const statement = sqlFiles(import.meta.url, 'jobs');
 
-/** What a list of dead letters shows: payloads may be large. */
+/** Columns of a list of dead letters: no payloads, since they may be large. */
 const LISTED = (
   [
     'id',
@@ -41,13 +41,13 @@ const LISTED = (
 @Injectable()
 export class JobsRepository extends BaseRepository<Job> {
   protected readonly entity = Job;
-  /** Keys grow with time: an index on the time of creation would cost every job three writes more. */
+  /** Sorts by id, which grows with time: an index on the creation time would cost every job three more index writes. */
   protected readonly sorts: Record<string, SortColumn<Job>> = {
     createdAt: { sql: 'row.id', type: 'bigint', value: (row) => row.id },
     finishedAt: { sql: 'row.finished_at', type: 'timestamptz', value: (row) => row.finishedAt as Date },
   };
 
-  /** The UUID of the job that holds the unique key; null when it has finished meanwhile. */
+  /** Returns the UUID of the job that holds the unique key; null when it has finished meanwhile. */
   async findUnfinished(type: string, uniqueKey: string): Promise<string | null> {
     const [row] = await this.transaction.query<{ uuid: string }>({
       name: 'jobs-find-unfinished',
@@ -57,7 +57,7 @@ export class JobsRepository extends BaseRepository<Job> {
     return row?.uuid ?? null;
   }
 
-  /** Inside a transaction: others who enqueue for this owner through here wait for its end. */
+  /** Locks the owner until the transaction ends: other requests to enqueue for this owner wait. */
   async lockOwner(owner: Owner): Promise<void> {
     await this.transaction.query({
       name: 'jobs-lock-owner',
@@ -77,7 +77,7 @@ export class JobsRepository extends BaseRepository<Job> {
     return row ?? { waiting: 0, dead: 0 };
   }
 
-  /** `owner` null: anybody's. */
+  /** `owner` null: jobs of any owner. */
   find(uuid: string, owner: Owner | null): Promise<Job | null> {
     return this.rows()
       .where({ uuid, ...(owner && { ownerId: owner.key }) })
@@ -93,7 +93,7 @@ export class JobsRepository extends BaseRepository<Job> {
     return this.page(rows, query);
   }
 
-  /** Whether there was something to cancel. `owner` null: anybody's. */
+  /** Returns true when a job was cancelled. `owner` null: jobs of any owner. */
   async cancel(uuid: string, owner: Owner | null, expected: ExpectedVersions): Promise<boolean> {
     const rows = await this.transaction.query(
       statement('cancel', [uuid, owner?.key ?? null, expected?.versions ?? null, expected?.isRequired ?? true]),
@@ -101,7 +101,7 @@ export class JobsRepository extends BaseRepository<Job> {
     return rows.length > 0;
   }
 
-  /** The status is written out: the index of the dead is a partial one. */
+  /** The status is a literal, not a parameter, so that PostgreSQL uses the partial index of dead letters. */
   listDead({ queue, type, reason, ...request }: ListDeadLettersQuery): Promise<Page<Job>> {
     const rows = this.rows().select(LISTED).where(`row.status = 'FAILED'`);
     if (queue) rows.andWhere('row.queue = :queue', { queue });
@@ -114,7 +114,10 @@ export class JobsRepository extends BaseRepository<Job> {
     return this.rows().where({ uuid, status: 'FAILED' }).getOne();
   }
 
-  /** The UUIDs of dead letters to replay, locked, the oldest first; `found` counts those of equal unique keys, too. */
+  /**
+   * Locks matching dead letters to replay, the oldest first, and returns their UUIDs. `found` also counts those that are
+   * left out because of an equal unique key.
+   */
   async claimDead(filter: ReplayDeadLettersDto): Promise<{ ids: string[]; found: number }> {
     const { queue = null, type = null, reason = null, limit } = filter;
     const rows = await this.transaction.query<{ uuid: string; found: number }>(
@@ -123,7 +126,7 @@ export class JobsRepository extends BaseRepository<Job> {
     return { ids: rows.map(({ uuid }) => uuid), found: rows[0]?.found ?? 0 };
   }
 
-  /** Gives those that were dead. Violates `jobs_unique` when a unique key is taken. */
+  /** Replays those that are dead letters, and returns them. Violates `jobs_unique` when a unique key is taken. */
   replay(uuids: readonly string[], announces: boolean): Promise<Array<{ uuid: string; queue: string }>> {
     const known = [...jobDefinitions().values()];
     const types = known.map(({ name }) => name);
@@ -131,12 +134,12 @@ export class JobsRepository extends BaseRepository<Job> {
     return this.transaction.query(statement('replay', [uuids, types, attempts, announces]));
   }
 
-  /** Throws NOT_DEAD. */
+  /** Discards a dead letter. Throws NOT_DEAD. */
   async discard(uuid: string, expected: ExpectedVersions): Promise<void> {
     await this.remove({ where: { uuid, status: 'FAILED' }, expected, missing: () => JobErrors.NOT_DEAD(uuid) });
   }
 
-  /** Deletes what is over for `days`. */
+  /** Deletes finished and discarded jobs after `days`. */
   async sweep({ after, below, most }: KeyRange, days: number): Promise<Purged> {
     const [row] = await this.transaction.query<Purged & Record<string, unknown>>(
       statement('sweep', [after, below, days, most]),
@@ -144,7 +147,7 @@ export class JobsRepository extends BaseRepository<Job> {
     return row as Purged;
   }
 
-  /** The rates look back an hour. */
+  /** Deletes counts older than a day; the rates need one hour. */
   async deleteOldCounts(): Promise<void> {
     await this.transaction.query({
       name: 'jobs-delete-counts',

@@ -1,8 +1,8 @@
-// Tells the driver of due work once the transaction that made it is committed.
+// Announces due jobs to the driver after the commit of the transaction that created them.
 import type { Outcome, Participant, Transaction } from '../../shared/database/transaction.js';
 import type { QueueDriver } from '../drivers/queue.driver.js';
 
-/** In a running transaction. What is rolled back is told to nobody. */
+/** Must run inside a transaction. Announces nothing when the transaction is rolled back. */
 export function announceAfterCommit(transaction: Transaction, driver: QueueDriver, queues: Iterable<string>): void {
   const news = transaction.participant(driver, () => new NewsAfterCommit(driver));
   if (!news) throw new Error('There is no transaction to wait for: announce at once.');
@@ -18,7 +18,7 @@ class NewsAfterCommit implements Participant {
     return Promise.resolve();
   }
 
-  /** Also when nobody knows how it ended: who looks in vain loses nothing. */
+  /** Announces also when the outcome is unknown: a claim that finds nothing does no harm. */
   finish(outcome: Outcome): void {
     if (outcome !== 'rolled back') this.driver.announce(this.queues);
   }

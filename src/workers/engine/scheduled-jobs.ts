@@ -1,4 +1,4 @@
-// Jobs that run by the clock, and when each is due next.
+// Lists the jobs that have a schedule, and computes their next run.
 import { Cron } from 'croner';
 import { type JobDefinition, jobDefinitions, type Schedule } from '../job.js';
 
@@ -13,9 +13,9 @@ export function findScheduledJob(name: string): ScheduledJob | undefined {
 }
 
 /**
- * The first time after `after`; null: never again. Where the clock is put forward, what falls into the hour that is left
- * out is due once, right after it. Where it is put back, a time that is there twice is due at the first of the two; only
- * what runs every so many minutes, or every hour, runs on through both.
+ * Returns the first run after `after`; null when there is none. When the clock is put forward, runs in the skipped hour
+ * are due once, right after it. When it is put back, a time that occurs twice is due at its first occurrence; only
+ * schedules that repeat every few minutes or every hour run in both.
  */
 export function nextRun({ cron, timeZone }: { cron: string; timeZone: string }, after: Date): Date | null {
   return new Cron(cron, { timezone: timeZone, paused: true }).nextRun(after);

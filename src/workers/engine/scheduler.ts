@@ -1,4 +1,4 @@
-// Runs jobs by the clock: of all processes one leads, and fires what is due, once, however much of it was missed.
+// Enqueues scheduled jobs: one leader among all processes enqueues each due job once, however many runs were missed.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError } from '../../shared/libs/app-error.js';
@@ -10,16 +10,17 @@ import { JobQueue } from '../job-queue.js';
 import { findScheduledJob, nextRun, type ScheduledJob, scheduledJobs } from './scheduled-jobs.js';
 import { SchedulesRepository } from './schedules.repository.js';
 
-/** A leader that died is replaced after it and one retry. */
+/** TTL of the leader lock. A dead leader is replaced after this time and one RETRY_MS. */
 const LEADER_TTL_MS = 5_000;
 const RETRY_MS = 3_000;
-/** How late a schedule may be. */
+/** Interval of the check: the maximum delay of a schedule. */
 const TICK_MS = 500;
 
 /**
- * The lock only spares double work. What keeps two leaders (one was frozen, or Redis forgot the lock) from firing the same
- * run twice is the row: it is locked, moved on and the job enqueued in one transaction, and who comes second finds it not
- * due. So without a store for locks everybody looks for what is due.
+ * The lock only avoids duplicate work. Two leaders are possible (a frozen process, or a lock that Redis lost); the row
+ * prevents that they enqueue the same run twice. One transaction locks the row, sets the next run and enqueues the job,
+ * so the second leader finds the row not due. Therefore every process checks the schedules when no lock store is
+ * available.
  */
 @Injectable()
 export class Scheduler {
@@ -63,7 +64,7 @@ export class Scheduler {
     const code = error instanceof AppError ? error.code : null;
     if (code === LockErrors.BUSY.code) return;
     if (code !== LockErrors.UNAVAILABLE.code)
-      this.logger.warn({ err: error }, 'This process leads the schedules no more');
+            this.logger.warn({ err: error }, 'Lost the leadership of the schedules');
     await this.tick();
   }
 
@@ -79,7 +80,7 @@ export class Scheduler {
     );
   }
 
-  /** Never rejects: there is a next one. */
+  /** Never rejects: the next tick tries again. */
   private async tick(): Promise<void> {
     try {
       for (const name of await this.schedules.findDue()) {
@@ -91,7 +92,7 @@ export class Scheduler {
     }
   }
 
-  /** Due next is what comes after now, not after the time that was missed: many missed runs are made up by one. */
+  /** Computes the next run from now, not from the missed time: one run replaces all missed ones. */
   private async fire(job: ScheduledJob): Promise<void> {
     await this.transaction.run(async () => {
       const now = await this.schedules.claimDue(job.name);
@@ -102,7 +103,7 @@ export class Scheduler {
   }
 
   private failed(error: unknown, schedule?: string): void {
-    this.logger.warn({ err: error, schedule }, 'What is due by the clock could not be enqueued');
+        this.logger.warn({ err: error, schedule }, 'Failed to enqueue the scheduled job');
   }
 }
 

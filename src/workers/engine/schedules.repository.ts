@@ -1,4 +1,4 @@
-// The schedules' table: when each is due, and what ran last. All times are PostgreSQL's.
+// The schedules table: the next and the last run of each schedule. All times are PostgreSQL's.
 import { Injectable } from '@nestjs/common';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
@@ -12,7 +12,7 @@ export interface ScheduleRow {
   last_job: string | null;
 }
 
-/** As a definition has it. */
+/** The times of a schedule as its definition has them. */
 export interface ScheduleTimes {
   name: string;
   cron: string;
@@ -43,7 +43,7 @@ export class SchedulesRepository {
     await this.transaction.query(statement('ensure-schedules', columns));
   }
 
-  /** Names. */
+  /** Returns the names of the due schedules. */
   async findDue(): Promise<string[]> {
     const rows = await this.transaction.read<{ name: string }>({
       name: 'schedules-due',
@@ -53,8 +53,9 @@ export class SchedulesRepository {
   }
 
   /**
-   * In a transaction, to whose end nobody else gets it; after `fired` it is not due any more. Gives the time; null when it
-   * is not due, or in other hands. Not the time of the transaction's begin, which may be before a longer wait.
+   * Locks the schedule until the transaction ends; after `fired` it is not due any more. Returns the current time, or null
+   * when it is not due or another process has locked it. Uses clock_timestamp(), since the transaction may have begun long
+   * before.
    */
   async claimDue(name: string): Promise<Date | null> {
     const [row] = await this.transaction.query<{ now: Date }>({
@@ -73,7 +74,7 @@ export class SchedulesRepository {
     });
   }
 
-  /** By hand: it is due next when it was. */
+  /** Records a manual run. The next scheduled run does not change. */
   async ran(name: string, jobId: string): Promise<void> {
     await this.transaction.query({
       name: 'schedules-ran',

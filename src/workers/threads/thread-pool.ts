@@ -1,22 +1,22 @@
-// One bounded pool of threads over Piscina, in which no task is left waiting for a thread that died.
+// One bounded pool of Piscina threads. Tasks never wait for a thread that died.
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 
 export interface ThreadOptions {
-  /** Ends the thread, whatever it is doing; the task rejects with the signal's reason. */
+  /** Ends the thread, whatever it does; the task rejects with the signal's reason. */
   signal: AbortSignal;
-  /** Objects to hand over instead of copying, such as a MessagePort that brings the thread its input. */
+  /** Objects to transfer instead of copy, such as a MessagePort that delivers the thread's input. */
   transfer?: ReadonlyArray<MessagePort | ArrayBuffer>;
 }
 
-/** An unused thread ends after it. */
+/** An idle thread ends after this time. */
 const IDLE_MS = 30_000;
 
 export class ThreadPool {
   private readonly piscina: Piscina;
   /**
-   * Tasks wait here, not in Piscina, which starts no new thread for those that wait behind one that was ended or died:
-   * they would stay until somebody brought another task.
+   * Tasks wait here and not in Piscina: when a thread ends or dies, Piscina starts no new thread for the tasks that wait
+   * behind it, until another task is added.
    */
   private readonly waiting: Array<() => void> = [];
   private readonly closed = new AbortController();
@@ -30,11 +30,11 @@ export class ThreadPool {
       maxThreads: threads,
       idleTimeout: IDLE_MS,
       resourceLimits: { maxOldGenerationSizeMb: memoryMib },
-      // The sources, not the build, in development and tests.
+      // In development and tests, threads run the TypeScript sources, not the build.
       execArgv: import.meta.url.endsWith('.ts') ? ['--import', '@swc-node/register/esm-register', '--no-warnings'] : [],
     });
-    // A thread died before it took its task. Piscina would leave the task where it is, and an event that nobody heard
-    // would end the process.
+    // Emitted when a thread dies before it takes its task. Piscina would leave the task pending, and an unhandled error
+    // event would end the process.
     this.piscina.on('error', (error) => {
       this.failed.abort(error);
       this.failed = new AbortController();
@@ -49,7 +49,7 @@ export class ThreadPool {
       const options = { filename, signal: AbortSignal.any(ends), transferList: [...transfer] as never };
       return await this.piscina.run(task, options);
     } catch (error) {
-      for (const end of ends) end.throwIfAborted(); // why it was ended, rather than that it was
+            for (const end of ends) end.throwIfAborted(); // throws the reason instead of a generic AbortError
       throw error;
     } finally {
       const next = this.waiting.shift();
@@ -58,7 +58,7 @@ export class ThreadPool {
     }
   }
 
-  /** Ends all threads; what runs or waits rejects. */
+  /** Ends all threads; running and waiting tasks reject. */
   async close(): Promise<void> {
     this.closed.abort(new Error('The process is stopping'));
     await this.piscina.destroy();

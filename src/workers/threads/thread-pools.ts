@@ -1,14 +1,14 @@
-// Threads for work that burns CPU: one bounded pool for each kind of it. What happens in a thread cannot block or end the process.
+// Threads for CPU-bound work: one bounded pool per kind. Work in a thread cannot block or end the process.
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { ThreadPool, type ThreadOptions } from './thread-pool.js';
 
-/** `render`: draws documents. `data`: reads, writes and counts tables. Each has its size in the environment. */
+/** `render`: draws documents. `data`: reads, writes and counts tables. The environment sets the size of each pool. */
 export type ThreadKind = 'render' | 'data';
 
 /**
- * The address of a thread's file beside the one that asks: `threadFile(import.meta.url, './report.thread')`. Its default
- * export takes the task. Thread files know no Nest and no database: what they need is in the task.
+ * Returns the URL of a thread's file next to the calling file: `threadFile(import.meta.url, './report.thread')`. Its
+ * default export receives the task. Thread files use no Nest and no database: the task contains all they need.
  */
 export function threadFile(askedFrom: string, path: string): string {
   return new URL(`${path}${askedFrom.endsWith('.ts') ? '.ts' : '.js'}`, askedFrom).href;
@@ -21,8 +21,8 @@ export class ThreadPools implements OnApplicationShutdown {
   constructor(private readonly config: AppConfig) {}
 
   /**
-   * Runs the default export of `file` with `task` (structured clone) in a thread of the pool, and gives its answer. Waits
-   * for a free thread. Rejects with what the thread threw (a clone: its class is lost), with the signal's reason, and
+   * Runs the default export of `file` with `task` (structured clone) in a thread of the pool, and returns its result. Waits
+   * for a free thread. Rejects with what the thread threw (a clone that has lost its class), with the signal's reason, or
    * when the thread died (out of memory, process.exit).
    */
   async run<T>(kind: ThreadKind, file: string, task: unknown, options: ThreadOptions): Promise<T> {

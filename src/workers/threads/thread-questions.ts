@@ -1,23 +1,23 @@
-// A thread that asks and a process that answers: one question at a time, so neither runs ahead of the other.
+// Questions from a thread to the process: one at a time, so neither side runs ahead of the other.
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import type { ThreadPools } from './thread-pools.js';
 
 export interface AskingThread<Q, A> {
   file: string;
-  /** Its task, beside the `port` that it asks through. */
+  /** The thread's task, without the `port` for its questions. */
   task: object;
   answer: (question: Q) => Promise<A>;
-  /** Ends the thread, whatever it is doing. */
+  /** Ends the thread, whatever it does. */
   signal: AbortSignal;
 }
 
-/** Of a thread's task. */
+/** Part of a thread's task: the port for its questions. */
 export interface Asking {
   port: MessagePort;
 }
 
-/** The thread's side. */
+/** The thread's side: returns a function that sends a question and resolves with the answer. */
 export function askThrough<Q, A>({ port }: Asking): (question: Q) => Promise<A> {
   return async (question) => {
     const answered = once(port, 'message');
@@ -28,8 +28,9 @@ export function askThrough<Q, A>({ port }: Asking): (question: Q) => Promise<A> 
 }
 
 /**
- * The process's side. Rejects with what `answer` or the thread threw, with the signal's reason, and when the thread
- * died; in all cases not before the last answer is over, so that nothing of it happens later.
+ * The process's side: runs the thread and answers its questions. Rejects with what `answer` or the thread threw, with the
+ * signal's reason, or when the thread died. Settles only after the last `answer` has ended, so nothing of it happens
+ * later.
  */
 export async function runAsking<R, Q, A>(pools: ThreadPools, thread: AskingThread<Q, A>): Promise<R> {
   const { port1, port2 } = new MessageChannel();
@@ -45,7 +46,7 @@ export async function runAsking<R, Q, A>(pools: ThreadPools, thread: AskingThrea
     const signal = AbortSignal.any([thread.signal, broken.signal]);
     return await pools.run<R>('data', thread.file, { ...thread.task, port: port2 }, { signal, transfer: [port2] });
   } finally {
-    port1.close(); // first, or a question that is still on its way would be answered
+        port1.close(); // first, otherwise a question that is on its way would still be answered
     await answering;
   }
 }

@@ -1,12 +1,12 @@
-// Everything the outside sees of dead letters: shapes in, shapes out, and the mappers.
+// DTOs of dead letters: request and response shapes, and the mappers.
 import { ApiProperty } from '@nestjs/swagger';
 import { IntField, TextField } from '../../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../../common/dto/page.dto.js';
 import type { Job } from '../../job.entity.js';
 import { redactPayload } from '../redact-payload.js';
 
-/** Of one replay by filter: one transaction, one line in the audit log. */
-const MOST_AT_ONCE = 1_000;
+/** Limit of one replay by filter, which is one transaction and one audit entry. */
+const MAX_AT_ONCE = 1_000;
 
 export class ListDeadLettersQuery extends PageQuery {
   @SortField(['-finishedAt', 'finishedAt'])
@@ -32,8 +32,8 @@ export class ReplayDeadLettersDto {
   @TextField({ max: 50, optional: true, description: 'Code of the last failure', example: 'JOB_TIMED_OUT' })
   reason?: string;
 
-  @IntField({ min: 1, max: MOST_AT_ONCE, optional: true, default: MOST_AT_ONCE, description: 'So many at most' })
-  limit = MOST_AT_ONCE;
+    @IntField({ min: 1, max: MAX_AT_ONCE, optional: true, default: MAX_AT_ONCE, description: 'So many at most' })
+    limit = MAX_AT_ONCE;
 }
 
 export class ReplayedDto {

@@ -1,4 +1,4 @@
-// Everything the outside sees of how the queues do.
+// DTOs of the queue statistics, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import type { QueueStats } from '../../engine/job-stats.repository.js';
 

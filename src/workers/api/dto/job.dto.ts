@@ -1,4 +1,4 @@
-// Everything the outside sees of a job: shapes in, the shape out, and the mapper.
+// DTOs of jobs: request and response shapes, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import {
   BooleanQuery,
@@ -136,7 +136,7 @@ export function toJobDto(job: Job): JobDto {
   };
 }
 
-/** What went wrong inside is for administrators, among the dead letters. */
+/** Hides the message of internal errors; administrators see it in the dead letters. */
 function toErrorDto({ code, message, isPublic }: JobFailure): JobErrorDto {
   return { code, message: isPublic ? message : JobErrors.HANDLER_FAILED().message };
 }

@@ -1,4 +1,4 @@
-// Everything the outside sees of the schedules.
+// DTOs of schedules, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import { PageOf } from '../../../common/dto/page.dto.js';
 import type { ScheduleRow } from '../../engine/schedules.repository.js';
@@ -33,7 +33,7 @@ export class ScheduleDto {
 
 export class SchedulePage extends PageOf(ScheduleDto) {}
 
-/** A schedule has the name of the job that it belongs to. */
+/** Maps a row. A schedule has the name of its job. */
 export function toScheduleDto(row: ScheduleRow): ScheduleDto {
   return {
     name: row.name,

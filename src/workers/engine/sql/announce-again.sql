@@ -1,6 +1,6 @@
--- Due jobs whose last telling is $3 ms old, and those of a time without a broker, which were never told of. But for those
--- that claim.sql leaves out.
--- $1 queues in which no wake-up waits, $2 how many, $3 ms, $4 ms until they are told of in any case
+-- Re-announces due jobs whose last announcement is $3 ms old, and due jobs that were never announced because they were
+-- enqueued without a broker. Skips the jobs that claim.sql skips.
+-- $1 queues without a waiting wake-up, $2 maximum number, $3 ms, $4 ms until a job is re-announced in any case
 WITH due AS (
   SELECT untold.id
   FROM unnest($1::varchar[]) AS q (queue) CROSS JOIN generate_series(1, 5) AS urgency

@@ -1,9 +1,9 @@
--- Due jobs that the broker was not told of yet, the longest waiting first. The telling is written down before it is done:
--- what gets lost on the way, or with the teller, is found by announce-again.sql. Told ones leave the range that is looked
--- through here, so a deep backlog costs nothing.
--- A row's times are rounded to milliseconds, up as well: without the one more, half of what is new would wait for the
--- next look.
--- $1 queues, $2 how many, $3 ms until they are told of in any case
+-- Marks due jobs that are not announced yet as announced, the longest waiting first. The mark is written before the
+-- publish: if the message or the process is lost, announce-again.sql finds the job. Announced jobs leave the index range
+-- that is scanned here, so a large backlog costs nothing.
+-- Times in a row are rounded to milliseconds, also up. Without the extra millisecond, half of the new jobs would wait for
+-- the next scan.
+-- $1 queues, $2 maximum number, $3 ms until a job is re-announced in any case
 WITH due AS (
   SELECT id FROM jobs
   WHERE announce_at <= now() + interval '1 ms' AND status IN ('QUEUED', 'RETRYING') AND queue = ANY ($1)

@@ -1,6 +1,6 @@
--- Locks the oldest dead letters that match, to replay them. Left out are those that somebody else has in hand, and those
--- whose unique key another job has: one that waits or runs, or an older one among these.
--- $1 queue, $2 type, $3 reason (null: any), $4 how many
+-- Locks the oldest matching dead letters, to replay them. Skips rows that another transaction has locked, and jobs whose
+-- unique key is taken by an unfinished job or by an older dead letter of this selection.
+-- $1 queue, $2 type, $3 reason (null: any), $4 maximum number
 WITH dead AS (
   SELECT id, uuid, type, unique_key, finished_at FROM jobs AS one
   WHERE status = 'FAILED' AND deleted_at IS NULL

@@ -1,5 +1,5 @@
--- Takes one due job that was running when two workers died, to run it with nothing beside it: the guilty kills its worker
--- again, the innocent is done.
+-- Claims one due job that was running during two worker crashes, to run it alone: if it is the cause, it kills its worker
+-- again; otherwise it completes.
 -- $1 queues, $2 worker, $3 lease in ms
 WITH due AS (
   SELECT id FROM jobs

@@ -1,10 +1,10 @@
--- Takes due jobs of a queue: the most urgent first, of equals by their turn. With $5 those whose turn was over 30 s ago,
--- the least urgent first, so that a queue that is never empty of urgent ones starves nobody.
--- Left out are jobs of owners who have $6 running already (two processes that claim in the same moment may pass that by
--- what each of them takes), and who ran when two workers died, see claim-suspect.sql; after ten minutes it runs in company
--- all the same.
--- $1 queue, $2 how many, $3 worker, $4 lease in ms, $5 the starving, $6 how many jobs of one owner may run at once
--- One probe of the index for each priority; rows that are not due have no turn, and are never looked at.
+-- Claims due jobs of a queue: the most urgent first, then by turn. With $5, claims jobs whose turn was over 30 s ago, the
+-- least urgent first, so that a constant load of urgent jobs starves no other job.
+-- Skips jobs of owners who have $6 running already (two processes that claim at the same time may exceed that by the jobs
+-- that each of them claims). Skips jobs that were running during two worker crashes, see claim-suspect.sql; after ten
+-- minutes they may run beside other jobs again.
+-- $1 queue, $2 maximum number, $3 worker, $4 lease in ms, $5 claim the starving jobs, $6 maximum of running jobs per owner
+-- Costs one index probe per priority. Rows that are not due have no turn and are never read.
 WITH busy AS MATERIALIZED (
   SELECT owner_id, count(*) AS jobs FROM jobs WHERE status = 'RUNNING' AND owner_id IS NOT NULL GROUP BY owner_id
 ), line AS (

@@ -1,4 +1,4 @@
--- Which of these queues have jobs in their line, and whether among them are some that must run alone.
+-- Returns for each queue whether it has due jobs (usual), and due jobs that must run alone (suspect).
 -- $1 queues
 SELECT queue,
   EXISTS (SELECT FROM jobs j WHERE j.queue = q.queue AND priority IN (1, 2, 3, 4, 5) AND status IN ('QUEUED', 'RETRYING')

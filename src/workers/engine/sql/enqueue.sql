@@ -1,10 +1,10 @@
--- New jobs, in the order given; those whose unique key is taken by an unfinished job of their type are left out.
--- now() is truncated: rounded to the column's milliseconds it might not be due for the claim that follows at once.
--- Each job that is due gets its turn: now, and no less than an hour after the last waiting one of the same owner in the
--- line, so that the owners of a line take turns: a job waits for those of another owner that are due for k hours only
--- where they are the first k of them. One that is for later gets it when its time has come, in line-up.sql.
+-- Inserts jobs in the given order. Skips jobs whose unique key is taken by an unfinished job of the same type.
+-- now() is truncated: rounded up to the column's milliseconds, a new job might not be due for the claim that follows.
+-- A due job gets its turn: now, or one hour after the last waiting turn of the same owner in this line, whichever is
+-- later. So the owners of a line take turns: a job that is due for k hours waits only for the first k jobs of another
+-- owner. A delayed job gets its turn when it becomes due, in line-up.sql.
 -- $1 ids, $2 uuids, $3 types, $4 queues, $5 payloads, $6 priorities, $7 run_at (null: now), $8 max_attempts, $9 unique_keys,
--- $10 owner_ids, $11 owner_uuids, $12 request_ids, $13 whether a broker is to be told
+-- $10 owner_ids, $11 owner_uuids, $12 request_ids, $13 true: announce to the broker
 INSERT INTO jobs (id, uuid, type, queue, payload, priority, run_at, turn, announce_at, max_attempts, unique_key, owner_id, owner_uuid, request_id)
 SELECT new.id, uuid, type, new.queue, payload, new.priority, due,
        CASE WHEN due > now() THEN NULL WHEN new.owner_id IS NULL THEN due
@@ -15,7 +15,7 @@ SELECT new.id, uuid, type, new.queue, payload, new.priority, due,
 FROM unnest($1::bigint[], $2::uuid[], $3::varchar[], $4::varchar[], $5::jsonb[], $6::smallint[], $7::timestamptz[], $8::integer[],
             $9::varchar[], $10::bigint[], $11::uuid[], $12::varchar[]) WITH ORDINALITY
   AS new (id, uuid, type, queue, payload, priority, run_at, max_attempts, unique_key, owner_id, owner_uuid, request_id, place)
-CROSS JOIN LATERAL greatest(run_at, date_trunc('milliseconds', now())) AS due -- nobody gets before the others by a time in the past
+CROSS JOIN LATERAL greatest(run_at, date_trunc('milliseconds', now())) AS due -- a time in the past gives no advantage
 LEFT JOIN LATERAL (
   SELECT max(turn) AS turn FROM jobs
   WHERE owner_id = new.owner_id AND queue = new.queue AND priority = new.priority AND status IN ('QUEUED', 'RETRYING')

@@ -1,6 +1,6 @@
--- Makes the table say what the definitions say: new schedules come with the time they are due next, changed ones get a new
--- one, others keep theirs, past ones too: those were missed. What is not defined any more goes.
--- $1 names, $2 crons, $3 time zones, $4 when each is due next
+-- Synchronizes the table with the definitions. New and changed schedules get a new next run. Unchanged ones keep theirs,
+-- even in the past: that run was missed and is still due. Schedules without a definition are deleted.
+-- $1 names, $2 crons, $3 time zones, $4 next run of each
 WITH gone AS (
   DELETE FROM schedules WHERE name <> ALL ($1::varchar[])
 )

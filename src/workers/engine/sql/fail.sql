@@ -1,5 +1,5 @@
--- An attempt failed: again after a while, or a dead letter when it was the last one or trying again is no use.
--- $1 id, $2 attempt, $3 wait in ms, $4 final, $5 the failure, $6 whether a broker is to be told
+-- Records a failed attempt: the job is retried later, or becomes a dead letter after its last attempt or with $4.
+-- $1 id, $2 attempt, $3 wait in ms, $4 true: no retry, $5 the failure, $6 true: announce to the broker
 UPDATE jobs SET
   status = (CASE WHEN $4::boolean OR attempt >= max_attempts THEN 'FAILED' ELSE 'RETRYING' END)::job_status,
   run_at = CASE WHEN $4 OR attempt >= max_attempts THEN run_at ELSE now() + $3::integer * interval '1 ms' END,

@@ -1,4 +1,4 @@
--- Completes attempts, with their results. Who is not the running attempt any more finds no row.
+-- Completes attempts and stores their results. Attempts that are not current any more match no row.
 -- $1 ids, $2 attempts, $3 results
 UPDATE jobs SET status = 'SUCCEEDED', progress = 100, result = done.result, finished_at = now(), lease_until = NULL,
   version = version + 1, updated_at = now()

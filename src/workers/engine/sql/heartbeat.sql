@@ -1,4 +1,4 @@
--- A sign of life for running attempts, with how far they are. Rows that somebody locks are in good hands, and skipped.
+-- Extends the leases of running attempts and stores their progress. Skips locked rows: another statement is updating them.
 -- $1 ids, $2 attempts, $3 progress (0-100), $4 lease in ms
 WITH mine AS (
   SELECT jobs.id, beat.progress FROM jobs

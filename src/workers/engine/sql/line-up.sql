@@ -1,6 +1,6 @@
--- Puts jobs whose time has come (delayed ones, retries, replayed ones) into the line of their queue. Each gets its turn:
--- the time it is due, and no less than an hour after the last waiting one of the same owner, as in enqueue.sql.
--- $1 queues, $2 how many of each
+-- Puts due jobs (delayed, retried and replayed ones) into the line of their queue. Each gets its turn: its due time, or
+-- one hour after the last waiting turn of the same owner, whichever is later, as in enqueue.sql.
+-- $1 queues, $2 maximum number per queue
 WITH ripe AS (
   SELECT waiting.* FROM unnest($1::varchar[]) AS q (queue)
   CROSS JOIN LATERAL (

@@ -1,7 +1,7 @@
--- Takes running jobs back whose worker gave no sign of life for a lease. A worker's death counts against a job for sure
--- only when it ran alone: else any of those beside it may have been the cause, and what has spent its attempts gets one
--- more, alone (but for jobs that are tried once only). It keeps its place in the queue, unless it is to run alone.
--- $1 code of the failure, $2 its words, $3 whether a broker is to be told
+-- Takes back running jobs whose lease has expired. A crash is certainly the job's fault only when it ran alone; otherwise
+-- any job in that worker may be the cause. So a job without attempts left gets one more attempt, alone (except jobs with
+-- a single attempt). A job keeps its place in the queue unless it must run alone.
+-- $1 code of the failure, $2 message of the failure, $3 true: announce to the broker
 WITH gone AS (
   SELECT id, attempt < max_attempts OR (NOT alone AND max_attempts > 1) AS again FROM jobs
   WHERE status = 'RUNNING' AND lease_until < now()

@@ -1,5 +1,5 @@
--- Gives attempts back that a stopping worker did not finish; they do not count.
--- $1 ids, $2 attempts, $3 whether a broker is to be told
+-- Puts back attempts that a stopping worker did not finish. They do not count.
+-- $1 ids, $2 attempts, $3 true: announce to the broker
 UPDATE jobs SET status = 'RETRYING', run_at = date_trunc('milliseconds', now()),
   announce_at = CASE WHEN $3::boolean THEN date_trunc('milliseconds', now()) END, max_attempts = max_attempts + 1,
   lease_until = NULL, version = version + 1, updated_at = now()

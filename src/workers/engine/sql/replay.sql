@@ -1,7 +1,6 @@
--- Dead letters wait again, with all their attempts before them. `attempt` counts on: it is the fence, and must not come
--- twice. Of two who replay the same one, the second waits for the first and finds it not dead any more.
--- $1 uuids, $2 types, $3 how often each of these types is tried (others: as often as they were allowed to), $4 whether a
--- broker is to be told
+-- Enqueues dead letters again, with all their attempts. `attempt` is not reset: it is the fence and must not repeat. When
+-- two requests replay the same dead letter, the second waits for the first and matches no row.
+-- $1 uuids, $2 types, $3 attempts of each type (types not listed keep their max_attempts), $4 true: announce to the broker
 UPDATE jobs SET
   status = 'QUEUED', run_at = date_trunc('milliseconds', now()), turn = NULL, announce_at = CASE WHEN $4::boolean THEN date_trunc('milliseconds', now()) END,
   max_attempts = attempt + coalesce((

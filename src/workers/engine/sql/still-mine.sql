@@ -1,4 +1,4 @@
--- Which of these attempts are still the running ones of their jobs.
+-- Returns those of these attempts that are still the current ones of their jobs.
 -- $1 ids, $2 attempts
 SELECT jobs.id FROM jobs
 JOIN unnest($1::bigint[], $2::integer[]) AS mine (id, attempt) ON jobs.id = mine.id

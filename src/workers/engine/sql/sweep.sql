@@ -1,7 +1,7 @@
--- Deletes finished and discarded jobs of a stretch of the primary key: keys grow with time, so the old ones are at its
--- beginning, and no row is looked at twice. Creation only bounds the stretch; what decides is when a job came to its end.
--- Dead letters stay, however old, until somebody replays or discards them.
--- $1 beyond this key, $2 below this key, $3 days, $4 how many rows to look at
+-- Deletes finished and discarded jobs in a range of the primary key. Keys grow with time, so old jobs are at the beginning
+-- of the range, and no row is read twice. The range bounds the creation time; the time of the end decides the deletion.
+-- Dead letters stay, however old, until an administrator replays or discards them.
+-- $1 above this key, $2 below this key, $3 days, $4 maximum number of rows to read
 WITH stretch AS (
   SELECT id FROM jobs WHERE id > $1 AND id < $2 ORDER BY id LIMIT $4
 ), gone AS (
