@@ -1,4 +1,4 @@
-// Routes whose body or answer is the bytes of a file: what Endpoint does not say of them. They stand above it.
+// Route decorators for bodies and answers that are the bytes of a file. They go above Endpoint, which does not cover them.
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { RATE_LIMIT, REQUEST_ID, textHeader } from '../common/decorators/openapi-responses.js';

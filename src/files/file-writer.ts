@@ -1,4 +1,4 @@
-// Files come into being: first the bytes, then the row. So a row never stands without its bytes, whatever fails in between.
+// Creates files: first the bytes, then the row. So a row never exists without its bytes, whatever fails in between.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../shared/config/app-config.js';
@@ -17,7 +17,7 @@ import { UsagesRepository } from '../storage/usages.repository.js';
 import type { Owner } from '../common/access/permissions.js';
 import { QuotaErrors } from '../storage/storage.errors.js';
 
-/** Bytes in the storage that have no row yet: `add` gives them one, else `discard` must remove them. */
+/** Bytes in the storage without a row yet. `add` creates the row; otherwise `discard` must remove the bytes. */
 export interface StoredBlob {
   readonly storageKey: string;
   readonly keyId: string | null;
@@ -31,16 +31,16 @@ export interface StoredBlob {
 }
 
 export interface StoreOptions {
-  /** As given: whatever it is, it is made harmless. */
+  /** The name as given by the client. It is cleaned. */
   name: string | undefined;
   mimeType: string;
   /** Default: `default`. */
   bucket?: string | undefined;
-  /** At least so many will come: reserved before the first one is read. Default: 0. */
+  /** Number of bytes that will come at least. They are reserved before the first byte is read. Default: 0. */
   expectedBytes?: number;
-  /** Its place, where that was reserved before. Default: a new one. */
+  /** A lease on space that was reserved before. Default: a new lease. */
   lease?: WriteLease;
-  /** Default: FILE_MAX_SIZE. What the bucket and the quota allow is the limit in any case. */
+  /** Default: FILE_MAX_SIZE. The limits of the bucket and the quota apply in any case. */
   maxBytes?: number;
   signal?: AbortSignal | undefined;
 }
@@ -59,14 +59,15 @@ export class FileWriter {
     private readonly config: AppConfig,
   ) {}
 
-  /** How many bytes a file may have. */
+  /** Maximum size of a file, bytes. */
   get maxBytes(): number {
     return this.config.files.maxBytes;
   }
 
   /**
-   * Before any transaction, which would stand open as long as the bytes take. Leaves nothing when it throws: NOT_FOUND (of
-   * the bucket), QUOTA_EXCEEDED, TOO_LARGE, TYPE_NOT_ALLOWED, STORAGE_FULL, WRITE_LOST.
+   * Writes the bytes to the storage. Call it before any transaction, which would otherwise stay open as long as the write
+   * takes. Leaves nothing when it throws: NOT_FOUND (of the bucket), QUOTA_EXCEEDED, TOO_LARGE, TYPE_NOT_ALLOWED,
+   * STORAGE_FULL, WRITE_LOST.
    */
   async store(owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
     try {
@@ -79,7 +80,7 @@ export class FileWriter {
     }
   }
 
-  /** The row, in the caller's transaction: the file appears with what else that one does, or not at all. Throws QUOTA_EXCEEDED, WRITE_LOST. */
+  /** Adds the row in the caller's transaction, so the file appears with its other changes. Throws QUOTA_EXCEEDED, WRITE_LOST. */
   async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
     const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
@@ -87,17 +88,17 @@ export class FileWriter {
     const known = { name, mimeType, charset, declaredType, size, sha256 };
     const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
     await this.thumbnails.ensure(file);
-    // Last: until the commit all other uploads of this owner wait.
+    // Last, because it locks the owner's usage: all other uploads of this owner wait until the commit.
     await this.usages.charge(owner, bucket, size - reservedBytes, 0);
     return file;
   }
 
-  /** `add` alone, in a transaction of its own. */
+  /** Calls `add` in a transaction of its own. */
   keep(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     return this.keepWith(owner, blob, (add) => this.transaction.run(add));
   }
 
-  /** `work` adds the row in a transaction of its making; the bytes go unless that was committed, or may have been. */
+  /** `work` calls `add` in its own transaction. Removes the bytes unless that was committed, or may have been. */
   async keepWith<T>(owner: Owner, blob: StoredBlob, work: (add: () => Promise<FileEntity>) => Promise<T>): Promise<T> {
     let outcome: Outcome = 'rolled back';
     const add = (): Promise<FileEntity> => {
@@ -112,7 +113,7 @@ export class FileWriter {
     }
   }
 
-  /** Of a blob that got no row. */
+  /** Removes a blob without a row. */
   discard(blob: StoredBlob): Promise<void> {
     return this.leases.abandon(blob.storageKey);
   }
@@ -144,13 +145,13 @@ export class FileWriter {
     }
   }
 
-  /** Bytes that are not there any more are not what new ones may be thrown away for. */
+  /** Checks that existing bytes with the same content are complete, before the new ones may be dropped in favour of them. */
   private async distrustLost(owner: Owner, sha256: string): Promise<void> {
     const same = await this.blobs.findSame(owner, sha256);
     if (same && !same.isDamaged && !(await this.bytes.isWhole(same))) await this.blobs.noteVerified(same, false);
   }
 
-  /** Nobody renews the lease of bytes that have found their place; spare ones go. */
+  /** Stops to renew the lease of bytes that have a row now. Removes spare bytes. */
   private settled(outcome: Outcome, storageKey: string, isSpare: boolean): void {
     if (outcome === 'rolled back') return;
     this.leases.forget(storageKey);

@@ -1,4 +1,4 @@
-// Files over REST: bytes in, bytes out, and what is known of them.
+// REST endpoints of files: upload, download, metadata, rename, delete and restore.
 import { Controller, Delete, Get, Patch, Post, Put, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';

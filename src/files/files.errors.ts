@@ -1,4 +1,4 @@
-// What the files' room refuses.
+// Error definitions of files.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const FileErrors = defineErrors('FILE', {

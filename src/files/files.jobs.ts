@@ -1,4 +1,4 @@
-// The files' jobs in words; who does them stands in the folders of what they are about.
+// Job definitions of files. The handlers are in the folders of their features.
 import { IsUUID } from 'class-validator';
 import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
@@ -9,7 +9,7 @@ export class FilePayload {
   fileId!: string;
 }
 
-/** The reference of a deleted file to its bytes ends, and with the last reference the bytes. */
+/** Releases the bytes of a deleted file; removes them when no other file refers to them. */
 export const PurgeFile = defineJob({
   name: 'files.purge',
   queue: 'files',
@@ -20,7 +20,7 @@ export const PurgeFile = defineJob({
   concurrency: 4,
 });
 
-/** Small pictures of an image of the owner's; what is no image, or too large a one, is refused. */
+/** Makes thumbnails of an image of the owner. Refuses files that are not images, and images that are too large. */
 export const MakeThumbnails = defineJob({
   name: 'file.thumbnail',
   queue: 'thumbnails',
@@ -30,10 +30,10 @@ export const MakeThumbnails = defineJob({
   timeoutMs: 60_000,
   concurrency: 2,
   requestable: 'anyone',
-  uniqueKey: ({ fileId }, owner) => `${owner?.id}/${fileId}`, // by whom: else a stranger's job could stand in the way
+    uniqueKey: ({ fileId }, owner) => `${owner?.id}/${fileId}`, // with the owner: otherwise another user could block the key
 });
 
-/** Resumable uploads whose time is over are removed. */
+/** Removes expired resumable uploads. */
 export const SweepUploads = defineJob<NoPayload>({
   name: 'uploads.sweep',
   queue: 'files',

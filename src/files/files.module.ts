@@ -1,4 +1,4 @@
-// Files: upload, download, share, thumbnails, and the upkeep of their storage.
+// Module of files: upload, download, links, thumbnails, and upkeep of the storage.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { ContentService } from './content/content.service.js';

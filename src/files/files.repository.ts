@@ -1,4 +1,4 @@
-// The files' table. Who may see a row is decided in the statement, not after it.
+// The files table. The statements themselves check who may access a row.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
@@ -25,7 +25,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return file as FileEntity;
   }
 
-  /** Throws NOT_FOUND. */
+  /** Returns a file of the owner. Throws NOT_FOUND. */
   async getOwned(owner: Owner, uuid: string): Promise<FileEntity> {
     const [row] = await this.transaction.read({
       name: 'file-get-owned',
@@ -36,7 +36,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return this.toEntity(row);
   }
 
-  /** Who may download it: its owner, and everybody when its bucket is public. Throws NOT_FOUND. */
+  /** Returns a file that the reader may download: an own one, or any file in a public bucket. Throws NOT_FOUND. */
   async getReadable(reader: Owner | undefined, uuid: string): Promise<FileEntity & { isPublic: boolean }> {
     const [row] = await this.transaction.read<{ is_public: boolean }>({
       name: 'file-get-readable',
@@ -51,7 +51,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return Object.assign(this.toEntity(row), { isPublic: row.is_public });
   }
 
-  /** Whoever's it is; null when there is none, or it is deleted. */
+  /** Finds a file of any owner; null when there is none or it is deleted. */
   async find(uuid: string): Promise<FileEntity | null> {
     return this.rows().withDeleted().where('row.uuid = :uuid AND row.deleted_at IS NULL', { uuid }).getOne();
   }
@@ -60,12 +60,12 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return this.list('row.owner_id = :owner AND row.deleted_at IS NULL', { owner: owner.key }, request);
   }
 
-  /** Everybody's. */
+  /** Lists the deleted files of all owners. */
   listDeleted(request: FilesRequest): Promise<Page<FileEntity>> {
     return this.list('row.deleted_at IS NOT NULL', {}, request);
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE. */
+  /** Changes a file of the owner. Throws NOT_FOUND, VERSION_STALE. */
   updateOwned(
     owner: Owner,
     uuid: string,
@@ -79,7 +79,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     });
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE. */
+  /** Deletes a file of the owner softly. Throws NOT_FOUND, VERSION_STALE. */
   deleteOwned(owner: Owner, uuid: string, expected: ExpectedVersions): Promise<FileEntity> {
     return this.remove({
       where: { uuid, ownerId: owner.key },
@@ -88,12 +88,12 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     });
   }
 
-  /** Anyone's. Throws NOT_FOUND unless deleted. */
+  /** Restores a deleted file of any owner. Throws NOT_FOUND unless the file is deleted. */
   undelete(uuid: string): Promise<FileEntity> {
     return this.restore({ where: { uuid }, missing: () => FileErrors.NOT_FOUND(uuid) });
   }
 
-  /** Of a file that was deleted so many days ago: it lets its blob go. Gives that one's id; null when there is nothing to do. */
+  /** Removes the blob reference of a file deleted `days` ago. Returns the blob's id; null when there is nothing to do. */
   async detach(uuid: string, days: number): Promise<string | null> {
     const [row] = await this.transaction.query<{ blob_id: string }>({
       name: 'file-detach',

@@ -1,4 +1,4 @@
-// Files as their owners see them: known, read, renamed, deleted and brought back.
+// Operations on files: list, open, rename, delete, restore and purge.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
@@ -39,7 +39,7 @@ export class FilesService {
     private readonly clock: Clock,
   ) {}
 
-  /** The caller's own; with `deleted` everyone's deleted ones. Throws FORBIDDEN. */
+  /** Lists the caller's files; with `deleted`, the deleted files of all users. Throws FORBIDDEN. */
   list(actor: Actor, query: ListFilesQuery): Promise<Page<FileEntity>> {
     if (!query.deleted) return this.files.listOwned(actor, query);
     if (!can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
@@ -50,13 +50,13 @@ export class FilesService {
     return toUsageDto(await this.usages.of(owner), this.config.files.quota);
   }
 
-  /** Whoever opens it reads the stream to its end or destroys it. Throws NOT_FOUND, also for someone else's, and DAMAGED. */
+  /** Opens the bytes of an own file. The caller reads the stream to its end or destroys it. Throws NOT_FOUND, DAMAGED. */
   async open(owner: Owner, uuid: string): Promise<{ file: FileEntity; stream: Readable }> {
     const file = await this.files.getOwned(owner, uuid);
     return { file, stream: await this.bytes.open(await this.blobOf(file)) };
   }
 
-  /** To be answered to its owner, and to everybody when its bucket is public. Throws NOT_FOUND, DAMAGED. */
+  /** Returns the content of a file of the reader, or of any file in a public bucket. Throws NOT_FOUND, DAMAGED. */
   async content(reader: Owner | undefined, uuid: string): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
     const { name, mimeType, charset, sha256, isPublic } = file;
@@ -64,13 +64,13 @@ export class FilesService {
     return { id: uuid, name, mimeType, charset, sha256, isPublic, blob: await this.blobOf(file), whenLost };
   }
 
-  /** Throws VALIDATION_FAILED, NOT_FOUND, VERSION_STALE. */
+  /** Renames a file. Throws VALIDATION_FAILED, NOT_FOUND, VERSION_STALE. */
   async rename(owner: Owner, uuid: string, name: string, expected: ExpectedVersions): Promise<FileEntity> {
     expectFileName('name', name);
     return this.files.updateOwned(owner, uuid, { name: cleanFileName(name) }, expected);
   }
 
-  /** Its place is free at once; its bytes go by a job. Throws NOT_FOUND, VERSION_STALE. */
+  /** Deletes a file. Its quota is free at once; a job removes the bytes later. Throws NOT_FOUND, VERSION_STALE. */
   async delete(owner: Owner, uuid: string, expected: ExpectedVersions): Promise<void> {
     await this.transaction.run(async () => {
       const { bucket, size } = await this.files.deleteOwned(owner, uuid, expected);
@@ -81,7 +81,7 @@ export class FilesService {
     });
   }
 
-  /** Anyone's deleted file. Throws NOT_FOUND, PURGED, QUOTA_EXCEEDED. */
+  /** Restores a deleted file of any owner. Throws NOT_FOUND, PURGED, QUOTA_EXCEEDED. */
   async restore(uuid: string): Promise<FileEntity> {
     return this.transaction.run(async () => {
       const file = await this.files.undelete(uuid);
@@ -92,7 +92,7 @@ export class FilesService {
     });
   }
 
-  /** Of a deleted file whose days are over: its reference to its bytes ends, and with the last one the bytes. Idempotent. */
+  /** Releases the bytes of a deleted file after its retention; removes them when no other file refers to them. Idempotent. */
   async purge(uuid: string): Promise<{ bytesRemoved: boolean }> {
     const keys = await this.transaction.run(async () => {
       const blobId = await this.files.detach(uuid, this.config.files.retentionDays);

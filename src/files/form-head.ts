@@ -1,29 +1,30 @@
-// The heads of a form's parts, seen on their way to the parser: it takes half a name where the other half cannot be read.
+// Reads the headers of a form's parts before the parser does, since the parser truncates names that it cannot fully read.
 import type { Readable } from 'node:stream';
 
-/** Bytes before the content of the last part that is asked for: far more than clients send. */
+/** Maximum number of bytes before the content of the last requested part; far more than clients send. */
 const MAX_BYTES = 65_536;
 const FORM = /^multipart\/form-data/iy;
 const PARAMETER = /\s*;\s*([^\s;="]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))/y;
 const END = /[\s;]*$/y;
-/** RFC 6266, 4.1, on as many lines as one likes; quotes do not go on from one to the next. */
+/** RFC 6266, 4.1. May span several lines; quoted strings may not. */
 const DISPOSITION =
   /^content-disposition:\s*[^\s;"]+(?:\s*;\s*[^\s;="]+\s*=\s*(?:"(?:[^"\\\r\n]|\\[^\r\n])*"|[^\s";]+))*[\s;]*$/i;
 
 export interface FormHeads {
   /**
-   * Once, when the parser has reached the part at `index`: its head, if its Content-Disposition (RFC 7578, 4.2) and those of
-   * all parts before it are well-formed, so that everybody reads the same names. Null too where that cannot be told.
+   * Returns the header of the part at `index`. Call it once, when the parser has reached that part. Returns null unless the
+   * Content-Disposition (RFC 7578, 4.2) of this part and of all parts before it is well-formed, so that every parser reads
+   * the same names. Returns null, too, when that cannot be determined.
    */
   of(index: number): PartHead | null;
 }
 
 export interface PartHead {
-  /** Its name is given in the form of RFC 8187 (`filename*`), where nothing is escaped as browsers do it. */
+  /** True when the name has the form of RFC 8187 (`filename*`), which contains no escapes of browsers. */
   hasEncodedName: boolean;
 }
 
-/** To be called before anybody reads the body. */
+/** Must be called before the body is read. */
 export function watchFormHeads(body: Readable, contentType: string): FormHeads {
   const seen: Buffer[] = [];
   let length = 0;
@@ -45,7 +46,7 @@ export function watchFormHeads(body: Readable, contentType: string): FormHeads {
   return { of };
 }
 
-/** Undefined: there is none, or more than one, or what it is depends on who reads it. */
+/** Returns undefined when there is no boundary, more than one, or an ambiguous one. */
 function boundaryOf(contentType: string): string | undefined {
   const form = matchAt(FORM, contentType, 0);
   if (!form) return undefined;
@@ -66,8 +67,8 @@ function matchAt(pattern: RegExp, text: string, at: number): RegExpExecArray | n
 }
 
 /**
- * Of the first `count` parts, as far as they are there: what follows a line that begins with the delimiter, where nothing
- * else stands in it. A content that begins with a delimiter is not read: parsers differ in what they take it for.
+ * Returns the headers of the first `count` parts, as far as they have arrived. A header follows a line that contains only
+ * the delimiter. Stops at a content that begins with a delimiter, because parsers interpret that differently.
  */
 function headsIn(text: string, boundary: string, count: number): string[] {
   const delimiter = `\r\n--${boundary}`;
@@ -85,7 +86,7 @@ function headsIn(text: string, boundary: string, count: number): string[] {
   return heads;
 }
 
-/** Of its one Content-Disposition, none of them twice; null otherwise. A line that begins with a space goes on with the one before. */
+/** Returns the parameter names of the single Content-Disposition; null when there is not exactly one, or a name repeats. */
 function parameterNames(head: string): string[] | null {
   const [disposition, ...more] = head.split(/\r\n(?![ \t])/).filter((field) => /^content-disposition:/i.test(field));
   if (disposition === undefined || more.length > 0 || !DISPOSITION.test(disposition)) return null;

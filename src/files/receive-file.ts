@@ -1,5 +1,5 @@
-// The one file of a multipart form (RFC 7578), stored as it comes: never more of it in memory than a few pieces. Text beside
-// it, which upload widgets send unasked, is read and thrown away.
+// Stores the single file of a multipart form (RFC 7578) while it arrives, with only a few chunks in memory. Reads and drops
+// text fields beside it, which upload widgets send without being asked.
 import { Readable } from 'node:stream';
 import type { Multipart, MultipartFile } from '@fastify/multipart';
 import type { FastifyRequest } from 'fastify';
@@ -18,10 +18,10 @@ export const FILE_FIELD = 'file';
 
 const MAX_TEXT_FIELDS = 10;
 const MAX_TEXT_BYTES = 4_096;
-/** Of a field, characters. */
+/** Maximum length of a field name, characters. */
 const MAX_NAME = 100;
 
-/** What a form may hold besides the bytes; theirs is FILE_MAX_SIZE. */
+/** Limits of the form apart from the bytes of the file, whose limit is FILE_MAX_SIZE. */
 const FORM_LIMITS = {
   files: 1,
   fields: MAX_TEXT_FIELDS,
@@ -31,10 +31,13 @@ const FORM_LIMITS = {
   headerPairs: 10,
 };
 
-/** Of a form around its file: boundaries, headers, text fields. */
+/** Maximum size of the form around its file: boundaries, headers, text fields. */
 const MAX_FRAMING_BYTES = 64 * 1024;
 
-/** Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what `store` throws; leaves nothing then. */
+/**
+ * Returns the stored blob. Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what
+ * `store` throws; then nothing is left in the storage.
+ */
 export async function receiveFile(
   request: FastifyRequest,
   owner: Owner,
@@ -42,21 +45,21 @@ export async function receiveFile(
   writer: FileWriter,
 ): Promise<StoredBlob> {
   if (!request.isMultipart()) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE(FORM);
-  if (request.raw.destroyed) throw brokenOff(); // while the guard was at work: nobody would tell the parser
+    if (request.raw.destroyed) throw brokenOff(); // closed while the guard ran: the parser would never notice
   const { maxBytes } = writer;
   const length = Number(request.headers['content-length'] ?? 0);
   if (length > maxBytes + MAX_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
   const heads = watchFormHeads(request.raw, request.headers['content-type'] ?? '');
-  const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // one more: whoever counts them throws
+    const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // `store` throws first
   try {
     const expectedBytes = Math.max(0, length - MAX_FRAMING_BYTES);
     return await storeOnly(parts, heads, owner, { bucket, expectedBytes }, writer);
   } finally {
-    request.raw.unpipe().resume(); // the rest is thrown away: who is still sending would not hear the answer
+        request.raw.unpipe().resume(); // drains the rest: a client that is still sending does not read the answer
   }
 }
 
-/** Stores the file; a second one, too much text, or a broken end, undoes it. */
+/** Stores the file. Discards it again for a second file, too much text or an incomplete form. */
 async function storeOnly(
   parts: AsyncIterator<Multipart>,
   heads: FormHeads,
@@ -97,12 +100,12 @@ async function fileOf(
   return { part, head };
 }
 
-/** The next part that is no text beside the file; undefined at the end. Throws VALIDATION_FAILED for text that is too long. */
+/** Returns the next part that is not a text field; undefined at the end. Throws VALIDATION_FAILED for text that is too long. */
 async function skipText(parts: AsyncIterator<Multipart>): Promise<{ part: Multipart | undefined; skipped: number }> {
   for (let skipped = 0; ; skipped++) {
     const part = await nextOf(parts);
     if (part?.type !== 'field' || part.fieldname === FILE_FIELD) return { part, skipped };
-    const name = part.fieldname as string | undefined; // the parser reads a part without one too
+        const name = part.fieldname as string | undefined; // the parser also accepts a part without a name
     if (name === undefined || name.length > MAX_NAME || part.valueTruncated) throw notOneFile();
   }
 }
@@ -116,7 +119,7 @@ async function nextOf(parts: AsyncIterator<Multipart>): Promise<Multipart | unde
   }
 }
 
-/** What goes wrong with the source is the client's; what goes wrong with the storage stays ours. */
+/** Converts errors of the source to client errors, so that errors of the storage stay server errors. */
 async function* told(source: Readable): AsyncGenerator<Buffer> {
   try {
     yield* source as AsyncIterable<Buffer>;

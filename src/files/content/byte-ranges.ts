@@ -1,18 +1,18 @@
-// The Range field of a request (RFC 9110, 14.2): which parts of how many bytes are asked for. Pure.
+// Parses the Range header of a request (RFC 9110, 14.2). Pure.
 import type { ByteRange } from '../../storage/file-storage.js';
 
-/** More are a sign of an attack rather than of a reader (RFC 9110, 14.2): the whole is answered. */
-const MOST_RANGES = 16;
-const LONGEST_FIELD = 1_000;
+/** More ranges indicate an attack rather than a reader (RFC 9110, 14.2): then the whole file is answered. */
+const MAX_RANGES = 16;
+const MAX_FIELD = 1_000;
 const SPEC = /^(\d*)-(\d*)$/;
 
 /**
- * Null: the field is to be ignored (another unit, malformed, too many parts). An empty list: nothing of it can be
- * satisfied. Parts that overlap or touch become one; else they stay in the order asked for.
+ * Returns the requested ranges. Null: the header is ignored (another unit, malformed, too many ranges). An empty list: no
+ * range can be satisfied. Ranges that overlap or touch are merged and sorted; otherwise the requested order is kept.
  */
 export function parseRanges(field: string, size: number): ByteRange[] | null {
-  const [, specs] = /^\s*bytes\s*=(.*)$/i.exec(field.slice(0, LONGEST_FIELD + 1)) ?? [];
-  if (specs === undefined || field.length > LONGEST_FIELD) return null;
+    const [, specs] = /^\s*bytes\s*=(.*)$/i.exec(field.slice(0, MAX_FIELD + 1)) ?? [];
+    if (specs === undefined || field.length > MAX_FIELD) return null;
   const ranges: ByteRange[] = [];
   for (const item of specs.split(',').map((text) => text.trim())) {
     if (item === '') continue;
@@ -22,10 +22,10 @@ export function parseRanges(field: string, size: number): ByteRange[] | null {
   }
   if (ranges.length === 0) return /\d/.test(specs) ? [] : null;
   const merged = mergeOverlapping(ranges);
-  return merged.length > MOST_RANGES ? null : merged;
+    return merged.length > MAX_RANGES ? null : merged;
 }
 
-/** Null when malformed; one that ends before it starts when it cannot be satisfied. */
+/** Returns null for a malformed range; a range that ends before it starts when it cannot be satisfied. */
 function toRange(item: string, size: number): ByteRange | null {
   const [, first = '', last = ''] = SPEC.exec(item) ?? [];
   if (first === '' && last === '') return null;

@@ -1,20 +1,20 @@
-// How the bytes of a file are answered: as an attachment, never as a page of ours.
+// Response headers for the bytes of a file: always an attachment, never a page of this site.
 import { normalize } from '../../shared/libs/text.js';
 
-/** What a browser may be told of the bytes, since nothing in it can run; all else is application/octet-stream. */
+/** Types that a browser may see, because they cannot execute anything. All others become application/octet-stream. */
 const INERT_TYPES = new Set([
   ...['application/pdf', 'application/json', 'text/csv', 'text/plain'],
   ...['image/avif', 'image/gif', 'image/jpeg', 'image/png', 'image/webp'],
 ]);
 
-/** What is answered with the bytes, besides how many and which. */
+/** Data for the headers, apart from length and range. */
 export interface ContentInfo {
   name: string;
   mimeType: string;
-  /** Of a text; null where it is not known. */
+  /** Encoding of text; null when unknown. */
   charset: string | null;
   sha256: string;
-  /** Anybody may have it: caches may keep it, and ask each time whether it is still so. */
+  /** Every user may download it: caches may store it and must revalidate it each time. */
   isPublic: boolean;
 }
 
@@ -23,7 +23,7 @@ export function contentTypeOf({ mimeType, charset }: Pick<ContentInfo, 'mimeType
   return mimeType.startsWith('text/') && charset !== null ? `${mimeType}; charset=${charset}` : mimeType;
 }
 
-/** `X-Content-Type-Options: nosniff` is on every answer. */
+/** Returns the headers. Every answer has `X-Content-Type-Options: nosniff` already. */
 export function contentHeaders({ name, sha256, isPublic, ...type }: ContentInfo): Record<string, string> {
   return {
     'content-type': contentTypeOf(type),
@@ -35,7 +35,7 @@ export function contentHeaders({ name, sha256, isPublic, ...type }: ContentInfo)
   };
 }
 
-/** RFC 6266: the name in ASCII for old clients, no path for them either, and the whole of it as RFC 8187 has it. */
+/** RFC 6266: an ASCII name without path characters for old clients, and the full name as in RFC 8187. */
 export function attachment(name: string): string {
   const ascii = normalize(name, 'NFKD')
     .replace(/\p{M}/gu, '')

@@ -1,4 +1,4 @@
-// Bytes over HTTP: the whole, a part or several, or that nothing has changed; streamed as fast as the client reads.
+// Answers downloads: the whole file, one range or several, or 304; streams as fast as the client reads.
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
@@ -16,18 +16,18 @@ import { ThumbnailsRepository } from '../thumbnails/thumbnails.repository.js';
 import { contentHeaders, type ContentInfo, contentTypeOf } from './content-headers.js';
 import { multipartRanges } from './multipart-ranges.js';
 
-/** What is answered, and as what. */
+/** The content to answer, with its headers. */
 export interface Content extends ContentInfo {
   /** Public UUID of the file. */
   id: string;
   blob: BlobAddress;
-  /** What is answered when its bytes cannot be read. `isNeeded`: they should be there. */
+  /** Returns the error to answer when the bytes cannot be read. `isNeeded`: the bytes should exist. */
   whenLost: (isNeeded: boolean) => AppError;
 }
 
-/** Of a URL that S3 has signed. */
+/** Lifetime of a URL that S3 has signed. */
 const REDIRECT_SECONDS = 60;
-/** The body of an answer to HEAD: of no body at all Fastify tells the length, 0. */
+/** Empty body of an answer to HEAD. Without any body, Fastify would set the length to 0. */
 const NOTHING = (): Readable => Readable.from([]);
 
 @Injectable()
@@ -79,17 +79,17 @@ export class ContentService {
     this.send(reply.code(206), { ...described, 'content-range': contentRange }, stream, range.end - range.start + 1);
   }
 
-  /** Who hangs up closes the stream; a stream that fails cuts the connection, since its length was promised. */
+  /** Closes the stream when the client disconnects. A stream error cuts the connection, because the length was promised. */
   private send(reply: FastifyReply, headers: Record<string, string>, stream: Readable, length: number): void {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.name === 'AbortError') return;
-      this.logger.error({ err: error }, 'A file could not be read to its end');
+            this.logger.error({ err: error }, 'Failed to read a file to its end');
     });
-    if (reply.sent) return void stream.destroy(); // too late: the deadline has answered
+        if (reply.sent) return void stream.destroy(); // too late: the request's deadline has answered
     void reply.headers(headers).header('content-length', length).send(stream);
   }
 
-  /** With its first bytes: what fails before them can still be answered. */
+  /** Waits for the first bytes, because an error before them can still be answered. */
   private async open({ id, blob, whenLost }: Content, range?: ByteRange): Promise<Readable> {
     try {
       const stream = await this.bytes.open(blob, range);
@@ -105,11 +105,11 @@ export class ContentService {
     }
   }
 
-  /** So that the same content, uploaded again, mends it; a thumbnail is made again. */
+  /** Marks bytes as damaged, so that an upload of the same content repairs them; drops a thumbnail, so it is made again. */
   private async noteDamage({ storageKey }: BlobAddress, error: unknown): Promise<void> {
     if (!isDamage(error)) return;
     const noted = [this.blobs.noteDamaged(storageKey), this.thumbnails.drop([storageKey])];
-    await Promise.all(noted).catch(() => undefined); // it is told in the log
+        await Promise.all(noted).catch(() => undefined); // the damage is logged already
   }
 
   private linkTo(content: Content): Promise<string | null> {

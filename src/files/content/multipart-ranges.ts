@@ -1,4 +1,4 @@
-// Several parts of a file in one answer: multipart/byteranges (RFC 9110, 14.6).
+// Several ranges of a file in one answer: multipart/byteranges (RFC 9110, 14.6).
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { ByteRange } from '../../storage/file-storage.js';
@@ -10,7 +10,7 @@ export interface MultipartRanges {
   stream: Readable;
 }
 
-/** `open` is called for one part after the other. */
+/** Returns the answer's body. Calls `open` for one range after the other. */
 export function multipartRanges(
   ranges: readonly ByteRange[],
   { size, contentType }: { size: number; contentType: string },
@@ -26,7 +26,7 @@ export function multipartRanges(
   async function* body(): AsyncGenerator<Buffer> {
     for (const [index, range] of ranges.entries()) {
       yield heads[index] as Buffer;
-      yield* (await open(range)) as AsyncIterable<Buffer>; // destroyed when nobody reads on
+            yield* (await open(range)) as AsyncIterable<Buffer>; // destroyed when the reader stops
     }
     yield tail;
   }

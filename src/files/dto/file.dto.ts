@@ -1,4 +1,4 @@
-// Everything the outside sees of a file: shapes in, the shape out, and the mapper.
+// DTOs of files: request and response shapes, and the mappers.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 import { TextField } from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';

@@ -1,4 +1,4 @@
-// Deletes links that expired or were revoked longer than LINK_RETENTION ago.
+// Deletes links that expired or were revoked more than LINK_RETENTION ago.
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';

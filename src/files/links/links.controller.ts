@@ -1,4 +1,4 @@
-// Signed links over REST.
+// REST endpoints of signed links.
 import { Controller, Delete, Get, Param, Post, Res } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

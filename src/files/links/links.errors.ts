@@ -1,4 +1,4 @@
-// What is refused about links.
+// Error definitions of links.
 import { defineErrors } from '../../shared/libs/app-error.js';
 
 export const LinkErrors = defineErrors('LINK', {

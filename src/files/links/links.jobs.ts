@@ -1,4 +1,4 @@
-// Keeping the links' table small, as a job.
+// Job definition of the cleanup of the links table.
 import { defineCleanup } from '../../workers/cleanup/cleanup.js';
 
 export const LinksCleanup = defineCleanup('links.cleanup', '37 3 * * *');

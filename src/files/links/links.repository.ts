@@ -1,4 +1,4 @@
-// The links' table. A revoked link is a deleted row.
+// The links table. A revoked link is a deleted row.
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../../common/dto/page.dto.js';
 import {
@@ -12,10 +12,10 @@ import type { FileEntity } from '../file.entity.js';
 import { FileLink } from './file-link.entity.js';
 import { LinkErrors } from './links.errors.js';
 
-/** Any constant: the first half of the advisory locks that this table takes for owners. */
+/** Any constant: the first key of the advisory locks that lock an owner. */
 const OWNER_LOCK = 7_265_003;
 
-/** Where a link leads, and whether it still does. */
+/** Target of a link. `isAlive`: the link is valid. */
 export interface LinkTarget {
   fileUuid: string;
   ownerUuid: string;
@@ -30,7 +30,7 @@ export class LinksRepository extends BaseRepository<FileLink> {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
 
-  /** Throws QUOTA_EXCEEDED. */
+  /** Creates a link. Throws QUOTA_EXCEEDED. */
   create(file: FileEntity, expiresInSeconds: number): Promise<FileLink> {
     const { linkQuota } = this.tools.config.quotas;
     const expiresAt = (): string => `CURRENT_TIMESTAMP + ${expiresInSeconds} * interval '1 second'`;
@@ -43,7 +43,7 @@ export class LinksRepository extends BaseRepository<FileLink> {
     });
   }
 
-  /** To the end of the transaction others wait who make a link for this owner. */
+  /** Locks the owner until the transaction ends: other requests to create a link for this owner wait. */
   private async lockOwner(ownerId: string): Promise<void> {
     await this.transaction.query({
       name: 'links-lock-owner',
@@ -52,7 +52,7 @@ export class LinksRepository extends BaseRepository<FileLink> {
     });
   }
 
-  /** Those that lead somewhere. */
+  /** Counts the valid links of the owner. */
   private async countLiving(ownerId: string): Promise<number> {
     const [row] = await this.transaction.query<{ count: number }>({
       name: 'links-count-living',
@@ -65,24 +65,24 @@ export class LinksRepository extends BaseRepository<FileLink> {
     return row?.count ?? 0;
   }
 
-  /** Those that were not revoked. */
+  /** Lists the links of a file that are not revoked. */
   listOf(file: FileEntity, request: PageRequest): Promise<Page<FileLink>> {
     const scope = 'row.file_id = :file AND row.deleted_at IS NULL';
     return this.page(this.rows().withDeleted().where(scope, { file: file.id }), request);
   }
 
-  /** Throws NOT_FOUND. */
+  /** Revokes a link. Throws NOT_FOUND. */
   async revoke(file: FileEntity, uuid: string): Promise<void> {
     await this.remove({ where: { uuid, fileId: file.id }, missing: () => LinkErrors.NOT_FOUND() });
   }
 
-  /** Deletes what expired or was revoked `days` ago. */
+  /** Deletes links that expired or were revoked `days` ago. */
   purge(range: KeyRange, days: number): Promise<Purged> {
     const isOver = `least(old.expires_at, old.deleted_at) < now() - $4::integer * interval '1 day'`;
     return this.purgeRange(range, isOver, [days]);
   }
 
-  /** Null: there never was such a link. */
+  /** Returns null when the link never existed. */
   async findTarget(uuid: string): Promise<LinkTarget | null> {
     const [row] = await this.transaction.read<{ uuid: string; owner_uuid: string; owner_id: string; alive: boolean }>({
       name: 'link-find-target',

@@ -1,4 +1,4 @@
-// Signed links: made and revoked by the owner of a file, followed by whoever has one.
+// Creates, lists and revokes signed links for the owner of a file, and resolves a link for its holder.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { isMacOf, macOf } from '../../shared/libs/signed-text.js';
@@ -11,7 +11,7 @@ import { LinkErrors } from './links.errors.js';
 import { LinksRepository } from './links.repository.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** What the mac is made for; it separates these from other uses of the secret. */
+/** Purpose in the MAC; it separates links from other uses of the secret. */
 const PURPOSE = 'file-link';
 const TOKEN = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([\w-]{43})$/;
 
@@ -28,24 +28,24 @@ export class LinksService {
     this.secret = config.auth.sessionSecret;
   }
 
-  /** Throws FILE_NOT_FOUND, QUOTA_EXCEEDED. */
+  /** Creates a link. Throws FILE_NOT_FOUND, QUOTA_EXCEEDED. */
   async create(owner: Owner, fileId: string, expiresInSeconds: number): Promise<LinkDto> {
     const file = await this.files.getOwned(owner, fileId);
     return this.toDto(await this.links.create(file, expiresInSeconds));
   }
 
-  /** Throws FILE_NOT_FOUND. */
+  /** Lists the links of a file. Throws FILE_NOT_FOUND. */
   async list(owner: Owner, fileId: string, query: ListLinksQuery): Promise<LinkPage> {
     const { items, nextCursor } = await this.links.listOf(await this.files.getOwned(owner, fileId), query);
     return { items: items.map((link) => this.toDto(link)), nextCursor };
   }
 
-  /** Throws FILE_NOT_FOUND, NOT_FOUND. */
+  /** Revokes a link. Throws FILE_NOT_FOUND, NOT_FOUND. */
   async revoke(owner: Owner, fileId: string, linkId: string): Promise<void> {
     await this.links.revoke(await this.files.getOwned(owner, fileId), linkId);
   }
 
-  /** Without the right mac nobody asks the database. Throws NOT_FOUND, GONE, FILE_DAMAGED. */
+  /** Returns the linked content. Checks the MAC before it queries the database. Throws NOT_FOUND, GONE, FILE_DAMAGED. */
   async follow(token: string): Promise<Content> {
     const [, uuid = '', mac = ''] = TOKEN.exec(token) ?? [];
     if (!isMacOf(this.secret, PURPOSE, uuid, mac)) throw LinkErrors.NOT_FOUND();
@@ -55,7 +55,7 @@ export class LinksService {
     return this.contents.content({ id: target.ownerUuid, key: target.ownerId }, target.fileUuid);
   }
 
-  /** The token is the link's id with a mac: it is kept nowhere, and the database alone makes none. */
+  /** The token is the link's id with a MAC. It is not stored, and the database alone cannot produce it. */
   private toDto(link: FileLink): LinkDto {
     return toLinkDto(link, `${link.uuid}.${macOf(this.secret, PURPOSE, link.uuid)}`);
   }

@@ -1,4 +1,4 @@
-// A program in a process of its own that can do little: bytes go in, bytes come out, and it ends when its time is over.
+// Runs a program in a restricted process: bytes go in, bytes come out, and the process is killed after a time limit.
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
@@ -9,11 +9,11 @@ export interface Confinement {
   program: string;
   /** The program's one argument. */
   argument: string;
-  /** Of address space, bytes: beyond it nothing can be allocated. Only Linux holds a process to that. */
+  /** Limit of the address space, bytes: allocations beyond it fail. Only Linux enforces it. */
   memory: number;
-  /** It is killed so long after its last byte of input, ms. The input has the time that the signal gives it. */
+  /** Time limit after the last byte of input, ms; then the process is killed. The signal limits the time of the input. */
   wallMs: number;
-  /** Bytes: whoever prints more is killed. */
+  /** Maximum output, bytes: a process that prints more is killed. */
   mostOutput: number;
   /** Kills it at once. */
   signal: AbortSignal;
@@ -21,34 +21,34 @@ export interface Confinement {
 
 export interface Ending {
   output: Buffer;
-  /** Null: it was killed, or crashed. */
+  /** Exit code; null when the process was killed or crashed. */
   code: number | null;
-  /** It was killed since `wallMs` were over: on a busy machine that says nothing of how much it had to do. */
+  /** True when it was killed after `wallMs`. On a busy machine that does not prove that the input was expensive. */
   isLate: boolean;
-  /** What it complained of, the beginning; as little to be trusted as the rest. */
+  /** The beginning of its error output; untrusted, like the rest. */
   errors: string;
 }
 
-const MOST_ERRORS = 2_000;
+const MAX_ERRORS = 2_000;
 
 /**
- * No core dumps, no files, an end for whoever outlives us, and an address space that has a limit. Of glibc's arenas, one
- * for each thread, every one reserves 64 MiB of it.
+ * Shell limits: no core dumps, no files, 30 s of CPU (also if this process dies), and a limit of the address space. glibc
+ * reserves 64 MiB of it per arena, one arena per thread, so there is only one arena.
  */
 const LIMITS = 'ulimit -c 0; ulimit -f 0; ulimit -t 30; ulimit -v "$0"; export MALLOC_ARENA_MAX=1';
-/** A network of its own with nothing in it, where the system lets us make one (user namespaces). */
+/** Runs without network, in a network namespace of its own, where the system permits it (user namespaces). */
 const ALONE = 'if unshare -rn true 2>/dev/null; then exec unshare -rn "$@"; fi; exec "$@"';
-/** Nothing is compiled at run time: no memory is both written and executed, and V8 reserves next to nothing. */
+/** No JIT: no memory is both writable and executable, and V8 reserves little address space. */
 const NODE = [process.execPath, '--jitless', '--no-warnings'];
 
-/** Rejects when it cannot be started, with what `input` fails with, and with the signal's reason. No process is left. */
+/** Rejects when the process cannot start, with an error of `input`, or with the signal's reason. Leaves no process behind. */
 export async function runConfined(input: Readable, confinement: Confinement): Promise<Ending> {
   const { signal } = confinement;
   try {
     signal.throwIfAborted();
     return await watch(start(confinement), input, confinement);
   } catch (error) {
-    signal.throwIfAborted(); // why it was killed, rather than that it was
+        signal.throwIfAborted(); // throws the reason, instead of the error of the killed process
     throw error;
   } finally {
     input.destroy();
@@ -62,14 +62,14 @@ async function watch(
 ): Promise<Ending> {
   const kill = (): void => void child.kill('SIGKILL');
   const closed = once(child, 'close') as Promise<[code: number | null]>;
-  closed.catch(() => undefined); // it is asked for after the input
+    closed.catch(() => undefined); // awaited only after the input
   signal.addEventListener('abort', kill, { once: true });
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;
   try {
-    for (const stream of child.stdio) stream?.on('error', () => undefined); // its end says it as well
+        for (const stream of child.stdio) stream?.on('error', () => undefined); // the exit of the process reports it as well
     const output = gather(child.stdout, mostOutput, kill);
-    const errors = gather(child.stderr, MOST_ERRORS);
+        const errors = gather(child.stderr, MAX_ERRORS);
     await feed(input, child.stdin);
     timer = setTimeout(() => {
       isLate = true;
@@ -85,7 +85,7 @@ async function watch(
   }
 }
 
-/** Without an environment: there are secrets in ours. */
+/** Starts the process without environment, because the environment contains secrets. */
 function start({ program, argument, memory }: Confinement): ChildProcessWithoutNullStreams {
   const node = [...NODE, program, argument];
   const limited = ['/bin/sh', '-c', `${LIMITS}; ${ALONE}`, String(Math.ceil(memory / 1024)), ...node];
@@ -93,7 +93,7 @@ function start({ program, argument, memory }: Confinement): ChildProcessWithoutN
   return spawn(command, args, { cwd: '/', env: {}, stdio: 'pipe', windowsHide: true });
 }
 
-/** Rejects with what `source` fails with; that nobody takes the bytes is no failure of theirs. */
+/** Rejects with an error of `source`. A process that stops reading is not an error. */
 async function feed(source: Readable, stdin: Writable): Promise<void> {
   let failure: Error | undefined;
   async function* pieces(): AsyncGenerator<Buffer> {
@@ -107,7 +107,7 @@ async function feed(source: Readable, stdin: Writable): Promise<void> {
   if (failure) throw failure;
 }
 
-/** What comes, until it is too much; the rest is thrown away. */
+/** Collects output up to `most` bytes and drops the rest. Calls `tooMuch` when there is more. */
 function gather(stream: Readable, most: number, tooMuch = (): void => undefined): () => Buffer {
   const pieces: Buffer[] = [];
   let room = most;

@@ -1,37 +1,37 @@
-// The program that decodes an image, in a process of its own: the file comes in by stdin, WebP pictures go out by stdout.
-// Plain JavaScript: the sources start as fast, in as little memory, as the build does.
+// Decodes an image in a process of its own: the file arrives on stdin, WebP pictures go to stdout.
+// Plain JavaScript, so that the sources start as fast and with as little memory as the build.
 import { Buffer } from 'node:buffer';
 import { readSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import sharp from 'sharp';
 
-/** Nothing else is let in: no vector graphics, which may name other files, and no documents. */
+/** All other loaders are blocked: vector graphics, which may refer to other files, and documents. */
 const LOADERS = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
-/** Exit code. Of what is refused otherwise the exit code is Node's, or a signal. */
+/** Exit code. For other refusals, the exit code is Node's, or a signal kills the process. */
 const TOO_MANY_PIXELS = 3;
 const READY = Buffer.from('r');
 const WEBP = { quality: 80, effort: 4 };
 /**
- * Address space for a pixel, bytes: what was measured, and some more. Of PNG and JPEG a few lines are in memory at a time,
- * unless they come in several passes; of the others the whole image.
+ * Address space per pixel, bytes: the measured value and a reserve. PNG and JPEG need a few lines in memory, unless they
+ * come in several passes; the other formats need the whole image.
  */
 const BYTES_PER_PIXEL = { jpeg: 5, png: 5, webp: 8, gif: 8, tiff: 10, heif: 20 };
 const BYTES_PER_PIXEL_IN_PASSES = 10;
-/** For each of the `pixels` that are allowed. */
+/** Bytes for each of the `pixels` that are allowed. */
 const BYTES_ALLOWED = 5;
-/** libpng reads so many bytes at once: where the file was cut, those that are there would be lost with those that are not. */
+/** Padding, bytes: libpng reads this many at once, and would drop the last bytes of a truncated file. */
 const PNG_READ_AHEAD = 8_192;
 
-/** `bytes`: of the file. `memory`: bytes that all of this may take. `sizes`: longest sides, in pixels. */
+/** `bytes`: size of the file. `memory`: limit of this process, bytes. `sizes`: longest sides, pixels. */
 const { bytes, pixels, memory, sizes } = JSON.parse(process.argv[2]);
 
-setPriority(10); // whoever waits for an answer goes first
+setPriority(10); // lower than the processes that answer requests
 setInterval(watchMemory, 20).unref(); // the event loop is free while libvips works in its threads
 sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({ operation: LOADERS.map((loader) => `VipsForeignLoad${loader}`) });
 sharp.concurrency(1);
 sharp.cache(false);
-process.stdout.write(READY); // what goes wrong from now on is the image's doing
+process.stdout.write(READY); // from here on, an error is caused by the image
 
 const padded = readAll(bytes);
 const file = padded.subarray(0, bytes);
@@ -48,12 +48,12 @@ function readHeader(image) {
 }
 
 /**
- * What was cut off is drawn as far as it goes, unless nothing is there. The image is decoded once: the largest picture is
- * the source of all. Neither it nor they have metadata.
+ * Draws a truncated image as far as possible, unless nothing of it is readable. Decodes the image once: the largest
+ * picture is the source of all others. The pictures have no metadata.
  */
 async function draw(image) {
   const { data, info } = await decode(image, 'none');
-  if (isBlank(data, info.channels)) await decode(image, 'error'); // throws when there are no pixels behind it
+    if (isBlank(data, info.channels)) await decode(image, 'error'); // throws when the file has no readable pixels
   const { width, height, channels } = info;
   const raw = { width, height, channels };
   return Promise.all(sizes.map((size) => within(sharp(data, { raw }), size).webp(WEBP).toBuffer()));
@@ -67,7 +67,7 @@ function decode(image, failOn) {
     .toBuffer({ resolveWithObject: true });
 }
 
-/** Whether every pixel has the colour that decoders give to those that are missing: black, or grey in a JPEG. */
+/** True when every pixel has the colour that decoders use for missing ones: black, or grey in a JPEG. */
 function isBlank(data, channels) {
   const [first] = data;
   const hasAlpha = channels % 2 === 0;
@@ -77,7 +77,7 @@ function isBlank(data, channels) {
   );
 }
 
-/** An animated AVIF holds its first frame as a still image too, which libvips reads when it is not told of the rest. */
+/** Marks an animated AVIF as a still one: libvips then reads its first frame, which is stored as a still image, too. */
 function showFirstFrame(image) {
   if (image.toString('latin1', 4, 12) === 'ftypavis') image.write('avif', 8, 'latin1');
 }
@@ -101,7 +101,7 @@ function lengthOf(picture) {
   return length;
 }
 
-/** Where no limit is set from outside, as on macOS and Windows. An exit would wait for the threads. */
+/** Limits the memory where the system does not (macOS and Windows). Kills, since an exit would wait for the threads. */
 function watchMemory() {
   if (process.memoryUsage.rss() > memory) process.kill(process.pid, 'SIGKILL');
 }

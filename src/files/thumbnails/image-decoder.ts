@@ -1,4 +1,4 @@
-// Pictures of an image, as small as thumbnails are. Nothing is decoded here: a confined process does it, and is not believed.
+// Makes thumbnails of an image. A restricted process decodes the image; its output is not trusted.
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
@@ -8,34 +8,34 @@ import { runConfined } from './confined-process.js';
 import { THUMBNAIL_SIZES } from './thumbnail-sizes.js';
 import { type Picture, readWebp } from './webp.js';
 
-/** Of a file, bytes. */
-const MOST_BYTES = 64 * 1_048_576;
-/** Node and sharp with a small image take 220 MiB of address space. */
+/** Maximum size of a file, bytes. */
+const MAX_BYTES = 64 * 1_048_576;
+/** Address space, bytes. Node and sharp with a small image take 220 MiB. */
 const BASE_MEMORY = 384 * 1_048_576;
-/** How much the decoder allows itself; formats that take more of it for a pixel may have fewer. */
+/** Memory of the decoder per pixel; formats that need more may have fewer pixels. */
 const BYTES_PER_PIXEL = 5;
-/** Of one picture; 512 × 512 pixels of noise, half seen through, take 446 KB. */
-const MOST_PICTURE = 1_048_576;
-const MOST_OUTPUT = 1 + THUMBNAIL_SIZES.length * (4 + MOST_PICTURE);
-/** Exit code. */
+/** Maximum size of one picture, bytes; 512 × 512 pixels of noise with half transparency take 446 KB. */
+const MAX_PICTURE = 1_048_576;
+const MAX_OUTPUT = 1 + THUMBNAIL_SIZES.length * (4 + MAX_PICTURE);
+/** Exit code of the decoder for too many pixels. */
 const TOO_MANY_PIXELS = 3;
 
 @Injectable()
 export class ImageDecoder {
   protected readonly program: string = fileURLToPath(new URL('decoder.process.mjs', import.meta.url));
-  /** More than the processor time that it is limited to on Linux. */
+  /** More than the limit of its CPU time on Linux. */
   protected readonly wallMs: number = 45_000;
 
   constructor(private readonly config: AppConfig) {}
 
   /**
-   * One picture for each of THUMBNAIL_SIZES, upright, in sRGB, without metadata. `size`: of `image`, bytes. Throws
-   * IMAGE_TOO_LARGE, IMAGE_UNREADABLE, what `image` fails with, and the signal's reason.
+   * Returns one picture for each of THUMBNAIL_SIZES: upright, in sRGB, without metadata. `size`: bytes of `image`. Throws
+   * IMAGE_TOO_LARGE, IMAGE_UNREADABLE, the error of `image`, and the signal's reason.
    */
   async draw(image: Readable, size: number, signal: AbortSignal): Promise<Picture[]> {
     const pixels = this.config.files.thumbnailPixels;
-    const tooLarge = (): Error => FileErrors.IMAGE_TOO_LARGE(pixels, MOST_BYTES);
-    if (size > MOST_BYTES) {
+        const tooLarge = (): Error => FileErrors.IMAGE_TOO_LARGE(pixels, MAX_BYTES);
+        if (size > MAX_BYTES) {
       image.destroy();
       throw tooLarge();
     }
@@ -43,9 +43,9 @@ export class ImageDecoder {
     const { output, code, isLate, errors } = await runConfined(image, {
       program: this.program,
       argument: JSON.stringify({ bytes: size, pixels, memory, sizes: THUMBNAIL_SIZES }),
-      ...{ memory, wallMs: this.wallMs, mostOutput: MOST_OUTPUT, signal },
+            ...{ memory, wallMs: this.wallMs, mostOutput: MAX_OUTPUT, signal },
     });
-    if (output.length === 0) throw new Error(`The decoder of images did not start: ${errors}`); // it saw nothing of the image
+        if (output.length === 0) throw new Error(`The decoder of images did not start: ${errors}`); // before it read the image
     if (isLate) throw new Error(`The decoder of images was not done after ${this.wallMs} ms`); // the machine may be too busy
     if (code === TOO_MANY_PIXELS) throw tooLarge();
     const pictures = code === 0 ? readPictures(output.subarray(1)) : null;
@@ -54,7 +54,7 @@ export class ImageDecoder {
   }
 }
 
-/** Each with its length before it. Null unless they are what was asked for, and nothing else. */
+/** Parses pictures, each with its length before it. Returns null unless they are exactly the requested ones. */
 function readPictures(output: Buffer): Picture[] | null {
   const pictures: Picture[] = [];
   let rest = output;

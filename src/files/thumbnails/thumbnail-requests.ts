@@ -1,4 +1,4 @@
-// Asks for the thumbnails of a file: when it is added, and when somebody wants to see one that is not there.
+// Enqueues the job that makes thumbnails: when a file is added, and when a client asks for a missing one.
 import { Injectable } from '@nestjs/common';
 import { JobQueue } from '../../workers/job-queue.js';
 import type { FileEntity } from '../file.entity.js';
@@ -14,8 +14,8 @@ export class ThumbnailRequests {
   ) {}
 
   /**
-   * In the caller's transaction where there is one. Nothing when it is no image, its content has them already, or the
-   * owner has too many jobs waiting: then they are made for whoever asks to see them.
+   * Enqueues the job, in the caller's transaction if there is one. Does nothing when the file is no image, its content has
+   * all thumbnails, or the owner has too many waiting jobs; then a later request for a thumbnail enqueues the job.
    */
   async ensure(file: FileEntity): Promise<void> {
     if (!isImage(file)) return;

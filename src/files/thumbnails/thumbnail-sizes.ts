@@ -1,10 +1,10 @@
-// Of what there are thumbnails, and how large they are.
+// Sizes of thumbnails, and the types of images that have thumbnails.
 
-/** Longest sides, pixels. A smaller image is not enlarged. */
+/** Lengths of the longest side, pixels. A smaller image is not enlarged. */
 export const THUMBNAIL_SIZES = [128, 256, 512] as const;
 export type ThumbnailSize = (typeof THUMBNAIL_SIZES)[number];
 
-/** As their bytes show. */
+/** Types as detected in the bytes. */
 const IMAGE_TYPES = new Set(
   ['jpeg', 'png', 'apng', 'webp', 'gif', 'avif', 'tiff'].map((subtype) => `image/${subtype}`),
 );

@@ -1,4 +1,4 @@
-// Pictures become the thumbnails of a blob: first the bytes, then all rows at once, then away with what found no place.
+// Stores pictures as the thumbnails of a blob: writes the bytes, adds all rows at once, then removes unused bytes.
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { type Outcome, Transaction } from '../../shared/database/transaction.js';
@@ -21,8 +21,8 @@ export class ThumbnailStore {
   ) {}
 
   /**
-   * One for each of THUMBNAIL_SIZES. `work` adds the rows in a transaction of its making. Of two who do it at once, or
-   * when the blob has gone meanwhile, what is not needed goes. Throws WRITE_LOST.
+   * Stores one picture for each of THUMBNAIL_SIZES. `work` calls `add` in its own transaction. Removes bytes that are not
+   * needed: another process may have added the same thumbnails, or the blob is gone. Throws WRITE_LOST.
    */
   async keepWith<T>(
     blobId: string,

@@ -1,4 +1,4 @@
-// What the outside may say of a thumbnail.
+// DTO of the thumbnail query.
 import { EnumField } from '../../common/decorators/fields.decorator.js';
 import { THUMBNAIL_SIZES } from './thumbnail-sizes.js';
 

@@ -1,4 +1,4 @@
-// `file.thumbnail`: reads an image of the owner's, has it decoded elsewhere, keeps what came of it.
+// `file.thumbnail`: reads an image of the owner, decodes it in a restricted process and stores the thumbnails.
 import { AppError } from '../../shared/libs/app-error.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
@@ -14,7 +14,7 @@ import { type Thumbnail, ThumbnailsRepository } from './thumbnails.repository.js
 import type { Picture } from './webp.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** Of the image: it stays as it is, however often it is tried. */
+/** Refusals that depend on the image alone, so a retry cannot help. */
 const REFUSALS = new Set([FileErrors.IMAGE_TOO_LARGE.code, FileErrors.IMAGE_UNREADABLE.code]);
 const FINAL = new Set([...REFUSALS, FileErrors.NOT_FOUND.code, FileErrors.DAMAGED.code]);
 
@@ -39,7 +39,7 @@ export class ThumbnailHandler implements JobHandler<FilePayload> {
   }
 
   private async make(owner: Owner, file: FileEntity, job: JobContext): Promise<JobResult> {
-    const blobId = file.blobId as string; // only deleted files let theirs go
+        const blobId = file.blobId as string; // only deleted files have no blob
     const known = await this.thumbnails.list(blobId);
     if (known.length === THUMBNAIL_SIZES.length) return { thumbnails: known.map(toResult) };
     const pictures = await this.decode(owner, file, job.signal);
@@ -51,7 +51,7 @@ export class ThumbnailHandler implements JobHandler<FilePayload> {
     );
   }
 
-  /** That an image is refused is remembered with its bytes, whosever file they are next. */
+  /** Stores the refusal with the blob, so that it applies to every file with the same bytes. */
   private async decode(owner: Owner, file: FileEntity, signal: AbortSignal): Promise<Picture[]> {
     try {
       if (!isImage(file)) throw FileErrors.IMAGE_UNREADABLE();

@@ -1,4 +1,4 @@
-// Thumbnails over REST.
+// REST endpoint of thumbnails.
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

@@ -1,4 +1,4 @@
-// The thumbnails' table: pictures of a blob, and of which blobs none can be made.
+// The thumbnails table, and the mark of blobs that can have no thumbnails.
 import { Injectable } from '@nestjs/common';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
@@ -10,7 +10,7 @@ const statement = sqlFiles(import.meta.url, 'thumbnails');
 const FIRST_UUID = '00000000-0000-0000-0000-000000000000';
 
 export interface Thumbnail extends BlobAddress {
-  /** Longest side that was asked for, pixels; that of the picture may be less. */
+  /** Requested length of the longest side, pixels; the picture may be smaller. */
   side: ThumbnailSize;
   sha256: string;
   /** Pixels. */
@@ -32,7 +32,7 @@ interface Row {
 export class ThumbnailsRepository {
   constructor(private readonly transaction: Transaction) {}
 
-  /** The smallest first; none while they are not made. */
+  /** Lists the thumbnails of a blob, the smallest first; empty until they are made. */
   async list(blobId: string): Promise<Thumbnail[]> {
     const rows = await this.transaction.read<Row>({
       name: 'thumbnails-list',
@@ -46,7 +46,7 @@ export class ThumbnailsRepository {
     }));
   }
 
-  /** Those of all blobs, so many at a time. */
+  /** Yields the thumbnails of all blobs in batches of `limit`. */
   async *inBatches(limit: number): AsyncGenerator<Array<BlobAddress & { sha256: string }>> {
     for (let after = FIRST_UUID; ;) {
       const rows = await this.transaction.query<Pick<Row, 'storage_key' | 'key_id' | 'sha256' | 'bytes'>>({
@@ -64,13 +64,13 @@ export class ThumbnailsRepository {
     }
   }
 
-  /** They are made again when they are asked for; what stands of them is removed. Gives how many there were. */
+  /** Drops thumbnails and removes their bytes; they are made again on request. Returns the number of dropped rows. */
   async drop(storageKeys: readonly string[]): Promise<number> {
     if (storageKeys.length === 0) return 0;
     return (await this.transaction.query(statement('drop', [storageKeys]))).length;
   }
 
-  /** Gives the storage keys of those that were added: the others are there already, or the blob is not. */
+  /** Returns the storage keys of the added ones. The others exist already, or the blob does not. */
   async add(blobId: string, thumbnails: readonly Thumbnail[]): Promise<Set<string>> {
     const column = <K extends keyof Thumbnail>(key: K): Array<Thumbnail[K]> => thumbnails.map((one) => one[key]);
     const rows = await this.transaction.query<{ storage_key: string }>(
@@ -82,7 +82,7 @@ export class ThumbnailsRepository {
     return new Set(rows.map((row) => row.storage_key));
   }
 
-  /** Whether the bytes were looked at, and are no image, or none that is made smaller here. */
+  /** True when the bytes were decoded before and were no image, or an image that is refused. */
   async isRefused(blobId: string): Promise<boolean> {
     const [row] = await this.transaction.read<{ thumbnails_refused: boolean }>({
       name: 'thumbnails-is-refused',
@@ -92,7 +92,7 @@ export class ThumbnailsRepository {
     return row?.thumbnails_refused ?? false;
   }
 
-  /** Whoever asks for them does not start the same decoder again. */
+  /** Marks the blob, so that requests for thumbnails do not start the decoder again. */
   async refuse(blobId: string): Promise<void> {
     await this.transaction.query({
       name: 'thumbnails-refuse',

@@ -1,4 +1,4 @@
-// Thumbnails as they are answered, and asked for where they are missing.
+// Returns thumbnails, and enqueues the job that makes missing ones.
 import { Injectable } from '@nestjs/common';
 import type { Content } from '../content/content.service.js';
 import { FileErrors } from '../files.errors.js';
@@ -16,10 +16,10 @@ export class ThumbnailsService {
     private readonly requests: ThumbnailRequests,
   ) {}
 
-  /** For whoever may download the file. Throws NOT_FOUND, NO_THUMBNAIL, THUMBNAIL_PENDING. */
+  /** Returns the thumbnail for a reader who may download the file. Throws NOT_FOUND, NO_THUMBNAIL, THUMBNAIL_PENDING. */
   async content(reader: Owner | undefined, uuid: string, size: ThumbnailSize): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
-    const blobId = file.blobId as string; // only deleted files let theirs go
+        const blobId = file.blobId as string; // only deleted files have no blob
     const blob = (await this.thumbnails.list(blobId)).find(({ side }) => side === size);
     const pending = () => FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', '1');
     if (blob) {

@@ -1,4 +1,4 @@
-// Pictures as a decoder hands them over, which may be in the hands of the image that it decoded: looked at byte by byte. Pure.
+// Validates the decoder's pictures byte by byte: a malicious image may control the decoder. Pure.
 
 export interface Picture {
   /** WebP. */
@@ -8,12 +8,12 @@ export interface Picture {
   height: number;
 }
 
-/** What a still picture is made of: no colour profile, no EXIF or XMP, no animation. */
+/** Parts of a still picture: no colour profile, no EXIF or XMP, no animation. */
 const ALPHA_ONLY = 0x10;
 const VP8_START = 0x2a019d;
 const VP8L_START = 0x2f;
 
-/** Of one file that is nothing but a still WebP picture (RFC 9649); null for everything else. */
+/** Reads a file that is exactly one still WebP picture (RFC 9649). Returns null for everything else. */
 export function readWebp(bytes: Buffer): Picture | null {
   if (bytes.length < 20 || bytes.toString('latin1', 0, 4) !== 'RIFF' || bytes.toString('latin1', 8, 12) !== 'WEBP')
     return null;
@@ -35,7 +35,7 @@ interface Chunk {
   data: Buffer;
 }
 
-/** Null unless they fill the bytes exactly. */
+/** Returns null unless the chunks fill the bytes exactly. */
 function chunksOf(bytes: Buffer): Chunk[] | null {
   const chunks: Chunk[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -49,7 +49,7 @@ function chunksOf(bytes: Buffer): Chunk[] | null {
   return chunks;
 }
 
-/** Of a bitstream: lossy (RFC 6386, 9.1) or lossless (RFC 9649, 3.4). */
+/** Returns the size in a bitstream: lossy (RFC 6386, 9.1) or lossless (RFC 9649, 3.4). */
 function sizeOf({ name, data }: Chunk): { width: number; height: number } | null {
   if (name === 'VP8 ' && data.length >= 10 && data.readUIntLE(3, 3) === VP8_START)
     return { width: data.readUInt16LE(6) & 0x3fff, height: data.readUInt16LE(8) & 0x3fff };

@@ -1,4 +1,4 @@
-// `files.purge`: a deleted file lets its bytes go once its days are over.
+// `files.purge`: releases the bytes of a deleted file after its retention.
 import { Handles, type JobHandler, type JobResult } from '../../workers/job.js';
 import { type FilePayload, PurgeFile } from '../files.jobs.js';
 import { FilesService } from '../files.service.js';

@@ -1,4 +1,4 @@
-// `files.rekey`: everything is encrypted with the first key, so that older ones can be thrown away.
+// `files.rekey`: encrypts everything with the first key, so that operators can remove older keys.
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
 import { BlobMover } from '../../storage/blobs/blob-mover.js';
@@ -41,7 +41,7 @@ export class RekeyHandler implements JobHandler<NoPayload> {
     }
   }
 
-  /** False: its bytes are lost or damaged. */
+  /** Returns false when the bytes are lost or damaged. */
   private async rekey(blob: KnownBlob, signal: AbortSignal): Promise<boolean> {
     try {
       return await this.mover.move(blob, blob, signal);
@@ -52,7 +52,7 @@ export class RekeyHandler implements JobHandler<NoPayload> {
     }
   }
 
-  /** They are made again, with the present key, when they are asked for. */
+  /** Drops thumbnails with other keys; they are made again with the current key when a client asks for them. */
   private async dropThumbnails(current: string, signal: AbortSignal): Promise<number> {
     let dropped = 0;
     for await (const batch of this.thumbnails.inBatches(BATCH)) {

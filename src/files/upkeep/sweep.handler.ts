@@ -1,4 +1,4 @@
-// `files.sweep`: what only the storage knows, or only the tables, is found and put right, or only told.
+// `files.sweep`: finds differences between the storage and the tables, and repairs or only reports them.
 import { Inject } from '@nestjs/common';
 import { Transaction } from '../../shared/database/transaction.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
@@ -16,21 +16,21 @@ import { UpkeepRepository } from './upkeep.repository.js';
 const BATCH = 500;
 const HOUR_MS = 3_600_000;
 const DEFAULT_AGE_HOURS = 24;
-/** Bytes that nobody knows are kept so long before they go: a database that was restored may not know them yet. */
+/** Unknown bytes are kept this long before they are deleted: a restored database may not know them yet. */
 const QUARANTINE_MS = 7 * 24 * HOUR_MS;
 
-/** What was found; without `dryRun` all of it was put right, but for what is `lost`. */
+/** Findings of the sweep. Without `dryRun`, all of them are repaired except `lost`. */
 interface Findings extends Record<string, unknown> {
   dryRun: boolean;
-  /** Bytes that no row knew, now in quarantine. */
+  /** Bytes without a row, now in quarantine. */
   orphans: number;
-  /** Blobs without their bytes that had a twin with the same content, from which they were mended. */
+  /** Blobs without bytes that were repaired from a blob with the same content. */
   mended: number;
-  /** Blobs without their bytes: whoever asks for a file of theirs hears FILE_DAMAGED. */
+  /** Blobs without bytes: a request for a file of theirs is answered with FILE_DAMAGED. */
   lost: number;
-  /** Thumbnails without their bytes: they are made again. */
+  /** Thumbnails without bytes. They are made again. */
   thumbnails: number;
-  /** Blobs with a wrong count of references. */
+  /** Blobs with a wrong reference count. */
   miscounted: number;
   /** Users with a wrong usage. */
   mischarged: number;
@@ -62,7 +62,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     return found;
   }
 
-  /** Bytes without a row. Rows come before bytes, so there are none but by an accident. */
+  /** Finds bytes without a row. Rows are written before bytes, so this happens only by accident. */
   private async findOrphans(found: Findings, minAgeMs: number, signal: AbortSignal): Promise<void> {
     const before = (await this.upkeep.now()).getTime() - minAgeMs;
     let keys: string[] = [];
@@ -80,7 +80,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     await check();
   }
 
-  /** Rows without bytes, or with too few or too many. When they are most of all, nothing is lost but the way to the storage. */
+  /** Finds rows with missing or incomplete bytes. When most are missing, the storage is probably not the right one: throws. */
   private async findMissing(acceptLoss: boolean, signal: AbortSignal): Promise<KnownBlob[]> {
     const missing: KnownBlob[] = [];
     let all = 0;

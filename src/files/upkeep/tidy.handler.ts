@@ -1,4 +1,4 @@
-// `files.tidy`: what is over is removed.
+// `files.tidy`: ends expired leases and purges deleted files after their retention.
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
@@ -33,7 +33,7 @@ export class TidyHandler implements JobHandler<NoPayload> {
   }
 }
 
-/** Until there is no more; one by one, since each takes a call or two of the storage. */
+/** Repeats until the list is empty. Works one by one, since each item takes a call or two to the storage. */
 async function inBatches<T>(
   list: () => Promise<T[]>,
   work: (item: T) => Promise<unknown>,

@@ -1,10 +1,10 @@
-// Keeping the storage in order, in words; who does it stands beside.
+// Job definitions of the storage's upkeep. The handlers are in this folder.
 import { IsBoolean, IsNumber, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { exponential } from '../../shared/libs/backoff.js';
 import { defineJob } from '../../workers/job.js';
 import { NoPayload } from '../../workers/no-payload.js';
 
-/** One at a time in each process: they read the whole storage. */
+/** One at a time in each process, because they read the whole storage. */
 const check = {
   queue: 'storage-checks',
   attempts: 3,
@@ -15,7 +15,7 @@ const check = {
   requestable: 'files:maintain',
 } as const;
 
-/** What is over is removed: leases of writers that died, bytes nobody needs, deleted files whose days are over. */
+/** Removes leases of dead writers, unneeded bytes, and deleted files after their retention. */
 export const TidyStorage = defineJob<NoPayload>({
   ...{ ...check, name: 'files.tidy', queue: 'files', payload: NoPayload, timeoutMs: 600_000, concurrency: 4 },
   backoff: exponential(2_000),
@@ -24,44 +24,44 @@ export const TidyStorage = defineJob<NoPayload>({
 });
 
 export class SweepPayload {
-  /** Only says what it would do. */
+  /** Only reports what it would do. */
   @IsOptional()
   @IsBoolean()
   dryRun?: boolean;
 
-  /** Bytes without a row that are younger are left alone, hours. Default: 24. */
+  /** Bytes without a row are ignored when they are younger, hours. Default: 24. */
   @IsOptional()
   @IsNumber()
   @Min(0)
   @Max(8_760)
   minAgeHours?: number;
 
-  /** Goes on though the bytes of most blobs are missing. */
+  /** Continues even when the bytes of most blobs are missing. */
   @IsOptional()
   @IsBoolean()
   acceptLoss?: boolean;
 }
 
-/** What only one side knows is put right: bytes without a row, rows without bytes, wrong counts. */
+/** Repairs differences: bytes without a row, rows without bytes, wrong counts. */
 export const SweepStorage = defineJob<SweepPayload>({
   ...{ ...check, name: 'files.sweep', payload: SweepPayload },
   schedule: { cron: '43 2 * * *', timeZone: 'UTC', payload: {} },
 });
 
 export class VerifyPayload {
-  /** Only the bytes of this file; without it all. */
+  /** Checks only the bytes of this file. Default: all. */
   @IsOptional()
   @IsUUID()
   fileId?: string;
 }
 
-/** Bytes are read and hashed: are they those that were stored? */
+/** Reads and hashes bytes, and compares them with the stored hash. */
 export const VerifyStorage = defineJob<VerifyPayload>({
   ...{ ...check, name: 'files.verify', payload: VerifyPayload },
   schedule: { cron: '23 4 * * 0', timeZone: 'UTC', payload: {} },
 });
 
-/** What is encrypted with another key than the first, or with none, is encrypted with the first. */
+/** Encrypts with the first key what is encrypted with another key, or not at all. */
 export const RekeyStorage = defineJob<NoPayload>({
   ...{ ...check, name: 'files.rekey', payload: NoPayload },
   uniqueKey: () => 'one',

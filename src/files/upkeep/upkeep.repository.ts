@@ -1,4 +1,4 @@
-// What the upkeep of the storage asks the tables.
+// Statements of the storage's upkeep.
 import { Injectable } from '@nestjs/common';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
@@ -9,13 +9,13 @@ const statement = sqlFiles(import.meta.url, 'upkeep');
 export class UpkeepRepository {
   constructor(private readonly transaction: Transaction) {}
 
-  /** PostgreSQL's. */
+  /** Returns PostgreSQL's time. */
   async now(): Promise<Date> {
     const [row] = await this.transaction.query<{ now: Date }>({ name: 'upkeep-now', text: 'SELECT now()' });
     return (row as { now: Date }).now;
   }
 
-  /** UUIDs of deleted files whose days are over and which still hold their bytes. */
+  /** Returns the UUIDs of deleted files that still have their bytes after the retention. */
   async listOverdue(days: number, limit: number): Promise<string[]> {
     const rows = await this.transaction.query<{ uuid: string }>({
       name: 'upkeep-overdue',
@@ -27,35 +27,35 @@ export class UpkeepRepository {
     return rows.map(({ uuid }) => uuid);
   }
 
-  /** Those of the storage's keys that no row knows. */
+  /** Returns those storage keys that are in no row. */
   async unknownAmong(storageKeys: readonly string[]): Promise<string[]> {
     const rows = await this.transaction.query<{ key: string }>(statement('unknown-keys', [storageKeys]));
     return rows.map(({ key }) => key);
   }
 
-  /** Ids of blobs with a wrong count of references. */
+  /** Returns the ids of blobs with a wrong reference count. */
   async listMiscounted(): Promise<string[]> {
     const rows = await this.transaction.query<{ id: string }>(statement('miscounted-blobs', []));
     return rows.map(({ id }) => id);
   }
 
-  /** Keys of users whose usage is not what their files make. */
+  /** Returns the keys of users whose usage differs from the sum of their files. */
   async listMischarged(): Promise<string[]> {
     const rows = await this.transaction.query<{ owner_id: string }>(statement('mischarged-users', []));
     return rows.map((row) => row.owner_id);
   }
 
-  /** In a transaction: the usage becomes what it should be. */
+  /** Corrects the usage of a user. Runs in a transaction. */
   async recharge(ownerId: string): Promise<void> {
     await this.transaction.query({
       name: 'upkeep-lock-usage',
       text: `SELECT 1 FROM storage_usages WHERE owner_id = $1 FOR UPDATE`,
       values: [ownerId],
-    }); // whoever changes it comes before this, or after the commit
+        }); // other changes of the usage happen before this lock, or after the commit
     await this.transaction.query(statement('recharge', [ownerId]));
   }
 
-  /** UUIDs of living files whose bytes are lost or damaged. */
+  /** Returns the UUIDs of files, not deleted, whose bytes are lost or damaged. */
   async listDamagedFiles(limit: number): Promise<string[]> {
     const rows = await this.transaction.query<{ uuid: string }>({
       name: 'upkeep-damaged',
@@ -67,7 +67,7 @@ export class UpkeepRepository {
     return rows.map(({ uuid }) => uuid);
   }
 
-  /** What is still encrypted with another key, or not at all: damaged blobs, and uploads under way. */
+  /** Counts what is still encrypted with another key, or not at all: damaged blobs, and running uploads. */
   async countOtherKeys(keyId: string): Promise<{ damagedLeft: number; uploadsLeft: number }> {
     const [row] = await this.transaction.query<{ damaged: number; uploads: number }>({
       name: 'upkeep-count-other-keys',
@@ -79,7 +79,7 @@ export class UpkeepRepository {
     return { damagedLeft: row?.damaged ?? 0, uploadsLeft: row?.uploads ?? 0 };
   }
 
-  /** Id of the blob of a living file. */
+  /** Returns the blob id of a file that is not deleted. */
   async findBlobOf(fileUuid: string): Promise<string | null> {
     const [row] = await this.transaction.query<{ blob_id: string | null }>({
       name: 'upkeep-blob-of',

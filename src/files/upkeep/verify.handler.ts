@@ -1,4 +1,4 @@
-// `files.verify`: reads bytes and hashes them, longest unverified first. What is damaged is mended where a twin has the same content.
+// `files.verify`: reads and hashes bytes, longest unverified first. Repairs damage from a blob with the same content.
 import { createHash } from 'node:crypto';
 import { Inject } from '@nestjs/common';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
@@ -12,7 +12,7 @@ import { VerifyStorage, type VerifyPayload } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';
 
 const BATCH = 50;
-const MOST_TOLD = 100;
+const MAX_LISTED = 100;
 
 @Handles(VerifyStorage)
 export class VerifyHandler implements JobHandler<VerifyPayload> {
@@ -32,7 +32,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
       await this.verifyAll(found, signal);
       await this.verifyThumbnails(found, signal);
     }
-    return { ...found, damagedFiles: await this.upkeep.listDamagedFiles(MOST_TOLD) };
+        return { ...found, damagedFiles: await this.upkeep.listDamagedFiles(MAX_LISTED) };
   }
 
   private async verifyAll(found: Found, signal: AbortSignal): Promise<void> {
@@ -44,7 +44,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
     }
   }
 
-  /** Those that are damaged are made again when they are asked for. */
+  /** Drops damaged thumbnails; they are made again when a client asks for them. */
   private async verifyThumbnails(found: Found, signal: AbortSignal): Promise<void> {
     for await (const batch of this.thumbnails.inBatches(BATCH))
       for (const thumbnail of batch)
@@ -67,7 +67,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
     found.damaged++;
   }
 
-  /** Null: the bytes are those that were stored. */
+  /** Returns null when the bytes are the stored ones. */
   private async faultOf(blob: BlobAddress & { sha256: string }, signal: AbortSignal): Promise<Error | null> {
     const hash = createHash('sha256');
     try {
@@ -78,7 +78,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
     } catch (error) {
       signal.throwIfAborted();
       if (isDamage(error)) return error;
-      throw error; // the storage is away, or a key: that says nothing of the bytes
+            throw error; // the storage or a key is unavailable: that is no damage of the bytes
     }
     return hash.digest('hex') === blob.sha256 ? null : new Error('The hash is another one.');
   }
@@ -95,6 +95,6 @@ interface Found {
   verified: number;
   mended: number;
   damaged: number;
-  /** Damaged ones, which were dropped. */
+  /** Number of damaged thumbnails, which were dropped. */
   thumbnails: number;
 }

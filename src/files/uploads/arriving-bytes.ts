@@ -1,8 +1,8 @@
-// What comes from a client, taken in portions. That it breaks off is told afterwards: what has come is kept.
+// Reads a client's bytes in portions. An interruption is reported afterwards, so that the received bytes are kept.
 import type { Readable } from 'node:stream';
 
 export class ArrivingBytes {
-  /** Why there is no more, when that was not the end. */
+  /** The error that interrupted the source; undefined at a regular end. */
   failure: Error | undefined;
   private readonly chunks: AsyncIterator<Buffer>;
   private rest: Buffer = Buffer.alloc(0);
@@ -11,7 +11,7 @@ export class ArrivingBytes {
     this.chunks = (source as AsyncIterable<Buffer>)[Symbol.asyncIterator]();
   }
 
-  /** Waits for the next byte. */
+  /** Waits for the next byte. Returns false at the end, or after an interruption. */
   async hasMore(): Promise<boolean> {
     try {
       while (this.rest.length === 0) {
@@ -26,7 +26,7 @@ export class ArrivingBytes {
     }
   }
 
-  /** The next `most` bytes, or all that come. */
+  /** Yields the next `most` bytes, or fewer when the source ends. */
   async *take(most: number): AsyncGenerator<Buffer> {
     for (let left = most; left > 0 && (await this.hasMore());) {
       const piece = this.rest.subarray(0, left);

@@ -1,4 +1,4 @@
-// `uploads.sweep`: uploads go when their time is over, and with them their bytes and what was reserved for them.
+// `uploads.sweep`: removes expired uploads, with their bytes and their reserved space.
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
 import { SweepUploads } from '../files.jobs.js';
@@ -16,7 +16,7 @@ export class SweepUploadsHandler implements JobHandler<NoPayload> {
     private readonly locks: UploadLocks,
   ) {}
 
-  /** Whoever is still at work on one may end it: the next sweep comes by. */
+  /** Skips uploads that a request is working on: the next sweep removes them. */
   async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
     let removed = 0;
     for (let before = -1; removed > before;) {

@@ -1,4 +1,4 @@
-// What OpenAPI says of a route of tus: the headers that it takes and answers with. It stands above Endpoint.
+// OpenAPI decorator of tus routes: their request and response headers. It goes above Endpoint.
 import { applyDecorators } from '@nestjs/common';
 import { ApiBody, ApiConsumes, ApiHeader, ApiResponse } from '@nestjs/swagger';
 import { LOCATION, RATE_LIMIT, REQUEST_ID } from '../../common/decorators/openapi-responses.js';
@@ -27,13 +27,13 @@ const ANSWERED = {
 
 interface TusOptions {
   takes?: Array<keyof typeof TAKEN>;
-  /** The body may be, or is, a part of the upload. */
+  /** The body may be, or must be, a part of the upload. */
   body?: 'optional' | 'required';
   status: number;
   answers: Array<keyof typeof ANSWERED | 'Location'>;
-  /** It may stand for HEAD, which is answered 200 with these. */
+  /** The route also accepts HEAD by override, and then answers 200 with these headers. */
   answersAsHead?: Array<keyof typeof ANSWERED>;
-  /** Asks what there is: no version is named yet. */
+  /** A discovery request does not name a protocol version yet. */
   isDiscovery?: boolean;
 }
 

@@ -1,4 +1,4 @@
-// What tus refuses, in the house's words.
+// Maps errors of tus to errors of the application.
 import { ERRORS } from '@tus/server';
 import { UPLOAD_PART } from '../../common/http/hooks/body.hooks.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
@@ -18,10 +18,13 @@ const REFUSALS = new Map<unknown, () => AppError>([
     ERRORS.UNSUPPORTED_CREATION_DEFER_LENGTH_EXTENSION,
     () => UploadErrors.EXTENSION_UNSUPPORTED('creation-defer-length'),
   ],
-  [ERRORS.ABORTED, LOCKED], // by a newer request, before it has written
+    [ERRORS.ABORTED, LOCKED], // aborted by a newer request, before it has written
 ]);
 
-/** `thrown`: by tus, or by what it calls; undefined when it refused headers, whose names `said` has. What is not known stays as it is. */
+/**
+ * Maps what tus, or a function that it calls, has thrown. `thrown` is undefined when tus rejected headers, whose names are
+ * in its answer `said`. Returns unknown errors unchanged.
+ */
 export function toRefusal(thrown: unknown, said: string): unknown {
   if (thrown === undefined) return invalidHeaders(said.trim().split(' ').slice(1));
   const known = REFUSALS.get(thrown);

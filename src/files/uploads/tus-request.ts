@@ -1,23 +1,23 @@
-// A request as tus reads it. Its body is piped away from it: what nobody reads must flow, or nobody would read the answer.
+// Converts a request for tus. Pipes the body away from it: an unread body must drain, otherwise the client reads no answer.
 import { finished, PassThrough, Readable } from 'node:stream';
 import type { FastifyRequest } from 'fastify';
 import { HttpErrors } from '../../common/http/http.errors.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { runningRequest } from '../../shared/logging/request-context.js';
 
-/** By which clients that cannot send a method say that they mean it. */
+/** Header by which clients that cannot send a method name it. */
 const OVERRIDE = 'x-http-method-override';
 const OVERRIDABLE = ['HEAD', 'PATCH', 'DELETE'];
-/** What tus is told. CORS, for one, is not its business here. */
+/** Headers that are passed to tus. Others, such as those of CORS, are handled elsewhere. */
 const TOLD = /^(upload-|tus-|content-length$)/;
 
 export class TusRequest {
   readonly web: Request;
-  /** Why the body has broken off. */
+  /** The error that interrupted the body. */
   failure: AppError | undefined;
   private readonly body: PassThrough | undefined;
 
-  /** Throws VALIDATION_FAILED when another method is meant that is none of tus. */
+  /** Throws VALIDATION_FAILED when the override names a method that tus does not have. */
   constructor(
     private readonly request: FastifyRequest,
     hasId: boolean,
@@ -35,7 +35,7 @@ export class TusRequest {
     });
   }
 
-  /** Once it is answered, or about to be. */
+  /** Releases the body. Call it when the request is answered, or about to be. */
   end(): void {
     if (!this.body) return;
     this.request.raw.unpipe(this.body).resume();
@@ -44,7 +44,7 @@ export class TusRequest {
 
   private pipeAway(): PassThrough {
     const { raw } = this.request;
-    const body = new PassThrough().on('error', () => undefined); // nobody reads it where the client is gone already
+        const body = new PassThrough().on('error', () => undefined); // has no reader when the client has disconnected already
     const breakOff = (failure: AppError): void => {
       this.failure = failure;
       body.destroy(failure);

@@ -1,4 +1,4 @@
-// The protocol, tus 1.0.0 (https://tus.io/protocols/resumable-upload): requests go to @tus/server, its answers become ours.
+// Serves tus 1.0.0 (https://tus.io/protocols/resumable-upload): passes requests to @tus/server and converts its answers.
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ERRORS, Server, TUS_RESUMABLE, TUS_VERSION } from '@tus/server';
@@ -13,9 +13,9 @@ import { type Upload, UploadsRepository } from './uploads.repository.js';
 import { UploadsService } from './uploads.service.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** How long a request may go on once a newer one waits for it: one that is about to end does so by itself. */
+/** Time that a request may continue while a newer one waits for its lock; a request that is about to end does so in it. */
 const DRAIN_MS = 1_000;
-/** Of an answer of tus, what ours takes over. */
+/** Headers of tus that are copied to the answer. */
 const TAKEN_OVER = /^(upload-|tus-|location$|cache-control$|connection$)/;
 
 @Injectable()
@@ -26,7 +26,7 @@ export class TusService {
     private readonly locks: UploadLocks,
   ) {}
 
-  /** Of what clients may ask for. */
+  /** Headers that describe the capabilities. */
   get capabilities(): Record<string, string> {
     return {
       'tus-resumable': TUS_RESUMABLE,
@@ -36,16 +36,16 @@ export class TusService {
     };
   }
 
-  /** `id`: of the upload; undefined for one to be made. Throws UploadErrors, and what a file may be refused for. */
+  /** `id`: of the upload; undefined to create one. Throws UploadErrors, and the errors of a refused file. */
   async answer(owner: Owner, request: FastifyRequest, reply: FastifyReply, id?: string): Promise<void> {
     void reply.header('tus-resumable', TUS_RESUMABLE);
     if (request.headers['tus-resumable'] !== TUS_RESUMABLE)
       throw UploadErrors.VERSION_UNSUPPORTED().withHeader('Tus-Version', TUS_VERSION.join(','));
-    if (id !== undefined) await this.uploads.getOwned(owner, id); // before the lock: a stranger must not ask its holder to end
+        if (id !== undefined) await this.uploads.getOwned(owner, id); // first: only the owner may ask the lock's holder to stop
     const store = new UploadStore(this.service, owner, request.headers['upload-metadata']?.toString() ?? '');
     const tusRequest = new TusRequest(request, id !== undefined);
     try {
-      // What has begun comes to its end even when the client hangs up: so no cancel may reach its statements.
+      // Runs outside of the request's context: a disconnect must not cancel statements that have begun.
       const response = await requestContext.exit(() => this.handle(tusRequest, store, pathOf(request), id));
       if (reply.sent) return; // the request was cancelled
       await reply
@@ -58,7 +58,7 @@ export class TusService {
     }
   }
 
-  /** A server for this one request, whose caller its store knows. Throws what it refuses. */
+  /** Creates a server for this one request, because its store depends on the caller. Throws what the server refuses. */
   private async handle(request: TusRequest, store: UploadStore, path: string, id?: string): Promise<Response> {
     let thrown: unknown;
     const server = new Server({
@@ -73,12 +73,12 @@ export class TusService {
     });
     const response = await server.handleWeb(request.web);
     if (response.ok) return response;
-    if (id === undefined && store.current) await this.service.remove(store.current.id); // nobody knows its address
+        if (id === undefined && store.current) await this.service.remove(store.current.id); // the client does not know its URL
     throw toRefusal(thrown === ERRORS.ABORTED ? (request.failure ?? thrown) : thrown, await response.text());
   }
 }
 
-/** What tus does not know, or not exactly. `path`: of the request. */
+/** Headers that tus does not set, or not exactly. `path`: of the request. */
 function headersAbout(upload: Upload, method: string, path: string): Record<string, string> {
   const { fileUuid, expiresAt, metadata } = upload;
   return {
@@ -89,7 +89,7 @@ function headersAbout(upload: Upload, method: string, path: string): Record<stri
   };
 }
 
-/** A query may hold further question marks. */
+/** Splits at the first question mark only: a query may contain more. */
 function pathOf({ url }: FastifyRequest): string {
   return url.split('?', 1)[0] as string;
 }

@@ -1,4 +1,4 @@
-// One request at a time works on an upload, in whichever process; who comes later asks the one before to end.
+// Locks of uploads: one request at a time works on an upload, in any process; a newer request asks the older one to stop.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -17,27 +17,27 @@ import { UploadErrors } from './uploads.errors.js';
 
 const statement = sqlFiles(import.meta.url, 'upload-locks');
 
-/** Topic of the word to whoever holds the lock on an upload; its body is the upload's id. */
+/** Topic of the signal that asks the holder of a lock to stop. Its body is the upload's id. */
 const RELEASE = 'upload.release';
-/** How long a lock outlives a process that died: less than clients wait with their last attempt. */
+/** Lifetime of a lock after its process died: less than the wait of clients before their last attempt. */
 const LEASE_MS = 5_000;
 const WAIT_MS = 10_000;
 const POLL_MS = 200;
 
 interface Held {
   holder: string;
-  /** Asks the request to end. */
+  /** Asks the request to stop. */
   release: () => unknown;
 }
 
 /**
- * Rows, not the house's LockService: that one takes a connection of its own for each key in PostgreSQL, and clients hold
- * these for hours. As every lock it saves double work only: what makes it safe is that bytes are added where an upload
- * still ends, and a file where its place is still reserved.
+ * Uses rows and not LockService, which takes one PostgreSQL connection per key, because clients hold these locks for hours.
+ * Like every lock, it only avoids duplicate work. Correctness comes from the statements: bytes are appended only at the
+ * current end of an upload, and a file is added only while its space is still reserved.
  */
 @Injectable()
 export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
-  /** By upload. */
+  /** By upload id. */
   private readonly held = new Map<string, Held>();
   private timer: NodeJS.Timeout | undefined;
 
@@ -53,7 +53,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     this.timer = setInterval(() => void this.renew(), LEASE_MS / 3);
   }
 
-  /** Clients go on elsewhere, from where they are asked to stop. */
+  /** Stops all requests, so that clients continue in another process. */
   beforeApplicationShutdown(): void {
     for (const { release } of this.held.values()) release();
   }
@@ -70,7 +70,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     };
   }
 
-  /** False, and nothing done, when somebody is at it. */
+  /** Runs `work` and returns true; returns false without running it when the upload is locked. */
   async ifFree(id: string, work: () => Promise<void>): Promise<boolean> {
     const holder = randomUUID();
     if (!(await this.claim(id, { holder, release: () => undefined }))) return false;
@@ -78,7 +78,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     return true;
   }
 
-  /** What processes that died have left, and nobody wanted since. */
+  /** Deletes expired locks that died processes have left. */
   async sweep(): Promise<void> {
     await this.transaction.query({
       name: 'upload-locks-sweep',
@@ -86,12 +86,12 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     });
   }
 
-  /** Throws LOCKED. */
+  /** Waits for the lock. Throws LOCKED after WAIT_MS. */
   private async wait(id: string, held: Held, signal: AbortSignal): Promise<void> {
     const giveUpAt = performance.now() + WAIT_MS;
     while (!(await this.claim(id, held))) {
       if (signal.aborted || performance.now() > giveUpAt) throw UploadErrors.LOCKED().withHeader('Retry-After', '1');
-      await this.signals.send(RELEASE, id); // again and again: a signal may get lost
+            await this.signals.send(RELEASE, id); // repeated, because a signal may get lost
       await delay(POLL_MS);
     }
   }
@@ -103,7 +103,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     return true;
   }
 
-  /** One that cannot be given back ends by itself: that is no reason to say that the work has failed. */
+  /** Logs a failed release instead of throwing: the lock expires by itself, and the work itself has not failed. */
   private async unlock(id: string, holder: string): Promise<void> {
     if (this.held.get(id)?.holder === holder) this.held.delete(id);
     await this.transaction
@@ -112,10 +112,10 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
         text: 'DELETE FROM upload_locks WHERE upload_id = $1 AND holder = $2',
         values: [id, holder],
       })
-      .catch((error: unknown) => this.logger.warn({ err: error }, 'The lock on an upload was not given back'));
+            .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to release the lock on an upload'));
   }
 
-  /** Who has lost its lock is asked to end, as if somebody waited for it. */
+  /** Renews the locks. Asks requests that have lost their lock to stop. */
   private async renew(): Promise<void> {
     const known = [...this.held.values()];
     if (known.length === 0) return;
@@ -130,7 +130,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
       const alive = new Set(rows.map(({ holder }) => holder));
       for (const { holder, release } of known) if (!alive.has(holder)) release();
     } catch (error) {
-      this.logger.warn({ err: error }, 'No sign of life could be given for uploads');
+            this.logger.warn({ err: error }, 'Failed to renew the locks on uploads');
     }
   }
 }

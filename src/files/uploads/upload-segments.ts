@@ -1,4 +1,4 @@
-// The bytes of uploads that are not complete: segments in the storage, encrypted as files are, each written at once.
+// Bytes of incomplete uploads: segments in the storage, encrypted like files, each written in one go.
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import type { AppError } from '../../shared/libs/app-error.js';
@@ -11,11 +11,12 @@ import { ArrivingBytes } from './arriving-bytes.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Segment, type Upload, UploadsRepository } from './uploads.repository.js';
 
-/** Bytes: what a process that dies may lose, of those that it has not acknowledged. S3 takes them by one request. */
+/** Maximum size of a segment, bytes: a process that dies loses at most this much unacknowledged data. One request to S3. */
 const MOST = 4 * 1_048_576;
 /**
- * A smaller segment is taken up into the next one: who sends byte by byte makes no objects of a byte. Each byte may so be
- * written once more for every part that follows it, which is what a part of one byte costs us at most.
+ * A segment smaller than this (bytes) is merged into the next one, so that a client that sends single bytes does not create
+ * objects of one byte. Each such byte may be rewritten with every part that follows it; that bounds the cost of a part of
+ * one byte.
  */
 const LEAST = 65_536;
 
@@ -25,7 +26,7 @@ const RULES: Rules = {
   declaredType: UNKNOWN_TYPE,
 };
 
-/** What is looked at in the first bytes of an upload. */
+/** Checks of the first bytes of an upload. */
 export type FirstBytesRules = Pick<Rules, 'declaredType' | 'name' | 'expectType'>;
 
 @Injectable()
@@ -38,9 +39,9 @@ export class UploadSegments {
   ) {}
 
   /**
-   * Adds what comes from `offset` on, and gives how much there is then. When the source breaks off, what has come is
-   * kept, and then its failure thrown. Throws OFFSET_CONFLICT when somebody else has added something meanwhile, DAMAGED, and
-   * what `first` refuses of a segment that begins the upload.
+   * Appends the bytes from `offset` on, and returns the new number of received bytes. When the source is interrupted, keeps
+   * the received bytes and then throws its error. Throws OFFSET_CONFLICT when another request has appended bytes meanwhile,
+   * DAMAGED, and what `first` refuses of a segment at the beginning of the upload.
    */
   async append({ id }: Upload, offset: number, source: Readable, first?: FirstBytesRules): Promise<number> {
     const arriving = new ArrivingBytes(source);
@@ -54,7 +55,7 @@ export class UploadSegments {
     return received;
   }
 
-  /** All of them, one after the other. */
+  /** Streams all segments in order. */
   open({ id }: Upload): Readable {
     return Readable.from(this.read(id), { objectMode: false });
   }
@@ -63,7 +64,7 @@ export class UploadSegments {
     for (const segment of await this.uploads.listSegments(id)) yield* this.bytesOf(segment);
   }
 
-  /** All that were acknowledged, or DAMAGED; OFFSET_CONFLICT when somebody else has them in another place by now. */
+  /** Yields all acknowledged bytes. Throws DAMAGED, or OFFSET_CONFLICT when another request has replaced the segment. */
   private async *bytesOf(segment: Segment): AsyncGenerator<Buffer> {
     let missing = segment.size;
     try {

@@ -1,4 +1,4 @@
-// Uploads as tus asks for them, for the one request whose caller it knows.
+// Data store of tus for one request and its caller.
 import type { Readable } from 'node:stream';
 import { DataStore, type Locker, Upload as TusUpload } from '@tus/server';
 import type { Upload } from './uploads.repository.js';
@@ -7,14 +7,14 @@ import type { Owner } from '../../common/access/permissions.js';
 
 export const UPLOAD_EXTENSIONS = ['creation', 'creation-with-upload', 'termination', 'expiration'];
 
-/** Expiry is ours to check and to tell: `getExpiration` stays 0, as which tus takes none for its own. */
+/** This application checks and reports the expiry: `getExpiration` stays 0, so that tus does not do it, too. */
 export class UploadStore extends DataStore {
   override extensions = UPLOAD_EXTENSIONS;
-  /** As the request has left it, as far as it came. */
+  /** State of the upload after the request, as far as it came. */
   current: Upload | undefined;
   private writing: Promise<unknown> = Promise.resolve();
 
-  /** `metadata`: Upload-Metadata of the request. */
+  /** `metadata`: the header Upload-Metadata of the request. */
   constructor(
     private readonly uploads: UploadsService,
     private readonly owner: Owner,
@@ -43,7 +43,7 @@ export class UploadStore extends DataStore {
     return this.uploads.terminate(this.owner, id);
   }
 
-  /** Locks that are given back once what has come is written: tus would do so as soon as a body breaks off. */
+  /** Returns locks that are released only after the received bytes are written; tus releases them when a body is interrupted. */
   lockedBy(locker: Locker): Locker {
     return {
       newLock: (id) => {

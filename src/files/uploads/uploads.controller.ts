@@ -1,4 +1,4 @@
-// Resumable uploads by tus 1.0.0, for any client that speaks it. What they say of an upload stands in headers.
+// REST endpoints of resumable uploads by tus 1.0.0, for any tus client. The state of an upload is in headers.
 import { Controller, Delete, Get, Head, Options, Patch, Post, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -17,12 +17,12 @@ import { UploadsService } from './uploads.service.js';
 import { QuotaErrors, StorageErrors } from '../../storage/storage.errors.js';
 
 const ABSENT = [UploadErrors.NOT_FOUND, UploadErrors.EXPIRED, UploadErrors.VERSION_UNSUPPORTED, UploadErrors.LOCKED];
-/** What may be refused once the last byte is here, the type as soon as the bytes show it. */
+/** Errors after the last byte; the type is refused as soon as the first bytes show it. */
 const REFUSED = [
   ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, StorageErrors.WRITE_LOST],
   ...[QuotaErrors.QUOTA_EXCEEDED, StorageErrors.STORAGE_FULL, UploadErrors.DAMAGED],
 ];
-/** How far it has come. */
+/** Headers of the progress. */
 const PROGRESS = [
   ...(['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Expires', 'X-File-Id'] as const),
   'Content-Location' as const,

@@ -1,4 +1,4 @@
-// What is refused about resumable uploads.
+// Error definitions of resumable uploads.
 import { defineErrors } from '../../shared/libs/app-error.js';
 
 export const UploadErrors = defineErrors('UPLOAD', {

@@ -1,4 +1,4 @@
-// The uploads' tables: how far an upload has come, and the segments that its bytes stand in.
+// The tables of uploads: their progress, and the segments that contain their bytes.
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../../common/dto/page.dto.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
@@ -20,16 +20,16 @@ export interface Upload {
   readonly metadata: string;
   /** Bytes. */
   readonly size: number;
-  /** How many of them are here. */
+  /** Number of bytes received. */
   readonly received: number;
-  /** Of the lease that reserves its place: the id, until somebody begins to write the file. */
+  /** Storage key of the lease that reserves its space: the upload's id, until the file is being written. */
   readonly storageKey: string;
-  /** Of the file that it has become. */
+  /** UUID of the file, when the upload is complete. */
   readonly fileUuid: string | null;
   readonly expiresAt: Date;
 }
 
-/** Some of an upload's bytes, in the storage. */
+/** A part of an upload's bytes in the storage. */
 export interface Segment extends BlobAddress {
   /** Offset of its first byte. */
   readonly start: number;
@@ -58,7 +58,7 @@ export class UploadsRepository {
     return toUpload(row as UploadRow);
   }
 
-  /** Throws NOT_FOUND, EXPIRED. */
+  /** Returns an upload of the owner. Throws NOT_FOUND, EXPIRED. */
   async getOwned(owner: Owner, id: string): Promise<Upload> {
     const [row] = await this.transaction.query<UploadRow & { is_expired: boolean }>({
       name: 'uploads-get-owned',
@@ -70,7 +70,7 @@ export class UploadsRepository {
     return toUpload(row);
   }
 
-  /** A page of those that are neither complete nor expired. Throws INVALID_CURSOR. */
+  /** Returns a page of the uploads that are neither complete nor expired. Throws INVALID_CURSOR. */
   async listOpen(owner: Owner, { sort, cursor, limit }: PageRequest): Promise<Page<Upload>> {
     const scope = `uploads:${sort}`;
     const after = cursor === undefined ? [null, null] : this.tools.cursors.open(scope, cursor);
@@ -90,7 +90,7 @@ export class UploadsRepository {
     return { items, nextCursor: last ? this.tools.cursors.seal(scope, [last.expiresAt.toISOString(), last.id]) : null };
   }
 
-  /** Ids, longest expired first. */
+  /** Returns the ids of expired uploads, the longest expired first. */
   async listExpired(limit: number): Promise<string[]> {
     const rows = await this.transaction.query<{ id: string }>({
       name: 'uploads-expired',
@@ -118,7 +118,7 @@ export class UploadsRepository {
     return row ? toSegment(row) : null;
   }
 
-  /** Whether any upload has its bytes there. */
+  /** True when any upload uses this storage key. */
   async hasSegment(storageKey: string): Promise<boolean> {
     const rows = await this.transaction.query({
       name: 'uploads-has-segment',
@@ -128,13 +128,13 @@ export class UploadsRepository {
     return rows.length > 0;
   }
 
-  /** The upload goes on after this segment, which may hold the last one before it. False: it was not at `received` any more. */
+  /** Appends a segment, which may replace the last one. Returns false when the upload is not at `received` any more. */
   async append(id: string, received: number, { start, size, storageKey, keyId }: Segment): Promise<boolean> {
     const rows = await this.transaction.query(statement('append', [id, start, size, storageKey, keyId, received]));
     return rows.length > 0;
   }
 
-  /** Its place is reserved under another key now. False: it was under another one before, or the upload is gone. */
+  /** Changes the key of the reserved space. Returns false when the key has changed already, or the upload is gone. */
   async changeStorageKey({ id, storageKey }: Upload, next: string): Promise<boolean> {
     const rows = await this.transaction.query({
       name: 'uploads-change-storage-key',
@@ -144,13 +144,13 @@ export class UploadsRepository {
     return rows.length > 0;
   }
 
-  /** In the transaction that adds the file. Gives the storage keys of its segments. */
+  /** Marks the upload as complete, in the transaction that adds the file. Returns the storage keys of its segments. */
   async finish(id: string, fileUuid: string): Promise<string[]> {
     const rows = await this.transaction.query<{ storage_key: string }>(statement('finish', [id, fileUuid]));
     return rows.map((row) => row.storage_key);
   }
 
-  /** Null when there is none. */
+  /** Removes an upload. Returns null when there is none. */
   async remove(id: string): Promise<{ reservation: string; segments: string[] } | null> {
     const rows = await this.transaction.query<{ storage_key: string; is_segment: boolean }>(statement('remove', [id]));
     const reservation = rows.find((row) => !row.is_segment)?.storage_key;

@@ -1,4 +1,4 @@
-// Uploads that may be broken off and resumed: begun with all of their place reserved, ended as an ordinary file.
+// Resumable uploads: reserve all their space at the start, and become ordinary files at the end.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Metadata } from '@tus/server';
@@ -19,10 +19,10 @@ import { UploadErrors } from './uploads.errors.js';
 import { type Upload, UploadsRepository } from './uploads.repository.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** The place stays reserved for longer than the upload may take, should nobody sweep. */
+/** The space stays reserved this much longer than the upload may take, in case the sweep is late. */
 const SPARE_MS = 86_400_000;
 
-/** What a file was refused for once, it would be refused for again. */
+/** Errors that a new attempt cannot fix: the upload is removed. */
 const FOR_GOOD = new Set(
   [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND].map(({ code }) => code),
 );
@@ -39,7 +39,7 @@ export class UploadsService {
     private readonly config: AppConfig,
   ) {}
 
-  /** How many bytes an upload may have. */
+  /** Maximum size of an upload, bytes. */
   get maxBytes(): number {
     return this.writer.maxBytes;
   }
@@ -59,12 +59,15 @@ export class UploadsService {
     return this.finishIfComplete(owner, upload);
   }
 
-  /** What is complete is a file before anybody hears of it: who began that may have died. Throws NOT_FOUND, EXPIRED, and what a file may be refused for. */
+  /**
+   * Returns the upload. Creates the file first when all bytes are here, since the process that should do it may have died.
+   * Throws NOT_FOUND, EXPIRED, and the errors of a refused file.
+   */
   async get(owner: Owner, id: string): Promise<Upload> {
     return this.finishIfComplete(owner, await this.uploads.getOwned(owner, id));
   }
 
-  /** Those that are neither complete nor expired. Throws INVALID_CURSOR. */
+  /** Lists uploads that are neither complete nor expired. Throws INVALID_CURSOR. */
   async list(owner: Owner, query: ListUploadsQuery): Promise<UploadPage> {
     const { items, nextCursor } = await this.uploads.listOpen(owner, query);
     return {
@@ -73,7 +76,7 @@ export class UploadsService {
     };
   }
 
-  /** Throws what `get` throws, what the source fails with (what has come is kept), and OFFSET_CONFLICT. */
+  /** Appends bytes. Throws what `get` throws, the error of the source (received bytes are kept), and OFFSET_CONFLICT. */
   async append(owner: Owner, id: string, offset: number, source: Readable): Promise<Upload> {
     const upload = await this.uploads.getOwned(owner, id);
     try {
@@ -85,14 +88,14 @@ export class UploadsService {
     }
   }
 
-  /** Throws NOT_FOUND, EXPIRED, FINISHED. */
+  /** Removes an incomplete upload. Throws NOT_FOUND, EXPIRED, FINISHED. */
   async terminate(owner: Owner, id: string): Promise<void> {
     const { fileUuid } = await this.uploads.getOwned(owner, id);
     if (fileUuid !== null) throw UploadErrors.FINISHED(fileUuid);
     await this.remove(id);
   }
 
-  /** Its bytes, and what was reserved for it. Of one that is finished only what is known of it: the file stays. Idempotent. */
+  /** Removes an upload with its bytes and its reserved space. For a finished one, the file stays. Idempotent. */
   async remove(id: string): Promise<void> {
     const removed = await this.transaction.run(async () => {
       const keys = await this.uploads.remove(id);
@@ -104,7 +107,7 @@ export class UploadsService {
     await this.leases.end(removed.reservation);
   }
 
-  /** The type is refused as soon as the bytes show it, not when the last of many gigabytes is here. */
+  /** Checks the type as soon as the first bytes show it, not after many gigabytes. */
   private async firstBytesRules({
     bucket: name,
     metadata,
@@ -118,7 +121,7 @@ export class UploadsService {
       declaredType: plainMediaType(filetype ?? ''),
       name: filename ?? undefined,
       expectType: (type, seenBytes) => {
-        // Exactly SNIFFED_BYTES were read as a whole file, whose last character is not cut: the next byte tells.
+        // With exactly SNIFFED_BYTES, a cut last character cannot be recognized: wait for the next byte, unless that is all.
         const isKnown = seenBytes > SNIFFED_BYTES || seenBytes === size;
         if (isKnown && !allowsType(bucket, type)) throw FileErrors.TYPE_NOT_ALLOWED(type, name);
       },
@@ -139,7 +142,7 @@ export class UploadsService {
     }
   }
 
-  /** The file, and that the upload is it, in one transaction: there is never one without the other. */
+  /** Adds the file and marks the upload as complete in one transaction, so neither exists without the other. */
   private async finish(owner: Owner, upload: Upload): Promise<Upload> {
     const { filename, filetype } = parse(upload.metadata);
     const lease = await this.takePlace(owner, upload);
@@ -158,16 +161,19 @@ export class UploadsService {
     return { ...upload, fileUuid };
   }
 
-  /** What was reserved becomes the file's place. After an attempt that failed nothing is reserved any more: it is anew. Throws QUOTA_EXCEEDED. */
+  /**
+   * Takes over the reserved space for the file. After a failed attempt nothing is reserved any more; then it reserves the
+   * space again. Throws QUOTA_EXCEEDED.
+   */
   private takePlace(owner: Owner, upload: Upload): Promise<WriteLease> {
     return this.transaction.run(async () => {
       const lease =
         (await this.leases.takeOver(upload.storageKey)) ??
         (await this.leases.begin(owner, await this.buckets.getNamed(upload.bucket), upload.size));
-      if (upload.storageKey !== upload.id) await this.leases.mark([upload.storageKey], 'DELETE'); // of a writer that died, or still writes
+            if (upload.storageKey !== upload.id) await this.leases.mark([upload.storageKey], 'DELETE'); // of an earlier writer
       if (await this.uploads.changeStorageKey(upload, lease.storageKey)) return lease;
       this.leases.forget(lease.storageKey);
-      throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // whose lock was lost, and is at it all the same
+            throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // this request has lost the lock to another one
     });
   }
 }

@@ -1,4 +1,4 @@
-// Everything the outside sees of a link: shapes in, the shape out, and the mapper.
+// DTOs of links: request and response shapes, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import { IntField } from '../../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../../common/dto/page.dto.js';

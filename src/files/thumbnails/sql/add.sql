@@ -1,5 +1,5 @@
--- Thumbnails of a blob, but for those that it has already; none when it is gone, or goes just now. Gives the storage keys of
--- those that were added. $1 blob, $2 sizes, $3 storage keys, $4 encryption key ids, $5 sha256, $6 bytes, $7 widths, $8 heights
+-- Adds the thumbnails that a blob does not have yet; none when the blob is gone. Returns the storage keys of the added
+-- ones. $1 blob, $2 sizes, $3 storage keys, $4 encryption key ids, $5 sha256, $6 bytes, $7 widths, $8 heights
 WITH blob AS (
   SELECT id FROM blobs WHERE id = $1::bigint FOR SHARE
 )

@@ -1,5 +1,5 @@
--- Thumbnails whose bytes are lost, damaged or encrypted with an old key; what stands of them is removed. Gives their
--- storage keys. $1 storage keys
+-- Deletes thumbnails whose bytes are lost, damaged or encrypted with an old key, and marks the bytes for removal. Returns
+-- the storage keys. $1 storage keys
 WITH gone AS (
   DELETE FROM thumbnails WHERE storage_key = ANY ($1::uuid[]) RETURNING storage_key
 )

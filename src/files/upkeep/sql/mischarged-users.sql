@@ -1,4 +1,4 @@
--- Users whose usage is not what their files, and those that are being uploaded, make
+-- Returns users whose usage differs from the sum of their files and running uploads.
 WITH stored AS (
   SELECT owner_id, bucket, size AS bytes FROM files WHERE deleted_at IS NULL
   UNION ALL SELECT owner_id, bucket, reserved_bytes FROM storage_leases WHERE owner_id IS NOT NULL

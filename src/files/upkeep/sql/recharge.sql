@@ -1,4 +1,4 @@
--- The usage of one user becomes what the files, and those that are being uploaded, make. $1 user
+-- Sets the usage of one user to the sum of its files and running uploads. $1 user
 WITH stored AS (
   SELECT bucket, size AS bytes FROM files WHERE owner_id = $1::bigint AND deleted_at IS NULL
   UNION ALL SELECT bucket, reserved_bytes FROM storage_leases WHERE owner_id = $1

@@ -1,4 +1,4 @@
--- Which of the storage's keys no row knows. $1 storage keys
+-- Returns those storage keys that are in no row. $1 storage keys
 SELECT key FROM unnest($1::uuid[]) key
 WHERE NOT EXISTS (SELECT FROM blobs WHERE storage_key = key)
   AND NOT EXISTS (SELECT FROM thumbnails WHERE storage_key = key)

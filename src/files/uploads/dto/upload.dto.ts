@@ -1,4 +1,4 @@
-// Everything the outside sees of an upload outside of tus: the query, the shape out, and the mapper.
+// DTOs of uploads outside of tus: the query, the response shape, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import { PageOf, PageQuery, SortField } from '../../../common/dto/page.dto.js';
 import type { Upload } from '../uploads.repository.js';
@@ -33,7 +33,7 @@ export class UploadDto {
 
 export class UploadPage extends PageOf(UploadDto) {}
 
-/** `name`: of the file that it will be. */
+/** `name`: of the future file. */
 export function toUploadDto({ id, bucket, size, received, expiresAt }: Upload, name: string): UploadDto {
   return { id, url: `/api/uploads/${id}`, name, bucket, length: size, offset: received, expiresAt };
 }

@@ -1,4 +1,4 @@
--- Bytes that have come belong to their upload, if it is still where they go on. They take the place of a segment that they hold.
+-- Appends received bytes to their upload, if it still ends at $6. Replaces a segment that the new bytes include.
 -- $1 upload, $2 start, $3 size, $4 storage key, $5 encryption key id, $6 bytes received before
 WITH upload AS (
   UPDATE uploads SET received = $2::bigint + $3::bigint

@@ -1,4 +1,4 @@
--- An upload is a file now: its bytes are there, its segments not needed. $1 upload, $2 the file's UUID
+-- Marks an upload as a file. Its segments are not needed any more. $1 upload, $2 the file's UUID
 WITH upload AS (
   UPDATE uploads SET file_uuid = $2::uuid WHERE id = $1::uuid RETURNING id
 )

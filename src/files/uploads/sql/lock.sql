@@ -1,4 +1,4 @@
--- Takes the lock on an upload, unless somebody has it who gave signs of life. $1 upload, $2 holder, $3 lease ms
+-- Takes the lock on an upload, unless another holder has renewed it in time. $1 upload, $2 holder, $3 lease ms
 INSERT INTO upload_locks AS held (upload_id, holder, expires_at)
 VALUES ($1::uuid, $2::uuid, now() + $3::integer * interval '1 ms')
 ON CONFLICT (upload_id) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at

@@ -1,4 +1,4 @@
--- An upload goes. What was reserved for it is to be given back at once, whoever does it. $1 upload
+-- Removes an upload. Its reserved space expires at once, so that any process may free it. $1 upload
 WITH upload AS (
   DELETE FROM uploads WHERE id = $1::uuid RETURNING storage_key
 ), segment AS (
