@@ -1,4 +1,4 @@
-// The global guard: no route without an access token, but those that say so; no permission that the role has not.
+// Global guard: every route needs an access token unless it is marked as public, and its permission if it requires one.
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
@@ -8,7 +8,7 @@ import { HttpErrors } from '../common/http/http.errors.js';
 import { can, type Permission } from '../common/access/permissions.js';
 import { type Principal, Principals } from './principals.js';
 
-/** What a route's decorators say. */
+/** Access rule from a route's decorators. */
 interface Rule {
   isPublic: boolean | 'optional';
   requires: Permission | undefined;
@@ -23,7 +23,7 @@ export class AccessGuard implements CanActivate {
     private readonly principals: Principals,
   ) {}
 
-  /** Answers without a promise when the session is remembered, as it mostly is. */
+  /** Returns no promise when the session is cached, which is the common case. */
   canActivate(context: ExecutionContext): boolean | Promise<boolean> {
     const rule = this.ruleOf(context);
     if (rule.isPublic === true) return true;
@@ -32,14 +32,14 @@ export class AccessGuard implements CanActivate {
     if (rule.isPublic === 'optional' && request.headers.authorization === undefined) return true;
     if (claims === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
     if (claims === null) throw invalidToken();
-    // While a body was waited for, the session may have ended; without one, what the hook found is of this moment.
+    // The session may have ended while the body arrived, so it is checked again. Without a body, the hook's result is current.
     const found = (request.body === undefined && request.principal) || this.principals.find(claims);
     return found instanceof Promise
       ? found.then((principal) => isAllowed(request, rule, principal))
       : isAllowed(request, rule, found);
   }
 
-  /** Metadata look-ups walk prototype chains: once for each route is enough. */
+  /** Caches the rule per route: metadata look-ups walk prototype chains. */
   private ruleOf(context: ExecutionContext): Rule {
     const handler = context.getHandler();
     let rule = this.rules.get(handler);
@@ -55,7 +55,7 @@ export class AccessGuard implements CanActivate {
   }
 }
 
-/** Null for a session that has ended since the token was read. */
+/** `principal` null: the session has ended since the token was read. */
 function isAllowed(request: FastifyRequest, { requires }: Rule, principal: Principal | null): true {
   if (!principal) throw invalidToken();
   request.user = principal;

@@ -1,4 +1,4 @@
-// Register, log in, refresh, log out.
+// REST endpoints to register, log in, refresh, log out, change the password and manage sessions.
 import { isIP } from 'node:net';
 import { Controller, Delete, Get, Post, Req, Res } from '@nestjs/common';
 import { ApiBody, ApiCookieAuth, ApiTags } from '@nestjs/swagger';
@@ -147,9 +147,9 @@ export class AuthController {
     return tokens;
   }
 
-  /** Behind a proxy the address is whatever its X-Forwarded-For says. */
+  /** Behind a proxy, the address comes from its X-Forwarded-For. */
   private deviceOf(request: FastifyRequest): Device {
-    const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet does not take
+        const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet rejects
     const userAgent = request.headers['user-agent'] ?? '';
     return { ip: isIP(ip) === 0 ? null : ip, userAgent, known: this.devices.read(request) };
   }

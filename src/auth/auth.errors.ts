@@ -1,4 +1,4 @@
-// What the auth room refuses.
+// Error definitions of auth.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const AuthErrors = defineErrors('AUTH', {

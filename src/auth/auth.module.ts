@@ -1,4 +1,4 @@
-// The auth room: sessions, tokens, the guard before every route.
+// Module of auth: sessions, tokens, and the guard of every route.
 import { Module } from '@nestjs/common';
 import { APP_GUARD } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';

@@ -1,4 +1,4 @@
-// Logging in, staying logged in, logging out.
+// Logs users in, refreshes their tokens and ends sessions.
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../common/dto/page.dto.js';
@@ -22,15 +22,15 @@ import { LoginThrottle } from './login-throttle.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 
-/** Where a session was opened. */
+/** Client that opens a session. */
 export interface Device {
   ip: string | null;
   userAgent: string;
-  /** Of its cookie. */
+  /** The known device in its cookie. */
   known: KnownDevice | null;
 }
 
-/** What a login gives: to whoever called, and to the device. */
+/** Result of a login: tokens for the caller, and the content of the device cookie. */
 export interface Login {
   tokens: TokensDto;
   device: KnownDevice;
@@ -38,7 +38,7 @@ export interface Login {
 
 const SAME_PASSWORD = { rule: 'isNotCurrent', message: 'must differ from the current password: choose another one' };
 
-/** How a refresh token stands to its session. */
+/** State of a refresh token in its session. */
 type Standing = 'current' | 'previous' | 'reused' | 'invalid';
 
 @Injectable()
@@ -59,7 +59,7 @@ export class AuthService {
     events.within('user.locked-out', ({ userId }) => sessions.endAll(userId, 'locked-out'));
   }
 
-  /** Throws EMAIL_TAKEN, VALIDATION_FAILED, PASSWORD_TOO_LONG. */
+  /** Creates an account and logs in. Throws EMAIL_TAKEN, VALIDATION_FAILED, PASSWORD_TOO_LONG. */
   async register(values: RegisterDto, device: Device): Promise<Login> {
     expectGoodPassword('password', values.password, values);
     const passwordHash = await this.accounts.hash(values.password);
@@ -69,14 +69,14 @@ export class AuthService {
     });
   }
 
-  /** Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED. */
+  /** Logs in. Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED. */
   async login(values: LoginDto, device: Device): Promise<Login> {
-    const user = device.known && (await this.users.findByEmail(values.email)); // strangers' guesses ask nothing yet
+        const user = device.known && (await this.users.findByEmail(values.email)); // unknown devices cause no query before the throttle
     const known = user && isKnown(device.known, user) ? device.known : null;
     return this.throttle.login(values.email, known, () => this.openWith(values, device));
   }
 
-  /** Takes the same time whatever is wrong. Throws INVALID_CREDENTIALS. */
+  /** Takes the same time for an unknown e-mail and a wrong password. Throws INVALID_CREDENTIALS. */
   private async openWith({ email, password }: LoginDto, device: Device): Promise<Login> {
     const user = await this.users.findByEmail(email);
     const known = await this.hasher.verify(user?.passwordHash ?? null, password);
@@ -90,8 +90,8 @@ export class AuthService {
   }
 
   /**
-   * Rotates a refresh token. Shown again within the grace, the previous one gets the same successor (two tabs, a lost
-   * answer); any older one ends the session (RFC 9700, 4.14.2). Throws REFRESH_INVALID, REFRESH_REUSED.
+   * Rotates a refresh token. Within the grace period, the previous token gets the same successor (two tabs, a lost answer);
+   * an older one ends the session (RFC 9700, 4.14.2). Throws REFRESH_INVALID, REFRESH_REUSED.
    */
   async refresh(text: string): Promise<TokensDto> {
     const token = this.refreshTokens.read(text);
@@ -120,20 +120,20 @@ export class AuthService {
     return this.transaction.run(() => this.sessions.endAll(actor.id, 'logout-all'));
   }
 
-  /** The caller's living sessions: first the one that asks, then the newest. Throws INVALID_CURSOR. */
+  /** Lists the caller's active sessions: first the current one, then the newest. Throws INVALID_CURSOR. */
   listSessions(actor: Actor, query: ListSessionsQuery): Promise<Page<Session>> {
     const now = this.clock.now();
     return this.sessions.listOf(actor, query, new Date(now), new Date(now - this.config.auth.sessionIdleTtl));
   }
 
-  /** Throws SESSION_NOT_FOUND. */
+  /** Ends a session of the caller. Throws SESSION_NOT_FOUND. */
   revoke(actor: Actor, sessionId: string): Promise<void> {
     return this.sessions.end(sessionId, actor.key, 'revoked');
   }
 
   /**
-   * Ends the caller's other sessions, and makes strangers of all devices but this one. Throws VALIDATION_FAILED,
-   * INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG.
+   * Changes the password. Ends the caller's other sessions, and makes all devices unknown except this one. Throws
+   * VALIDATION_FAILED, INVALID_CREDENTIALS, ACCOUNT_SLOWED, PASSWORD_TOO_LONG.
    */
   async changePassword(actor: Actor, values: ChangePasswordDto, device: Device): Promise<KnownDevice> {
     const user = await this.users.findById(actor.id);
@@ -161,7 +161,7 @@ export class AuthService {
     });
   }
 
-  /** Inside a transaction. */
+  /** Opens a session. Runs inside a transaction. */
   private async enter(user: User, device: Device): Promise<Login> {
     const tokens = this.tokens(user, await this.open(user, device));
     if (isKnown(device.known, user)) return { tokens, device: device.known };
@@ -173,7 +173,7 @@ export class AuthService {
     return (await this.users.addDevice(user)) % MAX_DEVICES;
   }
 
-  /** In a transaction that holds the user's row. */
+  /** Creates the session. Runs in a transaction that has locked the user's row. */
   private async open(user: User, device: Device): Promise<Session> {
     const now = this.clock.now();
     const session = await this.sessions.create({
@@ -208,7 +208,7 @@ export class AuthService {
   }
 }
 
-/** Whether the account has logged in on the device with the password that it has now. */
+/** True when the account has logged in on the device with its current password. */
 function isKnown(device: KnownDevice | null, user: User): device is KnownDevice {
   return device?.userId === user.uuid && device.generation === user.passwordGeneration;
 }

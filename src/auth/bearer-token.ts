@@ -1,4 +1,4 @@
-// The bearer token of a request, as RFC 6750 (2.1) spells it.
+// Extracts the bearer token of a request (RFC 6750, 2.1).
 import type { FastifyRequest } from 'fastify';
 
 const BEARER = /^Bearer +([\w.~+/=-]+)$/i;

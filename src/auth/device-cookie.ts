@@ -1,4 +1,4 @@
-// A device that an account has logged in on, as a signed httpOnly cookie (OWASP: device cookies against guessing).
+// Signed httpOnly cookie of a device on which an account has logged in (OWASP: device cookies against guessing).
 import { Injectable } from '@nestjs/common';
 import { parseCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -9,15 +9,16 @@ import { setStrictCookie } from './strict-cookie.js';
 export const DEVICE_COOKIE = 'device';
 
 /**
- * Each device of an account may guess as often as all strangers together. Who knew the password once can have as many
- * cookies as it likes: so they are numbered in turn, and share so many counts. More than people have devices.
+ * Each known device of an account may guess as often as all unknown devices together. A person who once knew the password
+ * can collect any number of cookies; therefore cookies get one of 16 numbers in turn, and cookies with the same number
+ * share one count. 16 is more than the number of devices that people have.
  */
 export const MAX_DEVICES = 16;
 
 const YEAR_SECONDS = 365 * 86_400;
 const FORMAT = /^([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.([1-9]\d{0,8})\.(0|[1-9]\d?)\.([\w-]{43})$/;
 
-/** It proves no identity, only that whoever has it got in once, with the password of that generation. */
+/** Proves no identity, only that the device has logged in once with the password of that generation. */
 export interface KnownDevice {
   /** UUID of the account. */
   readonly userId: string;
@@ -25,12 +26,12 @@ export interface KnownDevice {
   readonly number: number;
 }
 
-/** `<user>.<generation>.<number>.<mac>`. Of two accounts on one device, the one that logged in last is known. */
+/** Value: `<user>.<generation>.<number>.<mac>`. When two accounts use one device, only the latest login is known. */
 @Injectable()
 export class DeviceCookie {
   constructor(private readonly config: AppConfig) {}
 
-  /** Null without a cookie of ours. Whether its generation is still the current one, the account has to say. */
+  /** Returns null without a valid cookie. The caller must check whether its generation is the current one. */
   read(request: FastifyRequest): KnownDevice | null {
     const presented = parseCookie(request.headers.cookie ?? '')[DEVICE_COOKIE] ?? '';
     const [, userId = '', generation, number, mac = ''] = FORMAT.exec(presented) ?? [];

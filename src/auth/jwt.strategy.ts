@@ -1,4 +1,4 @@
-// Verifies an access token that was not seen before, with passport-jwt; callers remember the outcome.
+// Verifies new access tokens with passport-jwt; callers cache the result.
 import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import type { FastifyRequest } from 'fastify';
@@ -12,7 +12,7 @@ import {
 } from '../shared/security/access-tokens.js';
 import { bearerTokenOf } from './bearer-token.js';
 
-/** What passport makes for Express; it needs no more of a response than that there is none. */
+/** The handler that passport creates for Express. It works with an undefined response. */
 type Handler = (request: FastifyRequest, response: undefined, next: (error?: unknown) => void) => void;
 
 @Injectable()
@@ -20,30 +20,30 @@ export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
   constructor(private readonly tokens: AccessTokens) {
     super({
       jwtFromRequest: (request: Pick<FastifyRequest, 'headers'>) => bearerTokenOf(request) ?? null,
-      // Not `secretOrKey`: passport-jwt takes only text there, and text costs jsonwebtoken 50 times more than a KeyObject.
+      // Not `secretOrKey`: passport-jwt accepts only text there, which costs jsonwebtoken 50 times more than a KeyObject.
       secretOrKeyProvider: (_request: unknown, _token: string, done: (error: null, key: never) => void) =>
         done(null, tokens.key as never),
       algorithms: ['HS256'],
       issuer: ACCESS_TOKEN_ISSUER,
       audience: ACCESS_TOKEN_AUDIENCE,
-      ignoreExpiration: true, // `validate` compares it with our own clock
+            ignoreExpiration: true, // `validate` compares it with the application's clock
       passReqToCallback: true,
     });
   }
 
-  /** Passport calls this when the signature, issuer and audience are right. False refuses the token. */
+  /** Called by passport when signature, issuer and audience are valid. Returns false to reject the token. */
   validate(request: FastifyRequest, claims: unknown): AccessClaims | false {
     const token = bearerTokenOf(request);
     return token !== undefined && this.tokens.isValid(token, claims) ? claims : false;
   }
 
-  /** Resolves to null for what is not an access token of ours, or has expired. */
+  /** Resolves to null when the token is not a valid access token of this server, or has expired. */
   verify(request: FastifyRequest): Promise<AccessClaims | null> {
     return new Promise((resolve, reject) => {
       const settle = (error: Error | null, claims?: AccessClaims | false): void =>
         error ? reject(error) : resolve(claims || null);
-      // Passport keeps the outcome of a request on the strategy: a copy for each. By instance, not by name: names are global
-      // to the process, and a second application in it would verify the tokens of the first.
+      // Passport stores the outcome of a request on the strategy, so each request gets a copy. Passed as instance, not by name:
+      // names are global to the process, and a second application in it would verify the tokens of the first.
       const strategy = Object.create(this) as passport.Strategy;
       const handler = passport.authenticate(strategy, { session: false }, settle) as Handler;
       handler(request, undefined, reject);

@@ -1,4 +1,4 @@
-// Slows the guessing of passwords down account by account, from however many addresses the guesses come.
+// Limits password guesses per account, from however many addresses they come.
 import { Inject, Injectable } from '@nestjs/common';
 import { AppConfig, type Rates } from '../shared/config/app-config.js';
 import { AppError } from '../shared/libs/app-error.js';
@@ -18,27 +18,28 @@ export class LoginThrottle {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     const { loginOfAccount } = config.rateLimits;
-    this.rates = { burst: loginOfAccount, sustained: loginOfAccount }; // one limit, to a limiter that knows pairs
+        this.rates = { burst: loginOfAccount, sustained: loginOfAccount }; // one limit; the limiter expects two
   }
 
   /**
-   * Strangers share one count of an account. A device that the account logged in on before has its own, so that nobody can
-   * lock the owner out by guessing. An unknown e-mail is counted like any other. Throws ACCOUNT_SLOWED.
+   * All unknown devices share one count per account. A known device has its own count, so that guesses of others cannot lock
+   * the owner out. An unknown e-mail is counted in the same way. Throws ACCOUNT_SLOWED.
    */
   login<T>(email: string, device: KnownDevice | null, check: () => Promise<T>): Promise<T> {
-    // The e-mail itself is written nowhere: neither Redis nor a log line shows who is attacked.
+    // Uses a MAC of the e-mail, so that neither Redis nor a log line shows which account is attacked.
     const stranger = `login:${macOf(this.config.auth.sessionSecret, 'login', email)}`;
     return this.attempt(device ? `login:device:${device.userId}:${device.number}` : stranger, check);
   }
 
-  /** By session: whoever stole one guesses in it alone, and the owner can change the password meanwhile. Throws ACCOUNT_SLOWED. */
+  /** Counts by session: a thief guesses in the stolen session only, and the owner can still change it. Throws ACCOUNT_SLOWED. */
   changePassword<T>(sessionId: string, check: () => Promise<T>): Promise<T> {
     return this.attempt(`password:${sessionId}`, check);
   }
 
   /**
-   * Runs `check`, which verifies a password of the account and throws INVALID_CREDENTIALS when it is wrong. It is
-   * counted before: 500 guesses at once are 10 verifications and 490 refusals. Only a wrong password stays counted.
+   * Runs `check`, which verifies a password of the account and throws INVALID_CREDENTIALS when it is wrong. Counts the
+   * attempt before the check: 500 simultaneous guesses cause 10 verifications and 490 refusals. Refunds the attempt unless
+   * the password was wrong.
    */
   private async attempt<T>(caller: string, check: () => Promise<T>): Promise<T> {
     if (this.config.rateLimits.mode === 'off') return check();
@@ -58,6 +59,6 @@ export class LoginThrottle {
   private refuse(caller: string, { sustained }: Taking): void {
     if (this.config.rateLimits.mode === 'enforce')
       throw AuthErrors.ACCOUNT_SLOWED().withHeader('Retry-After', retryAfterOf(sustained));
-    this.logger.warn({ caller }, 'AUTH_ACCOUNT_SLOWED would be the answer, but for RATE_LIMIT_MODE=dry-run');
+        this.logger.warn({ caller }, 'RATE_LIMIT_MODE=dry-run: the answer would be AUTH_ACCOUNT_SLOWED');
   }
 }

@@ -1,4 +1,4 @@
-// Who is behind an access token, remembered until something of it changes.
+// Caches the user and session of an access token until one of them changes.
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type Rendered, renderResource } from '../common/http/hooks/representation.hooks.js';
@@ -11,19 +11,19 @@ import { toUserDto } from '../users/dto/user.dto.js';
 import { userTag } from '../users/users.repository.js';
 import { SessionsRepository, sessionTag } from './sessions.repository.js';
 
-/** The actor, its profile as GET /profile answers it, and when its session ends at the latest (milliseconds since 1970). */
+/** The actor, its profile as GET /profile answers it, and the latest end of its session (milliseconds since 1970). */
 export interface Principal extends Actor {
   readonly profile: Rendered;
   readonly endsAt: number;
 }
 
-const MOST_TOKENS = 10_000;
+const MAX_TOKENS = 10_000;
 
-/** A request with a known token costs two look-ups: of its claims, whose signature was checked, and of its session. */
+/** A request with a known token costs two look-ups: its verified claims, and its session. */
 @Injectable()
 export class Principals {
-  /** False for a token whose session has ended, which is for good. */
-  private readonly claims = new LRUCache<string, AccessClaims | false>({ max: MOST_TOKENS });
+  /** False for a token whose session has ended, which is final. */
+    private readonly claims = new LRUCache<string, AccessClaims | false>({ max: MAX_TOKENS });
 
   constructor(
     private readonly sessions: SessionsRepository,
@@ -32,7 +32,7 @@ export class Principals {
     private readonly config: AppConfig,
   ) {}
 
-  /** The claims of a token that was verified before; null: it or its session has ended since, undefined: it was not. */
+  /** Returns the claims of a verified token; null when it or its session has ended; undefined when it was not verified yet. */
   findClaims(token: string): AccessClaims | null | undefined {
     const claims = this.claims.get(token);
     if (claims === undefined) return undefined;
@@ -43,7 +43,7 @@ export class Principals {
     this.claims.set(token, claims);
   }
 
-  /** Null when the session has ended, or its user is gone. Not a promise when it is remembered here. */
+  /** Returns null when the session has ended or its user is deleted. Returns no promise on a cache hit. */
   find(claims: AccessClaims): Principal | null | Promise<Principal | null> {
     const tags = [sessionTag(claims.sid), userTag(claims.sub)];
     const options = { ttl: this.config.cache.ttl, tags, shared: false };

@@ -1,4 +1,4 @@
-// The caller itself.
+// REST endpoints of the caller's own profile.
 import { Controller, Get, Patch, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -24,7 +24,7 @@ export class ProfileController {
   @Get()
   @Endpoint({ summary: 'Get the caller', returns: UserDto, versioned: true })
   get(@CurrentUser() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): string {
-    return answerRendered(reply, caller.profile); // remembered with the session
+        return answerRendered(reply, caller.profile); // cached with the session
   }
 
   @Put()

@@ -9,7 +9,7 @@ import { setStrictCookie } from './strict-cookie.js';
 
 export const REFRESH_COOKIE = 'refresh_token';
 
-/** No plugin: it would parse the cookies of every request, for the one route that reads one. */
+/** Uses no cookie plugin: it would parse the cookies of every request, although only one route reads one. */
 @Injectable()
 export class RefreshCookie {
   constructor(private readonly config: AppConfig) {}
@@ -27,8 +27,8 @@ export class RefreshCookie {
   }
 
   /**
-   * The cookie's token, or '' when there is none or its signature is wrong. A browser sends cookies by itself, so the
-   * request must come from our own or an allow-listed origin. Throws CROSS_SITE.
+   * Returns the token in the cookie, or '' when there is none or its signature is wrong. Browsers send cookies
+   * automatically, so the request must come from this or an allow-listed origin. Throws CROSS_SITE.
    */
   read(request: FastifyRequest): string {
     const value = parseCookie(request.headers.cookie ?? '')[REFRESH_COOKIE];
@@ -38,7 +38,7 @@ export class RefreshCookie {
     return isMacOf(this.config.auth.cookieSecret, REFRESH_COOKIE, token, mac) ? token : '';
   }
 
-  /** Clients that are no browsers send neither header. */
+  /** Checks the origin. Clients other than browsers send neither header, and are allowed. */
   private isAllowed(request: FastifyRequest): boolean {
     const { origin, 'sec-fetch-site': site } = request.headers;
     if (origin !== undefined)

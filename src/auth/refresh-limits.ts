@@ -1,4 +1,4 @@
-// How often one may refresh: by session for whoever has a token of ours, by address for whoever guesses.
+// Limits refreshes: by session for requests with a genuine token, by address for all others.
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequestLimits } from '../common/http/limits/request-limits.js';
@@ -14,14 +14,14 @@ export class RefreshLimits {
     private readonly sessions: SessionsRepository,
   ) {}
 
-  /** 200 people behind one address refresh without being in each other's way. Throws RATE_LIMITED. */
+  /** Counts a refresh. By session, 200 users behind one address do not block each other. Throws RATE_LIMITED. */
   async count(request: FastifyRequest, reply: FastifyReply, presented: string): Promise<void> {
     const sessionId = await this.sessionOf(presented);
     if (sessionId === null) await this.limits.countAs(reply, `auth:refresh:${networkOf(request.ip)}`, 'auth');
     else await this.limits.countAs(reply, `refresh:${sessionId}`, 'standard');
   }
 
-  /** Null without a MAC of ours. An ended session counts for itself, too: many may end at once in one office. */
+  /** Returns null without a genuine token. Ended sessions count by session, too: many may end at once in one office. */
   private async sessionOf(presented: string): Promise<string | null> {
     const token = this.tokens.read(presented);
     const salt = token && (await this.sessions.findSalt(token.sessionId));

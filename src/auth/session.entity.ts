@@ -1,9 +1,9 @@
-// A login on one device: the family of refresh tokens that follow each other.
+// Entity of a session: a login on one device, with a chain of refresh tokens.
 import { Column, Entity, ForeignKey, Index } from 'typeorm';
 import { BaseEntityCustom } from '../shared/entities/base.entity.js';
 import { User } from '../users/user.entity.js';
 
-/** A revoked session is a deleted one. */
+/** A revoked session is a deleted row. */
 @Entity('sessions')
 @Index('sessions_of_user', ['userId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
 export class Session extends BaseEntityCustom {
@@ -12,18 +12,18 @@ export class Session extends BaseEntityCustom {
   @Column('bigint', { name: 'user_id' })
   userId!: string;
 
-  /** Part of each refresh token's mac: with it gone, no token of the family can be made. */
+  /** Part of the MAC of each refresh token: without it, no token of the session can be created. */
   @Column('varchar', { length: 43 })
   salt!: string;
 
-  /** Which refresh token is the current one, counted from 1. */
+  /** Number of the current refresh token, counted from 1. */
   @Column('integer', { default: 1 })
   generation!: number;
 
   @Column({ type: 'timestamptz', name: 'rotated_at', precision: 3 })
   rotatedAt!: Date;
 
-  /** No refresh extends a session beyond this. */
+  /** A refresh never extends a session beyond this time. */
   @Column({ type: 'timestamptz', name: 'expires_at', precision: 3 })
   expiresAt!: Date;
 
@@ -33,10 +33,10 @@ export class Session extends BaseEntityCustom {
   @Column('inet', { nullable: true })
   ip!: string | null;
 
-  /** Why it ended. */
+  /** Reason of the end. */
   @Column('varchar', { name: 'ended_by', length: 20, nullable: true })
   endedBy!: EndReason | null;
 }
 
-/** `superseded`: by a login of a user who had as many sessions as may be. */
+/** `superseded`: ended by a login of the same user, who had reached the limit of sessions. */
 export type EndReason = 'logout' | 'logout-all' | 'revoked' | 'reuse' | 'locked-out' | 'superseded';

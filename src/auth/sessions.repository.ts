@@ -1,4 +1,4 @@
-// The sessions' table.
+// The sessions table.
 import { Injectable } from '@nestjs/common';
 import {
   BaseRepository,
@@ -14,7 +14,7 @@ import type { Page } from '../common/dto/page.dto.js';
 import { AuthErrors } from './auth.errors.js';
 import { type EndReason, Session } from './session.entity.js';
 
-/** What a remembered principal is made of, and the end of its session forgets. */
+/** Cache tag of a session: its end invalidates the cached principal. */
 export const sessionTag = (uuid: string): string => `session:${uuid}`;
 
 @Injectable()
@@ -28,12 +28,12 @@ export class SessionsRepository extends BaseRepository<Session> {
     return session as Session;
   }
 
-  /** Inside a transaction: whoever refreshes the same session waits here, so that two tabs are served one after the other. */
+  /** Locks the session, inside a transaction: simultaneous refreshes of two tabs run one after the other. */
   claim(uuid: string): Promise<Session | null> {
     return this.rows().where({ uuid }).setLock('pessimistic_write').getOne();
   }
 
-  /** Of any session that there was and is not purged yet; null: none. */
+  /** Returns the salt of any session that is not purged yet, ended or not; null when there is none. */
   async findSalt(uuid: string): Promise<string | null> {
     const [row] = await this.transaction.read<{ salt: string }>({
       name: 'session-salt',
@@ -50,7 +50,7 @@ export class SessionsRepository extends BaseRepository<Session> {
     );
   }
 
-  /** The living ones of a user, newest first, but before all others the one that asks. */
+  /** Lists the active sessions of a user: first the current one, then the newest. */
   listOf(actor: Actor, request: PageRequest, now: Date, idleSince: Date): Promise<Page<Session>> {
     const current = actor.sessionId;
     const scope = `row.user_id = :userId AND (row.uuid = :current OR row.expires_at > :now AND row.rotated_at > :idleSince)`;
@@ -63,7 +63,7 @@ export class SessionsRepository extends BaseRepository<Session> {
     });
   }
 
-  /** Inside a transaction that locks the user: ends all but the `quota` sessions that were used last. */
+  /** Ends all sessions except the `quota` most recently used ones. Runs in a transaction that has locked the user. */
   async endBeyond(userId: string, quota: number): Promise<void> {
     const ended = await this.transaction.query<{ uuid: string }>({
       name: 'sessions-end-beyond',
@@ -74,20 +74,20 @@ export class SessionsRepository extends BaseRepository<Session> {
     if (ended.length > 0) await this.cache.invalidate(ended.map(({ uuid }) => sessionTag(uuid)));
   }
 
-  /** Deletes what ended `days` ago, by itself or because it was not used for `idleMs`. */
+  /** Deletes sessions that ended `days` ago, by themselves or because they were not used for `idleMs`. */
   purge(range: KeyRange, days: number, idleMs: number): Promise<Purged> {
     const isOver = `least(old.deleted_at, old.expires_at, old.rotated_at + $5 * interval '1 ms') < now() - $4::integer * interval '1 day'`;
     return this.purgeRange(range, isOver, [days, idleMs]);
   }
 
-  /** Throws SESSION_NOT_FOUND, also for someone else's. */
+  /** Ends a session. Throws SESSION_NOT_FOUND, also for a session of another user. */
   async end(uuid: string, userId: string, endedBy: EndReason): Promise<void> {
     const patch = { endedBy, deletedAt: () => 'CURRENT_TIMESTAMP' } as never;
     const request = { where: { uuid, userId }, missing: () => AuthErrors.SESSION_NOT_FOUND(uuid) };
     await this.cache.changing([sessionTag(uuid)], () => this.change(patch, request));
   }
 
-  /** Inside a transaction: ends all sessions of a user but one, or all. */
+  /** Ends all sessions of a user except one, or all. Runs inside a transaction. */
   async endAll(userUuid: string, endedBy: EndReason, except: string | null = null): Promise<void> {
     const ended = await this.transaction.query<{ uuid: string }>({
       name: 'sessions-end-all',
@@ -102,7 +102,7 @@ export class SessionsRepository extends BaseRepository<Session> {
     return (this.columnList ??= columnsOf(this.transaction.manager, User, 'u'));
   }
 
-  /** The user behind a living session, and when that ends at the latest, in one statement. */
+  /** Returns the user of an active session and the latest end of the session, in one statement. */
   async findUserOf(sessionUuid: string): Promise<{ user: User; expiresAt: Date } | null> {
     const [row] = await this.transaction.read<{ session_expires_at: Date }>({
       name: 'session-user',

@@ -1,9 +1,9 @@
-// How this house sets cookies: for the API of our own site alone, out of reach of scripts.
+// Sets cookies of this application: for its own site's API only, and not readable by scripts.
 import { stringifySetCookie } from 'cookie';
 import type { FastifyReply } from 'fastify';
 import type { AppConfig } from '../shared/config/app-config.js';
 
-/** `maxAge` in seconds; 0 takes the cookie away. */
+/** `maxAge` in seconds; 0 deletes the cookie. */
 export function setStrictCookie(
   reply: FastifyReply,
   { environment }: AppConfig,

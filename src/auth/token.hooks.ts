@@ -1,4 +1,4 @@
-// Reads the access token before the body is read: who is refused for it costs no body, and limits count by its user.
+// Reads the access token before the body: a refused request costs no body, and rate limits count by user.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AccessClaims } from '../shared/security/access-tokens.js';
 import { bearerTokenOf } from './bearer-token.js';
@@ -7,20 +7,20 @@ import type { Principal, Principals } from './principals.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Whose token it was when the headers came; absent where nobody was asked. */
+    /** User of the token when the headers arrived; undefined when it was not looked up. */
     principal?: Principal | undefined;
   }
 }
 
 /**
- * `claims` is null for a token that is none of ours, or that has ended by itself or with its session: a request with it
- * counts by address, since whoever holds it must not use up what its user has. Undefined without a token.
+ * Adds the hook. `claims` is undefined without a token, and null for an invalid token or an ended session: such a request
+ * counts by address, so that the holder of an ended token cannot use up the limit of its user.
  */
 export function addTokenHook(fastify: FastifyInstance, strategy: JwtStrategy, principals: Principals): void {
   fastify.decorateRequest('claims', undefined);
   fastify.decorateRequest('principal', undefined);
 
-  /** Not a promise for a session that is remembered, as it mostly is. */
+  /** Returns no promise when the session is cached, which is the common case. */
   const admit = (request: FastifyRequest, token: string, claims: AccessClaims | null): void | Promise<void> => {
     request.claims = claims;
     if (!claims) return;
@@ -31,7 +31,7 @@ export function addTokenHook(fastify: FastifyInstance, strategy: JwtStrategy, pr
     };
     const found = principals.find(claims);
     if (!(found instanceof Promise)) return settle(found);
-    // What is not counted, as probes are, waits for no database. A failure of it is answered by the guard, who asks again.
+    // Uncounted routes, such as probes, do not wait for the database. The guard asks again and reports a failure.
     const isCounted = request.routeOptions.config.limited?.limit !== 'none';
     const settled = found.then(settle, () => undefined);
     return isCounted ? settled : undefined;

@@ -1,4 +1,4 @@
-// Deletes sessions that ended longer than SESSION_RETENTION ago.
+// Deletes sessions that ended more than SESSION_RETENTION ago.
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';

@@ -1,4 +1,4 @@
-// Keeping the sessions' table small, as a job.
+// Job definition of the cleanup of the sessions table.
 import { defineCleanup } from '../../workers/cleanup/cleanup.js';
 
 export const SessionsCleanup = defineCleanup('sessions.cleanup', '27 3 * * *');

@@ -1,4 +1,4 @@
-// Everything the outside sees of logging in.
+// DTOs of auth: request and response shapes, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import { EmailField, KnownEmailField, PasswordField, TextField } from '../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
