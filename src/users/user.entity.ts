@@ -1,4 +1,4 @@
-// An account: whoever can log in, or is kept by an administrator.
+// Entity of an account: a user who can log in, or a record that administrators maintain.
 import { Column, Entity, Index } from 'typeorm';
 import { ROLES, type Role } from '../common/access/permissions.js';
 import { BaseEntityCustom } from '../shared/entities/base.entity.js';
@@ -9,26 +9,26 @@ import { BaseEntityCustom } from '../shared/entities/base.entity.js';
 @Index('users_created', ['createdAt', 'id'])
 @Index('users_updated', ['updatedAt', 'id'])
 export class User extends BaseEntityCustom {
-  /** Lower-case. Unique among the living. */
+  /** Lower case. Unique among accounts that are not deleted. */
   @Column('varchar', { length: 254, nullable: true })
   email!: string | null;
 
-  /** Null: nobody can log in as it. */
+  /** Null: no login is possible. */
   @Column('varchar', { name: 'password_hash', length: 255, nullable: true })
   passwordHash!: string | null;
 
-  /** Which password it is, counted from 1: cookies of known devices name it, and end with it. */
+  /** Number of the current password, from 1. Cookies of known devices contain it, and become invalid when it changes. */
   @Column('integer', { name: 'password_generation', default: 1 })
   passwordGeneration!: number;
 
-  /** How often an unknown device has logged in. */
+  /** Number of logins on unknown devices. */
   @Column('integer', { name: 'device_count', default: 0 })
   deviceCount!: number;
 
   @Column('varchar', { length: 100, nullable: true })
   name!: string | null;
 
-  /** Unique among the living, whatever its case (index `users_username_key` on lower(username)). */
+  /** Unique among accounts that are not deleted, ignoring case (index `users_username_key` on lower(username)). */
   @Column('varchar', { length: 50, nullable: true })
   username!: string | null;
 

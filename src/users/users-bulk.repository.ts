@@ -1,4 +1,4 @@
-// The users' table by the thousand: pages of plain rows, and the batches of an import. No entities: they would hold up the process.
+// Bulk access to the users table: pages of plain rows, and import batches. No entities: they would block the event loop.
 import { Injectable } from '@nestjs/common';
 import type { Role } from '../common/access/permissions.js';
 import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
@@ -6,11 +6,11 @@ import { Transaction } from '../shared/database/transaction.js';
 import type { ImportedUser } from './import/import-row.js';
 import type { UserTraits } from './statistics/user-count.js';
 
-/** Rows of a page: copying one to a thread, or writing it as CSV, takes the process some milliseconds. */
+/** Rows per page: copying a page to a thread, or writing it as CSV, takes the process some milliseconds. */
 const COUNTED_PAGE = 1_000;
 const EXPORTED_PAGE = 500;
-/** Who holds a name may go between two statements; not again and again. */
-const MOST_TRIES = 5;
+/** Number of tries: the user that holds a name may be deleted between two statements. */
+const MAX_TRIES = 5;
 
 export interface ExportedUser {
   uuid: string;
@@ -24,7 +24,7 @@ export interface ExportedUser {
   updatedAt: Date;
 }
 
-/** Why a row of an import was not added. */
+/** Reason why a row of an import was not added. */
 export type Taken = 'EMAIL_TAKEN' | 'USERNAME_TAKEN';
 
 interface Holders {
@@ -41,14 +41,14 @@ export class UsersBulkRepository {
     private readonly ids: SnowflakeIds,
   ) {}
 
-  /** The living. */
+  /** Returns the number of users that are not deleted. */
   async count(): Promise<number> {
     const text = 'SELECT count(*)::integer AS users FROM users WHERE deleted_at IS NULL';
     const [row] = await this.transaction.query<{ users: number }>({ name: 'users-count', text });
     return row?.users ?? 0;
   }
 
-  /** What is counted of each living user. */
+  /** Yields the counted columns of each user that is not deleted. */
   pagesToCount(): AsyncGenerator<UserTraits[]> {
     const columns = `to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM') AS month, role, age, hobbies,
       password_hash IS NOT NULL AS "hasPassword", email IS NOT NULL AS "hasEmail"`;
@@ -61,14 +61,14 @@ export class UsersBulkRepository {
   }
 
   /**
-   * Adds users in their order, but those whose UUID, e-mail or username is there already: so the same rows may be added
-   * again, by a second attempt or by two at once. Gives the taken ones by UUID; all others are in the table now.
+   * Adds users in their order, except those whose UUID, e-mail or username exists already. So a second attempt, or two at
+   * once, may add the same rows. Returns the rejected ones by UUID; all others are in the table now.
    */
   async addAll(users: readonly ImportedUser[]): Promise<Map<string, Taken>> {
     const taken = new Map<string, Taken>();
     let left = users;
     for (let attempt = 1; left.length > 0; attempt++) {
-      if (attempt > MOST_TRIES) throw new Error(`Names of an import were taken and free ${MOST_TRIES} times.`);
+            if (attempt > MAX_TRIES) throw new Error(`Names of an import were taken and free ${MAX_TRIES} times.`);
       const added = await this.insert(left);
       left = left.filter(({ uuid }) => !added.has(uuid));
       const gone = left.length > 0 ? await this.explain(left, taken) : new Set();
@@ -78,14 +78,14 @@ export class UsersBulkRepository {
   }
 
   /**
-   * After many were added: until PostgreSQL knows of them, up to a minute later, every page of an export would sort the
-   * whole table, 140 ms among 100,000 users instead of less than one.
+   * Updates PostgreSQL's statistics after an import. Until then (up to a minute), every page of an export would sort the
+   * whole table: 140 ms with 100,000 users instead of less than 1 ms.
    */
   async noteGrowth(): Promise<void> {
     await this.transaction.query({ text: 'ANALYZE (SKIP_LOCKED) users' });
   }
 
-  /** By id, so that the first of two equal names in a batch is the one that counts. */
+  /** Inserts by id, so that the first of two equal names in a batch is added. */
   private async insert(users: readonly ImportedUser[]): Promise<Set<string>> {
     const rows: Array<ImportedUser & { id: string }> = [];
     for (const user of users) rows.push({ ...user, id: await this.ids.next() });
@@ -97,15 +97,15 @@ export class UsersBulkRepository {
         ORDER BY id ON CONFLICT DO NOTHING RETURNING uuid`,
       values: [JSON.stringify(rows)],
     };
-    // In a transaction for its second try: two imports of the same names in another order may deadlock.
+    // In a transaction, because it retries: two imports of the same names in different order may deadlock.
     const added = await this.transaction.run(() => this.transaction.query<{ uuid: string }>(statement));
     return new Set(added.map(({ uuid }) => uuid));
   }
 
   /**
-   * Who stands in the way of each; gives those whom nobody hinders any more. A statement of its own, which sees what the
-   * insert has waited for. With EXISTS instead of joins PostgreSQL would read the whole table three times, 300 ms among
-   * 100,000 users instead of 3.
+   * Finds why each user was not inserted, and returns the UUIDs of those whose conflict is gone. A statement of its own: it
+   * sees the rows that the insert has waited for. With EXISTS instead of joins, PostgreSQL would read the whole table three
+   * times: 300 ms with 100,000 users instead of 3 ms.
    */
   private async explain(users: readonly ImportedUser[], taken: Map<string, Taken>): Promise<Set<string>> {
     const rows = await this.transaction.query<Holders & Record<string, unknown>>({

@@ -1,4 +1,4 @@
-// Accounts, for administrators; a user may get itself.
+// REST endpoints of accounts, for administrators; a user may read its own.
 import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

@@ -1,4 +1,4 @@
-// What the users' room refuses.
+// Error definitions of users.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const UserErrors = defineErrors('USER', {

@@ -1,4 +1,4 @@
-// The users' jobs in words; who does them stands in handlers/.
+// Job definitions of users. The handlers are in the folders export, import and statistics.
 import { IsBoolean, IsIn, IsUUID, ValidateIf } from 'class-validator';
 import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
@@ -8,24 +8,24 @@ import { CSV_ENCODINGS, type CsvEncoding } from '../shared/libs/csv/csv-decoder.
 const common = { queue: 'users', attempts: 3, backoff: exponential(2_000), concurrency: 2 };
 
 export class ImportUsersPayload {
-  /** One of the owner's files. */
+  /** UUID of one of the owner's files. */
   @IsUUID()
   fileId!: string;
 
-  /** Of a file without a byte order mark; default UTF-8. */
+  /** Encoding of a file without byte order mark. Default: UTF-8. */
   @ValidateIf((_, value) => value !== undefined)
   @IsIn(CSV_ENCODINGS)
   encoding?: CsvEncoding;
 }
 
 export class ExportUsersPayload {
-  /** Begin with a byte order mark, without which Excel takes UTF-8 for windows-1252. */
+  /** Starts the file with a byte order mark; without it, Excel reads UTF-8 as windows-1252. */
   @ValidateIf((_, value) => value !== undefined)
   @IsBoolean()
   bom?: boolean;
 }
 
-/** Counts all living users; the numbers are the job's result. */
+/** Counts all users that are not deleted; the statistics are the job's result. */
 export const CountUsers = defineJob({
   ...common,
   name: 'users.statistics',
@@ -34,7 +34,7 @@ export const CountUsers = defineJob({
   requestable: 'users:read',
 });
 
-/** All living users as a CSV file. */
+/** Exports all users that are not deleted to a CSV file. */
 export const ExportUsers = defineJob({
   ...common,
   name: 'users.export',
@@ -43,7 +43,7 @@ export const ExportUsers = defineJob({
   requestable: 'users:read',
 });
 
-/** Adds the users of a CSV file, and says in another file which rows it could not take, and why. */
+/** Adds the users of a CSV file, and writes the rejected rows with their reasons to another file. */
 export const ImportUsers = defineJob({
   ...common,
   name: 'users.import',

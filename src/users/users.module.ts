@@ -1,4 +1,4 @@
-// The users' room.
+// Module of users.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';

@@ -1,7 +1,7 @@
-// Who may do what with a user. Pure.
+// Permission rules of users. Pure.
 import { type Actor, can } from '../common/access/permissions.js';
 
-/** Administrators see everyone, everyone sees itself. */
+/** True for administrators, and for the user itself. */
 export function maySee(actor: Actor, uuid: string): boolean {
   return actor.id === uuid || can(actor, 'users:read');
 }

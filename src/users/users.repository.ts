@@ -1,4 +1,4 @@
-// The users' table.
+// The users table.
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
@@ -14,18 +14,18 @@ import { type ListUsersQuery, toUserDto } from './dto/user.dto.js';
 import { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
 
-/** What cached reads are made of, and a change of the account forgets. */
+/** Cache tag of a user: a change of the account invalidates its cached reads. */
 export const userTag = (uuid: string): string => `user:${uuid}`;
 
 const userKey = (uuid: string): string => `user:${uuid}`;
 const renderUser = (user: User): Rendered => renderResource(toUserDto(user));
 
-/** What a new password changes; an upgraded hash is the same password. */
+/** Returns the patch of a new password. An upgraded hash is still the same password and does not use it. */
 export function withPassword(passwordHash: string): Partial<User> {
   return { passwordHash, passwordGeneration: (() => 'password_generation + 1') as unknown as number };
 }
 
-/** Any constant: whoever may take away an administrator holds this advisory lock until the commit. */
+/** Any constant: a transaction that may remove an administrator holds this advisory lock until the commit. */
 const ADMINS_LOCK = 7_265_001;
 
 @Injectable()
@@ -36,7 +36,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     updatedAt: { sql: 'row.updated_at', type: 'timestamptz', value: (row) => row.updatedAt },
   };
 
-  /** The first `renderById` finds it remembered. Throws EMAIL_TAKEN, USERNAME_TAKEN. */
+  /** Creates a user and caches it for `renderById`. Throws EMAIL_TAKEN, USERNAME_TAKEN. */
   create(values: Partial<User>): Promise<User> {
     const uuid = uuidV7();
     const insert = async (): Promise<User> => {
@@ -50,7 +50,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     return this.rows().where({ uuid }).getOne();
   }
 
-  /** `findById` as it is answered, remembered. */
+  /** Returns the user rendered for the answer, cached. */
   async renderById(uuid: string): Promise<Rendered | null> {
     return this.cache.wrap(userKey(uuid), this.tools.cached(userTag(uuid)), async () => {
       const user = await this.findById(uuid);
@@ -58,7 +58,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     });
   }
 
-  /** Of a living user, whose internal key it is; asked for before each attempt at a job, so never remembered. */
+  /** Returns the role of a user by its internal key; null when deleted. Not cached: every attempt at a job needs it fresh. */
   async findRole(key: string): Promise<Role | null> {
     const [row] = await this.transaction.read<{ role: Role }>({
       name: 'user-role',
@@ -68,14 +68,14 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     return row?.role ?? null;
   }
 
-  /** `email` in lower case. */
+  /** `email`: in lower case. */
   findByEmail(email: string): Promise<User | null> {
     return this.rows().where({ email }).getOne();
   }
 
   /**
-   * Inside a transaction: the user, kept as it is until the commit, if its password is still the one that was verified.
-   * Verifying takes long enough for the password to be changed meanwhile.
+   * Locks the user until the commit and returns it, if its password hash is still the verified one; null otherwise. Must
+   * run inside a transaction. The verification takes long enough for the password to change meanwhile.
    */
   claimWithHash(verified: User): Promise<User | null> {
     const { id, passwordHash } = verified;
@@ -94,44 +94,44 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     return this.page(rows, query);
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE, EMAIL_TAKEN, USERNAME_TAKEN. */
+  /** Changes a user. Throws NOT_FOUND, VERSION_STALE, EMAIL_TAKEN, USERNAME_TAKEN. */
   update(uuid: string, patch: Partial<User>, expected: ExpectedVersions): Promise<User> {
     const request = { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) };
     return this.cache.changing([userTag(uuid)], () => this.unique(() => this.change(patch, request)));
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE. */
+  /** Deletes a user softly. Throws NOT_FOUND, VERSION_STALE. */
   delete(uuid: string, expected: ExpectedVersions): Promise<User> {
     const request = { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) };
     return this.cache.changing([userTag(uuid)], () => this.remove(request));
   }
 
-  /** Throws NOT_FOUND unless deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
+  /** Restores a deleted user. Throws NOT_FOUND unless the user is deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
   undelete(uuid: string): Promise<User> {
     const request = { where: { uuid }, missing: () => UserErrors.NOT_FOUND(uuid) };
     return this.cache.changing([userTag(uuid)], () => this.unique(() => this.restore(request)));
   }
 
-  /** Stores a better hash of the same password, unless it was changed meanwhile. */
+  /** Stores a better hash of the same password, unless the password has changed meanwhile. */
   async upgradeHash(user: User, hash: string): Promise<void> {
     await this.transaction.query({
       name: 'user-upgrade-hash',
-      text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', // not a change that a client could see: same version
+            text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', // invisible to clients: same version
       values: [user.id, user.passwordHash, hash],
     });
   }
 
-  /** Counts a device that has logged in for the first time; returns how many did before. */
+  /** Counts the first login on a device. Returns the number of such logins before. */
   async addDevice(user: User): Promise<number> {
     const [row] = await this.transaction.query<{ before: number }>({
       name: 'user-add-device',
-      text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before', // no change that a client could see
+            text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before', // invisible to clients
       values: [user.id],
     });
     return row?.before ?? 0;
   }
 
-  /** Inside a transaction: until the commit nobody else may take an administrator away. */
+  /** Prevents until the commit that another transaction removes an administrator. Runs inside a transaction. */
   async lockAdmins(): Promise<void> {
     await this.transaction.manager.query('SELECT pg_advisory_xact_lock($1)', [ADMINS_LOCK]);
   }
@@ -140,7 +140,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     return this.rows().where("row.role = 'ADMIN'").getExists();
   }
 
-  /** Whether another administrator lives. */
+  /** True when another administrator exists that is not deleted. */
   hasAdminBeside(uuid: string): Promise<boolean> {
     return this.rows().where("row.role = 'ADMIN' AND row.uuid <> :uuid", { uuid }).getExists();
   }

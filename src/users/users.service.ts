@@ -1,4 +1,4 @@
-// What may happen to an account.
+// Operations on accounts: list, create, read, change, delete and restore.
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../common/dto/page.dto.js';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
@@ -27,13 +27,13 @@ export class UsersService {
     private readonly searches: SearchGate,
   ) {}
 
-  /** Throws INVALID_CURSOR, SEARCH_BUSY. */
+  /** Lists users. Throws INVALID_CURSOR, SEARCH_BUSY. */
   list(actor: Actor, query: ListUsersQuery): Promise<Page<User>> {
     if (query.q === undefined) return this.users.list(query);
     return this.searches.run(actor, () => this.users.list(query));
   }
 
-  /** `actor` null: a command. Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
+  /** `actor` null: a CLI command. Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
   async create(actor: Actor | null, { password, ...values }: CreateUserDto): Promise<User> {
     if (!values.email && !values.username) throw UserErrors.NAMELESS();
     if (password !== undefined) expectGoodPassword('password', password, values);
@@ -46,14 +46,17 @@ export class UsersService {
     });
   }
 
-  /** Throws NOT_FOUND, also for who may not see it. */
+  /** Returns the user. Throws NOT_FOUND, also when the actor may not read it. */
   async get(actor: Actor, id: string): Promise<Rendered> {
     const user = maySee(actor, id) ? await this.users.renderById(id) : null;
     if (!user) throw UserErrors.NOT_FOUND(id);
     return user;
   }
 
-  /** A new password or role ends the sessions. `actor` null: a command. Throws NOT_FOUND, VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS. */
+  /**
+   * Changes a user. A new password or role ends the user's sessions. `actor` null: a CLI command. Throws NOT_FOUND,
+   * VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS.
+   */
   async change(actor: Actor | null, id: string, expected: ExpectedVersions, body: ChangeUserDto): Promise<User> {
     const { password, ...patch } = body;
     const secret = password === undefined ? {} : withPassword(await this.hashFor(id, password, patch));
@@ -71,7 +74,7 @@ export class UsersService {
     });
   }
 
-  /** Throws USERNAME_TAKEN, VERSION_STALE. */
+  /** Changes the caller's own profile. Throws USERNAME_TAKEN, VERSION_STALE. */
   changeProfile(actor: Actor, expected: ExpectedVersions, patch: ChangeProfileDto): Promise<User> {
     return this.transaction.run(async () => {
       const user = await this.users.update(actor.id, patch, expected);
@@ -80,7 +83,7 @@ export class UsersService {
     });
   }
 
-  /** Soft; ends the sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN. */
+  /** Deletes a user softly and ends its sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN. */
   delete(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
     return this.transaction.run(async () => {
       await this.keepAnAdmin(id);
@@ -90,7 +93,7 @@ export class UsersService {
     });
   }
 
-  /** Throws NOT_FOUND unless deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
+  /** Restores a deleted user. Throws NOT_FOUND unless the user is deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
   restore(actor: Actor, id: string): Promise<User> {
     return this.transaction.run(async () => {
       const user = await this.users.undelete(id);
@@ -99,7 +102,7 @@ export class UsersService {
     });
   }
 
-  /** Throws PASSWORD_TOO_LONG. */
+  /** Hashes a password. Throws PASSWORD_TOO_LONG. */
   hash(password: string): Promise<string> {
     if (!this.hasher.fits(password)) throw UserErrors.PASSWORD_TOO_LONG();
     return this.hasher.hash(password);
@@ -113,22 +116,22 @@ export class UsersService {
   }
 
   private async keepAnAdmin(id: string): Promise<void> {
-    await this.users.lockAdmins(); // before the role is read, which another change may be about to write
+        await this.users.lockAdmins(); // before the read of the role, which another transaction may be changing
     const user = await this.users.findById(id);
     if (user?.role === 'ADMIN' && !(await this.users.hasAdminBeside(id))) throw UserErrors.LAST_ADMIN();
   }
 }
 
 /**
- * Refuses what guessers try first. The answer depends on nothing but the password and what the caller knows of the account.
- * `field`: where it stands in the request. Throws VALIDATION_FAILED.
+ * Rejects passwords that attackers try first. The result depends only on the password and on what the caller knows of the
+ * account. `field`: name of the field in the request. Throws VALIDATION_FAILED.
  */
 export function expectGoodPassword(field: string, password: string, about: AboutAccount): void {
   const fault = findPasswordFault(password, about);
   if (fault) throw refusePassword(field, fault);
 }
 
-/** VALIDATION_FAILED that names the field and the rule. */
+/** Returns a VALIDATION_FAILED error with the field and the rule. */
 export function refusePassword(field: string, { rule, message: words }: PasswordFault): AppError {
   const message = `${field} ${words}`;
   return HttpErrors.VALIDATION_FAILED(message).withFields([{ field, rule, message }]);

@@ -4,7 +4,7 @@ import { createValidationPipe } from '../../src/common/http/pipes/validation.pip
 import { CreateUserDto } from '../../src/users/dto/user.dto.js';
 import { joinHobbies } from '../../src/shared/libs/csv/csv-cells.js';
 import type { CsvEncoding } from '../../src/shared/libs/csv/csv-decoder.js';
-import { ImportFile, MOST_ROWS } from '../../src/users/import/import-file.js';
+import { ImportFile, MAX_ROWS } from '../../src/users/import/import-file.js';
 import { checkRow, type CheckedRow, type ImportedUser, REASONS, rowUuid } from '../../src/users/import/import-row.js';
 import { UserErrors } from '../../src/users/users.errors.js';
 import { below, pick, seeded } from '../support/random.js';
@@ -123,12 +123,12 @@ describe('the file', () => {
     expect((read('email,name\na@example.com,Ωé😀\n', 1)[0] as ImportedUser).name).toBe('Ωé😀');
   });
 
-  it(`takes ${MOST_ROWS} rows and refuses one more, empty lines not counted`, () => {
-    const rows = 'x@example.com\n\n'.repeat(MOST_ROWS);
+  it(`takes ${MAX_ROWS} rows and refuses one more, empty lines not counted`, () => {
+    const rows = 'x@example.com\n\n'.repeat(MAX_ROWS);
     const file = new ImportFile();
     let seen = 0;
     for (const { row } of file.read(Buffer.from(`email\n${rows}`))) seen = row;
-    expect(seen).toBe(MOST_ROWS);
+    expect(seen).toBe(MAX_ROWS);
     expect(() => [...file.read(Buffer.from('y@example.com\n'))]).toThrow(
       expect.objectContaining({ code: UserErrors.IMPORT_TOO_LONG.code }),
     );

@@ -1,4 +1,4 @@
-// Everything the outside sees of a user: shapes in, the shape out, and the mapper.
+// DTOs of users: request and response shapes, and the mapper.
 import { ApiProperty, ApiPropertyOptional, PartialType, PickType } from '@nestjs/swagger';
 import {
   EmailField,
@@ -36,10 +36,10 @@ export class CreateUserDto {
   role?: Role;
 }
 
-/** PUT and PATCH alike: what is absent stays. */
+/** Body of PUT and PATCH: absent members stay unchanged. */
 export class ChangeUserDto extends PartialType(CreateUserDto, { skipNullProperties: false }) {}
 
-/** What users may change of themselves. */
+/** Members that users may change of their own account. */
 export class ChangeProfileDto extends PickType(ChangeUserDto, ['name', 'username', 'age', 'hobbies'] as const) {}
 
 export class ListUsersQuery extends RestorablePageQuery {

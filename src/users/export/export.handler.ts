@@ -1,4 +1,4 @@
-// `users.export`: all living users, page by page into a CSV file (UTF-8, RFC 4180).
+// `users.export`: writes all users that are not deleted to a CSV file, page by page (UTF-8, RFC 4180).
 import { Readable } from 'node:stream';
 import { FileWriter } from '../../files/file-writer.js';
 import { Clock } from '../../shared/libs/clock.js';
@@ -10,10 +10,10 @@ import { guardCell, joinHobbies, toCsv } from '../../shared/libs/csv/csv-cells.j
 
 const BYTE_ORDER_MARK = '\ufeff';
 const HEADER = ['id', 'email', 'username', 'name', 'age', 'hobbies', 'role', 'createdAt', 'updatedAt'];
-/** The rest of the progress is for keeping the file. */
+/** The rest of the progress is for storing the file. */
 const WRITTEN_PERCENT = 95;
 
-/** Not in a thread: to copy a page there takes the process longer than to write it as CSV. */
+/** Uses no thread: copying a page to it takes the process longer than writing it as CSV. */
 @Handles(ExportUsers)
 export class ExportHandler implements JobHandler<ExportUsersPayload> {
   constructor(

@@ -1,10 +1,10 @@
-// The thread that reads the file of an import once before anybody is added: is it one, and how many rows has it?
+// Thread that reads an import file once before any user is added: checks that it is usable, and counts its rows.
 import { AppError } from '../../shared/libs/app-error.js';
 import type { CsvEncoding } from '../../shared/libs/csv/csv-decoder.js';
 import { ImportFile } from './import-file.js';
 import { type Asking, askThrough } from '../../workers/threads/thread-questions.js';
 
-/** A thread cannot throw an AppError: of an error's class and members nothing arrives. */
+/** A thread cannot throw an AppError, since an error loses its class and members on the way. */
 export type ImportCheck = { rows: number } | { refusal: Pick<AppError, 'code' | 'status' | 'level' | 'message'> };
 
 export interface CheckTask extends Asking {

@@ -1,42 +1,42 @@
-// The file of an import: text, a header, numbered records. What makes the whole file unusable is thrown. Pure.
+// Reads an import file into numbered records: decodes the text, finds the header, throws when the file is unusable. Pure.
 import { UserErrors } from '../users.errors.js';
 import { CsvDecoder, type CsvEncoding } from '../../shared/libs/csv/csv-decoder.js';
 import { CsvReader, type CsvRecord, type Delimiter, LONGEST_RECORD } from '../../shared/libs/csv/csv-reader.js';
 import { type ImportColumn, readHeader, readSeparatorLine } from './import-header.js';
 
-/** What an import may have, without the header. */
-export const MOST_ROWS = 100_000;
+/** Maximum number of rows of an import, without the header. */
+export const MAX_ROWS = 100_000;
 
-/** Lines of nothing but separators: spreadsheets write them for rows that were emptied. */
+/** Lines of only separators: spreadsheets write them for emptied rows. */
 const BLANK_LINES = /^(?:[,;|\t "]*[\r\n])+/;
-/** Ctrl-Z: DOS programs end a text with it. */
+/** Ctrl-Z, with which DOS programs end a text. */
 const END_OF_FILE = '\x1a';
 
-/** `row`: counted from 1, without the header and without blank rows. */
+/** `row`: number of the row from 1, without the header and blank rows. */
 export interface NumberedRecord {
   row: number;
   record: CsvRecord;
 }
 
 export class ImportFile {
-  /** Of the file, in its order; null: passed over. */
+  /** Columns in the order of the file; null: an ignored column. */
   columns: ReadonlyArray<ImportColumn | null> = [];
   private rows = 0;
   private readonly decoder: CsvDecoder;
   private reader: CsvReader | undefined;
-  /** What comes before the reader is known. */
+  /** Text before the delimiter is known. */
   private head = '';
-  /** As a line `sep=` above the header says. */
+  /** Delimiter from a line `sep=` above the header. */
   private delimiter: Delimiter | null = null;
 
-  /** `encoding`: of a file without a byte order mark. */
+  /** `encoding`: of a file without byte order mark. */
   constructor(encoding?: CsvEncoding) {
     this.decoder = new CsvDecoder(encoding);
   }
 
   /**
-   * The records that end in this piece; null: there is no more. Throws IMPORT_NOT_UTF8, IMPORT_ENCODING, IMPORT_HEADER,
-   * IMPORT_TOO_LONG.
+   * Yields the records that end in this chunk; null marks the end of the file. Throws IMPORT_NOT_UTF8, IMPORT_ENCODING,
+   * IMPORT_HEADER, IMPORT_TOO_LONG.
    */
   *read(piece: Uint8Array | null): Generator<NumberedRecord> {
     const isEnd = piece === null;
@@ -44,7 +44,7 @@ export class ImportFile {
     for (const record of this.reader?.read(text, isEnd) ?? []) {
       if (isEnd) dropEndOfFile(record);
       if (isBlank(record)) continue;
-      if (++this.rows > MOST_ROWS) throw UserErrors.IMPORT_TOO_LONG(MOST_ROWS);
+            if (++this.rows > MAX_ROWS) throw UserErrors.IMPORT_TOO_LONG(MAX_ROWS);
       yield { row: this.rows, record };
     }
   }
@@ -58,7 +58,7 @@ export class ImportFile {
     }
   }
 
-  /** Returns what comes after the header; nothing while the header has not come whole. */
+  /** Returns the text after the header; '' while the header is incomplete. */
   private findHeader(text: string, isEnd: boolean): string {
     this.head += text;
     for (;;) {
@@ -76,7 +76,7 @@ export class ImportFile {
     }
   }
 
-  /** The first line that is not blank, taken from the head; null: it has not come whole. */
+  /** Removes the first line that is not blank from the head and returns it; null while it is incomplete. */
   private takeLine(isEnd: boolean): string | null {
     this.head = this.head.replace(BLANK_LINES, '');
     const end = this.head.search(/[\r\n]/);

@@ -1,11 +1,11 @@
-// The first lines of an import: which columns it has, and what stands between them. Pure.
+// Reads the first lines of an import: its columns and its delimiter. Pure.
 import { UserErrors } from '../users.errors.js';
 import { CsvReader, type Delimiter, DELIMITERS } from '../../shared/libs/csv/csv-reader.js';
 
 export const IMPORT_COLUMNS = ['email', 'username', 'name', 'age', 'hobbies'] as const;
 export type ImportColumn = (typeof IMPORT_COLUMNS)[number];
 
-/** Of an export; they are passed over, so that its file may be imported as it is. Nobody gets a role or an id by import. */
+/** Columns of an export; ignored, so that an exported file can be imported unchanged. Imports never set a role or an id. */
 const PASSED_OVER = ['id', 'role', 'createdAt', 'updatedAt'];
 
 const COLUMNS = new Map<string, ImportColumn | null>([
@@ -15,11 +15,11 @@ const COLUMNS = new Map<string, ImportColumn | null>([
 
 export interface ImportHeader {
   delimiter: Delimiter;
-  /** In the order of the file; null: passed over. */
+  /** Columns in the order of the file; null: an ignored column. */
   columns: ReadonlyArray<ImportColumn | null>;
 }
 
-/** What the line `sep=;` says, by which Excel is told the delimiter; null: it is another line. Throws IMPORT_HEADER. */
+/** Returns the delimiter of a line `sep=;`, which is for Excel; null for any other line. Throws IMPORT_HEADER. */
 export function readSeparatorLine(line: string): Delimiter | null {
   const [, said] = /^"?sep=(.)"?\1*$/iu.exec(line) ?? [];
   if (said === undefined) return null;
@@ -28,7 +28,7 @@ export function readSeparatorLine(line: string): Delimiter | null {
   return delimiter;
 }
 
-/** `delimiter`: already known; else it is the one that makes most columns of the line. Throws IMPORT_HEADER. */
+/** `delimiter` null: takes the one that yields the most known columns. Throws IMPORT_HEADER. */
 export function readHeader(line: string, delimiter: Delimiter | null): ImportHeader {
   if (line === '') throw UserErrors.IMPORT_HEADER('there is none');
   const ways = (delimiter ? [delimiter] : DELIMITERS).map((one) => ({ delimiter: one, names: namesIn(line, one) }));
@@ -38,7 +38,7 @@ export function readHeader(line: string, delimiter: Delimiter | null): ImportHea
   return { delimiter: best.delimiter, columns: best.names.map((name) => COLUMNS.get(fold(name)) ?? null) };
 }
 
-/** Without unnamed ones at the end, which spreadsheets write for columns that were emptied. None: it is malformed. */
+/** Drops empty names at the end, which spreadsheets write for emptied columns. Returns none when the line is malformed. */
 function namesIn(line: string, delimiter: Delimiter): string[] {
   const [record = []] = new CsvReader(delimiter).read(line, true);
   const names = typeof record === 'string' ? [] : record.map((name) => name.trim());
@@ -46,12 +46,12 @@ function namesIn(line: string, delimiter: Delimiter): string[] {
   return names;
 }
 
-/** A known name counts more than any number of unknown ones. */
+/** Returns the score of a split: one known name counts more than any number of unknown ones. */
 function score(names: readonly string[]): number {
   return names.filter((name) => COLUMNS.has(fold(name))).length + names.length / (names.length + 1);
 }
 
-/** `E-Mail`, `e_mail` and `"Email "` are one name; so are those with invisible characters in them. */
+/** Normalizes a column name: `E-Mail`, `e_mail` and `"Email "` are equal. Removes invisible characters. */
 function fold(name: string): string {
   return name.toLowerCase().replace(/[\s\p{Pd}\p{Cf}_."']/gu, '');
 }

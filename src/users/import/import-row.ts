@@ -1,4 +1,4 @@
-// Rows of an import: the same rules as for POST /api/users, without Nest. Pure; a test holds the two together.
+// Validates rows of an import by the rules of POST /api/users, without Nest. Pure; a test compares both sets of rules.
 import { createHash } from 'node:crypto';
 import { v7 as uuidV7 } from 'uuid';
 import { EMAIL_RULES, USERNAME_RULES } from '../../shared/libs/identity.js';
@@ -26,15 +26,15 @@ export interface ImportedUser {
   hobbies: string[];
 }
 
-/** A fault of a row; it may have one in each column. */
+/** An error in a row; a row may have one per column. */
 export interface Rejection {
   row: number;
-  /** Empty: the row as a whole. */
+  /** Empty: the error concerns the whole row. */
   column: ImportColumn | '';
   reason: Reason;
 }
 
-/** Fixed texts: nothing of the file stands in them. */
+/** Fixed texts that contain nothing of the file. */
 export const REASONS = {
   MALFORMED: 'A quote is missing or in the wrong place: the record ends where its first line does.',
   RECORD_TOO_LONG: 'The record is longer than 65536 characters, or its quote is never closed.',
@@ -65,18 +65,18 @@ const REASON_OF_RULE = {
 } as const;
 const IDENTITY_RULES = { email: EMAIL_RULES, username: USERNAME_RULES, name: [] };
 
-const MOST_HOBBIES = 50;
+const MAX_HOBBIES = 50;
 const MAX_LENGTHS = { email: MAX_EMAIL, username: 50, name: 100, age: 3, hobbies: 100 };
 
 export type CheckedRow = ImportedUser | Rejection[];
 
-/** The same row of the same job is the same user: whoever adds it again finds it. The time is that of the job. */
+/** Returns a UUID that depends only on job and row, so that a repeated attempt finds the added row. Its time is the job's. */
 export function rowUuid(jobId: string, row: number): string {
   const random = createHash('sha256').update(`${jobId}:${row}`).digest().subarray(0, 16);
   return uuidV7({ msecs: parseInt(jobId.replaceAll('-', '').slice(0, 12), 16), random, seq: row });
 }
 
-/** Cells that are missing at the end are empty ones, and empty ones that are too many are none: spreadsheets write both. */
+/** Validates a row. Missing cells at the end count as empty, and surplus empty cells are ignored: spreadsheets write both. */
 export function checkRow(
   jobId: string,
   columns: ReadonlyArray<ImportColumn | null>,
@@ -128,17 +128,17 @@ function readAge(cells: Cells, refuse: Refuse): number | null {
 function readHobbies(cells: Cells, refuse: Refuse): string[] {
   const hobbies = splitHobbies(cells.get('hobbies') ?? '').map((hobby) => cleanText(hobby, MAX_LENGTHS.hobbies));
   const fault = hobbies.map((hobby) => faultOfText(hobby, MAX_LENGTHS.hobbies)).find((one) => one !== null);
-  if (hobbies.length > MOST_HOBBIES) refuse('hobbies', 'TOO_MANY');
+    if (hobbies.length > MAX_HOBBIES) refuse('hobbies', 'TOO_MANY');
   else if (fault) refuse('hobbies', fault);
   return hobbies;
 }
 
-/** However many blanks: a padded column holds nothing. A record has at most 65,536 characters. */
+/** Any number of blanks, because padded columns are empty. A record has at most 65,536 characters. */
 function isBlank(cell: string): boolean {
   return cell.trim() === '';
 }
 
-/** In the order of the rules of TextField. */
+/** Checks in the order of the rules of TextField. */
 function faultOfText(text: string, max: number): Reason | null {
   if (text === '') return 'EMPTY';
   if (!hasAtMost(max, text)) return 'TOO_LONG';

@@ -1,18 +1,18 @@
-// The thread that reads the rows of an import, checks them and hands them over in batches.
+// Thread that reads and validates the rows of an import, and passes them on in batches.
 import type { CsvEncoding } from '../../shared/libs/csv/csv-decoder.js';
 import { ImportFile } from './import-file.js';
 import { checkRow, type ImportedUser, type Rejection } from './import-row.js';
 import { type Asking, askThrough } from '../../workers/threads/thread-questions.js';
 
-/** Records of a batch: adding one takes PostgreSQL some 20 ms, copying it here the process one. */
+/** Records per batch: adding one batch takes PostgreSQL some 20 ms, and copying it takes the process 1 ms. */
 const BATCH = 500;
 
 export interface ImportBatch {
   users: ImportedUser[];
-  /** Rows of `users`, in the same order. */
+  /** Row numbers of `users`, in the same order. */
   rows: number[];
   rejections: Rejection[];
-  /** Records of the file that are done with it. */
+  /** Number of the last record of the batch. */
   done: number;
 }
 
@@ -21,7 +21,7 @@ export interface RowsTask extends Asking {
   encoding?: CsvEncoding;
 }
 
-/** Asks for the next piece of the file, null after the last; or hands over a batch, whose answer is null too. */
+/** Asks for the next chunk of the file (null after the last one), or passes on a batch (the answer is null, too). */
 export type RowsQuestion = 'next' | ImportBatch;
 
 export default async function readRows(task: RowsTask): Promise<void> {

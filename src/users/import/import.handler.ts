@@ -1,4 +1,4 @@
-// `users.import`: a thread reads and checks the file, batch by batch its rows are added, and a file tells which were not.
+// `users.import`: validates the file in a thread, adds its rows batch by batch and writes the rejected ones to a file.
 import type { Readable } from 'node:stream';
 import { FileWriter } from '../../files/file-writer.js';
 import { FileErrors } from '../../files/files.errors.js';
@@ -16,24 +16,24 @@ import { RejectionsFile } from './rejections-file.js';
 import { runAsking } from '../../workers/threads/thread-questions.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** A file is read twice: in the first tenth of the progress it is checked. */
+/** The file is read twice; the first reading, which validates it, is the first tenth of the progress. */
 const CHECKED_PERCENT = 10;
-/** The rest is for keeping the file. */
+/** The rest of the progress is for storing the file. */
 const ADDED_PERCENT = 95;
 
 interface Counts {
   rows: number;
   added: number;
-  /** Rows, each with one line or more in the file. */
+  /** Number of rejected rows, each with one line or more in the file. */
   rejected: number;
 }
 
 /**
- * The batches are effects outside of `job.finish`, each committed by itself: one transaction for 100,000 rows would stand
- * open as long as the file takes. They may happen again, and at the same time: a row's UUID follows from the job and the
- * row's number, so that whoever comes second, another attempt or a worker that was taken for dead, adds nothing and
- * counts the row as added, as it is. What such a zombie can still do is a batch that its successor does as well. A
- * cancelled import keeps the batches that it has added, and its owner may run it again: names are unique, too.
+ * Each batch is committed on its own, outside of `job.finish`, because one transaction for 100,000 rows would stay open as
+ * long as the import takes. Batches may run again, even at the same time: the UUID of a row depends only on the job and
+ * the row's number. So a second attempt, or a worker that was wrongly considered dead, adds nothing and counts the row as
+ * added, which it is. Such a worker can at most add a batch that its successor adds, too. A cancelled import keeps its
+ * added batches, and its owner may run it again, since names are unique, too.
  */
 @Handles(ImportUsers)
 export class ImportHandler implements JobHandler<ImportUsersPayload> {
@@ -47,7 +47,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
   async run(payload: ImportUsersPayload, job: JobContext): Promise<JobResult> {
     const { owner, signal } = job;
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
-    const rows = await this.check(owner, payload, signal); // whatever is refused as a whole adds nobody
+        const rows = await this.check(owner, payload, signal); // an unusable file adds no users
     job.progress(CHECKED_PERCENT);
     const rejections = new RejectionsFile(this.writer, owner, signal);
     try {
@@ -63,7 +63,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     }
   }
 
-  /** How many rows there are. Throws what makes the whole file unusable. */
+  /** Returns the number of rows. Throws when the file is unusable. */
   private async check(owner: Owner, { fileId, encoding }: ImportUsersPayload, signal: AbortSignal): Promise<number> {
     const checked = await this.reading(owner, fileId, (next) =>
       runAsking<ImportCheck, 'next', Uint8Array | null>(this.pools, {
@@ -102,7 +102,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     return counts;
   }
 
-  /** Gives all rejections of the batch, by row. */
+  /** Returns all rejections of the batch, sorted by row. */
   private async addBatch({ users, rows, rejections }: ImportBatch, counts: Counts): Promise<Rejection[]> {
     const taken = await this.users.addAll(users);
     const late = users.flatMap(({ uuid }, index): Rejection[] => {
@@ -116,7 +116,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     return all;
   }
 
-  /** Opens the file while `work` asks for its pieces; null comes after the last. */
+  /** Opens the file while `work` reads its chunks; null comes after the last one. */
   private async reading<T>(
     owner: Owner,
     fileId: string,
@@ -127,7 +127,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     try {
       return await work(async () => {
         const piece = await pieces.next();
-        return piece.done ? null : Uint8Array.from(piece.value); // a Buffer would bring all memory that it is a part of
+                return piece.done ? null : Uint8Array.from(piece.value); // copied: a Buffer would transfer its whole memory pool
       });
     } finally {
       stream.destroy();

@@ -1,4 +1,4 @@
-// The file that says which rows of an import were not taken: written while they are found, and only when there are some.
+// Writes the rejected rows of an import to a file while they are found; creates the file only when there are some.
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { FileWriter, StoredBlob } from '../../files/file-writer.js';
@@ -18,7 +18,7 @@ export class RejectionsFile {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Resolves when there is room for more. Rejects when the bytes cannot be stored. */
+  /** Resolves when the stream has room for more. Rejects when the bytes cannot be stored. */
   async add(rejections: readonly Rejection[]): Promise<void> {
     if (rejections.length === 0) return;
     const [lines, stored] = this.open();
@@ -26,14 +26,14 @@ export class RejectionsFile {
     if (!lines.write(text)) await Promise.race([once(lines, 'drain'), stored]);
   }
 
-  /** The whole file; null: nothing was rejected. From then on it is the caller's. */
+  /** Completes the file and passes it to the caller; null when no row was rejected. */
   async close(): Promise<StoredBlob | null> {
     this.lines?.end();
     this.lines = undefined;
     return (await this.stored) ?? null;
   }
 
-  /** Of a file that was not closed nothing is left. */
+  /** Removes a file that was not closed. */
   async drop(): Promise<void> {
     if (!this.lines) return;
     this.lines.destroy();
@@ -46,10 +46,10 @@ export class RejectionsFile {
     this.stored = this.writer.store(this.owner, this.lines, {
       name: 'rejected-users.csv',
       mimeType: 'text/csv',
-      maxBytes: Infinity, // some lines for each of 100,000 rows at most
+            maxBytes: Infinity, // a few lines for each of at most 100,000 rows
       signal: this.signal,
     });
-    this.stored.catch(() => undefined); // who writes or closes hears of it
+        this.stored.catch(() => undefined); // `add` and `close` report it
     this.lines.write(toCsv([HEADER]));
     return [this.lines, this.stored];
   }

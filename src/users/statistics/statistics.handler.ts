@@ -1,4 +1,4 @@
-// `users.statistics`: a thread counts all living users, page by page; the numbers are the job's result.
+// `users.statistics`: a thread counts all users that are not deleted, page by page; the result is the job's result.
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
 import { ThreadPools, threadFile } from '../../workers/threads/thread-pools.js';

@@ -1,4 +1,4 @@
-// The thread that counts users: asks for them page by page.
+// Thread that counts users and asks for them page by page.
 import { type Asking, askThrough } from '../../workers/threads/thread-questions.js';
 import { UserCount, type UserStatistics, type UserTraits } from './user-count.js';
 

@@ -1,10 +1,10 @@
-// Counts users: roles, months, ages, hobbies. Pure.
+// Counts users by role, month, age and hobby. Pure.
 import type { Role } from '../../common/access/permissions.js';
 
-/** What is counted of one. */
+/** The counted members of one user. */
 export interface UserTraits {
   role: Role;
-  /** Of the creation, in UTC, like 2030-01. */
+  /** Month of the creation, in UTC, like 2030-01. */
   month: string;
   age: number | null;
   hobbies: string[];
@@ -18,21 +18,21 @@ export interface UserStatistics {
   byMonth: Array<{ month: string; users: number }>;
   age: AgeStatistics;
   topHobbies: Array<{ hobby: string; users: number }>;
-  /** Shares of all users, from 0 to 1; 0 of none. */
+  /** Share of all users, from 0 to 1; 0 without users. */
   withPassword: number;
   withEmail: number;
 }
 
-/** Of those whose age is known; null where it is of nobody. */
+/** Of users with a known age; null when no age is known. */
 export interface AgeStatistics {
   known: number;
   min: number | null;
   max: number | null;
   mean: number | null;
   median: number | null;
-  /** Between two ages where the share falls between them, as PostgreSQL's percentile_cont. */
+  /** Interpolated between two ages, like PostgreSQL's percentile_cont. */
   percentiles: Record<'p10' | 'p25' | 'p75' | 'p90' | 'p99', number | null>;
-  /** From the youngest decade to the oldest, `from` to `from + 9`. */
+  /** From the youngest decade to the oldest, each from `from` to `from + 9`. */
   byDecade: Array<{ from: number; users: number }>;
 }
 
@@ -45,7 +45,7 @@ export class UserCount {
   private readonly roles = new Map<string, number>();
   private readonly months = new Map<string, number>();
   private readonly hobbies = new Map<string, number>();
-  /** How many are of each age: exact percentiles in little memory, however many users there are. */
+  /** Number of users by age: exact percentiles with little memory, however many users there are. */
   private readonly ages: number[] = [];
 
   add({ role, month, age, hobbies, hasPassword, hasEmail }: UserTraits): void {
@@ -81,7 +81,7 @@ function increase(counts: Map<string, number>, key: string): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** `ages[n]`: how many are n years old. */
+/** `ages[n]`: number of users of age n. */
 function ageStatistics(ages: readonly number[]): AgeStatistics {
   const counted = [...ages.entries()].flatMap(([age, users = 0]) => (users > 0 ? [{ age, users }] : []));
   const known = counted.reduce((sum, { users }) => sum + users, 0);
@@ -110,7 +110,7 @@ function percentile(counted: readonly Counted[], known: number, share: number): 
   return round(below + (ageAt(counted, Math.ceil(place)) - below) * (place % 1));
 }
 
-/** Of the n-th youngest, from 0. */
+/** Returns the age of the n-th youngest user, n from 0. */
 function ageAt(counted: readonly Counted[], place: number): number {
   let seen = 0;
   return counted.find(({ users }) => (seen += users) > place)?.age ?? NaN;
