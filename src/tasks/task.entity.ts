@@ -1,4 +1,4 @@
-// Something to do, which belongs to one user.
+// Entity of a task, which belongs to one user.
 import { Column, Entity, ForeignKey, Index } from 'typeorm';
 import { BaseEntityCustom } from '../shared/entities/base.entity.js';
 
@@ -6,8 +6,8 @@ export const TASK_STATUSES = ['TODO', 'IN_PROGRESS', 'DONE'] as const;
 export type TaskStatus = (typeof TASK_STATUSES)[number];
 
 /**
- * One index for each order of a list, with and without a status, so that a page starts where the page before it ended.
- * Those by due time are on an expression, in the migration.
+ * One index per order of a list, with and without a status, so that each page starts where the previous page ended. The
+ * indexes by due time use an expression and are in the migration.
  */
 @Entity('tasks')
 @Index('tasks_created', ['ownerId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
@@ -18,16 +18,16 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 @Index('tasks_status_priority', ['ownerId', 'status', 'priority', 'id'], { where: 'deleted_at IS NULL' })
 @Index('tasks_due', { synchronize: false })
 @Index('tasks_status_due', { synchronize: false })
-@Index('tasks_text', { synchronize: false }) // trigrams, where PostgreSQL has them
+@Index('tasks_text', { synchronize: false }) // trigrams, if PostgreSQL has the extension
 @Index('tasks_purge', ['id'], { where: 'deleted_at IS NOT NULL' })
 @Index('tasks_deleted', ['createdAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 export class Task extends BaseEntityCustom {
-  /** `users.id`, by the table's name: rooms do not import each other. */
+  /** `users.id`. Refers to the table by name, because feature modules do not import each other. */
   @ForeignKey('User', 'id', { name: 'tasks_owner' })
   @Column('bigint', { name: 'owner_id' })
   ownerId!: string;
 
-  /** `users.uuid` of the owner, copied: it never changes, and spares every answer a join. */
+  /** Copy of the owner's `users.uuid`: it never changes, and the copy saves a join in every answer. */
   @Column('uuid', { name: 'owner_uuid' })
   ownerUuid!: string;
 
@@ -40,7 +40,7 @@ export class Task extends BaseEntityCustom {
   @Column('enum', { enum: TASK_STATUSES, enumName: 'task_status', default: 'TODO' })
   status!: TaskStatus;
 
-  /** 1 (least) to 5 (most urgent). */
+  /** 1 (least urgent) to 5 (most urgent). */
   @Column('smallint', { default: 3 })
   priority!: number;
 

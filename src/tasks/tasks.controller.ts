@@ -1,4 +1,4 @@
-// Tasks over REST: a route is three lines of intention.
+// REST endpoints of tasks.
 import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

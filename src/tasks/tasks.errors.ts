@@ -1,4 +1,4 @@
-// What the tasks' room refuses.
+// Error definitions of tasks.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const TaskErrors = defineErrors('TASK', {

@@ -1,10 +1,10 @@
-// The tasks' jobs in words; who does them stands in handlers/.
+// Job definitions of tasks. The handlers are in the folders report and cleanup.
 import { exponential } from '../shared/libs/backoff.js';
 import { defineCleanup } from '../workers/cleanup/cleanup.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 
-/** The caller's tasks as a PDF, kept as a file. One at a time for each owner: the next would show the same. */
+/** Renders the owner's tasks as a PDF file. One job at a time per owner, since a second one would show the same. */
 export const RenderTaskReport = defineJob({
   name: 'report.pdf',
   queue: 'reports',

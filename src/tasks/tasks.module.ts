@@ -1,4 +1,4 @@
-// The tasks' room.
+// Module of tasks.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';

@@ -1,4 +1,4 @@
-// The tasks' table. Who may see a row is decided in the statement, not after it.
+// The tasks table. The statements themselves check who may access a row.
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
@@ -14,16 +14,16 @@ import type { ReportTask } from './report/report-task.js';
 import { Task } from './task.entity.js';
 import { TaskErrors } from './tasks.errors.js';
 
-/** What cached reads are made of, and a change of tasks forgets. */
+/** Cache tags: a change of a task invalidates its cached reads and the lists of its owner. */
 const taskTag = (uuid: string): string => `task:${uuid}`;
 const listTag = (ownerUuid: string): string => `tasks-of:${ownerUuid}`;
 
-/** No due time is later than any; as the indexes have it. */
+/** Sorts tasks without due time last; the indexes use the same expression. */
 const DUE = "coalesce(row.due_at, 'infinity')";
 
 const REPORT_PAGE = 500;
 
-/** The count goes first: its row lock makes those who create at once come one after the other, each with what the others left. */
+/** Counts first: the row lock serializes simultaneous creates of one owner, and each sees the quota that is left. */
 const CREATE = `
   WITH counted AS (
     INSERT INTO task_counts AS had (owner_id, tasks) SELECT $1::bigint, $3::integer WHERE $3 <= $4::integer
@@ -63,7 +63,7 @@ export class TasksRepository extends BaseRepository<Task> {
     return task as Task;
   }
 
-  /** All or none: one statement, to whose commit others that create for this owner wait. Throws QUOTA_EXCEEDED. */
+  /** Creates all tasks or none. Simultaneous creates of one owner wait for each other's commit. Throws QUOTA_EXCEEDED. */
   async createAll(actor: Actor, values: ReadonlyArray<Partial<Task>>): Promise<Task[]> {
     const ids: string[] = [];
     for (let n = 0; n < values.length; n++) ids.push(await this.tools.ids.next());
@@ -91,14 +91,14 @@ export class TasksRepository extends BaseRepository<Task> {
     return (this.createStatement ??= CREATE + columnsOf(this.transaction.manager, Task, 'tasks'));
   }
 
-  /** Throws NOT_FOUND. */
+  /** Returns a task of the actor. Throws NOT_FOUND. */
   async getOwned(actor: Actor, uuid: string): Promise<Task> {
     const task = await this.findOwned(actor, uuid);
     if (!task) throw TaskErrors.NOT_FOUND(uuid);
     return task;
   }
 
-  /** The hottest read: a named statement, which PostgreSQL plans once for each connection. */
+  /** The most frequent read: a named statement, which PostgreSQL plans once per connection. */
   async findOwned(actor: Actor, uuid: string): Promise<Task | null> {
     const [row] = await this.transaction.read({
       name: 'task-get-owned',
@@ -108,7 +108,7 @@ export class TasksRepository extends BaseRepository<Task> {
     return row ? this.toEntity(row) : null;
   }
 
-  /** `getOwned` as it is answered, remembered for each caller. Throws NOT_FOUND. */
+  /** Returns the task rendered for the answer, cached per caller. Throws NOT_FOUND. */
   async renderOwned(actor: Actor, uuid: string): Promise<Rendered> {
     const found = await this.cache.wrap(`task:${actor.id}:${uuid}`, this.tools.cached(taskTag(uuid)), async () => {
       const task = await this.findOwned(actor, uuid);
@@ -118,11 +118,14 @@ export class TasksRepository extends BaseRepository<Task> {
     return found;
   }
 
-  /** The page as it is answered; the first one of a plain list is remembered, others are shared by who asks at the same time. */
+  /**
+   * Returns the rendered page. The first page of a list without search is cached; for other pages, only simultaneous
+   * requests share a result.
+   */
   async renderList(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
     const { limit, sort, status, priority, q, dueBefore, cursor } = query;
     const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore, cursor])}`;
-    const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // others are endless
+        const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // the others have unlimited variants
     const options = this.tools.cached(listTag(actor.id));
     const load = async (): Promise<Rendered> => {
       const { items, nextCursor } = await this.listOwned(actor, query);
@@ -139,7 +142,7 @@ export class TasksRepository extends BaseRepository<Task> {
     return this.list(query, 'row.deleted_at IS NOT NULL', {});
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE. */
+  /** Changes a task of the actor. Throws NOT_FOUND, VERSION_STALE. */
   updateOwned(actor: Actor, uuid: string, patch: Partial<Task>, expected: ExpectedVersions): Promise<Task> {
     const where = { uuid, ownerId: actor.key };
     return this.cache.changing([taskTag(uuid), listTag(actor.id)], () =>
@@ -147,7 +150,7 @@ export class TasksRepository extends BaseRepository<Task> {
     );
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE. */
+  /** Deletes a task of the actor softly. Throws NOT_FOUND, VERSION_STALE. */
   deleteOwned(actor: Actor, uuid: string, expected: ExpectedVersions): Promise<Task> {
     const where = { uuid, ownerId: actor.key };
     return this.cache.changing([taskTag(uuid), listTag(actor.id)], () =>
@@ -155,18 +158,18 @@ export class TasksRepository extends BaseRepository<Task> {
     );
   }
 
-  /** Whether this owner has or had a task: their count begins with the first, and stays when all are purged. */
+  /** True when the owner has or had a task: the count row is created with the first task, and stays after a purge. */
   async hasEverOwned(ownerKey: string): Promise<boolean> {
     return (await this.findCount(ownerKey)) !== null;
   }
 
-  /** Deletes for good those of the range that were deleted more than `days` ago. No other table refers to a task. */
+  /** Purges tasks of the range that were deleted more than `days` ago. No other table refers to a task. */
   purge(range: KeyRange, days: number): Promise<Purged> {
     const isOver = `old.deleted_at < now() - $4::integer * interval '1 day'`;
     return this.purgeRange(range, isOver, [days], 'deleted_at IS NOT NULL');
   }
 
-  /** Anyone's. Throws NOT_FOUND unless deleted, QUOTA_EXCEEDED of the owner. */
+  /** Restores a deleted task of any owner. Throws NOT_FOUND unless the task is deleted, and QUOTA_EXCEEDED. */
   undelete(uuid: string): Promise<Task> {
     return this.transaction.run(async () => {
       const task = await this.restore({ where: { uuid }, missing: () => TaskErrors.NOT_FOUND(uuid) });
@@ -176,7 +179,7 @@ export class TasksRepository extends BaseRepository<Task> {
     });
   }
 
-  /** All living tasks of the owner, oldest first. Pages of plain rows: ten thousand entities would hold up the process. */
+  /** Yields all tasks of the owner that are not deleted, oldest first. Plain rows: 10,000 entities would block the event loop. */
   async *pagesForReport(ownerKey: string): AsyncGenerator<ReportTask[]> {
     let last: { at: Date | string; id: string } = { at: '-infinity', id: '0' };
     for (;;) {
@@ -193,7 +196,7 @@ export class TasksRepository extends BaseRepository<Task> {
     }
   }
 
-  /** Of the users' table, as the foreign key: rooms do not import each other. */
+  /** Reads the users table in SQL, because feature modules do not import each other. */
   async findOwnerName(ownerKey: string): Promise<string | null> {
     const [row] = await this.transaction.query<{ name: string | null }>({
       name: 'tasks-owner-name',
@@ -203,13 +206,13 @@ export class TasksRepository extends BaseRepository<Task> {
     return row?.name ?? null;
   }
 
-  /** After a trigger has counted what came back. */
+  /** Checks the quota after a restore; a trigger has counted the restored task. */
   private async expectWithinQuota(ownerId: string): Promise<void> {
     const { taskQuota } = this.tools.config.quotas;
     if (((await this.findCount(ownerId)) ?? 0) > taskQuota) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
   }
 
-  /** Of the living. */
+  /** Returns the number of tasks that are not deleted; null when the owner never had one. */
   private async findCount(ownerKey: string): Promise<number | null> {
     const [row] = await this.transaction.query<{ tasks: number }>({
       name: 'tasks-count',

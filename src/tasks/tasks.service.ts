@@ -1,4 +1,4 @@
-// What may happen to a task, where more than the statement decides.
+// Lists tasks: checks the permission for deleted ones, and limits searches.
 import { Injectable } from '@nestjs/common';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { type Rendered, renderPage } from '../common/http/hooks/representation.hooks.js';
@@ -14,7 +14,7 @@ export class TasksService {
     private readonly searches: SearchGate,
   ) {}
 
-  /** The caller's own; with `deleted` everyone's deleted ones. Throws FORBIDDEN, SEARCH_BUSY. */
+  /** Lists the caller's tasks; with `deleted`, the deleted tasks of all users. Throws FORBIDDEN, SEARCH_BUSY. */
   list(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
     const isSearch = SEARCH_FILTERS.some((filter) => query[filter] !== undefined);
     if (!isSearch) return this.read(actor, query);

@@ -1,4 +1,4 @@
-// Deletes for good tasks that were deleted longer than TASK_RETENTION ago.
+// Purges tasks that were deleted more than TASK_RETENTION ago.
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';

@@ -1,4 +1,4 @@
-// Everything the outside sees of a task: shapes in, the shape out, and the mapper.
+// DTOs of tasks: request and response shapes, and the mapper.
 import { ApiProperty, ApiPropertyOptional, PartialType } from '@nestjs/swagger';
 import {
   EnumField,
@@ -11,7 +11,7 @@ import {
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
 import { type Task, TASK_STATUSES, type TaskStatus } from '../task.entity.js';
 
-const MOST_IN_BULK = 500;
+const MAX_IN_BULK = 500;
 
 export class CreateTaskDto {
   @TextField({ max: 200, example: 'Buy milk' })
@@ -30,15 +30,15 @@ export class CreateTaskDto {
   dueAt?: Date | null;
 }
 
-/** PUT and PATCH alike: what is absent stays. */
+/** Body of PUT and PATCH: absent members stay unchanged. */
 export class ChangeTaskDto extends PartialType(CreateTaskDto, { skipNullProperties: false }) {}
 
 export class CreateTasksDto {
-  @ObjectListField(CreateTaskDto, { items: MOST_IN_BULK })
+    @ObjectListField(CreateTaskDto, { items: MAX_IN_BULK })
   tasks!: CreateTaskDto[];
 }
 
-/** Filters for which all tasks of an owner may be read: no index has them in every order. */
+/** Filters that may read all tasks of an owner, because no index covers them in every order. */
 export const SEARCH_FILTERS = ['q', 'dueBefore', 'priority'] as const;
 
 export class ListTasksQuery extends RestorablePageQuery {

@@ -1,4 +1,4 @@
-// The two charts of a report: how many tasks stand where, and when the open ones are due.
+// Draws the two charts of a report: tasks by status, and open tasks by due date.
 import type PDFDocument from 'pdfkit';
 import type { TaskStatus } from '../task.entity.js';
 import { COLORS, countLabel, INNER, PAPER, shareLabel, STATUSES, STYLES } from './look.js';
@@ -11,7 +11,7 @@ const GAP = 30;
 const LEFT = 190;
 const HEIGHT = 118;
 
-/** Gives the place below. */
+/** Draws both charts. Returns the y below them. */
 export function drawCharts(
   pdf: Pdf,
   typesetter: Typesetter,
@@ -36,7 +36,7 @@ interface Area {
   width: number;
 }
 
-/** Bars that lie, each with its name above and its count at the end. */
+/** Draws horizontal bars, each with its name above and its count at the end. */
 function drawStatuses(pdf: Pdf, typesetter: Typesetter, { total, byStatus }: Summary, { x, y, width }: Area): void {
   Object.entries(STATUSES).forEach(([status, { label, color }], index) => {
     const top = y + index * 34;
@@ -49,7 +49,7 @@ function drawStatuses(pdf: Pdf, typesetter: Typesetter, { total, byStatus }: Sum
   });
 }
 
-/** Columns; what is overdue stands at the bottom of them. */
+/** Draws columns; overdue tasks are at their bottom. */
 function drawDueDates(pdf: Pdf, typesetter: Typesetter, { columns }: DueChart, { x, y, width }: Area): void {
   const base = y + HEIGHT - 24;
   const highest = Math.max(...columns.map(({ overdue, upcoming }) => overdue + upcoming));

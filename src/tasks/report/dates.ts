@@ -1,8 +1,8 @@
-// Dates in a report: English and in UTC, so that two people who look at it read the same.
+// Formats dates of a report: in English and UTC, so that all readers see the same.
 
 const MONTHS = 'Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec'.split(' ');
 
-/** What stands under a column, and below that what it has in common with its neighbours. */
+/** `mark`: text below a column. `span`: below `mark`, the text that neighbouring columns share. */
 export interface AxisLabel {
   mark: string;
   span: string;

@@ -1,4 +1,4 @@
-// The row of figures on a report's first page: a number and what it counts, five times.
+// Draws the five figures on a report's first page: a number and what it counts.
 import type PDFDocument from 'pdfkit';
 import { COLORS, countLabel, INNER, PAPER, shareLabel, STYLES } from './look.js';
 import type { Summary } from './summary.js';
@@ -7,7 +7,7 @@ import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 const GAP = 9;
 const HEIGHT = 56;
 
-/** Gives the place below. */
+/** Draws the figures. Returns the y below them. */
 export function drawFigures(
   pdf: InstanceType<typeof PDFDocument>,
   typesetter: Typesetter,

@@ -1,4 +1,4 @@
-// The look of a report: the paper, its colours and its styles of text. Lengths in points, 1/72 of an inch.
+// Layout of a report: paper, colours and text styles. Lengths in points, 1/72 of an inch.
 import type { TaskStatus } from '../task.entity.js';
 import type { Style } from '../../shared/libs/typesetting/typesetter.js';
 
@@ -48,7 +48,7 @@ export function countLabel(count: number): string {
   return count.toLocaleString('en-US');
 }
 
-/** `38%`; a dash of nothing. */
+/** `38%`; a dash when `whole` is 0. */
 export function shareLabel(part: number, whole: number): string {
   return whole === 0 ? '–' : `${Math.round((part / whole) * 100)}%`;
 }

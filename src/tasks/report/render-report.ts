@@ -1,23 +1,23 @@
-// Has a report drawn in a thread: hands it the tasks page by page, and passes on how far it is and how it ends.
+// Renders a report in a thread: passes it the tasks page by page, and reports its progress and result.
 import { MessageChannel } from 'node:worker_threads';
 import { type ThreadPools, threadFile } from '../../workers/threads/thread-pools.js';
 import type { FromThread, RenderedReport, ReportInput, ReportSubject, ReportTask, ToThread } from './report-task.js';
 
 export interface ReportOrder extends ReportSubject {
   /**
-   * Asked for the next page only when the thread wants it; some 500 tasks each. To copy a page to the thread holds up
-   * the event loop for about a millisecond.
+   * Pages of some 500 tasks. A page is read only when the thread asks for it. Copying a page to the thread blocks the event
+   * loop for about 1 ms.
    */
   pages: AsyncIterable<ReportTask[]>;
-  /** Ends the drawing, wherever it is. */
+  /** Ends the drawing at any time. */
   signal: AbortSignal;
-  /** How much of the document is drawn. It stays at 0 while the tasks are read. */
+  /** Progress of the drawing, percent. It stays at 0 while the tasks are read. */
   onProgress: (percent: number) => void;
 }
 
 /**
- * Rejects with what `pages` or the thread threw, with an AbortError after `signal`, and when the thread died. A failure
- * may leave a part of the file.
+ * Rejects with what `pages` or the thread threw, with an AbortError after `signal`, or when the thread died. A failure may
+ * leave a part of the file.
  */
 export async function renderReport(pools: ThreadPools, order: ReportOrder): Promise<RenderedReport> {
   const { path, owner, generatedAt, pages, signal, onProgress } = order;
@@ -37,11 +37,11 @@ export async function renderReport(pools: ThreadPools, order: ReportOrder): Prom
       transfer: [port2],
     });
   } catch (error) {
-    broken.signal.throwIfAborted(); // the cause, not the AbortError that came of it
+        broken.signal.throwIfAborted(); // throws the cause instead of the resulting AbortError
     throw error;
   } finally {
     port1.close();
-    // Not awaited: a page that is still being read may never come. Its failure would say nothing new.
+    // Not awaited: a page that is still being read may never arrive. An error of it adds no information.
     void tasks.return?.().catch(() => undefined);
   }
 }

@@ -1,4 +1,4 @@
-// A report as a document: its pages in order, each written to the file as soon as it is drawn.
+// Draws a report as a PDF: its pages in order, each written to the file as soon as it is drawn.
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -23,13 +23,13 @@ export interface Report {
 
 type Pdf = InstanceType<typeof PDFDocument>;
 
-/** How many pages and bytes it became. */
+/** Returns the number of pages and bytes. */
 export async function drawReport(report: Report): Promise<{ pages: number; bytes: number }> {
   const pdf = new PDFDocument({
     size: 'A4',
-    margin: 0, // all places are counted from the corner
+        margin: 0, // all positions are relative to the corner
     autoFirstPage: false,
-    font: null as never, // else pdfkit opens Helvetica
+        font: null as never, // otherwise pdfkit loads Helvetica
     pdfVersion: '1.7',
     lang: 'en',
     displayTitle: true,
@@ -52,13 +52,13 @@ async function drawPages(pdf: Pdf, report: Report): Promise<number> {
     drawFoot(pdf, typesetter, report, index + 1, pages);
     const percent = Math.floor(((index + 1) / pages.length) * 100);
     if (percent > told) report.onProgress((told = percent));
-    await nextTurn(); // lets the page go out to the file
+        await nextTurn(); // lets the stream write the page to the file
   }
   pdf.end();
   return pages.length;
 }
 
-/** Title, figures and charts. Gives the place below them. */
+/** Draws title, figures and charts. Returns the y below them. */
 function drawFirstPage(pdf: Pdf, typesetter: Typesetter, { owner, now, rows }: Report): number {
   const { margin: x, top } = PAPER;
   const summary = summarize(rows, now);

@@ -1,4 +1,4 @@
-// A task as the thread keeps it: 200,000 of them must fit, so times are numbers.
+// A task in the drawing thread's memory: times are numbers, because up to 200,000 tasks must fit.
 import type { TaskStatus } from '../task.entity.js';
 import type { ReportTask } from './report-task.js';
 
@@ -21,7 +21,7 @@ export function toRow({ title, status, priority, dueAt, createdAt }: ReportTask)
   };
 }
 
-/** Done is never overdue. */
+/** True for tasks that are not done and were due before `now`. */
 export function isOverdue({ status, dueAt }: Row, now: number): boolean {
   return status !== 'DONE' && dueAt !== null && dueAt < now;
 }

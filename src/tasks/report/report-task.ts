@@ -1,4 +1,4 @@
-// What a report is made of, and the words that the process and the drawing thread exchange.
+// Data of a report, and the messages between the process and the drawing thread.
 import type { MessagePort } from 'node:worker_threads';
 import type { TaskStatus } from '../task.entity.js';
 
@@ -12,17 +12,17 @@ export interface ReportTask {
   createdAt: string;
 }
 
-/** What stands around the table. */
+/** Data of a report apart from its tasks. */
 export interface ReportSubject {
-  /** The file to write. Whoever asks for the report makes its folder, and removes what a failure leaves. */
+  /** The file to write. The caller creates its folder, and removes what a failure leaves. */
   path: string;
   /** Name of the owner of the tasks, in any language. */
   owner: string;
-  /** ISO 8601. Overdue is what was due before it. */
+  /** ISO 8601. Tasks that were due before it are overdue. */
   generatedAt: string;
 }
 
-/** The thread's task. It asks for the tasks through the port, page by page, when it is ready for them. */
+/** The thread's task. The thread asks for the tasks through the port, page by page. */
 export interface ReportInput extends ReportSubject {
   port: MessagePort;
 }
@@ -33,8 +33,8 @@ export interface RenderedReport {
   bytes: number;
 }
 
-/** From the thread. `next` asks for a page of tasks, so there is never more than one under way. */
+/** Messages from the thread. `next` asks for one page of tasks, so at most one is on its way. */
 export type FromThread = { kind: 'next' } | { kind: 'progress'; percent: number };
 
-/** To the thread, one for each `next`. */
+/** Messages to the thread, one for each `next`. */
 export type ToThread = { rows: ReportTask[] } | { end: true };

@@ -1,4 +1,4 @@
-// `report.pdf`: reads the owner's tasks page by page, has them drawn in a thread, keeps the document as a file.
+// `report.pdf`: reads the owner's tasks page by page, draws them in a thread and stores the document as a file.
 import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { renderReport } from './render-report.js';
 import { RenderTaskReport } from '../tasks.jobs.js';
 import { TasksRepository } from '../tasks.repository.js';
 
-/** The rest of the progress is for keeping the file. */
+/** The rest of the progress is for storing the file. */
 const DRAWN_PERCENT = 95;
 
 @Handles(RenderTaskReport)

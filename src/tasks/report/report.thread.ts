@@ -1,4 +1,4 @@
-// The thread that draws a report: collects the tasks, since the totals stand before the table, then writes the PDF.
+// Thread that draws a report: first collects all tasks, because the totals are above the table, then writes the PDF.
 import { once } from 'node:events';
 import type { MessagePort } from 'node:worker_threads';
 import { drawReport } from './report-document.js';

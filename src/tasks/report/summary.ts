@@ -1,11 +1,11 @@
-// The figures of a report: totals, and how many open tasks are due when.
+// Computes the figures of a report: totals, and open tasks by due date.
 import type { TaskStatus } from '../task.entity.js';
 import { type AxisLabel, monthLabel, weekLabel } from './dates.js';
 import { isOverdue, type Row } from './report-row.js';
 
 const DAY = 86_400_000;
 const WEEK = 7 * DAY;
-/** Columns of the chart, and the one among them that is now. */
+/** Number of columns of the chart, and the index of the current week or month. */
 const COLUMNS = 12;
 const CURRENT = 4;
 
@@ -13,9 +13,9 @@ export interface Summary {
   total: number;
   byStatus: Record<TaskStatus, number>;
   overdue: number;
-  /** Open tasks. */
+  /** Of open tasks. */
   dueWithin7Days: number;
-  /** Open tasks. */
+  /** Of open tasks. */
   withoutDueDate: number;
 }
 
@@ -32,7 +32,7 @@ export function summarize(rows: readonly Row[], now: number): Summary {
   return summary;
 }
 
-/** One column: open tasks due in a week or month. */
+/** Open tasks that are due in one week or month. */
 export interface DueColumn {
   label: AxisLabel;
   overdue: number;
@@ -45,8 +45,9 @@ export interface DueChart {
 }
 
 /**
- * Weeks when all dates are near, else months; in UTC. What lies outside the twelve columns is counted in the first or
- * the last, which are then called so. Undefined: no open task has a due date.
+ * Uses weeks when all due dates fit into twelve of them, otherwise months; in UTC. Dates outside of the twelve columns
+ * count in the first or last column, which is then labelled Earlier or Later. Returns undefined when no open task has a
+ * due date.
  */
 export function chartDueDates(rows: readonly Row[], now: number): DueChart | undefined {
   const due = rows.filter((row) => row.status !== 'DONE' && row.dueAt !== null);
@@ -69,7 +70,7 @@ export function chartDueDates(rows: readonly Row[], now: number): DueChart | und
   return { unit, columns };
 }
 
-/** 1970 began on a Thursday; weeks begin on Monday. */
+/** Weeks begin on Monday; 1 January 1970 was a Thursday. */
 const mondayOf = (time: number): number => Math.floor((time - 4 * DAY) / WEEK) * WEEK + 4 * DAY;
 
 function weekOf(time: number, now: number): number {

@@ -1,4 +1,4 @@
-// How the tasks fall on pages: each title's lines are known before the first page is drawn, and so is the number of pages.
+// Distributes the tasks over pages: breaks each title into lines before the first page is drawn, to know the number of pages.
 import type { Broken } from '../../shared/libs/typesetting/line-break.js';
 import { COLUMNS, PAPER, STYLES } from './look.js';
 import type { Row } from './report-row.js';
@@ -15,12 +15,12 @@ export interface TableRow {
 }
 
 export interface TablePage {
-  /** Where the head of the table begins. */
+  /** y of the table's head. */
   top: number;
   rows: TableRow[];
 }
 
-/** The first page has the space below `top`; the others have it all. An empty table has one page without rows. */
+/** The first page has the space below `top`, the others the whole page. An empty table has one page without rows. */
 export function layOutTable(typesetter: Typesetter, rows: readonly Row[], top: number): TablePage[] {
   let page: TablePage = { top, rows: [] };
   let room = roomBelow(top);

@@ -1,4 +1,4 @@
-// One page of a report's table: its head, and a row for each task.
+// Draws one page of a report's table: its head, and one row per task.
 import type PDFDocument from 'pdfkit';
 import { dayLabel } from './dates.js';
 import { COLORS, COLUMNS, INNER, PAPER, STATUSES, STYLES } from './look.js';
@@ -33,7 +33,7 @@ function drawRow(pdf: Pdf, typesetter: Typesetter, { row, title }: TableRow, top
   typesetter.write(dayLabel(row.createdAt), { ...COLUMNS.created, y }, { ...STYLES.cell, color: COLORS.muted });
 }
 
-/** The number, and as many steps of a small stair. */
+/** Draws the number, and as many coloured bars of five. */
 function drawPriority(pdf: Pdf, typesetter: Typesetter, priority: number, y: number): void {
   const { x, width } = COLUMNS.priority;
   typesetter.write(String(priority), { x, y, width }, STYLES.cell);
