@@ -1,4 +1,4 @@
-// Who did what, for administrators.
+// REST endpoint of the audit log, for administrators.
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';

@@ -1,11 +1,11 @@
-// Writes down what is worth knowing later, in the transaction of the deed.
+// Writes audit entries for certain events, in the transaction of the action.
 import { Injectable } from '@nestjs/common';
 import { Events } from '../shared/events/events.js';
 import type { EventMap, EventName } from '../shared/events/event-map.js';
 import { requestContext } from '../shared/logging/request-context.js';
 import { AuditRepository } from './audit.repository.js';
 
-/** Events that tell who did it. */
+/** Events that contain their actor. */
 type Audited = { [N in EventName]: EventMap[N] extends { actorId: string } ? N : never }[EventName];
 
 const AUDITED: readonly Audited[] = [

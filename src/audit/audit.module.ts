@@ -1,4 +1,4 @@
-// The audit log: an observer, which nobody imports.
+// Module of the audit log. It only listens to events, and no other module imports it.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AuditEntry } from './audit-entry.entity.js';

@@ -1,4 +1,4 @@
-// The audit log's table.
+// The audit log table.
 import { Injectable } from '@nestjs/common';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import type { Page } from '../common/dto/page.dto.js';
@@ -16,7 +16,7 @@ export class AuditRepository extends BaseRepository<AuditEntry> {
     await this.insertAll([entry]);
   }
 
-  /** Deletes what is older than `days`. */
+  /** Deletes entries older than `days`. */
   purge(range: KeyRange, days: number): Promise<Purged> {
     return this.purgeRange(range, `old.created_at < now() - $4::integer * interval '1 day'`, [days]);
   }

@@ -1,4 +1,4 @@
-// Deletes lines of the audit log that are older than AUDIT_RETENTION.
+// Deletes audit entries that are older than AUDIT_RETENTION.
 import { AppConfig } from '../../shared/config/app-config.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';

@@ -1,4 +1,4 @@
-// Keeping the audit log within its time, as a job.
+// Job definition of the cleanup of the audit log.
 import { defineCleanup } from '../../workers/cleanup/cleanup.js';
 
 export const AuditCleanup = defineCleanup('audit.cleanup', '47 3 * * *');

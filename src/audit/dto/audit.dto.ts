@@ -1,4 +1,4 @@
-// Everything the outside sees of the audit log.
+// DTOs of the audit log, and the mapper.
 import { ApiProperty } from '@nestjs/swagger';
 import { TextField } from '../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
