@@ -1,4 +1,4 @@
-// What a probe says when it says no: the problem of any route, with the details of the check.
+// DTO of a failed probe: a problem with the details of the checks.
 import { applyDecorators } from '@nestjs/common';
 import { ApiExtraModels, ApiPropertyOptional, ApiResponse, getSchemaPath } from '@nestjs/swagger';
 import { describeProblem, refer, REQUEST_ID } from '../common/decorators/openapi-responses.js';
@@ -27,7 +27,7 @@ export class HealthProblemDto extends ProblemDto {
   timestamp?: Date;
 }
 
-/** The 503 of a probe. It stands above Endpoint. */
+/** Declares the 503 answer of a probe. It goes above Endpoint. */
 export function MayBeUnready(): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(HealthProblemDto),

@@ -1,4 +1,4 @@
-// Probes for Kubernetes, load balancers and operators. Public, and about this process only.
+// Probes for Kubernetes, load balancers and operators. They are public and concern this process only.
 import { hostname } from 'node:os';
 import { Controller, Get, Header, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiProperty, ApiTags } from '@nestjs/swagger';
@@ -115,7 +115,7 @@ export class HealthController {
       timestamp: new Date(this.clock.now()),
     };
     const report = await this.health.checkReady().catch((error: unknown) => {
-      if (error instanceof AppError) Object.assign(error.extensions, about); // most wanted when something is wrong
+            if (error instanceof AppError) Object.assign(error.extensions, about); // most useful when something fails
       throw error;
     });
     return { ...report, ...about };

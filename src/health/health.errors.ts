@@ -1,4 +1,4 @@
-// What the probes refuse.
+// Error definitions of the probes.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const HealthErrors = defineErrors('', {

@@ -1,4 +1,4 @@
-// The probes.
+// Module of the probes.
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import { StorageModule } from '../storage/storage.module.js';

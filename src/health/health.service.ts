@@ -1,4 +1,4 @@
-// What probes and operators ask: is the process alive, may it get traffic, what is the state of everything.
+// Checks whether the process is alive and ready for traffic, and the state of its services.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import {
@@ -15,14 +15,14 @@ import { Lifecycle } from '../shared/lifecycle/lifecycle.js';
 import { QueueDriver } from '../workers/drivers/queue.driver.js';
 import { HealthErrors } from './health.errors.js';
 
-/** Short: a probe that waits longer than its own timeout tells nothing. */
+/** Short, because a probe reports nothing when it exceeds its own timeout. */
 const DATABASE_TIMEOUT_MS = 1_500;
 const FILES_TIMEOUT_MS = 1_000;
-/** Probes are public, and each asks the database: those that come at once share an answer. */
+/** Probes are public, and each queries the database: simultaneous probes share one result. */
 const SHARED_MS = 100;
 
 export interface HealthReport {
-  /** `degraded`: everything works, something slower than usual; `details` names it. */
+  /** `degraded`: everything works, but something is slower than usual; `details` names it. */
   status: 'ok' | 'degraded';
   details: Record<string, unknown>;
 }
@@ -60,7 +60,7 @@ export class HealthService {
     @Inject(Redis) private readonly redis: Redis | null,
   ) {}
 
-  /** Throws NOT_READY with what fails. */
+  /** Returns the state of all services. Throws NOT_READY with the failed checks. */
   async checkReady(): Promise<HealthReport> {
     const { state } = this.lifecycle;
     const details = detailsOf(await this.askReady(state));
@@ -71,7 +71,7 @@ export class HealthService {
     return { status: isDegraded ? 'degraded' : 'ok', details: { ...details, cache, broker, files } };
   }
 
-  /** Throws NOT_READY until the process has started and the migrations are there. */
+  /** Throws NOT_READY until the process has started and all migrations have run. */
   async checkStartup(): Promise<HealthReport> {
     return { status: 'ok', details: detailsOf(await this.askStartup(this.lifecycle.state)) };
   }
@@ -93,7 +93,7 @@ export class HealthService {
       : { status: 'up', store: this.redis ? 'redis' : 'memory' };
   }
 
-  /** Names and addresses stand in the log alone: this route is open to everybody. */
+  /** Returns no names or addresses, because the route is public; the log contains them. */
   private checkBroker(): { status: 'up' | 'degraded' } & Record<string, string> {
     const kind = this.driver.broker ? 'rabbitmq' : 'postgres';
     if (this.driver.broker?.isUp !== false) return { status: 'up', kind };
@@ -102,7 +102,7 @@ export class HealthService {
     return { status: 'degraded', kind, message: `RabbitMQ ${fault}: jobs are handed out by PostgreSQL alone.` };
   }
 
-  /** Everything else goes on without it. */
+  /** Reports a failed storage as degraded, because everything else works without it. */
   private async checkFiles(): Promise<{ status: 'up' | 'degraded' } & Record<string, string>> {
     const { kind } = this.storage;
     const late = new AbortController();
@@ -137,13 +137,13 @@ export class HealthService {
   }
 }
 
-/** Throws NOT_READY, a new one for each who asks. */
+/** Throws NOT_READY, a new error for each caller. */
 function detailsOf({ isReady, details }: Outcome): Outcome['details'] {
   if (!isReady) throw HealthErrors.NOT_READY().withHeader('Retry-After', '1').withExtension('details', details);
   return details;
 }
 
-/** Asks again once `ms` are over since it asked last, or the state is another one. */
+/** Returns a function that shares the result of `ask` for `ms`, as long as `state` stays the same. */
 function shareFor<T>(ms: number, ask: () => Promise<T>): (state: string) => Promise<T> {
   let last: { state: string; atMs: number; answer: Promise<T> } | undefined;
   return (state) => {
