@@ -1,4 +1,4 @@
-// What administrators see of the cache, and how they empty it.
+// Module with which administrators inspect and clear the cache.
 import { Module } from '@nestjs/common';
 import { CacheController } from './cache.controller.js';
 import { CacheReport } from './cache-report.js';

@@ -1,4 +1,4 @@
-// The cache's counts as an operator reads them.
+// Reports the cache's counters to operators, and clears the cache.
 import { Injectable } from '@nestjs/common';
 import type { Actor } from '../common/access/permissions.js';
 import { Clock } from '../shared/libs/clock.js';
@@ -39,7 +39,7 @@ export class CacheReport {
     };
   }
 
-  /** Written into the audit log. */
+  /** Clears matching entries, and writes an audit entry. */
   async clear({ id: actorId }: Actor, pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
     const removed = await this.cache.deletePattern(pattern);
     await this.transaction.run(() => this.events.emit('cache.cleared', { actorId, pattern, removed }));

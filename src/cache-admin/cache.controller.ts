@@ -1,4 +1,4 @@
-// How the cache does, and emptying it.
+// REST endpoints to inspect and clear the cache.
 import { Controller, Delete, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';

@@ -1,4 +1,4 @@
-// Everything the outside sees of the cache.
+// DTOs of the cache endpoints.
 import { ApiProperty } from '@nestjs/swagger';
 import { TextField } from '../common/decorators/fields.decorator.js';
 
