@@ -1,8 +1,8 @@
--- Before a commit: from here on nothing of this tag is used or kept.
+-- Called before a commit: from here on, no process uses or stores values with this tag.
 -- KEYS[1] the stamp
--- KEYS[2] the changes of the tag that are under way (sorted set: id, by when it counts as dead)
+-- KEYS[2] the running changes of the tag (sorted set: id, time after which the change counts as dead)
 -- ARGV[1] id of the change
--- ARGV[2] how long it may take at most, milliseconds
+-- ARGV[2] maximum duration of the change, milliseconds
 -- returns 1
 local time = redis.call('TIME')
 redis.call('DEL', KEYS[1])

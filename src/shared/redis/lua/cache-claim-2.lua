@@ -1,10 +1,10 @@
--- Who loads a missing value: one in the whole deployment.
+-- Takes the lease to load a missing value, so that only one process in the whole deployment loads it.
 -- KEYS[1] the value
--- KEYS[2] the lease of whoever loads it
+-- KEYS[2] the lease of the process that loads it
 -- ARGV[1] our token
--- ARGV[2] how long the lease lasts, milliseconds
--- ARGV[3] head of the value that is not good any more, or empty
--- returns 'mine', 'theirs', or 'there' when another value has come meanwhile
+-- ARGV[2] duration of the lease, milliseconds
+-- ARGV[3] prefix of the outdated value, or empty
+-- returns 'mine' (loads it), 'theirs' (another process does), or 'there' when a newer value exists
 local value = redis.call('GET', KEYS[1])
 if value and value ~= '' and (ARGV[3] == '' or string.sub(value, 1, #ARGV[3]) ~= ARGV[3]) then
   return 'there'

@@ -1,9 +1,9 @@
--- Stores a loaded value, if the lease is still ours, and gives the lease back.
+-- Stores a loaded value if the lease is still ours, and releases the lease.
 -- KEYS[1] the value
--- KEYS[2] the lease of whoever loads it
+-- KEYS[2] the lease of the process that loads it
 -- ARGV[1] our token
 -- ARGV[2] the value
--- ARGV[3] how long it is kept, milliseconds
+-- ARGV[3] lifetime of the value, milliseconds
 -- returns 1 if it was stored, else 0
 if redis.call('GET', KEYS[2]) ~= ARGV[1] then
   return 0

@@ -1,8 +1,8 @@
--- The stamp of a tag: a value may be used as long as the stamps that it was stored with are still the current ones.
+-- Returns the stamp of a tag: a value is valid as long as the stamps stored with it are the current ones.
 -- KEYS[1] the stamp
--- KEYS[2] the changes of the tag that are under way (sorted set: id, by when it counts as dead)
--- ARGV[1] a fresh stamp, in case there is none
--- ARGV[2] how long a stamp is kept, milliseconds
+-- KEYS[2] the running changes of the tag (sorted set: id, time after which the change counts as dead)
+-- ARGV[1] a new stamp, in case there is none
+-- ARGV[2] lifetime of a stamp, milliseconds
 -- returns the stamp, or nil while the tag is being changed
 local time = redis.call('TIME')
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', time[1] * 1000 + math.floor(time[2] / 1000))

@@ -1,4 +1,4 @@
--- Deletes a key if it still holds our token: what somebody else has taken meanwhile stays theirs.
+-- Deletes a key if it still contains our token; another process may have taken it meanwhile.
 -- KEYS[1] the key
 -- ARGV[1] our token
 -- returns 1 if it was ours, else 0

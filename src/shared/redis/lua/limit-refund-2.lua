@@ -1,9 +1,9 @@
--- Gives back what `limit-take` took, to the slots it was taken in; what has left the window since is back already.
--- KEYS[1] KEYS[2] a tier's hash of slot → what was taken in it
+-- Refunds what `limit-take` took, in the slots where it was taken. Slots that have left the window need no refund.
+-- KEYS[1] KEYS[2] a tier's hash of slot → amount taken in it
 -- ARGV[1] ARGV[2] quota and window (milliseconds) of the first tier
 -- ARGV[3] ARGV[4] the same of the second
--- ARGV[5] the cost, as it was taken
--- ARGV[6] when it was taken (milliseconds), as `limit-take` returned it
+-- ARGV[5] the cost that was taken
+-- ARGV[6] the time when it was taken (milliseconds), as `limit-take` returned it
 -- returns nothing
 local SLOTS = 60
 for at, key in ipairs(KEYS) do

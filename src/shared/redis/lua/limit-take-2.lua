@@ -1,23 +1,23 @@
--- Takes `cost` from a caller's two tiers, or nothing from either. A window is 60 slots long; what was taken in the
--- current slot and the 60 before it must not exceed the quota, so no interval of a window's length ever sees more.
--- KEYS[1] KEYS[2] a tier's hash of slot → what was taken in it; only used slots exist
+-- Takes `cost` from both tiers of a caller, or from neither. A window has 60 slots; the sum of the current slot and the 60
+-- before it must not exceed the quota, so no interval of the length of a window ever exceeds it.
+-- KEYS[1] KEYS[2] a tier's hash of slot → amount taken in it; unused slots are absent
 -- ARGV[1] ARGV[2] quota and window (milliseconds) of the first tier
 -- ARGV[3] ARGV[4] the same of the second
--- ARGV[5] the cost, from 1; above a quota it counts as all of it
--- returns the time (milliseconds), then for each tier: allowed (1 or 0), what remains, and the milliseconds until more
---   comes back, for a refusal until this cost can pass, 0 when nothing is used
+-- ARGV[5] the cost, at least 1; a cost above a quota counts as the whole quota
+-- returns the time (milliseconds), then for each tier: allowed (1 or 0), the remaining amount, and the milliseconds until
+--   some of it returns (when refused: until this cost can pass), 0 when nothing is used
 local SLOTS = 60
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local cost = tonumber(ARGV[5])
 
--- A clock may step back a little: slots ahead of it count. Those a whole window away are of no time that was.
+-- The clock may step back a little, so slots in the near future count. Slots more than a window away are deleted.
 local function read(key, quota, window)
   local slot = math.floor(now * SLOTS / window)
   local first, last, sum, oldest = slot - SLOTS, slot + SLOTS, 0, math.huge
   local fields = redis.call('HGETALL', key)
   for at = 1, #fields, 2 do
-    local used = fields[at] + 0 -- a number; `tonumber` costs more
+        local used = fields[at] + 0 -- converts to a number; `tonumber` is slower
     if used < first or used > last then
       redis.call('HDEL', key, fields[at])
     else
@@ -34,7 +34,7 @@ local function read(key, quota, window)
   }
 end
 
--- The slot with whose end `lacking` has come back.
+-- Returns the slot at whose end the lacking amount has returned.
 local function lastOf(tier)
   local count = {}
   for at = 1, #tier.fields, 2 do
@@ -49,7 +49,7 @@ local function lastOf(tier)
   end
 end
 
--- Milliseconds until what was taken in a slot has come back.
+-- Returns the milliseconds until the amount taken in a slot returns.
 local function wait(tier, slot)
   return math.ceil((slot + SLOTS + 1) * tier.window / SLOTS) - now
 end

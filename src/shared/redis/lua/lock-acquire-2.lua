@@ -1,11 +1,11 @@
--- Takes a lock that is free, or asks for it: the first to ask is the next to have it, so that a process which releases and
--- comes again at once does not overtake those that wait. Asked twice with the same token it takes the lock once: whoever got
--- no answer, or a client that sent the command again by itself, finds out so.
+-- Takes a free lock, or registers for it: the first process that registers gets the lock next, so that a process that
+-- releases and retries at once does not overtake waiting ones. A repeated call with the same token takes the lock once; so
+-- a caller without an answer, or a client that resends the command, gets the right result.
 -- KEYS[1] the lock
--- KEYS[2] who is next
+-- KEYS[2] the token of the next holder
 -- ARGV[1] our token
 -- ARGV[2] the lease, ms
--- ARGV[3] how long we stay next without asking again, ms
+-- ARGV[3] how long the registration stays without a new call, ms
 -- returns 1 if the lock is ours, else 0
 local holder = redis.call('GET', KEYS[1])
 if holder == ARGV[1] then

@@ -1,4 +1,4 @@
--- Lets the lease of a lock begin anew if it is still ours: one that ran out is not taken back, for somebody may have had it.
+-- Restarts the lease of a lock if it is still ours. An expired lease is not restored: another process may have had the lock.
 -- KEYS[1] the lock
 -- ARGV[1] our token
 -- ARGV[2] the lease, ms

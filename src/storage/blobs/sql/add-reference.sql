@@ -1,5 +1,5 @@
--- One more reference to the blob with the same content, if there still is one. Where its bytes were damaged, or are encrypted
--- with another key, it gets the new ones. $1 storage key, $2 encryption key id, $3 scope, $4 sha256
+-- Adds a reference to the blob with the same content, if there is one. If its bytes are damaged or encrypted with another
+-- key, it takes the new bytes. $1 storage key, $2 encryption key id, $3 scope, $4 sha256
 WITH before AS (
   SELECT id, storage_key, damaged_at IS NOT NULL AS is_damaged,
     damaged_at IS NOT NULL OR key_id IS DISTINCT FROM $2::varchar AS is_replaced

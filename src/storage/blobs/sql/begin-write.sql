@@ -1,7 +1,7 @@
--- Bytes are about to be written: charges what is known of them when there is room, and says how much is left then.
--- Negative: there was no room, and nothing has happened. No row: there is no such bucket; it stays as long as this counts in
--- it. $1 storage key, $2 owner, $3 bucket, $4 expected bytes, $5 lease ms,
--- $6 bytes and $7 files a user may have, $8 bytes in this bucket or null, $9 whether a crash of PostgreSQL may lose it
+-- Reserves space before bytes are written: charges the expected bytes if there is room, and returns the room that is left.
+-- A negative result: there was no room, and nothing was changed. No row: the bucket does not exist. The shared lock keeps
+-- the bucket until the charge is committed. $1 storage key, $2 owner, $3 bucket, $4 expected bytes, $5 lease ms,
+-- $6 bytes and $7 files that a user may have, $8 bytes in this bucket or null, $9 true: a crash of PostgreSQL may lose it
 WITH target AS (
   SELECT FROM buckets WHERE name = $3::varchar AND deleted_at IS NULL FOR SHARE
 ), quota (bucket, bytes, files) AS (
