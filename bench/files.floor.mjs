@@ -1,4 +1,4 @@
-// The floor of the files' bench: a bare Fastify that streams a form's file to disk, and back; no hash, no fsync, no database.
+// Baseline of bench/files.mjs: a bare Fastify that streams a form's file to disk, and back; no hash, no fsync, no database.
 import { randomUUID } from 'node:crypto';
 import { createReadStream, createWriteStream, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';

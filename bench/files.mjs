@@ -1,4 +1,4 @@
-// Files up and down, ours beside a bare Fastify that streams to disk: `npm run build && node bench/files.mjs`
+// Measures uploads and downloads, and compares them with a bare Fastify: `npm run build && node bench/files.mjs`
 import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,9 +10,9 @@ import { createDatabase, makeFolder, removeFolder, root, Server, start } from '.
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
-    large: { type: 'string', default: '256' }, //   MiB of the large file
-    small: { type: 'string', default: '1000' }, //  how many small ones, of 64 KiB
-    rss: { type: 'string', default: '0' }, //       MiB of one upload (and download) during which ours is watched
+        large: { type: 'string', default: '256' }, //   MiB of the large file
+        small: { type: 'string', default: '1000' }, //  number of small files, 64 KiB each
+        rss: { type: 'string', default: '0' }, //       MiB of one upload (and download) during which the server's memory is measured
     encrypted: { type: 'boolean', default: false },
   },
 });
@@ -76,7 +76,7 @@ async function measure() {
   }
 }
 
-/** How much memory one large file takes. */
+/** Measures the memory that one large file takes. */
 async function watch(size) {
   const [server] = servers;
   const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))[1]) / 1024;
@@ -97,7 +97,7 @@ async function watch(size) {
   );
 }
 
-/** Each with a content of its own: the same one would be stored once. */
+/** Uploads unique content, because equal contents would be stored once. */
 function upload({ port, headers }, size) {
   const head = Buffer.from(
     '--b\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\nContent-Type: application/x-bench\r\n\r\n',
@@ -151,7 +151,7 @@ async function many(count, work) {
   );
 }
 
-/** Of `amount`, a second. */
+/** Returns `amount` per second. */
 async function rate(amount, work) {
   const began = performance.now();
   await work();

@@ -1,9 +1,10 @@
-// Background jobs beside pg-boss and BullMQ in one run: jobs a second, and how long one takes from enqueue to done.
+// Compares background jobs with pg-boss and BullMQ in one run: jobs per second, and time from enqueue to done.
 //   npm run build && npm install --prefix /tmp/rivals pg-boss@10 bullmq ioredis@5
 //   DATABASE_URL=postgres://… REDIS_URL=redis://… [RABBITMQ_URL=amqp://…] node bench/jobs.mjs --rivals /tmp/rivals [--rounds 3] [--jobs 20000]
-// One process enqueues, one works with 50 places and a handler that does nothing. `bulk`: 1,000 at a time. `single`: one by one,
-// 50 in flight. `paced`: 200 a second for 10 s. Done: its completion is committed (pg-boss, which tells nobody: its handler
-// returned). The first 200 jobs are not counted. All queues take turns in each round. The databases are made and dropped; BullMQ's keys are removed.
+// One process enqueues; another one works with 50 slots and an empty handler. `bulk`: 1,000 jobs at a time. `single`: one by
+// one, 50 in flight. `paced`: 200 per second for 10 s. Done: the completion is committed (pg-boss, which publishes no event:
+// its handler has returned). The first 200 jobs are not counted. All queues take turns in each round. Databases are created
+// and dropped; BullMQ's keys are removed.
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -25,9 +26,9 @@ const CONCURRENCY = 50;
 const CHUNK = 1_000;
 const PACE = 200;
 const PACED = 2_000;
-/** Not counted: connections, prepared statements and compiled code are there after them. */
+/** Warm-up jobs, not counted: they open connections, prepare statements and compile code. */
 const WARM = 200;
-const now = () => Number(process.hrtime.bigint() / 1000n) / 1000; // ms, one clock for all processes of the machine
+const now = () => Number(process.hrtime.bigint() / 1000n) / 1000; // ms, the same clock for all processes of the machine
 
 const rivals = options.rivals ? ['pg-boss', ...(process.env.REDIS_URL ? ['bullmq'] : [])] : [];
 const ours = ['ours', ...(process.env.RABBITMQ_URL ? ['ours, RabbitMQ'] : [])];

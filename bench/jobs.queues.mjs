@@ -1,4 +1,4 @@
-// The queues that bench/jobs.mjs compares, each behind the same four words: one, many, work, close.
+// The queues that bench/jobs.mjs compares, each with the same four functions: one, many, work, close.
 import 'reflect-metadata';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ export function open(place) {
   return place.queue === 'bullmq' ? openBullmq(place) : openPgBoss(place);
 }
 
-/** A process defines it once. */
+/** Defined once per process. */
 let noop;
 
 class Stamp {}
@@ -95,7 +95,7 @@ async function openOurs({ queue, name, database, concurrency }) {
   };
 }
 
-/** What a deployment called `prefix` has made on the broker. */
+/** Deletes what a deployment with this `prefix` has declared on the broker. */
 async function forget(prefix, queues) {
   const { connect } = await import('amqplib');
   const connection = await connect(process.env.RABBITMQ_URL);
@@ -119,7 +119,7 @@ async function openPgBoss({ name, database, rivals }) {
   return {
     one: (stamp) => boss.send(name, { stamp }),
     many: (list) => boss.insert(list.map((stamp) => ({ name, data: { stamp } }))),
-    /** It polls, every half second at most; four pollers with batches of 500, so that this is not the whole figure. */
+    /** pg-boss polls every 0.5 s at most; four pollers with batches of 500, so that polling does not dominate the result. */
     async work(done) {
       const options = { batchSize: 500, pollingIntervalSeconds: 0.5 };
       for (let poller = 0; poller < 4; poller++)

@@ -1,4 +1,4 @@
-// The working process of bench/jobs.mjs: says when it is ready, and when all jobs are done.
+// The working process of bench/jobs.mjs: reports when it is ready, and when all jobs are done.
 import { open } from './jobs.queues.mjs';
 
 const { total, warm, ...place } = JSON.parse(process.argv[2]);

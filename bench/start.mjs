@@ -1,4 +1,4 @@
-// How long a start takes and how much memory it takes at rest: `npm run build && node bench/start.mjs`. Linux only (/proc).
+// Measures the start time and the memory at rest: `npm run build && node bench/start.mjs`. Linux only (/proc).
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ const STARTS = 6;
 const REST_MS = 5_000;
 const PORT = process.env.PORT ?? '3999';
 const dataDir = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
-let home = dataDir; // as root the cluster stands elsewhere
+let home = dataDir; // as root, the cluster is in another folder
 
 const times = [];
 let memory = '';
@@ -38,7 +38,7 @@ async function ready() {
   }
 }
 
-/** Proportional set size, MiB: memory that processes share, as PostgreSQL's do, is counted once. */
+/** Proportional set size, MiB: shared memory, such as PostgreSQL's, is counted once. */
 async function atRest(pid) {
   await delay(REST_MS);
   home = read(join(dataDir, 'postgres.location')).trim() || dataDir;
@@ -52,7 +52,7 @@ function parentOf(pid) {
   return /^\d+$/.test(pid) ? /^PPid:\t(\d+)/m.exec(read(`/proc/${pid}/status`))?.[1] : undefined;
 }
 
-/** KiB. */
+/** Value in KiB. */
 function sizeOf(pid) {
   return Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0);
 }

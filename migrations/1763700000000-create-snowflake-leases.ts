@@ -1,4 +1,4 @@
-// The instance numbers of snowflake ids: who holds which, and up to which time it may give out ids.
+// Leases of instance numbers for snowflake ids: the holder of each, and the time until which it may create ids.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateSnowflakeLeases1763700000000 implements MigrationInterface {

@@ -1,4 +1,4 @@
-// Accounts. E-mail and username are unique among the living only, so that a deleted account does not keep its name.
+// Accounts. E-mail and username are unique among accounts that are not deleted, so a deleted account frees its names.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateUsers1763700001000 implements MigrationInterface {

@@ -1,4 +1,4 @@
-// Logins on devices: each the family of refresh tokens that follow each other.
+// Sessions: logins on devices, each with a chain of refresh tokens.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateSessions1763700002000 implements MigrationInterface {

@@ -1,4 +1,4 @@
-// Tasks, with one index for each order of their list, so that a page starts where the page before it ended.
+// Tasks, with one index per order of their list, so that each page starts where the previous page ended.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateTasks1763700003000 implements MigrationInterface {

@@ -1,4 +1,4 @@
-// Who did what: lines that are only ever added.
+// The audit log: entries of who did what, which are only added.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateAuditLog1763700005000 implements MigrationInterface {

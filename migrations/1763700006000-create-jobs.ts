@@ -1,4 +1,4 @@
-// Background jobs, what became of them by the minute, and when the scheduled ones are due.
+// Background jobs, counts of their outcomes per minute, and schedules.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const WAITING = `status IN ('QUEUED', 'RETRYING')`;
@@ -8,7 +8,7 @@ export class CreateJobs1763700006000 implements MigrationInterface {
     await runner.query(
       `CREATE TYPE "job_status" AS ENUM ('QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED')`,
     );
-    // Each row is written three times in its short life: room for it in the page, and a vacuum that comes often.
+    // Each row is updated three times within a short life, so pages keep free space, and vacuum runs often.
     await runner.query(`
       CREATE TABLE "jobs" (
         "id" bigint NOT NULL,

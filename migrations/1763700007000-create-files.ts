@@ -1,4 +1,4 @@
-// Files: what is known of them; their bytes stand in the storage.
+// Files: their metadata. Their bytes are in the storage.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateFiles1763700007000 implements MigrationInterface {

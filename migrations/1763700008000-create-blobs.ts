@@ -1,4 +1,4 @@
-// Blobs: the bytes of files, the same content once; what is written or removed just now; and how much everybody uses.
+// Blobs (bytes of files, each content stored once), leases of bytes that are being written or removed, and usage by user.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateBlobs1763700008000 implements MigrationInterface {

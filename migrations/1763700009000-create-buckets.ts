@@ -1,4 +1,4 @@
-// Buckets: where files belong, with limits, allowed types and visibility of their own.
+// Buckets of files, with their own limits, allowed types and visibility.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateBuckets1763700009000 implements MigrationInterface {
@@ -20,7 +20,7 @@ export class CreateBuckets1763700009000 implements MigrationInterface {
       )`);
     await runner.query(`CREATE UNIQUE INDEX "IDX_bb36a0f403762bb01fee251ba9" ON "buckets" ("uuid")`);
     await runner.query(`CREATE UNIQUE INDEX "buckets_name_key" ON "buckets" ("name") WHERE deleted_at IS NULL`);
-    // Snowflakes are above a million from their first second on; the UUID has the form of a version 7.
+    // Snowflake ids are above one million from their first second on. The UUID has the form of version 7.
     await runner.query(`
       INSERT INTO "buckets" (id, uuid, name) VALUES (1, '019a9b00-0000-7000-8000-000000000001', 'default')`);
   }

@@ -1,4 +1,4 @@
-// Signed links to files: until when, to which version, and whether they were revoked.
+// Signed links to files: expiry, file version and revocation.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateFileLinks1763700010000 implements MigrationInterface {

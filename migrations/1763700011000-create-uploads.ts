@@ -1,4 +1,4 @@
-// Resumable uploads: what will be a file once its last byte is here, the bytes that have come, and who is at it.
+// Resumable uploads: future files, their received bytes and their locks.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateUploads1763700011000 implements MigrationInterface {

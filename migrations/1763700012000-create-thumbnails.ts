@@ -1,4 +1,4 @@
-// Thumbnails of a blob that is an image, one of each size, whose bytes stand in the storage; and of which blobs there are none.
+// Thumbnails of image blobs, one per size, with their bytes in the storage; and a mark of blobs that can have none.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateThumbnails1763700012000 implements MigrationInterface {

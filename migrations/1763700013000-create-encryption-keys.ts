@@ -1,4 +1,4 @@
-// Which keys files were ever encrypted with: their ids, and what tells the right key from another one of that id.
+// Keys that have ever encrypted files: their ids, and a check value that detects a different key with the same id.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateEncryptionKeys1763700013000 implements MigrationInterface {

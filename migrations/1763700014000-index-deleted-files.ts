@@ -1,4 +1,4 @@
-// Deleted files that still hold their bytes: what is looked for every five minutes, and before a bucket is deleted.
+// Index of deleted files that still have their bytes, read every five minutes and before a bucket is deleted.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class IndexDeletedFiles1763700014000 implements MigrationInterface {

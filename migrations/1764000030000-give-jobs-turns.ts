@@ -1,4 +1,4 @@
-// Turns in the queues: who waits in a line is served in the order of `turn`, in which owners take turns.
+// Turns in the queues: waiting jobs are served in the order of `turn`, in which owners take turns.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 const WAITING = `status IN ('QUEUED', 'RETRYING')`;
@@ -6,7 +6,7 @@ const WAITING = `status IN ('QUEUED', 'RETRYING')`;
 export class GiveJobsTurns1764000030000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`ALTER TABLE "jobs" ADD "turn" timestamptz(3)`);
-    // What waits keeps its order.
+    // Waiting jobs keep their order.
     await runner.query(`UPDATE "jobs" SET turn = run_at WHERE ${WAITING} AND run_at <= now()`);
     await runner.query(`DROP INDEX "jobs_due"`);
     await runner.query(

@@ -1,4 +1,4 @@
-// How many living tasks each owner has, for the quota: creation adds to it, the trigger follows deletion and restoring.
+// Number of tasks per owner, for the quota: a create adds to it, and a trigger follows deletion and restore.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CountTasks1764000031000 implements MigrationInterface {

@@ -1,4 +1,4 @@
-// Whose each link is, so that an owner's links can be counted. Null only where a server of the version before made it.
+// Adds the owner to links, so that the links of an owner can be counted. Null only when the previous server version made it.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class AddOwnersToFileLinks1764000032000 implements MigrationInterface {

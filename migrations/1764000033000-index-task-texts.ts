@@ -1,8 +1,8 @@
-// Trigrams of titles and descriptions, for `q`, where PostgreSQL has pg_trgm and lets us have it.
+// Trigram indexes of titles and descriptions, for the filter `q`, if pg_trgm is available and permitted.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class IndexTaskTexts1764000033000 implements MigrationInterface {
-  /** The extension is a trusted one: the owner of the database may create it. Without it `q` reads all tasks of its owner. */
+  /** pg_trgm is a trusted extension: the database owner may create it. Without it, `q` reads all tasks of its owner. */
   async up(runner: QueryRunner): Promise<void> {
     await runner.query(`
       DO $$
@@ -14,7 +14,7 @@ export class IndexTaskTexts1764000033000 implements MigrationInterface {
       END $$`);
   }
 
-  /** The extension goes where it is ours and nobody else needs it. */
+  /** Drops the extension if this role owns it and nothing else needs it. */
   async down(runner: QueryRunner): Promise<void> {
     await runner.query(`
       DO $$

@@ -1,4 +1,4 @@
-// E-mail domains in ASCII: an account that was opened with `müller.de` is found by `xn--mller-kva.de`, as every lookup has it now.
+// Converts e-mail domains to ASCII, as all lookups do: an account of `müller.de` is found by `xn--mller-kva.de`.
 import { domainToASCII } from 'node:url';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
@@ -9,8 +9,8 @@ interface Row {
 
 export class AsciiEmailDomains1764000040000 implements MigrationInterface {
   /**
-   * Where a living account has the address in ASCII already, the other one keeps its own: which of the two is right is for
-   * an administrator to say, who finds both in the list of users. The same goes for a domain that is none.
+   * If another account that is not deleted has the ASCII address already, the address stays unchanged: an administrator, who
+   * finds both in the list of users, must decide which is right. Invalid domains stay unchanged, too.
    */
   async up(runner: QueryRunner): Promise<void> {
     const rows = (await runner.query(`SELECT id, email FROM users WHERE email ~ '@.*[^\\x01-\\x7f]'`)) as Row[];
@@ -27,7 +27,7 @@ export class AsciiEmailDomains1764000040000 implements MigrationInterface {
     }
   }
 
-  /** Nothing: the address in ASCII is the same address, and how it was written is not known any more. */
+  /** Does nothing: the ASCII address is the same address, and its original spelling is lost. */
   async down(): Promise<void> {
     await Promise.resolve();
   }

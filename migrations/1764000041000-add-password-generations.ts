@@ -1,4 +1,4 @@
-// Cookies of known devices name the generation of the password, so that a new password ends them, and one of a few devices.
+// Adds the password generation, which cookies of known devices contain so that a new password ends them, and a device count.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class AddPasswordGenerations1764000041000 implements MigrationInterface {

@@ -1,4 +1,4 @@
-// Deleted tasks in the order of their keys, as the cleanup looks for those that are to go for good, past all living ones.
+// Index of deleted tasks by key, so that the cleanup finds those to purge without reading the other tasks.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class IndexPurgedTasks1764000045000 implements MigrationInterface {

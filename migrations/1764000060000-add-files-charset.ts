@@ -1,4 +1,4 @@
-// The encoding of a text, so that a download does not call everything UTF-8. What was known as text before was UTF-8.
+// Encoding of text files, so that a download does not declare everything as UTF-8. Existing text files are UTF-8.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class AddFilesCharset1764000060000 implements MigrationInterface {

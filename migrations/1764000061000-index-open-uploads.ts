@@ -1,4 +1,4 @@
-// The open uploads of a user, as they are listed.
+// Index for the list of a user's open uploads.
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class IndexOpenUploads1764000061000 implements MigrationInterface {

@@ -1,10 +1,10 @@
-// Compiles src/ and migrations/ into dist/ when something changed, and removes what has no source any more.
+// Compiles src/ and migrations/ into dist/ when an input changed, and removes outputs without source.
 import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { filesUnder, isProgram, ROOT, run, step } from './step.mjs';
 
 export async function ensureBuilt() {
-  if (!existsSync(join(ROOT, 'src'))) return; // a built image
+    if (!existsSync(join(ROOT, 'src'))) return; // built images have no sources
   await step({
     title: 'Build: compiling TypeScript',
     inputs: ['src', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'yarn.lock'],
@@ -18,7 +18,7 @@ export async function ensureBuilt() {
   });
 }
 
-/** A deleted migration that lingers in dist/ would be applied; tsc never deletes. */
+/** tsc never deletes outputs, and a deleted migration that stays in dist/ would be applied. */
 function removeOrphan(file) {
   const source = file.replace(/^dist./, '').replace(/\.js(\.map)?$/, '.ts');
   if (!existsSync(join(ROOT, source))) rmSync(join(ROOT, file));

@@ -1,17 +1,17 @@
-// Brings the dependencies of yarn.lock with the pinned Yarn, on a machine that has only Node and npm.
+// Installs the dependencies of yarn.lock with the pinned Yarn, on a machine that has only Node and npm.
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isProgram, ROOT, run, step } from './step.mjs';
 
-/** npm's own record of what it installed. Yarn's record, and ours, say nothing about that. */
+/** npm's record of what it installed. Yarn's record and the stamp do not cover that. */
 const NPM_RECORD = 'node_modules/.package-lock.json';
 const RECORDS = ['node_modules/.installed', 'node_modules/.yarn-state.yml', NPM_RECORD];
 
-/** Also the last step of `npm install` (`prepare`): npm cannot read yarn.lock, so Yarn puts the right versions in place of npm's. */
+/** Also the last step of `npm install` (`prepare`): npm cannot read yarn.lock, so Yarn replaces the versions of npm. */
 export async function ensureInstalled() {
   const { engines, packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   refuseOldNode(engines.node.replace('>=', ''));
-  if (!existsSync(join(ROOT, 'yarn.lock'))) return; // a built image has what it needs
+    if (!existsSync(join(ROOT, 'yarn.lock'))) return; // built images have their dependencies
   if (existsSync(join(ROOT, NPM_RECORD))) for (const record of RECORDS) rmSync(join(ROOT, record), { force: true });
   const version = packageManager.replace('yarn@', '');
   await step({

@@ -1,5 +1,5 @@
-// `npm start`: dependencies, build, then the server in this very process, so that Ctrl-C reaches it.
-// With the argument `production`: the server as it was built, nothing else. With `worker`: background jobs only.
+// `npm start`: installs dependencies, builds, then runs the server in this same process, so that Ctrl-C reaches it.
+// With the argument `production`: only runs the built server. With `worker`: runs background jobs only.
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled } from './install.mjs';
 
@@ -13,12 +13,12 @@ if (how === undefined || process.env.NODE_ENV !== 'production') {
 if (process.env.npm_lifecycle_event) stopWithParent();
 await import('../dist/src/main.js');
 
-/** npm's shell does not hand SIGTERM on: who ends `npm start` by its pid means the server too. */
+/** npm's shell does not forward SIGTERM: when `npm start` is ended by its pid, the server must stop, too. */
 function stopWithParent() {
   const parent = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === parent) return;
-    clearInterval(watch); // a second signal would cut the stop short
+        clearInterval(watch); // a second signal would interrupt the shutdown
     process.kill(process.pid, 'SIGTERM');
   }, 500).unref();
 }

@@ -1,4 +1,4 @@
-// One step of a command: skipped while its inputs are what they were when it last succeeded, else told and timed.
+// Runs one step of a command: skips it when its inputs are unchanged since its last success; otherwise logs and times it.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -10,13 +10,13 @@ export const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const HEARTBEAT_MS = 10_000;
 
 /**
- * `stamp` keeps the fingerprint of the inputs of the last success. Contents are compared, not times: a fresh checkout
- * has new times on old files, a restored backup old times on new ones. A failing step ends the process.
+ * The file `stamp` contains the fingerprint of the inputs of the last success. It covers contents, not times: a fresh
+ * checkout has new times on old files, and a restored backup has old times on new files. A failed step ends the process.
  */
 export async function step({ title, inputs, stamp, work }) {
   const now = fingerprint(inputs);
   if (read(stamp) === now) return;
-  rmSync(join(ROOT, stamp), { force: true }); // until it has succeeded, it has not
+    rmSync(join(ROOT, stamp), { force: true }); // removed until the step succeeds
   const began = performance.now();
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
   console.log(`${title} …`);
@@ -33,10 +33,10 @@ export async function step({ title, inputs, stamp, work }) {
   }
 }
 
-/** Runs a program silently; when it fails, what it said is the error's message. */
+/** Runs a program silently. Rejects with its output as the message when it fails. */
 export function run(command, args) {
   return new Promise((resolve, reject) => {
-    const shell = process.platform === 'win32' && command === 'npx'; // a .cmd there
+        const shell = process.platform === 'win32' && command === 'npx'; // npx is a .cmd file on Windows
     const child = spawn(command, args, { cwd: ROOT, shell, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
@@ -47,7 +47,7 @@ export function run(command, args) {
   });
 }
 
-/** Every file under a path of the project, itself when it is a file, nothing when it is not there. */
+/** Returns every file under a path of the project, the path itself when it is a file, nothing when it does not exist. */
 export function filesUnder(path) {
   const found = statSync(join(ROOT, path), { throwIfNoEntry: false });
   if (!found?.isDirectory()) return found ? [path] : [];
@@ -56,12 +56,12 @@ export function filesUnder(path) {
     .flatMap((name) => filesUnder(join(path, name)));
 }
 
-/** Whether a module is the program itself and not imported by it. */
+/** True when a module is the program itself and not imported. */
 export function isProgram(url) {
   return process.argv[1] !== undefined && realpathSync(process.argv[1]) === fileURLToPath(url);
 }
 
-/** The platform counts: what is installed for one does not run on another that shares the folder. */
+/** Contains the platform, because dependencies of one platform do not run on another one that shares the folder. */
 function fingerprint(paths) {
   const hash = createHash('sha256').update(`${process.platform} ${process.arch}`);
   for (const file of paths.flatMap(filesUnder)) hash.update(`\0${file}\0`).update(readFileSync(join(ROOT, file)));
@@ -72,6 +72,6 @@ function read(path) {
   try {
     return readFileSync(join(ROOT, path), 'utf8');
   } catch {
-    return undefined; // not there: never succeeded
+        return undefined; // no stamp: the step never succeeded
   }
 }

@@ -1,5 +1,5 @@
-// `npm test`: dependencies, build, then Jest with our arguments: `npm test -- unit`, `yarn test tasks --verbose`.
-// `--within=FOLDER` limits the run to the suites of a folder, among which the other arguments choose.
+// `npm test`: installs dependencies, builds, then passes its arguments to Jest: `npm test -- unit`, `yarn test tasks --verbose`.
+// `--within=FOLDER` limits the run to the suites of a folder; the other arguments select among them.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
@@ -12,11 +12,11 @@ import { ROOT } from './step.mjs';
 await ensureInstalled();
 await ensureBuilt(); // the global setup migrates its template database with the build
 
-// Whatever the suites leave behind is in here, and goes however they end: Jest tears nothing down on Ctrl-C.
+// Temporary files of the suites. Removed at the end in any case, since Jest does not clean up after Ctrl-C.
 const temporary = mkdtempSync(join(tmpdir(), 'holdfast-test-'));
-chmodSync(temporary, 0o711); // as root, PostgreSQL runs as somebody else
+chmodSync(temporary, 0o711); // when this runs as root, PostgreSQL runs as another user
 
-// Node's ES modules in Jest's sandbox need the flag; Jest hands both on to its workers.
+// ES modules in Jest's sandbox need the flag; Jest passes both flags to its workers.
 const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 const jest = spawn(
   process.execPath,
@@ -27,13 +27,16 @@ const jest = spawn(
     stdio: 'inherit',
   },
 );
-process.on('SIGINT', () => undefined); // Ctrl-C reaches Jest too; we end after it
+process.on('SIGINT', () => undefined); // Ctrl-C reaches Jest, too; this process ends after Jest
 process.on('SIGTERM', () => jest.kill());
 const [code] = await once(jest, 'close');
-rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }); // a PostgreSQL that was cut short takes a moment
+rmSync(temporary, { recursive: true, force: true, maxRetries: 10 }); // a killed PostgreSQL needs a moment to end
 process.exitCode = code ?? 1;
 
-/** Paths are alternatives to Jest, so a folder among them would add its suites: it has to be a `testMatch`, and the last argument, since that option takes all that follow. */
+/**
+ * Jest treats paths as alternatives, so a folder among them would add its suites. Therefore the folder becomes a
+ * `testMatch`, as the last argument, because that option takes all arguments that follow it.
+ */
 function jestArguments(given) {
   const within = given.find((argument) => argument.startsWith('--within='));
   if (within === undefined) return given;

@@ -9,7 +9,7 @@ const [command, ...args] = process.argv.slice(2);
 const checkout = existsSync(join(ROOT, 'src'));
 const source = 'src/shared/database/data-source';
 
-/** TypeORM puts a timestamp before the file's name and behind the class's. */
+/** Checks the name and returns the path. TypeORM adds a timestamp before the file name and after the class name. */
 function pathOf(name) {
   if (/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) return `migrations/${name}`;
   console.error(`Name the migration by what it does, in kebab-case: yarn migration:${command} add-due-at-to-tasks`);
@@ -35,7 +35,7 @@ node(
 );
 if (makesFile) polish();
 
-/** What TypeORM writes, as the house writes it: a first line that asks for the purpose, type imports, no empty function. */
+/** Adapts TypeORM's output to the conventions: a first line that asks for the purpose, type imports, no empty function. */
 function polish() {
   const file = join(ROOT, 'migrations', readdirSync(join(ROOT, 'migrations')).sort().at(-1));
   const text = readFileSync(file, 'utf8')
