@@ -31,7 +31,7 @@ export interface Enqueued {
 }
 
 /** Maximum number of rows in one statement. */
-const MOST = 1_000;
+const MAX_ROWS = 1_000;
 /** Number of tries, because the job that holds the unique key may finish between the insert and the lookup. */
 const MAX_TRIES = 5;
 
@@ -41,7 +41,7 @@ const DEAD_PER_WAITING = 10;
 @Injectable()
 export class JobQueue {
   /** Batches concurrent calls outside of transactions: one statement and one commit for all of them. */
-  private readonly together = createGather<NewJob, boolean>((jobs) => this.insert(jobs), { most: MOST, lines: 2 });
+  private readonly together = createGather<NewJob, boolean>((jobs) => this.insert(jobs), { most: MAX_ROWS, lines: 2 });
 
   constructor(
     private readonly ledger: JobLedger,

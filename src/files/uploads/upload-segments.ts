@@ -12,16 +12,16 @@ import { UploadErrors } from './uploads.errors.js';
 import { type Segment, type Upload, UploadsRepository } from './uploads.repository.js';
 
 /** Maximum size of a segment, bytes: a process that dies loses at most this much unacknowledged data. One request to S3. */
-const MOST = 4 * 1_048_576;
+const MAX_SEGMENT = 4 * 1_048_576;
 /**
  * A segment smaller than this (bytes) is merged into the next one, so that a client that sends single bytes does not create
  * objects of one byte. Each such byte may be rewritten with every part that follows it; that bounds the cost of a part of
  * one byte.
  */
-const LEAST = 65_536;
+const MIN_SEGMENT = 65_536;
 
 const RULES: Rules = {
-  maxBytes: MOST,
+  maxBytes: MAX_SEGMENT,
   tooLarge: () => new Error('A segment is too large.'),
   declaredType: UNKNOWN_TYPE,
 };
@@ -89,7 +89,7 @@ export class UploadSegments {
     last: Segment | null,
     first?: FirstBytesRules,
   ): Promise<Segment> {
-    const small = last !== null && last.size < LEAST ? last : null;
+    const small = last !== null && last.size < MIN_SEGMENT ? last : null;
     const rules = received === 0 || small?.start === 0 ? { ...RULES, ...first } : RULES;
     const { storageKey, signal } = await this.leases.beginUncharged();
     try {
@@ -112,6 +112,6 @@ export class UploadSegments {
 
   private async *join(small: Segment | null, arriving: ArrivingBytes): AsyncGenerator<Buffer> {
     if (small) yield* this.bytesOf(small);
-    yield* arriving.take(MOST - (small?.size ?? 0));
+    yield* arriving.take(MAX_SEGMENT - (small?.size ?? 0));
   }
 }

@@ -7,10 +7,10 @@ import type { RabbitTopology } from './rabbitmq.topology.js';
 
 /** Maximum delay of the announcement of a retry or delayed job. Jobs enqueued by this process are announced at once. */
 const POLL_MS = 500;
-const MOST = 500;
+const BATCH = 500;
 /** A wake-up that has led to no claim after this time may be lost. */
 const LOST_MS = 3_000;
-/** Interval of re-announcements, MOST jobs each: limits the load on a broker that has lost all messages. */
+/** Interval of re-announcements, BATCH jobs each: limits the load on a broker that has lost all messages. */
 const AGAIN_MS = 1_000;
 
 export class OutboxRelay {
@@ -59,13 +59,13 @@ export class OutboxRelay {
 
   private async tellAll(session: RabbitSession): Promise<void> {
     for (let isMore = true; isMore && !this.isStopping;) {
-      const jobs = await this.outbox.take(this.queues, MOST);
-      isMore = (await this.tell(session, jobs)) && jobs.length === MOST;
+      const jobs = await this.outbox.take(this.queues, BATCH);
+      isMore = (await this.tell(session, jobs)) && jobs.length === BATCH;
     }
     if (performance.now() < this.againAt) return;
     this.againAt = performance.now() + AGAIN_MS;
     const quiet = await this.findQuiet(session);
-    if (quiet.length > 0) await this.tell(session, await this.outbox.takeOverdue(quiet, MOST, LOST_MS));
+    if (quiet.length > 0) await this.tell(session, await this.outbox.takeOverdue(quiet, BATCH, LOST_MS));
   }
 
   /** Returns the queues with overdue jobs and no waiting wake-up. A waiting wake-up suffices, since it permits any claim. */
