@@ -10,9 +10,9 @@ import { createDatabase, makeFolder, removeFolder, root, Server, start } from '.
 const { values: options } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
-        large: { type: 'string', default: '256' }, //   MiB of the large file
-        small: { type: 'string', default: '1000' }, //  number of small files, 64 KiB each
-        rss: { type: 'string', default: '0' }, //       MiB of one upload (and download) during which the server's memory is measured
+    large: { type: 'string', default: '256' }, //   MiB of the large file
+    small: { type: 'string', default: '1000' }, //  number of small files, 64 KiB each
+    rss: { type: 'string', default: '0' }, //       MiB of one upload (and download) during which the server's memory is measured
     encrypted: { type: 'boolean', default: false },
   },
 });

@@ -3,7 +3,7 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 
 export class CreateLockFences1763700004000 implements MigrationInterface {
   async up(runner: QueryRunner): Promise<void> {
-        await runner.query(`CREATE SEQUENCE "lock_fences" CACHE 1`); // a session with cached numbers would return old ones late
+    await runner.query(`CREATE SEQUENCE "lock_fences" CACHE 1`); // a session with cached numbers would return old ones late
   }
 
   async down(runner: QueryRunner): Promise<void> {

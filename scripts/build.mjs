@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { filesUnder, isProgram, ROOT, run, step } from './step.mjs';
 
 export async function ensureBuilt() {
-    if (!existsSync(join(ROOT, 'src'))) return; // built images have no sources
+  if (!existsSync(join(ROOT, 'src'))) return; // built images have no sources
   await step({
     title: 'Build: compiling TypeScript',
     inputs: ['src', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json', 'yarn.lock'],

@@ -11,7 +11,7 @@ const RECORDS = ['node_modules/.installed', 'node_modules/.yarn-state.yml', NPM_
 export async function ensureInstalled() {
   const { engines, packageManager } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
   refuseOldNode(engines.node.replace('>=', ''));
-    if (!existsSync(join(ROOT, 'yarn.lock'))) return; // built images have their dependencies
+  if (!existsSync(join(ROOT, 'yarn.lock'))) return; // built images have their dependencies
   if (existsSync(join(ROOT, NPM_RECORD))) for (const record of RECORDS) rmSync(join(ROOT, record), { force: true });
   const version = packageManager.replace('yarn@', '');
   await step({

@@ -18,7 +18,7 @@ function stopWithParent() {
   const parent = process.ppid;
   const watch = setInterval(() => {
     if (process.ppid === parent) return;
-        clearInterval(watch); // a second signal would interrupt the shutdown
+    clearInterval(watch); // a second signal would interrupt the shutdown
     process.kill(process.pid, 'SIGTERM');
   }, 500).unref();
 }

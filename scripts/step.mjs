@@ -16,7 +16,7 @@ const HEARTBEAT_MS = 10_000;
 export async function step({ title, inputs, stamp, work }) {
   const now = fingerprint(inputs);
   if (read(stamp) === now) return;
-    rmSync(join(ROOT, stamp), { force: true }); // removed until the step succeeds
+  rmSync(join(ROOT, stamp), { force: true }); // removed until the step succeeds
   const began = performance.now();
   const seconds = () => `${((performance.now() - began) / 1000).toFixed(1)} s`;
   console.log(`${title} …`);
@@ -36,7 +36,7 @@ export async function step({ title, inputs, stamp, work }) {
 /** Runs a program silently. Rejects with its output as the message when it fails. */
 export function run(command, args) {
   return new Promise((resolve, reject) => {
-        const shell = process.platform === 'win32' && command === 'npx'; // npx is a .cmd file on Windows
+    const shell = process.platform === 'win32' && command === 'npx'; // npx is a .cmd file on Windows
     const child = spawn(command, args, { cwd: ROOT, shell, stdio: ['ignore', 'pipe', 'pipe'] });
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (said += text));
@@ -72,6 +72,6 @@ function read(path) {
   try {
     return readFileSync(join(ROOT, path), 'utf8');
   } catch {
-        return undefined; // no stamp: the step never succeeded
+    return undefined; // no stamp: the step never succeeded
   }
 }

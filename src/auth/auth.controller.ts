@@ -149,7 +149,7 @@ export class AuthController {
 
   /** Behind a proxy, the address comes from its X-Forwarded-For. */
   private deviceOf(request: FastifyRequest): Device {
-        const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet rejects
+    const ip = request.ip.split('%', 1)[0] as string; // without the zone of a link-local address, which inet rejects
     const userAgent = request.headers['user-agent'] ?? '';
     return { ip: isIP(ip) === 0 ? null : ip, userAgent, known: this.devices.read(request) };
   }

@@ -26,7 +26,7 @@ export class JwtStrategy extends PassportStrategy(passportJwt.Strategy) {
       algorithms: ['HS256'],
       issuer: ACCESS_TOKEN_ISSUER,
       audience: ACCESS_TOKEN_AUDIENCE,
-            ignoreExpiration: true, // `validate` compares it with the application's clock
+      ignoreExpiration: true, // `validate` compares it with the application's clock
       passReqToCallback: true,
     });
   }

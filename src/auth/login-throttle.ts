@@ -18,7 +18,7 @@ export class LoginThrottle {
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
     const { loginOfAccount } = config.rateLimits;
-        this.rates = { burst: loginOfAccount, sustained: loginOfAccount }; // one limit; the limiter expects two
+    this.rates = { burst: loginOfAccount, sustained: loginOfAccount }; // one limit; the limiter expects two
   }
 
   /**
@@ -59,6 +59,6 @@ export class LoginThrottle {
   private refuse(caller: string, { sustained }: Taking): void {
     if (this.config.rateLimits.mode === 'enforce')
       throw AuthErrors.ACCOUNT_SLOWED().withHeader('Retry-After', retryAfterOf(sustained));
-        this.logger.warn({ caller }, 'RATE_LIMIT_MODE=dry-run: the answer would be AUTH_ACCOUNT_SLOWED');
+    this.logger.warn({ caller }, 'RATE_LIMIT_MODE=dry-run: the answer would be AUTH_ACCOUNT_SLOWED');
   }
 }

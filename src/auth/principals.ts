@@ -23,7 +23,7 @@ const MAX_TOKENS = 10_000;
 @Injectable()
 export class Principals {
   /** False for a token whose session has ended, which is final. */
-    private readonly claims = new LRUCache<string, AccessClaims | false>({ max: MAX_TOKENS });
+  private readonly claims = new LRUCache<string, AccessClaims | false>({ max: MAX_TOKENS });
 
   constructor(
     private readonly sessions: SessionsRepository,

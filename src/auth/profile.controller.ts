@@ -24,7 +24,7 @@ export class ProfileController {
   @Get()
   @Endpoint({ summary: 'Get the caller', returns: UserDto, versioned: true })
   get(@CurrentUser() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): string {
-        return answerRendered(reply, caller.profile); // cached with the session
+    return answerRendered(reply, caller.profile); // cached with the session
   }
 
   @Put()

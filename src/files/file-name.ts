@@ -22,7 +22,7 @@ const PLAIN_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/[a-z0-9][a-z0-9!#$&^_.+-]*$/;
 
 /** Throws VALIDATION_FAILED for an invalid file name; it is not corrected. `field`: name of the field that contains it. */
 export function expectFileName(field: string, given: string | undefined): void {
-    if (given === undefined || given.trim() === '') return; // no name: the file gets a default name
+  if (given === undefined || given.trim() === '') return; // no name: the file gets a default name
   if (!NO_NAME.test(given) && isVisible(given)) return;
   const message = `${field} must be a file name that can be seen, without parts of a path and control characters`;
   throw HttpErrors.VALIDATION_FAILED(message).withFields([{ field, rule: 'isFileName', message }]);

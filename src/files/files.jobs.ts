@@ -30,7 +30,7 @@ export const MakeThumbnails = defineJob({
   timeoutMs: 60_000,
   concurrency: 2,
   requestable: 'anyone',
-    uniqueKey: ({ fileId }, owner) => `${owner?.id}/${fileId}`, // with the owner: otherwise another user could block the key
+  uniqueKey: ({ fileId }, owner) => `${owner?.id}/${fileId}`, // with the owner: otherwise another user could block the key
 });
 
 /** Removes expired resumable uploads. */

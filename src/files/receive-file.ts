@@ -45,17 +45,17 @@ export async function receiveFile(
   writer: FileWriter,
 ): Promise<StoredBlob> {
   if (!request.isMultipart()) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE(FORM);
-    if (request.raw.destroyed) throw brokenOff(); // closed while the guard ran: the parser would never notice
+  if (request.raw.destroyed) throw brokenOff(); // closed while the guard ran: the parser would never notice
   const { maxBytes } = writer;
   const length = Number(request.headers['content-length'] ?? 0);
   if (length > maxBytes + MAX_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
   const heads = watchFormHeads(request.raw, request.headers['content-type'] ?? '');
-    const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // `store` throws first
+  const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // `store` throws first
   try {
     const expectedBytes = Math.max(0, length - MAX_FRAMING_BYTES);
     return await storeOnly(parts, heads, owner, { bucket, expectedBytes }, writer);
   } finally {
-        request.raw.unpipe().resume(); // drains the rest: a client that is still sending does not read the answer
+    request.raw.unpipe().resume(); // drains the rest: a client that is still sending does not read the answer
   }
 }
 
@@ -105,7 +105,7 @@ async function skipText(parts: AsyncIterator<Multipart>): Promise<{ part: Multip
   for (let skipped = 0; ; skipped++) {
     const part = await nextOf(parts);
     if (part?.type !== 'field' || part.fieldname === FILE_FIELD) return { part, skipped };
-        const name = part.fieldname as string | undefined; // the parser also accepts a part without a name
+    const name = part.fieldname as string | undefined; // the parser also accepts a part without a name
     if (name === undefined || name.length > MAX_NAME || part.valueTruncated) throw notOneFile();
   }
 }

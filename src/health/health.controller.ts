@@ -115,7 +115,7 @@ export class HealthController {
       timestamp: new Date(this.clock.now()),
     };
     const report = await this.health.checkReady().catch((error: unknown) => {
-            if (error instanceof AppError) Object.assign(error.extensions, about); // most useful when something fails
+      if (error instanceof AppError) Object.assign(error.extensions, about); // most useful when something fails
       throw error;
     });
     return { ...report, ...about };

@@ -125,7 +125,7 @@ export class TasksRepository extends BaseRepository<Task> {
   async renderList(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
     const { limit, sort, status, priority, q, dueBefore, cursor } = query;
     const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore, cursor])}`;
-        const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // the others have unlimited variants
+    const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // the others have unlimited variants
     const options = this.tools.cached(listTag(actor.id));
     const load = async (): Promise<Rendered> => {
       const { items, nextCursor } = await this.listOwned(actor, query);

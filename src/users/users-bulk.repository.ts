@@ -68,7 +68,7 @@ export class UsersBulkRepository {
     const taken = new Map<string, Taken>();
     let left = users;
     for (let attempt = 1; left.length > 0; attempt++) {
-            if (attempt > MAX_TRIES) throw new Error(`Names of an import were taken and free ${MAX_TRIES} times.`);
+      if (attempt > MAX_TRIES) throw new Error(`Names of an import were taken and free ${MAX_TRIES} times.`);
       const added = await this.insert(left);
       left = left.filter(({ uuid }) => !added.has(uuid));
       const gone = left.length > 0 ? await this.explain(left, taken) : new Set();

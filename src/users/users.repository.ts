@@ -116,7 +116,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
   async upgradeHash(user: User, hash: string): Promise<void> {
     await this.transaction.query({
       name: 'user-upgrade-hash',
-            text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', // invisible to clients: same version
+      text: 'UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2', // invisible to clients: same version
       values: [user.id, user.passwordHash, hash],
     });
   }
@@ -125,7 +125,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
   async addDevice(user: User): Promise<number> {
     const [row] = await this.transaction.query<{ before: number }>({
       name: 'user-add-device',
-            text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before', // invisible to clients
+      text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before', // invisible to clients
       values: [user.id],
     });
     return row?.before ?? 0;

@@ -116,7 +116,7 @@ export class UsersService {
   }
 
   private async keepAnAdmin(id: string): Promise<void> {
-        await this.users.lockAdmins(); // before the read of the role, which another transaction may be changing
+    await this.users.lockAdmins(); // before the read of the role, which another transaction may be changing
     const user = await this.users.findById(id);
     if (user?.role === 'ADMIN' && !(await this.users.hasAdminBeside(id))) throw UserErrors.LAST_ADMIN();
   }

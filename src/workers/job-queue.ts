@@ -63,7 +63,7 @@ export class JobQueue {
       if (isNew) return { id: row.uuid, isNew };
       const holder = await this.jobs.findUnfinished(row.type, row.uniqueKey as string);
       if (holder !== null) return { id: holder, isNew: false };
-            if (attempt === MAX_TRIES) throw new Error(`Unique key of ${row.type} was taken and free ${MAX_TRIES} times.`);
+      if (attempt === MAX_TRIES) throw new Error(`Unique key of ${row.type} was taken and free ${MAX_TRIES} times.`);
     }
   }
 

@@ -11,8 +11,8 @@ const SPEC = /^(\d*)-(\d*)$/;
  * range can be satisfied. Ranges that overlap or touch are merged and sorted; otherwise the requested order is kept.
  */
 export function parseRanges(field: string, size: number): ByteRange[] | null {
-    const [, specs] = /^\s*bytes\s*=(.*)$/i.exec(field.slice(0, MAX_FIELD + 1)) ?? [];
-    if (specs === undefined || field.length > MAX_FIELD) return null;
+  const [, specs] = /^\s*bytes\s*=(.*)$/i.exec(field.slice(0, MAX_FIELD + 1)) ?? [];
+  if (specs === undefined || field.length > MAX_FIELD) return null;
   const ranges: ByteRange[] = [];
   for (const item of specs.split(',').map((text) => text.trim())) {
     if (item === '') continue;
@@ -22,7 +22,7 @@ export function parseRanges(field: string, size: number): ByteRange[] | null {
   }
   if (ranges.length === 0) return /\d/.test(specs) ? [] : null;
   const merged = mergeOverlapping(ranges);
-    return merged.length > MAX_RANGES ? null : merged;
+  return merged.length > MAX_RANGES ? null : merged;
 }
 
 /** Returns null for a malformed range; a range that ends before it starts when it cannot be satisfied. */

@@ -83,9 +83,9 @@ export class ContentService {
   private send(reply: FastifyReply, headers: Record<string, string>, stream: Readable, length: number): void {
     stream.on('error', (error: NodeJS.ErrnoException) => {
       if (error.code === 'ERR_STREAM_PREMATURE_CLOSE' || error.name === 'AbortError') return;
-            this.logger.error({ err: error }, 'Failed to read a file to its end');
+      this.logger.error({ err: error }, 'Failed to read a file to its end');
     });
-        if (reply.sent) return void stream.destroy(); // too late: the request's deadline has answered
+    if (reply.sent) return void stream.destroy(); // too late: the request's deadline has answered
     void reply.headers(headers).header('content-length', length).send(stream);
   }
 
@@ -109,7 +109,7 @@ export class ContentService {
   private async noteDamage({ storageKey }: BlobAddress, error: unknown): Promise<void> {
     if (!isDamage(error)) return;
     const noted = [this.blobs.noteDamaged(storageKey), this.thumbnails.drop([storageKey])];
-        await Promise.all(noted).catch(() => undefined); // the damage is logged already
+    await Promise.all(noted).catch(() => undefined); // the damage is logged already
   }
 
   private linkTo(content: Content): Promise<string | null> {

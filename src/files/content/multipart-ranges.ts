@@ -26,7 +26,7 @@ export function multipartRanges(
   async function* body(): AsyncGenerator<Buffer> {
     for (const [index, range] of ranges.entries()) {
       yield heads[index] as Buffer;
-            yield* (await open(range)) as AsyncIterable<Buffer>; // destroyed when the reader stops
+      yield* (await open(range)) as AsyncIterable<Buffer>; // destroyed when the reader stops
     }
     yield tail;
   }

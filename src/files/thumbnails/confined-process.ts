@@ -48,7 +48,7 @@ export async function runConfined(input: Readable, confinement: Confinement): Pr
     signal.throwIfAborted();
     return await watch(start(confinement), input, confinement);
   } catch (error) {
-        signal.throwIfAborted(); // throws the reason, instead of the error of the killed process
+    signal.throwIfAborted(); // throws the reason, instead of the error of the killed process
     throw error;
   } finally {
     input.destroy();
@@ -62,14 +62,14 @@ async function watch(
 ): Promise<Ending> {
   const kill = (): void => void child.kill('SIGKILL');
   const closed = once(child, 'close') as Promise<[code: number | null]>;
-    closed.catch(() => undefined); // awaited only after the input
+  closed.catch(() => undefined); // awaited only after the input
   signal.addEventListener('abort', kill, { once: true });
   let timer: NodeJS.Timeout | undefined;
   let isLate = false;
   try {
-        for (const stream of child.stdio) stream?.on('error', () => undefined); // the exit of the process reports it as well
+    for (const stream of child.stdio) stream?.on('error', () => undefined); // the exit of the process reports it as well
     const output = gather(child.stdout, mostOutput, kill);
-        const errors = gather(child.stderr, MAX_ERRORS);
+    const errors = gather(child.stderr, MAX_ERRORS);
     await feed(input, child.stdin);
     timer = setTimeout(() => {
       isLate = true;

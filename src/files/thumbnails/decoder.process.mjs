@@ -53,7 +53,7 @@ function readHeader(image) {
  */
 async function draw(image) {
   const { data, info } = await decode(image, 'none');
-    if (isBlank(data, info.channels)) await decode(image, 'error'); // throws when the file has no readable pixels
+  if (isBlank(data, info.channels)) await decode(image, 'error'); // throws when the file has no readable pixels
   const { width, height, channels } = info;
   const raw = { width, height, channels };
   return Promise.all(sizes.map((size) => within(sharp(data, { raw }), size).webp(WEBP).toBuffer()));

@@ -34,8 +34,8 @@ export class ImageDecoder {
    */
   async draw(image: Readable, size: number, signal: AbortSignal): Promise<Picture[]> {
     const pixels = this.config.files.thumbnailPixels;
-        const tooLarge = (): Error => FileErrors.IMAGE_TOO_LARGE(pixels, MAX_BYTES);
-        if (size > MAX_BYTES) {
+    const tooLarge = (): Error => FileErrors.IMAGE_TOO_LARGE(pixels, MAX_BYTES);
+    if (size > MAX_BYTES) {
       image.destroy();
       throw tooLarge();
     }
@@ -43,9 +43,9 @@ export class ImageDecoder {
     const { output, code, isLate, errors } = await runConfined(image, {
       program: this.program,
       argument: JSON.stringify({ bytes: size, pixels, memory, sizes: THUMBNAIL_SIZES }),
-            ...{ memory, wallMs: this.wallMs, mostOutput: MAX_OUTPUT, signal },
+      ...{ memory, wallMs: this.wallMs, mostOutput: MAX_OUTPUT, signal },
     });
-        if (output.length === 0) throw new Error(`The decoder of images did not start: ${errors}`); // before it read the image
+    if (output.length === 0) throw new Error(`The decoder of images did not start: ${errors}`); // before it read the image
     if (isLate) throw new Error(`The decoder of images was not done after ${this.wallMs} ms`); // the machine may be too busy
     if (code === TOO_MANY_PIXELS) throw tooLarge();
     const pictures = code === 0 ? readPictures(output.subarray(1)) : null;

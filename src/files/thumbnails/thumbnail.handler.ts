@@ -39,7 +39,7 @@ export class ThumbnailHandler implements JobHandler<FilePayload> {
   }
 
   private async make(owner: Owner, file: FileEntity, job: JobContext): Promise<JobResult> {
-        const blobId = file.blobId as string; // only deleted files have no blob
+    const blobId = file.blobId as string; // only deleted files have no blob
     const known = await this.thumbnails.list(blobId);
     if (known.length === THUMBNAIL_SIZES.length) return { thumbnails: known.map(toResult) };
     const pictures = await this.decode(owner, file, job.signal);

@@ -19,7 +19,7 @@ export class ThumbnailsService {
   /** Returns the thumbnail for a reader who may download the file. Throws NOT_FOUND, NO_THUMBNAIL, THUMBNAIL_PENDING. */
   async content(reader: Owner | undefined, uuid: string, size: ThumbnailSize): Promise<Content> {
     const file = await this.files.getReadable(reader, uuid);
-        const blobId = file.blobId as string; // only deleted files have no blob
+    const blobId = file.blobId as string; // only deleted files have no blob
     const blob = (await this.thumbnails.list(blobId)).find(({ side }) => side === size);
     const pending = () => FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', '1');
     if (blob) {

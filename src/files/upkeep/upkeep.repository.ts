@@ -51,7 +51,7 @@ export class UpkeepRepository {
       name: 'upkeep-lock-usage',
       text: `SELECT 1 FROM storage_usages WHERE owner_id = $1 FOR UPDATE`,
       values: [ownerId],
-        }); // other changes of the usage happen before this lock, or after the commit
+    }); // other changes of the usage happen before this lock, or after the commit
     await this.transaction.query(statement('recharge', [ownerId]));
   }
 

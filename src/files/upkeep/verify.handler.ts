@@ -32,7 +32,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
       await this.verifyAll(found, signal);
       await this.verifyThumbnails(found, signal);
     }
-        return { ...found, damagedFiles: await this.upkeep.listDamagedFiles(MAX_LISTED) };
+    return { ...found, damagedFiles: await this.upkeep.listDamagedFiles(MAX_LISTED) };
   }
 
   private async verifyAll(found: Found, signal: AbortSignal): Promise<void> {
@@ -78,7 +78,7 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
     } catch (error) {
       signal.throwIfAborted();
       if (isDamage(error)) return error;
-            throw error; // the storage or a key is unavailable: that is no damage of the bytes
+      throw error; // the storage or a key is unavailable: that is no damage of the bytes
     }
     return hash.digest('hex') === blob.sha256 ? null : new Error('The hash is another one.');
   }

@@ -18,7 +18,7 @@ const REFUSALS = new Map<unknown, () => AppError>([
     ERRORS.UNSUPPORTED_CREATION_DEFER_LENGTH_EXTENSION,
     () => UploadErrors.EXTENSION_UNSUPPORTED('creation-defer-length'),
   ],
-    [ERRORS.ABORTED, LOCKED], // aborted by a newer request, before it has written
+  [ERRORS.ABORTED, LOCKED], // aborted by a newer request, before it has written
 ]);
 
 /**

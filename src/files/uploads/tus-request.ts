@@ -44,7 +44,7 @@ export class TusRequest {
 
   private pipeAway(): PassThrough {
     const { raw } = this.request;
-        const body = new PassThrough().on('error', () => undefined); // has no reader when the client has disconnected already
+    const body = new PassThrough().on('error', () => undefined); // has no reader when the client has disconnected already
     const breakOff = (failure: AppError): void => {
       this.failure = failure;
       body.destroy(failure);

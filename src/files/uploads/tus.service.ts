@@ -41,7 +41,7 @@ export class TusService {
     void reply.header('tus-resumable', TUS_RESUMABLE);
     if (request.headers['tus-resumable'] !== TUS_RESUMABLE)
       throw UploadErrors.VERSION_UNSUPPORTED().withHeader('Tus-Version', TUS_VERSION.join(','));
-        if (id !== undefined) await this.uploads.getOwned(owner, id); // first: only the owner may ask the lock's holder to stop
+    if (id !== undefined) await this.uploads.getOwned(owner, id); // first: only the owner may ask the lock's holder to stop
     const store = new UploadStore(this.service, owner, request.headers['upload-metadata']?.toString() ?? '');
     const tusRequest = new TusRequest(request, id !== undefined);
     try {
@@ -73,7 +73,7 @@ export class TusService {
     });
     const response = await server.handleWeb(request.web);
     if (response.ok) return response;
-        if (id === undefined && store.current) await this.service.remove(store.current.id); // the client does not know its URL
+    if (id === undefined && store.current) await this.service.remove(store.current.id); // the client does not know its URL
     throw toRefusal(thrown === ERRORS.ABORTED ? (request.failure ?? thrown) : thrown, await response.text());
   }
 }

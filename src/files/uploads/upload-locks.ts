@@ -91,7 +91,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     const giveUpAt = performance.now() + WAIT_MS;
     while (!(await this.claim(id, held))) {
       if (signal.aborted || performance.now() > giveUpAt) throw UploadErrors.LOCKED().withHeader('Retry-After', '1');
-            await this.signals.send(RELEASE, id); // repeated, because a signal may get lost
+      await this.signals.send(RELEASE, id); // repeated, because a signal may get lost
       await delay(POLL_MS);
     }
   }
@@ -112,7 +112,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
         text: 'DELETE FROM upload_locks WHERE upload_id = $1 AND holder = $2',
         values: [id, holder],
       })
-            .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to release the lock on an upload'));
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to release the lock on an upload'));
   }
 
   /** Renews the locks. Asks requests that have lost their lock to stop. */
@@ -130,7 +130,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
       const alive = new Set(rows.map(({ holder }) => holder));
       for (const { holder, release } of known) if (!alive.has(holder)) release();
     } catch (error) {
-            this.logger.warn({ err: error }, 'Failed to renew the locks on uploads');
+      this.logger.warn({ err: error }, 'Failed to renew the locks on uploads');
     }
   }
 }

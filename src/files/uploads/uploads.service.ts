@@ -170,10 +170,10 @@ export class UploadsService {
       const lease =
         (await this.leases.takeOver(upload.storageKey)) ??
         (await this.leases.begin(owner, await this.buckets.getNamed(upload.bucket), upload.size));
-            if (upload.storageKey !== upload.id) await this.leases.mark([upload.storageKey], 'DELETE'); // of an earlier writer
+      if (upload.storageKey !== upload.id) await this.leases.mark([upload.storageKey], 'DELETE'); // of an earlier writer
       if (await this.uploads.changeStorageKey(upload, lease.storageKey)) return lease;
       this.leases.forget(lease.storageKey);
-            throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // this request has lost the lock to another one
+      throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // this request has lost the lock to another one
     });
   }
 }

@@ -34,7 +34,7 @@ export class CreateTaskDto {
 export class ChangeTaskDto extends PartialType(CreateTaskDto, { skipNullProperties: false }) {}
 
 export class CreateTasksDto {
-    @ObjectListField(CreateTaskDto, { items: MAX_IN_BULK })
+  @ObjectListField(CreateTaskDto, { items: MAX_IN_BULK })
   tasks!: CreateTaskDto[];
 }
 

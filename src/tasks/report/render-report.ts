@@ -37,7 +37,7 @@ export async function renderReport(pools: ThreadPools, order: ReportOrder): Prom
       transfer: [port2],
     });
   } catch (error) {
-        broken.signal.throwIfAborted(); // throws the cause instead of the resulting AbortError
+    broken.signal.throwIfAborted(); // throws the cause instead of the resulting AbortError
     throw error;
   } finally {
     port1.close();

@@ -27,9 +27,9 @@ type Pdf = InstanceType<typeof PDFDocument>;
 export async function drawReport(report: Report): Promise<{ pages: number; bytes: number }> {
   const pdf = new PDFDocument({
     size: 'A4',
-        margin: 0, // all positions are relative to the corner
+    margin: 0, // all positions are relative to the corner
     autoFirstPage: false,
-        font: null as never, // otherwise pdfkit loads Helvetica
+    font: null as never, // otherwise pdfkit loads Helvetica
     pdfVersion: '1.7',
     lang: 'en',
     displayTitle: true,
@@ -52,7 +52,7 @@ async function drawPages(pdf: Pdf, report: Report): Promise<number> {
     drawFoot(pdf, typesetter, report, index + 1, pages);
     const percent = Math.floor(((index + 1) / pages.length) * 100);
     if (percent > told) report.onProgress((told = percent));
-        await nextTurn(); // lets the stream write the page to the file
+    await nextTurn(); // lets the stream write the page to the file
   }
   pdf.end();
   return pages.length;

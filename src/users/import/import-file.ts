@@ -44,7 +44,7 @@ export class ImportFile {
     for (const record of this.reader?.read(text, isEnd) ?? []) {
       if (isEnd) dropEndOfFile(record);
       if (isBlank(record)) continue;
-            if (++this.rows > MAX_ROWS) throw UserErrors.IMPORT_TOO_LONG(MAX_ROWS);
+      if (++this.rows > MAX_ROWS) throw UserErrors.IMPORT_TOO_LONG(MAX_ROWS);
       yield { row: this.rows, record };
     }
   }

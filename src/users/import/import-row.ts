@@ -128,7 +128,7 @@ function readAge(cells: Cells, refuse: Refuse): number | null {
 function readHobbies(cells: Cells, refuse: Refuse): string[] {
   const hobbies = splitHobbies(cells.get('hobbies') ?? '').map((hobby) => cleanText(hobby, MAX_LENGTHS.hobbies));
   const fault = hobbies.map((hobby) => faultOfText(hobby, MAX_LENGTHS.hobbies)).find((one) => one !== null);
-    if (hobbies.length > MAX_HOBBIES) refuse('hobbies', 'TOO_MANY');
+  if (hobbies.length > MAX_HOBBIES) refuse('hobbies', 'TOO_MANY');
   else if (fault) refuse('hobbies', fault);
   return hobbies;
 }

@@ -47,7 +47,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
   async run(payload: ImportUsersPayload, job: JobContext): Promise<JobResult> {
     const { owner, signal } = job;
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
-        const rows = await this.check(owner, payload, signal); // an unusable file adds no users
+    const rows = await this.check(owner, payload, signal); // an unusable file adds no users
     job.progress(CHECKED_PERCENT);
     const rejections = new RejectionsFile(this.writer, owner, signal);
     try {
@@ -127,7 +127,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     try {
       return await work(async () => {
         const piece = await pieces.next();
-                return piece.done ? null : Uint8Array.from(piece.value); // copied: a Buffer would transfer its whole memory pool
+        return piece.done ? null : Uint8Array.from(piece.value); // copied: a Buffer would transfer its whole memory pool
       });
     } finally {
       stream.destroy();

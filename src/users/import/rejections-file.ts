@@ -46,10 +46,10 @@ export class RejectionsFile {
     this.stored = this.writer.store(this.owner, this.lines, {
       name: 'rejected-users.csv',
       mimeType: 'text/csv',
-            maxBytes: Infinity, // a few lines for each of at most 100,000 rows
+      maxBytes: Infinity, // a few lines for each of at most 100,000 rows
       signal: this.signal,
     });
-        this.stored.catch(() => undefined); // `add` and `close` report it
+    this.stored.catch(() => undefined); // `add` and `close` report it
     this.lines.write(toCsv([HEADER]));
     return [this.lines, this.stored];
   }

@@ -37,7 +37,7 @@ export class DeadLettersService {
     try {
       return await this.transaction.run(async () => {
         if ((await this.send(actor, [id])) === 0) throw JobErrors.NOT_DEAD(id);
-                return (await this.jobs.find(id, null)) as Job; // its row is locked
+        return (await this.jobs.find(id, null)) as Job; // its row is locked
       });
     } catch (error) {
       throw isKeyTaken(error) ? JobErrors.KEY_TAKEN() : error;
@@ -56,7 +56,7 @@ export class DeadLettersService {
         });
       } catch (error) {
         if (!isKeyTaken(error)) throw error;
-                if (attempt === MAX_TRIES) throw JobErrors.KEY_TAKEN();
+        if (attempt === MAX_TRIES) throw JobErrors.KEY_TAKEN();
       }
     }
   }

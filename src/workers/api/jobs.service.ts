@@ -76,7 +76,7 @@ export class JobsService {
     }
     await this.signals
       .send(CANCEL_TOPIC, id)
-            .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to signal the cancellation of a job'));
+      .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to signal the cancellation of a job'));
     await this.events.emit('job.done', { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
   }
 }

@@ -51,7 +51,7 @@ export class OutboxRelay {
       const { session } = this.connection;
       if (session)
         await this.tellAll(session).catch((error: unknown) =>
-                    this.logger.warn({ err: error }, 'Failed to announce jobs to RabbitMQ'),
+          this.logger.warn({ err: error }, 'Failed to announce jobs to RabbitMQ'),
         );
       if (!this.isPoked) await this.pause(POLL_MS * (0.8 + 0.4 * Math.random()));
     }

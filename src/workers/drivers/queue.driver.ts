@@ -71,7 +71,7 @@ export abstract class QueueDriver extends Server implements CustomTransportStrat
 
   override async listen(callback: (error?: unknown) => void): Promise<void> {
     const consumer = this.known;
-        if (!consumer) throw new Error('The queue driver has no consumer: call serve() first.');
+    if (!consumer) throw new Error('The queue driver has no consumer: call serve() first.');
     await this.open(consumer);
     consumer.start();
     callback();

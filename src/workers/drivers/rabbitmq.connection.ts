@@ -93,7 +93,7 @@ export class RabbitConnection {
     if (this.told === news) return;
     this.told = news;
     if (news === 'up') this.logger.info('RabbitMQ answers');
-        else if (news === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${WITHOUT}`);
+    else if (news === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${WITHOUT}`);
     else this.logger.error(`${news}. Until then ${WITHOUT}`);
     if (news !== 'up') this.user.away();
   }

@@ -39,7 +39,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
     this.topology = new RabbitTopology(config.prefix);
     const prepare = async (session: RabbitSession): Promise<void> => {
       await this.topology.declare(session, this.queues);
-            await this.receive(session); // on a broker that has just started, declare can succeed although consume fails
+      await this.receive(session); // on a broker that has just started, declare can succeed although consume fails
     };
     const begin = (session: RabbitSession): void => void this.receive(session).catch(() => undefined);
     const away = (): void => this.inboxes.forEach((_inbox, queue) => this.found(queue));
@@ -66,7 +66,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
   async onApplicationShutdown(): Promise<void> {
     const stopped = this.relay?.stop();
     await Promise.race([stopped, delay(STOP_MS, undefined, { ref: false })]);
-        await this.connection.close(); // also ends what the relay may still wait for
+    await this.connection.close(); // also ends what the relay may still wait for
     await stopped;
   }
 
@@ -137,7 +137,10 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
       this.inboxes.get(queue)?.add({ at: performance.now(), ack: () => session.ack(message) });
       return this.known?.wake(queue);
     }
-        this.log.warn({ queue, messageId: message.properties.messageId as unknown }, 'Rejected a message that is no wake-up');
+    this.log.warn(
+      { queue, messageId: message.properties.messageId as unknown },
+      'Rejected a message that is no wake-up',
+    );
     session.reject(message);
   }
 }

@@ -60,7 +60,7 @@ export class RabbitPublisher {
       const options = { persistent: true, mandatory: true, messageId: id, contentType: 'application/json' };
       this.channel.publish(exchange, key, Buffer.from(JSON.stringify(content)), options, answer);
     } catch (error) {
-            this.fail(error as Error); // the channel is closed, but its event has not arrived yet
+      this.fail(error as Error); // the channel is closed, but its event has not arrived yet
     }
   }
 }

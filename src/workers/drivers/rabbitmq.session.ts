@@ -141,10 +141,10 @@ export class RabbitSession {
   }
 
   private async consume(receiver: Channel, { queue, prefetch, deliver }: Subscription): Promise<void> {
-        await receiver.prefetch(prefetch); // applies to consumers that start after this call
+    await receiver.prefetch(prefetch); // applies to consumers that start after this call
     await receiver.consume(queue, (message) => {
       if (message) deliver(message);
-            else this.fail(new Error(`the consumer of ${queue} was cancelled`)); // the queue was deleted
+      else this.fail(new Error(`the consumer of ${queue} was cancelled`)); // the queue was deleted
     });
   }
 

@@ -47,8 +47,8 @@ export class RabbitTopology {
   private plan(queue: string): QueuePlan[] {
     const name = this.queueOf(queue);
     const wakeUps = {
-            'x-delivery-limit': 50, // for a wake-up that is never acknowledged; its job does not depend on it
-            'x-overflow': 'reject-publish', // required by at-least-once dead lettering
+      'x-delivery-limit': 50, // for a wake-up that is never acknowledged; its job does not depend on it
+      'x-overflow': 'reject-publish', // required by at-least-once dead lettering
       'x-dead-letter-exchange': this.dead,
       'x-dead-letter-routing-key': queue,
       'x-dead-letter-strategy': 'at-least-once',

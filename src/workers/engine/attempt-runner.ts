@@ -63,7 +63,7 @@ export class AttemptRunner {
     try {
       const { job, handler, payload } = await this.preparer.prepare(claim);
       const context = new RunningRequest(claim.request_id ?? claim.uuid);
-            attempt.whenAborted(() => context.cancel('asked')); // also cancels its statements in PostgreSQL
+      attempt.whenAborted(() => context.cancel('asked')); // also cancels its statements in PostgreSQL
       work = requestContext.run(context, async () => (await handler.run(payload, attempt)) ?? null);
       work.then(free, free);
       const result = await this.within(job.timeoutMs, attempt, work);
@@ -71,7 +71,7 @@ export class AttemptRunner {
       await this.succeeded(claim);
     } catch (error) {
       await this.ended(attempt, error).catch((fault: unknown) =>
-                this.logger.error({ err: fault, jobId: claim.uuid }, 'Failed to write the outcome of an attempt'),
+        this.logger.error({ err: fault, jobId: claim.uuid }, 'Failed to write the outcome of an attempt'),
       );
     } finally {
       this.heartbeats.delete(attempt);
@@ -115,9 +115,9 @@ export class AttemptRunner {
   private async ended(attempt: Attempt, error: unknown): Promise<void> {
     const { claim, abortReason } = attempt;
     const about = { jobId: claim.uuid, type: claim.type, attempt: claim.attempt };
-        if (attempt.isFinished) return this.logger.error({ ...about, err: error }, 'A job handler failed after finish()');
+    if (attempt.isFinished) return this.logger.error({ ...about, err: error }, 'A job handler failed after finish()');
     if (error instanceof AttemptLost || abortReason === 'CANCELLED' || abortReason === 'LEASE_LOST')
-            return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt is not the current one any more');
+      return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt is not the current one any more');
     if (abortReason === 'STOPPING') {
       const queues = await persist(() => this.ledger.release([keyOf(claim)]));
       return this.driver.announce(queues);
@@ -154,7 +154,7 @@ export class AttemptRunner {
       attempt,
       at: new Date(this.clock.now()).toISOString(),
       code: error instanceof AppError ? error.code : JobErrors.HANDLER_FAILED.code,
-            message: storable(redactSecrets(text)).slice(0, MAX_MESSAGE),
+      message: storable(redactSecrets(text)).slice(0, MAX_MESSAGE),
       isPublic: error instanceof AppError,
     };
   }

@@ -72,7 +72,7 @@ export class Heartbeats {
         if (lost.has(attempt.claim.id)) this.abortIfRunning(attempt);
         else await this.livesOn(attempt, at + lease, beats[index]?.progress ?? 0);
     } catch (error) {
-            this.logger.warn({ err: error }, 'Failed to extend the leases of running jobs');
+      this.logger.warn({ err: error }, 'Failed to extend the leases of running jobs');
       for (const attempt of attempts) if (performance.now() > attempt.aliveUntil) attempt.abort('LEASE_LOST');
     }
   }

@@ -32,7 +32,7 @@ export class JobCounts {
 
   private async flush(): Promise<void> {
     if (this.counts.size === 0) return;
-        const rows = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1)); // the same order in all processes avoids deadlocks
+    const rows = [...this.counts].sort(([a], [b]) => (a < b ? -1 : 1)); // the same order in all processes avoids deadlocks
     this.counts = new Map();
     const column = (what: JobCount): number[] => rows.map(([, counts]) => counts[what]);
     await this.transaction

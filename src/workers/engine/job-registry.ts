@@ -58,7 +58,7 @@ export class JobRegistry implements OnModuleInit {
 
 function homeless(name: string): string {
   const className = name.replace(/(^|[.-])([a-z])/g, (_, _dot, letter: string) => letter.toUpperCase());
-    return `Job ${name} has no handler. Write one, and list it in the providers of its module:
+  return `Job ${name} has no handler. Write one, and list it in the providers of its module:
   @Handles(${className})
   export class ${className}Handler implements JobHandler<…> {
     async run(payload: …, job: JobContext): Promise<JobResult> { … }

@@ -141,7 +141,7 @@ export class JobRunner implements Consumer, OnModuleInit {
       await this.track(this.claim(lane, leave.most).then((count) => leave.claimed(count)));
     } catch (error) {
       leave.failed();
-            this.logger.warn({ err: error, queue: lane.name }, 'Failed to claim jobs');
+      this.logger.warn({ err: error, queue: lane.name }, 'Failed to claim jobs');
       await delay(FAILED_CLAIM_WAIT_MS, undefined, { ref: false });
     } finally {
       lane.isClaiming = false;
@@ -152,7 +152,7 @@ export class JobRunner implements Consumer, OnModuleInit {
   /** Returns the number of claimed jobs, or `most` when more jobs may be due. */
   private async claim(lane: Lane, most: number): Promise<number> {
     const isStarvingTurn = ++lane.turn % STARVING_TURN === 0;
-        if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // other jobs may be due as well
+    if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // other jobs may be due as well
     const begun = await this.begin(lane, most, false);
     lane.isShort = begun < most;
     if (!lane.isShort || (await this.ledger.lineUp([lane.name])) === 0) return begun;
@@ -176,7 +176,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     };
     await this.track(this.attempts.run(claim, aliveUntil, free));
     lane.unwritten--;
-        if (lane.isShort && claim.owner_id !== null) this.driver.found(lane.name); // its owner may run one more job now
+    if (lane.isShort && claim.owner_id !== null) this.driver.found(lane.name); // its owner may run one more job now
     void this.take(lane);
   }
 
@@ -217,7 +217,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     const lost = JobErrors.WORKER_LOST();
     const reaped = await this.ledger.reap(lost.code, lost.message);
     if (reaped.length === 0) return;
-        this.logger.warn({ jobs: reaped.length }, 'Took back the jobs of dead workers');
+    this.logger.warn({ jobs: reaped.length }, 'Took back the jobs of dead workers');
     const dead = reaped.filter(({ status }) => status === 'FAILED');
     this.driver.announce(new Set(reaped.map(({ queue }) => queue)));
     this.driver.bury(dead.map(({ uuid, ...job }) => ({ ...job, jobId: uuid, reason: lost.code })));
@@ -245,7 +245,7 @@ export class JobRunner implements Consumer, OnModuleInit {
         () => {
           this.timers.splice(this.timers.indexOf(timer), 1);
           void work()
-                        .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to scan the jobs'))
+            .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to scan the jobs'))
             .finally(again);
         },
         ms * (0.8 + 0.4 * Math.random()),

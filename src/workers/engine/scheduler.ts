@@ -63,8 +63,7 @@ export class Scheduler {
   private async withoutLock(error: unknown): Promise<void> {
     const code = error instanceof AppError ? error.code : null;
     if (code === LockErrors.BUSY.code) return;
-    if (code !== LockErrors.UNAVAILABLE.code)
-            this.logger.warn({ err: error }, 'Lost the leadership of the schedules');
+    if (code !== LockErrors.UNAVAILABLE.code) this.logger.warn({ err: error }, 'Lost the leadership of the schedules');
     await this.tick();
   }
 
@@ -103,7 +102,7 @@ export class Scheduler {
   }
 
   private failed(error: unknown, schedule?: string): void {
-        this.logger.warn({ err: error, schedule }, 'Failed to enqueue the scheduled job');
+    this.logger.warn({ err: error, schedule }, 'Failed to enqueue the scheduled job');
   }
 }
 

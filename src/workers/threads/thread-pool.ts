@@ -49,7 +49,7 @@ export class ThreadPool {
       const options = { filename, signal: AbortSignal.any(ends), transferList: [...transfer] as never };
       return await this.piscina.run(task, options);
     } catch (error) {
-            for (const end of ends) end.throwIfAborted(); // throws the reason instead of a generic AbortError
+      for (const end of ends) end.throwIfAborted(); // throws the reason instead of a generic AbortError
       throw error;
     } finally {
       const next = this.waiting.shift();

@@ -46,7 +46,7 @@ export async function runAsking<R, Q, A>(pools: ThreadPools, thread: AskingThrea
     const signal = AbortSignal.any([thread.signal, broken.signal]);
     return await pools.run<R>('data', thread.file, { ...thread.task, port: port2 }, { signal, transfer: [port2] });
   } finally {
-        port1.close(); // first, otherwise a question that is on its way would still be answered
+    port1.close(); // first, otherwise a question that is on its way would still be answered
     await answering;
   }
 }

@@ -17,7 +17,7 @@ local function read(key, quota, window)
   local first, last, sum, oldest = slot - SLOTS, slot + SLOTS, 0, math.huge
   local fields = redis.call('HGETALL', key)
   for at = 1, #fields, 2 do
-        local used = fields[at] + 0 -- converts to a number; `tonumber` is slower
+    local used = fields[at] + 0 -- converts to a number; `tonumber` is slower
     if used < first or used > last then
       redis.call('HDEL', key, fields[at])
     else

@@ -32,8 +32,8 @@ export class ReplayDeadLettersDto {
   @TextField({ max: 50, optional: true, description: 'Code of the last failure', example: 'JOB_TIMED_OUT' })
   reason?: string;
 
-    @IntField({ min: 1, max: MAX_AT_ONCE, optional: true, default: MAX_AT_ONCE, description: 'So many at most' })
-    limit = MAX_AT_ONCE;
+  @IntField({ min: 1, max: MAX_AT_ONCE, optional: true, default: MAX_AT_ONCE, description: 'So many at most' })
+  limit = MAX_AT_ONCE;
 }
 
 export class ReplayedDto {
