@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import { guardCell, joinHobbies, splitHobbies, toCsv, unguardCell } from '../../src/shared/libs/csv/csv-cells.js';
-import { type CsvRecord, CsvReader, type Delimiter, LONGEST_RECORD } from '../../src/shared/libs/csv/csv-reader.js';
+import { type CsvRecord, CsvReader, type Delimiter, MAX_RECORD } from '../../src/shared/libs/csv/csv-reader.js';
 import { below, pick, type Random, seeded } from '../support/random.js';
 
 /** In pieces of `size` characters. */
@@ -97,14 +97,14 @@ describe('the reader', () => {
   });
 
   it('lets go of a record that is too long, and only of that', () => {
-    const long = 'x'.repeat(3 * LONGEST_RECORD);
+    const long = 'x'.repeat(3 * MAX_RECORD);
     const after = [['a', 'b'], 'RECORD_TOO_LONG', ['c', 'd']];
     for (const size of [1_000, 65_536, 1_000_000]) {
       expect(read(`a,b\r\n${long},y\r\nc,d`, size)).toEqual(after);
       expect(read(`a,b\r\n"${long}",y\r\nc,d`, size)).toEqual(after);
       expect(read(`a,b\n${long}`, size)).toEqual(after.slice(0, 2));
     }
-    const most = 'x'.repeat(LONGEST_RECORD - 1);
+    const most = 'x'.repeat(MAX_RECORD - 1);
     expect(read(`${most}\na`, 7_000)).toEqual([[most], ['a']]);
     expect(read(`${most}x\na`, 7_000)).toEqual(['RECORD_TOO_LONG', ['a']]);
   });

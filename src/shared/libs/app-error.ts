@@ -1,8 +1,8 @@
-// Errors as data: a room declares code, status, log level, message and cure; services throw the result.
+// Errors as data: a module declares the code, status, log level, message and cure; services throw the result.
 
 export type ErrorLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** One entry of the catalogue. `message` may take arguments; `cure` tells the caller what to do. */
+/** One entry of the error catalogue. `message` may take arguments; `cure` tells the caller how to fix the problem. */
 export interface ErrorSpec {
   status: number;
   level: ErrorLevel;
@@ -10,7 +10,7 @@ export interface ErrorSpec {
   cure: string;
 }
 
-/** A field that was refused, as RFC 9457 extension member `errors[]`. `field` is a path like `tasks.3.title`. */
+/** A rejected field, an entry of the RFC 9457 extension member `errors[]`. `field` is a path such as `tasks.3.title`. */
 export interface FieldError {
   field: string;
   rule: string;
@@ -24,7 +24,7 @@ export interface CatalogueEntry {
   cure: string;
 }
 
-/** What a caller may be told. Everything else that is thrown is a bug and is answered as INTERNAL_ERROR. */
+/** An error that the caller may see. Anything else that is thrown is a bug; the response is then INTERNAL_ERROR. */
 export class AppError extends Error {
   readonly headers: Record<string, string> = {};
   readonly errors: FieldError[] = [];
@@ -40,19 +40,19 @@ export class AppError extends Error {
     this.name = 'AppError';
   }
 
-  /** Adds an answer header, e.g. `Retry-After` (seconds). */
+  /** Adds a response header, e.g. `Retry-After` (seconds). */
   withHeader(name: string, value: string): this {
     this.headers[name] = value;
     return this;
   }
 
-  /** Adds an extension member to the answer (RFC 9457, 3.2). */
+  /** Adds an extension member to the problem response (RFC 9457, 3.2). */
   withExtension(name: string, value: unknown): this {
     this.extensions[name] = value;
     return this;
   }
 
-  /** Adds the refused fields. */
+  /** Adds the rejected fields. */
   withFields(errors: FieldError[]): this {
     this.errors.push(...errors);
     return this;
@@ -61,7 +61,7 @@ export class AppError extends Error {
 
 const catalogue = new Map<string, CatalogueEntry>();
 
-/** Every declared error by code, for `GET /problems`. */
+/** Returns every declared error by its code, for `GET /problems`. */
 export function errorCatalogue(): ReadonlyMap<string, CatalogueEntry> {
   return catalogue;
 }
@@ -71,8 +71,8 @@ type ErrorMakers<T extends Record<string, ErrorSpec>> = {
 };
 
 /**
- * Declares a room's errors. `defineErrors('TASK', { NOT_FOUND: … })` gives `TaskErrors.NOT_FOUND(id)` with code
- * `TASK_NOT_FOUND`; an empty prefix leaves the names as they are. Throws when a code is declared twice.
+ * Declares the errors of a module. `defineErrors('TASK', { NOT_FOUND: … })` returns `TaskErrors.NOT_FOUND(id)` with the
+ * code `TASK_NOT_FOUND`; an empty prefix leaves the names unchanged. Throws when a code is declared twice.
  */
 export function defineErrors<T extends Record<string, ErrorSpec>>(prefix: string, specs: T): ErrorMakers<T> {
   const makers = Object.entries(specs).map(([name, spec]) => {

@@ -1,6 +1,6 @@
-// For log lines that a client can cause at will: the first is written, and then one in a while that counts the others.
+// Limits log lines that a client can cause at will: logs the first one, then at most one per period, with a count of the rest.
 
-/** Calls `act` at most once in `periodMs`; `skipped`: calls since the last one that did nothing. `now`: milliseconds. */
+/** Calls `act` at most once per `periodMs`. `skipped` is the number of calls dropped since the last one. `now`: milliseconds. */
 export function atMostEvery<Args extends unknown[]>(
   periodMs: number,
   now: () => number,

@@ -1,8 +1,8 @@
-// Questions asked one by one at the same moment, answered together.
+// Combines single lookups of one event-loop turn into one bulk load.
 
 /**
- * `ask(key)` collects keys until everything that is under way in this turn of the event loop has asked; then `load` gets
- * them all at once. Undefined: not in its answer.
+ * Returns `ask(key)`. It collects the keys requested in this turn of the event loop and then calls `load` once with all of
+ * them. Resolves to undefined when `load` returned no value for the key.
  */
 export function createBatch<K, T>(load: (keys: K[]) => Promise<ReadonlyMap<K, T>>): (key: K) => Promise<T | undefined> {
   let open: { keys: K[]; answers: Promise<ReadonlyMap<K, T>> } | undefined;

@@ -1,4 +1,4 @@
-// Things that come one by one, sent together: what arrives while a sending is under way waits for the next one.
+// Batches items: those that arrive while a batch is being sent go out with the next one.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
 interface Waiting<T, R> {
@@ -8,10 +8,10 @@ interface Waiting<T, R> {
 }
 
 /**
- * `gather(item)` gives the answer for it, from `send(items)`, which answers in the same order. `lines` sendings are under
- * way at most, each with `most` items: alone an item goes at once, and the busier it is the larger the groups become, as
- * in a database's group commit. A sending that fails fails its items, nobody else's. It runs in the context of whoever
- * made the gather: none of those who wait for it lends it its own (a transaction, a request that may be cancelled).
+ * Returns `gather(item)`, which resolves to the result for that item. `send(items)` must return its results in the same
+ * order. At most `lines` batches are in flight, each with at most `most` items. A single item is sent at once; under load
+ * the batches grow, like group commit in a database. A failed batch rejects its own items only. `send` runs in the async
+ * context of the caller of `createGather`: it must not inherit a transaction or a cancellable request from an item's caller.
  */
 export function createGather<T, R>(
   send: (items: T[]) => Promise<readonly R[]>,
@@ -34,7 +34,7 @@ export function createGather<T, R>(
     underWay--;
     next();
   };
-  /** After this turn of the event loop: whoever else asks in it comes along. */
+  /** Starts after this turn of the event loop, so that all items of the turn share the batch. */
   const next = (): void => {
     if (asked || underWay >= lines || waiting.length === 0) return;
     asked = true;

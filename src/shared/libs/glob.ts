@@ -1,18 +1,19 @@
-// Glob patterns as Redis has them (KEYS, SCAN), for what does not lie in Redis.
+// Redis glob patterns (KEYS, SCAN) for keys that are not stored in Redis.
 
-/** Null stands for a `*`: any text, none as well. */
+/** Null stands for `*`: any text, including the empty text. */
 type Token = ((character: string) => boolean) | null;
 
 /**
- * `*` any text, `?` one character, `[a-c]` and `[^a-c]` one of a set, a backslash takes the next character as it is. No
- * RegExp of the whole pattern: its time would grow with the length of the text to the power of the number of stars.
+ * Returns a matcher for a pattern: `*` any text, `?` one character, `[a-c]` and `[^a-c]` one of a set; a backslash escapes
+ * the next character. It does not compile the pattern to one RegExp: the time of that would grow with the length of the
+ * text to the power of the number of stars.
  */
 export function globMatcher(pattern: string): (text: string) => boolean {
   const tokens = tokensOf(pattern);
   return (text) => matches(tokens, text);
 }
 
-/** What fails behind a star is tried one character further on; no star before that one has to be tried again. */
+/** After a mismatch behind a star, retries one character further on. Earlier stars never need a retry. */
 function matches(tokens: readonly Token[], text: string): boolean {
   let [at, token, star, retryAt] = [0, 0, -1, 0];
   while (at < text.length) {
@@ -49,7 +50,7 @@ function tokensOf(pattern: string): Token[] {
   return tokens;
 }
 
-/** A backslash takes the next character as it is; a range may be written either way round. */
+/** Returns a test for one character set. A backslash escapes the next character; a range may be written in either order. */
 function oneOf(set: string, isNegated: boolean): (character: string) => boolean {
   const ranges = [...set.matchAll(/\\(.)|(.)(?:-(.))?/gs)].map(([, escaped, first = escaped ?? '', last = first]) =>
     first < last ? ([first, last] as const) : ([last, first] as const),

@@ -1,23 +1,23 @@
-// Which e-mail addresses and usernames are taken: no two of them look the same because of blanks, hidden characters or variants.
-// Letters of different scripts that look alike (Latin a, Cyrillic а) are no fault: names in any script are welcome.
+// Rules for e-mail addresses and usernames: two of them cannot look equal through blanks, hidden characters or variants.
+// Look-alike letters of different scripts (Latin a, Cyrillic а) are allowed: names in any script are welcome.
 import { hasNoHidden, isEmailAddress, normalize } from './text.js';
 
 interface IdentityRule {
   name: 'hasNoHidden' | 'hasPlainBlanks' | 'hasNoBlanks' | 'isEmail' | 'isPlainForm';
-  /** Of text in normal form C, trimmed at both ends. */
+  /** True when the text follows the rule. The text must be in NFC and trimmed at both ends. */
   isKept: (text: string) => boolean;
-  /** Follows "must". */
+  /** The requirement as text that follows "must". */
   demand: string;
 }
 
 const UNPLAIN_BLANK = /(?! )\p{White_Space}| {2}/u;
 const BLANK = /\p{White_Space}/u;
 
-/** Letters that NFKC takes apart, and that every keyboard of Thai and Lao has: AM, as a mark and a vowel. */
+/** The Thai and Lao letter AM. NFKC splits it into a mark and a vowel, but every Thai and Lao keyboard has it as one letter. */
 const AM = /[\u0e33\u0eb3]/g;
 const SPLIT_AM = /\u0e4d\u0e32|\u0ecd\u0eb2/;
 
-/** Its own NFKC form; of Thai and Lao AM, which have two forms, the one that is typed. */
+/** True when the text equals its own NFKC form. Of the two forms of Thai and Lao AM, only the typed one is accepted. */
 function isPlainForm(text: string): boolean {
   const rest = text.replace(AM, '');
   return !SPLIT_AM.test(text) && normalize(rest, 'NFKC') === rest;
@@ -45,7 +45,7 @@ export const USERNAME_RULES: readonly IdentityRule[] = [
   plainForm(isPlainForm),
 ];
 
-/** Of an address that `cleanEmail` has returned: its domain is in ASCII. */
+/** The rules for an address that `cleanEmail` returned: its domain is in ASCII. */
 export const EMAIL_RULES: readonly IdentityRule[] = [
   noHidden,
   { name: 'isEmail', isKept: isEmailAddress, demand: 'be an email' },

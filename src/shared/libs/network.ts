@@ -1,19 +1,19 @@
-// Addresses of clients: what counts as one client, and who is a trusted proxy.
+// Client addresses: decides which addresses count as one client and which belong to trusted proxies.
 import { isIPv4, isIPv6 } from 'node:net';
 import proxyAddr from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
 
-/** Where an IPv6 address of a translated IPv4 client holds that IPv4 address: the first of its four bytes. */
+/** The offset of the embedded IPv4 address (4 bytes) inside a translated IPv6 address, by address range. */
 const EMBEDDED_AT: Partial<Record<string, number>> = {
   ipv4Mapped: 12, // ::ffff:0:0/96
   rfc6145: 12, // ::ffff:0:0:0/96, stateless translation
   rfc6052: 12, // 64:ff9b::/96, NAT64: all IPv4 clients share one /64
-  '6to4': 2, // 2002::/16: whoever has one IPv4 address has 65,536 networks of it
+  '6to4': 2, // 2002::/16: each owner of one IPv4 address has 65,536 networks of it
 };
 
 /**
- * What one client has: an IPv4 address, of IPv6 the /64 network, of a translated address the IPv4 address within.
- * Some proxies add a port. What is no address stays as it is.
+ * Returns the network of one client: an IPv4 address, the /64 network of an IPv6 address, or the IPv4 address embedded in a
+ * translated address. Removes the port that some proxies add. Text that is no address is returned unchanged.
  */
 export function networkOf(client: string): string {
   const address = client.replace(/^(\d+(?:\.\d+){3}|\[.*\]):\d+$/, '$1').replace(/^\[(.*)\]$/, '$1');
@@ -27,7 +27,7 @@ export function networkOf(client: string): string {
   return `${ipaddr.fromByteArray([...bytes.slice(0, 8), 0, 0, 0, 0, 0, 0, 0, 0]).toString()}/64`;
 }
 
-/** Says whether an address is one of `proxies`, addresses and CIDR ranges, exactly as Fastify decides it. */
+/** Returns a test for addresses that match `proxies` (addresses and CIDR ranges), with the same rules as Fastify. */
 export function matcherOf(proxies: readonly string[]): (address: string) => boolean {
   if (proxies.length === 0) return () => false;
   const isListed = proxyAddr.compile([...proxies]);

@@ -1,4 +1,4 @@
-// Bytes that come in pieces, taken in pieces of another size.
+// A byte buffer: takes chunks of any size and returns blocks of the requested size.
 
 export class Pieces {
   private pieces: Buffer[] = [];
@@ -9,7 +9,7 @@ export class Pieces {
     this.length += piece.length;
   }
 
-  /** The first `length` of them, copied once at most. */
+  /** Removes and returns the first `length` bytes, copied at most once. */
   take(length: number): Buffer {
     const all = this.pieces.length === 1 ? (this.pieces[0] as Buffer) : Buffer.concat(this.pieces);
     this.pieces = length < all.length ? [all.subarray(length)] : [];

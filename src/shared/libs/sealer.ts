@@ -1,4 +1,4 @@
-// Seals texts that are kept or carried where others can read and write: encrypted, and good for one use alone.
+// Encrypts texts that are stored or sent where others can read and change them, and binds each to one purpose.
 import {
   createCipheriv,
   createDecipheriv,
@@ -13,7 +13,7 @@ const ALGORITHM = 'aes-256-gcm';
 export const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** AES-256-GCM (NIST SP 800-38D) with a key derived from a secret (HKDF, RFC 5869), another one for each purpose. */
+/** AES-256-GCM (NIST SP 800-38D). The key is derived from a secret (HKDF, RFC 5869), a different one for each purpose. */
 export class Sealer {
   private readonly key: KeyObject;
   private readonly nonceKey: KeyObject;
@@ -24,17 +24,17 @@ export class Sealer {
     this.nonceKey = derive(`${purpose}-nonce`);
   }
 
-  /** `scope` names what the text belongs to: sealed for one, it opens for no other. Starts with a nonce of its own. */
+  /** Encrypts `text`. `scope` names its owner: it opens in that scope only. The result starts with its random nonce. */
   seal(scope: string, text: string): Buffer {
     return this.sealWith(randomBytes(NONCE_BYTES), scope, text);
   }
 
   /**
-   * The same text of the same scope becomes the same bytes; that two are equal is all that they show. The nonce is a MAC
-   * of both under a key of its own, so that different texts share one as rarely as random ones do (2⁻⁹⁶).
+   * Returns the same bytes for the same text and scope; they reveal only that two texts are equal. The nonce is a MAC of both
+   * under a separate key, so that two different texts share a nonce as rarely as random nonces collide (2⁻⁹⁶).
    */
   sealDeterministically(scope: string, text: string): Buffer {
-    const both = JSON.stringify([scope, text]); // no two pairs are written alike
+    const both = JSON.stringify([scope, text]); // JSON: each pair has a unique spelling
     const mac = createHmac('sha256', this.nonceKey).update(both).digest();
     return this.sealWith(mac.subarray(0, NONCE_BYTES), scope, text);
   }
@@ -44,7 +44,7 @@ export class Sealer {
     return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]);
   }
 
-  /** Null when it was not sealed with this secret, purpose and scope, or was changed since. */
+  /** Returns null when the bytes were not sealed with this secret, purpose and scope, or were changed since. */
   open(scope: string, sealed: Buffer): string | null {
     if (sealed.length < NONCE_BYTES + TAG_BYTES) return null;
     const decipher = createDecipheriv(ALGORITHM, this.key, sealed.subarray(0, NONCE_BYTES))
@@ -52,7 +52,7 @@ export class Sealer {
       .setAuthTag(sealed.subarray(-TAG_BYTES));
     try {
       const text = decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES));
-      decipher.final(); // throws unless every byte is as it was sealed; GCM's last block is empty
+      decipher.final(); // throws if any byte was changed; GCM's last block is empty
       return text.toString();
     } catch {
       return null;

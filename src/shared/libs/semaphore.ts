@@ -1,9 +1,9 @@
-// Bounds how many run at once and how many may wait; whoever finds the queue full is refused, not stored.
+// Limits how many tasks run at once and how many may wait; rejects a task when the queue is full.
 
-/** Thrown when the queue is full or the wait is over. */
+/** Thrown when the queue is full or the wait takes longer than `waitMs`. */
 export class SemaphoreFullError extends Error {}
 
-/** `permits` run at once, `queue` wait at most `waitMs` each. */
+/** At most `permits` tasks run at once; at most `queue` tasks wait, each for at most `waitMs` milliseconds. */
 export class Semaphore {
   private running = 0;
   private readonly waiting: Array<() => void> = [];
@@ -26,7 +26,7 @@ export class Semaphore {
     }
   }
 
-  /** Resolves when a finishing run hands its permit over. */
+  /** Resolves when a finished task passes on its permit. Throws SemaphoreFullError. */
   private turn(): Promise<void> {
     if (this.waiting.length >= this.queue) throw new SemaphoreFullError('queue is full');
     return new Promise((resolve, reject) => {

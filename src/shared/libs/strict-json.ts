@@ -1,26 +1,27 @@
-// JSON as it may enter: UTF-8, of bounded depth and number of values, storable text, no keys that reach a prototype.
+// Strict JSON input: UTF-8, bounded depth and number of values, storable text, no keys that reach a prototype.
 import secureJsonParse from 'secure-json-parse';
 import { isStorableText } from './text.js';
 
-/** Deeper than any body of ours, shallow enough for every recursive reader behind it (PostgreSQL's jsonb included). */
+/** Deeper than any request body of this API, shallow enough for every recursive reader (also PostgreSQL's jsonb). */
 const MAX_DEPTH = 32;
-/** Of one object or array. The largest list that a route takes has 500. */
+/** Maximum members of one object or items of one array. The largest list that a route accepts has 500 items. */
 const MAX_MEMBERS = 1_000;
 /**
- * Members and items in the whole text: three times what 500 tasks with all their members have. What reads the value
- * afterwards takes about 2 µs for each, so a body costs 20 ms at most.
+ * Maximum members and items in the whole text: three times what 500 tasks with all their members need. The code that reads
+ * the value takes about 2 µs for each, so a body costs at most 20 ms.
  */
 const MAX_VALUES = 10_000;
-/** Characters as they stand in the text. */
+/** Maximum length of a key, in characters of the raw text, escapes included. */
 const MAX_KEY = 256;
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Why a text was refused; safe to show. */
+/** The reason why a text was refused; safe to show to the client. */
 export class StrictJsonError extends Error {}
 
 /**
- * Parses RFC 8259 text. Throws StrictJsonError on invalid UTF-8 or JSON, more nesting, members or values than the limits
- * above, the keys `__proto__` and `constructor.prototype`, NUL and lone surrogates. Empty input is `undefined`.
+ * Parses RFC 8259 text. Throws StrictJsonError for invalid UTF-8 or JSON, for nesting, members or values above the limits
+ * in this file, for the keys `__proto__` and `constructor.prototype`, for NUL and for lone surrogates. Empty input returns
+ * undefined.
  */
 export function parseStrictJson(bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined;
@@ -28,7 +29,7 @@ export function parseStrictJson(bytes: Buffer): unknown {
   const excess = findExcess(text);
   if (excess !== null) throw new StrictJsonError(excess);
   const value = parse(text);
-  // Raw control characters and broken UTF-8 did not get here, so only an escape can bring NUL or half a surrogate pair.
+  // Raw control characters and invalid UTF-8 were refused above, so only an escape can contain NUL or a lone surrogate.
   if (text.includes('\\u') && !isStorable(value))
     throw new StrictJsonError(
       'The JSON holds a NUL character (\\u0000) or half of a surrogate pair, which no text may contain.',
@@ -57,9 +58,9 @@ function parse(text: string): unknown {
   }
 }
 
-/** One pass over the text, before anything is built from it: what is too deep, too wide, too much or too long in it. */
+/** Scans the text once before it is parsed. Returns the first violated limit (depth, members, values, key), or null. */
 function findExcess(text: string): string | null {
-  const commas: number[] = []; // of each object and array that is open
+  const commas: number[] = []; // one count for each open object and array
   let values = 0;
   for (let at = 0; at < text.length; at++) {
     const char = text.charCodeAt(at);
@@ -83,18 +84,18 @@ const MANY = `The JSON holds more than ${MAX_VALUES} values.`;
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
 const [OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY] = [0x7b, 0x7d, 0x5b, 0x5d];
 
-/** Where the closing quote stands; behind the text where there is none. */
+/** Returns the index of the closing quote, or one at or after the end of the text when there is none. */
 function endOfString(text: string, start: number): number {
   let at = start;
   for (; at < text.length; at++) {
     const char = text.charCodeAt(at);
     if (char === QUOTE) break;
-    if (char === BACKSLASH) at++; // whatever follows is escaped
+    if (char === BACKSLASH) at++; // the next character is escaped
   }
   return at;
 }
 
-/** A colon follows the string that ends at `end`. */
+/** True when a colon follows the string that ends at `end`. */
 function isKey(text: string, end: number): boolean {
   let at = end + 1;
   while (text.charCodeAt(at) <= 0x20) at++;

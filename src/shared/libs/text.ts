@@ -1,28 +1,28 @@
-// Text as the project stores and compares it: which text is accepted, its one normal form, and LIKE patterns.
+// Text rules for storage and comparison: the accepted text, its normal form, and LIKE patterns.
 import { domainToASCII } from 'node:url';
 import { isEmail } from 'class-validator';
 
-/** What Unicode's Stream-Safe Text Format allows on one character (UAX #15, section 13); no language needs a third of it. */
+/** The limit of Unicode's Stream-Safe Text Format for marks on one character (UAX #15, 13). No language needs a third of it. */
 export const MAX_MARKS = 30;
 
-/** Whatever normalization may move: marks, and the half-width kana voicing marks, which are letters until NFKD. */
+/** Characters that normalization may reorder: marks, and the half-width kana voicing marks, which are letters until NFKD. */
 const MARK = /^[\p{M}\uff9e\uff9f]$/u;
 
-/** Texts of the first 768 characters alone, with no mark among them, are most of all. */
+/** Most texts consist of the first 768 characters only; there are no marks among these. */
 const MAY_HAVE_MARKS = /[\u0300-\uffff]/;
 
-/** Which of 256 characters each are marks, made when the first of them is met: five times as fast as the pattern. */
-const markPages = new Array<Uint8Array | undefined>(0x1100).fill(undefined); // in full: a sparse array is five times as slow
+/** For each page of 256 characters, which of them are marks. Built at first use; five times as fast as the pattern. */
+const markPages = new Array<Uint8Array | undefined>(0x1100).fill(undefined); // a sparse array is five times as slow
 
-/** A character of UTF-16 length 1 has at most 4 units in decomposed form, so trimmed and composed text fits into this. */
+/** A composed character of UTF-16 length 1 has at most 4 units in decomposed form, so raw text of this length may still fit. */
 const MAX_RAW_UNITS_PER_CHARACTER = 4;
 
-/** True when the string has no NUL, which PostgreSQL refuses, and no lone surrogate, which it silently turns into U+FFFD. */
+/** True when the text has no NUL, which PostgreSQL refuses, and no lone surrogate, which it silently stores as U+FFFD. */
 export function isStorableText(value: string): boolean {
   return !value.includes('\0') && value.isWellFormed();
 }
 
-/** False when more than 30 combining marks follow each other. Linear: some milliseconds for a million, none for Latin letters. */
+/** False when more than 30 combining marks follow each other. Linear: milliseconds for a million marks, none for Latin text. */
 export function isStreamSafe(text: string): boolean {
   if (text.length <= MAX_MARKS || !MAY_HAVE_MARKS.test(text)) return true;
   let run = 0;
@@ -43,79 +43,79 @@ function isMark(code: number): boolean {
 }
 
 /**
- * The only place that normalizes: `String.prototype.normalize` sorts each run of combining marks in quadratic time, so
- * 512 KiB of them would block the event loop for a minute. Text with longer runs than `isStreamSafe` allows comes back
- * unchanged; the caller refuses it, or keeps it as it is. `text` has no lone surrogates.
+ * Normalizes `text`; no other code may do so. `String.prototype.normalize` sorts each run of combining marks in quadratic
+ * time, so 512 KiB of them would block the event loop for a minute. Text with longer runs than `isStreamSafe` allows is
+ * returned unchanged; the caller refuses it or keeps it as it is. `text` must have no lone surrogates.
  */
 export function normalize(text: string, form: 'NFC' | 'NFKC' | 'NFD' | 'NFKD' = 'NFC'): string {
   return isStreamSafe(text) ? text.normalize(form) : text;
 }
 
 /**
- * Text as it is stored: in normal form C, without blanks at both ends. Text that cannot be stored, or is far longer than
- * `max` code points, comes back unchanged: nothing works on it before the caller's length rule refuses it.
+ * Returns text as it is stored: in NFC, trimmed at both ends. Text that cannot be stored, or is far longer than `max` code
+ * points, is returned unchanged: no work is spent on it before the caller's length rule refuses it.
  */
 export function cleanText(raw: string, max: number): string {
   if (raw.length > max * MAX_RAW_UNITS_PER_CHARACTER || !isStorableText(raw)) return raw;
   return normalize(raw).trim();
 }
 
-/** RFC 5321, as its erratum 1690 has it. */
+/** The limit of RFC 5321 as corrected by its erratum 1690. */
 export const MAX_EMAIL = 254;
 
-/** Control characters, and Unicode's two separators of lines: in one line they break logs, headers and tables. */
+/** Control characters and Unicode's two line separators: in single-line text they break logs, headers and tables. */
 const CONTROL = /[\p{Cc}\u2028\u2029]/u;
 
 /**
- * Nothing is drawn for these, or they turn the direction of others. What Unicode has no property for: the empty braille
- * pattern and note head, the blanks among hieroglyphs, and the Khitan filler.
+ * Characters that are not drawn or that change the direction of others. Those without a Unicode property are listed: the
+ * empty braille pattern and note head, the blanks among hieroglyphs, and the Khitan filler.
  */
 const UNSEEN = String.raw`\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u{16fe4}\u2028\u2029\u2800\u{1d159}\u{13441}\u{13442}`;
 const HIDDEN = new RegExp(`[${UNSEEN}]`, 'u');
 const VISIBLE = new RegExp(`[^\\p{White_Space}${UNSEEN}]`, 'u');
 
-/** False when a control character or a line break is in it. */
+/** False when the text contains a control character or a line break. */
 export function isSingleLine(text: string): boolean {
   return !CONTROL.test(text);
 }
 
-/** False when a character is in it that nobody sees: text that identifies somebody has none, whatever it is needed for. */
+/** False when the text contains an invisible character. Identifying text must have none, even where a script uses them. */
 export function hasNoHidden(text: string): boolean {
   return !HIDDEN.test(text);
 }
 
-/** Whether there is anything to be seen. Joiners inside of emoji, and such, may stand beside it. */
+/** True when the text has at least one visible character. Invisible ones, e.g. joiners inside emoji, may stand beside it. */
 export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
 /**
- * An e-mail address as it is stored and compared: as `cleanText`, in lower case, its domain in ASCII (IDNA, UTS #46), so
- * that `müller.de` and `xn--mller-kva.de` are one. What no domain can be made of stays for `isEmailAddress` to refuse.
+ * Returns an e-mail address as it is stored and compared: like `cleanText`, in lower case, with the domain in ASCII (IDNA,
+ * UTS #46), so that `müller.de` and `xn--mller-kva.de` are equal. An invalid domain stays; `isEmailAddress` refuses it.
  */
 export function cleanEmail(raw: string): string {
   const text = cleanText(raw, MAX_EMAIL);
   if (!hasAtMost(MAX_EMAIL, text)) return text;
-  const address = normalize(text.toLowerCase()); // J\u030c has no composed form, j\u030c has
+  const address = normalize(text.toLowerCase()); // J\u030c has no composed form, but j\u030c has
   const at = address.lastIndexOf('@') + 1;
   const domain = address.slice(at);
-  // No domain has either, but domainToASCII would decode the one and drop the other.
+  // No valid domain contains either, but domainToASCII would decode `%` and drop hidden characters.
   if (domain.includes('%') || !hasNoHidden(domain)) return address;
   return address.slice(0, at) + (domainToASCII(domain) || domain);
 }
 
-/** Of an address that `cleanEmail` has returned. */
+/** True for a valid address. Expects an address that `cleanEmail` returned. */
 export function isEmailAddress(text: string): boolean {
   const domain = text.slice(text.lastIndexOf('@') + 1);
   return isEmail(text) && domainToASCII(domain) === domain;
 }
 
-/** Whether the text has at most `max` code points, as PostgreSQL counts. Reads no more of the text than it has to. */
+/** True when the text has at most `max` code points, as PostgreSQL counts. Reads no more of the text than necessary. */
 export function hasAtMost(max: number, text: string): boolean {
   return text.length <= max || (text.length <= 2 * max && [...text].length <= max);
 }
 
-/** Whether the text has at least `min` code points. Reads no more of the text than it has to. */
+/** True when the text has at least `min` code points. Reads no more of the text than necessary. */
 export function hasAtLeast(min: number, text: string): boolean {
   return text.length >= 2 * min || [...text].length >= min;
 }

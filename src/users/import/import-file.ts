@@ -1,7 +1,7 @@
 // Reads an import file into numbered records: decodes the text, finds the header, throws when the file is unusable. Pure.
 import { UserErrors } from '../users.errors.js';
 import { CsvDecoder, type CsvEncoding } from '../../shared/libs/csv/csv-decoder.js';
-import { CsvReader, type CsvRecord, type Delimiter, LONGEST_RECORD } from '../../shared/libs/csv/csv-reader.js';
+import { CsvReader, type CsvRecord, type Delimiter, MAX_RECORD } from '../../shared/libs/csv/csv-reader.js';
 import { type ImportColumn, readHeader, readSeparatorLine } from './import-header.js';
 
 /** Maximum number of rows of an import, without the header. */
@@ -81,7 +81,7 @@ export class ImportFile {
     this.head = this.head.replace(BLANK_LINES, '');
     const end = this.head.search(/[\r\n]/);
     const line = end === -1 ? this.head : this.head.slice(0, end);
-    if (line.length > LONGEST_RECORD) throw UserErrors.IMPORT_HEADER('its first line is none');
+    if (line.length > MAX_RECORD) throw UserErrors.IMPORT_HEADER('its first line is none');
     if (end === -1 && !isEnd) return null;
     this.head = this.head.slice(line.length);
     return line;

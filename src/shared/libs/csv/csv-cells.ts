@@ -1,37 +1,37 @@
-// What stands in the cells of our CSV files: nothing that a spreadsheet would run, and all of it comes back. Pure.
+// Writes and reads CSV cells: no cell can run as a spreadsheet formula, and every value survives the round trip. Pure.
 import { stringify } from 'csv-stringify/sync';
 
 /**
- * A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection"), also in full-width letters; with
- * quotes before it too, which are taken away; with apostrophes before it too, or one that was there already would be
- * taken for ours when it is read.
+ * The beginnings that a spreadsheet treats as a formula (OWASP, "CSV Injection"), full-width characters included. The
+ * pattern also covers quotes before them, because the spreadsheet strips those, and apostrophes before them: otherwise the
+ * reader would take an apostrophe of the original text for our guard.
  */
 const FORMULA = `['"]*[=+\\-@\\t\\r\\n＝＋－＠]`;
 /**
- * Where a cell begins: where lists are separated by semicolons, a spreadsheet splits our lines at them, and at the line
- * breaks behind them, whatever quotes stand around.
+ * The beginning of a cell. A spreadsheet whose list separator is the semicolon splits our lines at semicolons and at the
+ * line breaks after them, even inside quotes.
  */
 const CELL_START = '(?<=^|[;\\r\\n])';
 
 const UNGUARDED = new RegExp(`${CELL_START}(?=${FORMULA})`, 'g');
 const GUARDED = new RegExp(`${CELL_START}'(?=${FORMULA})`, 'g');
 
-/** Lines by RFC 4180. With `record_delimiter` alone a single CR or LF in a cell would stand there unquoted. */
+/** Formats rows as RFC 4180 lines. With `record_delimiter` alone, a single CR or LF in a cell would stay unquoted. */
 export function toCsv(rows: ReadonlyArray<ReadonlyArray<string | number | null>>): string {
   return stringify(rows as unknown[][], { record_delimiter: '\r\n', quote_record_delimiter: true });
 }
 
-/** With an apostrophe before everything that a spreadsheet would run. */
+/** Puts an apostrophe before every text that a spreadsheet would run as a formula. */
 export function guardCell(text: string): string {
   return text.replace(UNGUARDED, "'");
 }
 
-/** Takes the apostrophes of `guardCell` away, and no others. */
+/** Removes the apostrophes that `guardCell` added, and no others. */
 export function unguardCell(cell: string): string {
   return cell.replace(GUARDED, '');
 }
 
-/** With `;` between them; one within a hobby has a backslash before it, and so has a backslash. */
+/** Joins hobbies with `;`. A backslash escapes each `;` and each backslash inside a hobby. */
 export function joinHobbies(hobbies: readonly string[]): string {
   return hobbies.map((hobby) => guardCell(hobby).replace(/[\\;]/g, '\\$&')).join(';');
 }

@@ -1,7 +1,7 @@
-// The bytes of a CSV file as text: by its byte order mark, else as the caller says, else as UTF-8. Pure.
+// Decodes the bytes of a CSV file: by byte order mark, else by the declared encoding, else as UTF-8. Pure.
 import { TextDecoder } from 'node:util';
 
-/** `latin1` is read as windows-1252, as browsers do (WHATWG Encoding). */
+/** `latin1` is decoded as windows-1252, as browsers do (WHATWG Encoding). */
 export const CSV_ENCODINGS = ['utf-8', 'windows-1252', 'latin1', 'utf-16le', 'utf-16be'] as const;
 export type CsvEncoding = (typeof CSV_ENCODINGS)[number];
 
@@ -15,17 +15,17 @@ const NOTHING = new Uint8Array(0);
 
 export class CsvDecoder {
   private decoder: TextDecoder | undefined;
-  /** The first bytes, until they are enough to tell the encoding. */
+  /** The first bytes, kept until there are enough to detect the encoding. */
   private head: Uint8Array = NOTHING;
 
   constructor(private current: CsvEncoding = 'utf-8') {}
 
-  /** The one that is in use; a byte order mark overrides what was declared. */
+  /** The encoding in use; a byte order mark overrides the declared one. */
   get encoding(): CsvEncoding {
     return this.current;
   }
 
-  /** The text of the next piece; null: there is no more. Throws TypeError at bytes that are no text in the encoding. */
+  /** Decodes the next chunk; null marks the end of the input. Throws TypeError when the bytes are invalid in the encoding. */
   decode(piece: Uint8Array | null): string {
     const isEnd = piece === null;
     if (this.decoder) return this.decoder.decode(piece ?? NOTHING, { stream: !isEnd });

@@ -1,39 +1,39 @@
-// Reads CSV (RFC 4180) as it comes, and goes on after a record that cannot be read. Pure.
+// Reads CSV (RFC 4180) as a stream and continues after a malformed record. Pure.
 
 export const DELIMITERS = [',', ';', '\t', '|'] as const;
 export type Delimiter = (typeof DELIMITERS)[number];
 
-/** A record's fields, or why it has none. */
+/** The fields of a record, or the reason why it could not be read. */
 export type CsvRecord = string[] | CsvFault;
 export type CsvFault = 'MALFORMED' | 'RECORD_TOO_LONG';
 
-/** UTF-16 units of one record. */
-export const LONGEST_RECORD = 65_536;
+/** Maximum length of one record, in UTF-16 code units. */
+export const MAX_RECORD = 65_536;
 
 interface Scanned {
   record: CsvRecord;
-  /** Where the next one begins. */
+  /** The index where the next record begins. */
   end: number;
 }
 
 /**
- * Not csv-parse: after a quote in the wrong place it takes the rows that follow for a part of the broken one, up to the
- * next quote that fits, and after a record that is too long it drops the rest of the piece without a word. Here a bad
- * record ends with its first line, and all others stay. Lines end with CRLF, LF or CR; empty ones are passed over.
- * Blanks between a delimiter and a quote are passed over too: many people write `a, "b"`.
+ * Replaces csv-parse. After a misplaced quote, csv-parse merges the following rows into the broken one, up to the next
+ * matching quote; after a record that is too long it silently drops the rest of the chunk. Here a bad record ends with its
+ * first line, and all other records stay. Lines end with CRLF, LF or CR. The reader skips empty lines, and also blanks
+ * between a delimiter and a quote: many people write `a, "b"`.
  */
 export class CsvReader {
   private readonly unquoted: RegExp;
-  /** What is not a whole record yet. */
+  /** The input that does not form a whole record yet. */
   private rest = '';
-  /** Within a line that is too long to keep. */
+  /** True while the reader skips the rest of a line that is too long to keep. */
   private isSkipping = false;
 
   constructor(private readonly delimiter: Delimiter) {
     this.unquoted = new RegExp(`[^"\\r\\n${delimiter}]*`, 'y');
   }
 
-  /** The records that end in this piece. */
+  /** Yields the records that end in this chunk. */
   *read(piece: string, isEnd: boolean): Generator<CsvRecord> {
     const text = this.rest + piece;
     let at = this.isSkipping ? this.skip(text, 0) : 0;
@@ -49,13 +49,13 @@ export class CsvReader {
   private next(text: string, at: number, isEnd: boolean): Scanned | null {
     const found = this.scan(text, at, isEnd);
     const length = (found?.end ?? text.length) - at;
-    if (length > LONGEST_RECORD) return { record: 'RECORD_TOO_LONG', end: this.skip(text, at) };
+    if (length > MAX_RECORD) return { record: 'RECORD_TOO_LONG', end: this.skip(text, at) };
     if (found?.record !== 'MALFORMED') return found;
     const end = endOfLine(text, at);
     return end !== -1 || isEnd ? { record: 'MALFORMED', end: end === -1 ? text.length : end } : null;
   }
 
-  /** Null: more of it is to come. The end of a malformed one is where that shows. */
+  /** Reads one record. Returns null when it needs more input. A malformed record ends at the point where the error shows. */
   private scan(text: string, start: number, isEnd: boolean): Scanned | null {
     const fields: string[] = [];
     for (let at = start; ; at++) {
@@ -81,7 +81,7 @@ export class CsvReader {
     }
   }
 
-  /** Behind the line, or to the end of what there is and on in the next piece. */
+  /** Returns the index after the line. Without a line break it skips all of the text and continues in the next chunk. */
   private skip(text: string, at: number): number {
     const end = endOfLine(text, at);
     this.isSkipping = end === -1;
@@ -89,14 +89,14 @@ export class CsvReader {
   }
 }
 
-/** Not tabs: one may be the delimiter. */
+/** Skips spaces, but not tabs: a tab may be the delimiter. */
 function skipBlanks(text: string, start: number): number {
   let at = start;
   while (text[at] === ' ') at++;
   return at;
 }
 
-/** -1: none yet. Two quotes are one in the text. */
+/** Returns the index of the closing quote, or -1 when there is none yet. Two quotes stand for one quote in the text. */
 function closingQuote(text: string, open: number): number {
   for (let at = open + 1; ; at += 2) {
     at = text.indexOf('"', at);
@@ -104,7 +104,7 @@ function closingQuote(text: string, open: number): number {
   }
 }
 
-/** Behind the first line break; -1: none. Of CRLF the LF may be left, as an empty line. */
+/** Returns the index after the first line break, or -1. The LF of a CRLF may remain; it then reads as an empty line. */
 function endOfLine(text: string, start: number): number {
   const pattern = /[\r\n]/g;
   pattern.lastIndex = start;

@@ -1,16 +1,16 @@
-// Which way text runs: cuts a line into pieces of one direction and puts them in the order in which they stand on paper.
+// Text direction: splits a line into parts of one direction and puts them in their visual order.
 import bidiFactory from 'bidi-js';
 
-/** A piece to be drawn from left to right as it comes: its letters are turned where a font will not turn them itself. */
+/** A part to draw from left to right. Its letters are in visual order where the font does not reorder them itself. */
 export interface Piece {
   text: string;
   rightToLeft: boolean;
 }
 
-// Its types take the CommonJS file for an ES module.
+// The package's types describe its CommonJS file as an ES module.
 const bidi = (bidiFactory as unknown as typeof bidiFactory.default)();
 
-/** Letters of right-to-left scripts, and the controls that turn text around. Without any there is nothing to reorder. */
+/** Letters of right-to-left scripts and the controls that change the direction. Text without them needs no reordering. */
 const RIGHT_TO_LEFT =
   /[\u0591-\u08ff\ufb1d-\ufdff\ufe70-\ufefe\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]|\p{Bidi_Control}/u;
 const CONTROLS = /\p{Bidi_Control}/gu;
@@ -20,14 +20,14 @@ export interface Direction {
   levels: Uint8Array | undefined;
 }
 
-/** Asked for the whole text, since a line of it takes its direction from what stands before. */
+/** Computes the direction of the whole text, because the direction of a line depends on the text before it. */
 export function directionOf(text: string): Direction {
   if (!RIGHT_TO_LEFT.test(text)) return { rightToLeft: false, levels: undefined };
   const { levels, paragraphs } = bidi.getEmbeddingLevels(text);
   return { rightToLeft: (paragraphs[0]?.level ?? 0) % 2 === 1, levels };
 }
 
-/** The pieces of `text` from `start` to `end`, from left to right. */
+/** Returns the parts of `text` from `start` to `end`, from left to right. */
 export function visualPieces(text: string, { levels }: Direction, start = 0, end = text.length): Piece[] {
   if (!levels) return [{ text: text.slice(start, end), rightToLeft: false }];
   const pieces: { from: number; to: number; level: number }[] = [];
@@ -46,7 +46,7 @@ export function visualPieces(text: string, { levels }: Direction, start = 0, end
   });
 }
 
-/** Rule L2 of the bidi algorithm: from the highest level down to the lowest odd one, what stands on it or above is reversed. */
+/** Rule L2 of the bidi algorithm: for each level from the highest to the lowest odd one, reverses the runs at or above it. */
 function reorder(pieces: { level: number }[]): void {
   for (let level = Math.max(0, ...pieces.map((piece) => piece.level)); level > 0; level--) {
     for (let from = 0; from < pieces.length; from++) {
@@ -58,13 +58,13 @@ function reorder(pieces: { level: number }[]): void {
   }
 }
 
-/** Brackets look the other way; the controls have done their work. */
+/** Mirrors brackets and removes the direction controls, which are no longer needed. */
 function mirror(text: string): string {
   const mirrored = Array.from(text, (char) => bidi.getMirroredCharacter(char) ?? char).join('');
   return mirrored.replace(CONTROLS, '');
 }
 
-/** Whether a font lays the text out from right to left by itself: it does when there is a letter that is written so. */
+/** True when a font lays the text out from right to left by itself, which it does for a letter of a right-to-left script. */
 export function isTurnedByFont(text: string): boolean {
   for (const char of text) {
     const type = bidi.getBidiCharTypeName(char);

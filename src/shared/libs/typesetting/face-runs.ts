@@ -1,4 +1,4 @@
-// Cuts text into runs that one font can draw; what no font has becomes a box.
+// Splits text into runs that one font can draw; a character that no font has becomes a box.
 import { type Piece, isTurnedByFont } from './direction.js';
 import { type Face, findFace, type Weight } from './faces.js';
 
@@ -8,14 +8,14 @@ export interface Run {
 }
 
 const BOX = '□';
-/** They belong to the character before: marks, joiners, skin tones. */
+/** Characters that belong to the one before: marks, joiners, skin tones. */
 const ATTACHED = /^(?:\p{M}|\p{Join_Control}|\p{Emoji_Modifier})$/u;
-/** Nothing to see, though a font without them would show a box. Joiners change the letters beside them. */
+/** Invisible characters, for which a font without them would draw a box. Joiners stay: they change the letters beside them. */
 const INVISIBLE = /(?!\p{Join_Control})\p{Default_Ignorable_Code_Point}/gu;
 const ENDS_IN_LETTER = /[\p{L}\p{M}]$/u;
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
-/** The runs of a piece, from left to right. */
+/** Returns the runs of a piece, from left to right. */
 export function runsOf(piece: Piece, weight: Weight): Run[] {
   const runs = splitByFace(piece.text.replace(INVISIBLE, ''), weight);
   if (!piece.rightToLeft) return runs;
@@ -41,7 +41,7 @@ function splitByFace(text: string, weight: Weight): Run[] {
   return runs;
 }
 
-/** It stays with the words around it. After a picture it would be as wide as a picture. */
+/** True for a space after a letter: it uses the font of the word. After an emoji it would be as wide as an emoji. */
 function isWordSpace(char: string, before: Run): boolean {
   return char === ' ' && ENDS_IN_LETTER.test(before.text);
 }

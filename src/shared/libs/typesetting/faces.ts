@@ -1,4 +1,4 @@
-// The fonts of a report: found by the character, opened when the first one needs them.
+// The fonts of a report: selected by character, opened at first use.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -9,11 +9,11 @@ import { unpackFont } from './woff.js';
 
 export type Weight = 400 | 700;
 
-/** A font at one weight; its name is unique, which pdfkit relies on. */
+/** A font at one weight. Its name is unique; pdfkit relies on that. */
 export interface Face {
   name: string;
   font: Font;
-  /** Of a text at size 1. */
+  /** Returns the width of a text at size 1. */
   widthOf: (text: string) => number;
 }
 
@@ -30,7 +30,7 @@ const NOTO =
     ' ',
   );
 
-/** In the order in which they are asked. The last one looks coarse, but knows nearly every script. */
+/** Searched in this order. The last one looks coarse, but covers nearly every script. */
 const SOURCES: Source[] = [
   ...NOTO.flatMap((name) =>
     webFamily(`@fontsource-variable/noto-${name}`, (subset) => `noto-${name}-${subset}-wght-normal.woff2`),
@@ -38,7 +38,7 @@ const SOURCES: Source[] = [
   wholeFile('@fontsource/unifont', () => 'files/unifont-latin-400-normal.woff'),
 ];
 
-/** A font in many files; its `unicode.json` says which of them has which characters: `{ "latin": "U+0000-00FF,U+0131" }`. */
+/** A font in many files; its `unicode.json` lists the characters of each: `{ "latin": "U+0000-00FF,U+0131" }`. */
 function webFamily(name: string, fileOf: (subset: string) => string): Source[] {
   const folder = folderOf(name);
   const subsets = JSON.parse(readFileSync(join(folder, 'unicode.json'), 'utf8')) as Record<string, string>;
@@ -66,7 +66,7 @@ function folderOf(name: string): string {
 const opened = new Map<string, Face>();
 const byCharacter = new Map<number, Face | undefined>();
 
-/** Undefined: no font has the character. */
+/** Returns undefined when no font has the character. */
 export function findFace(codePoint: number, weight: Weight): Face | undefined {
   const key = codePoint * 1000 + weight;
   if (!byCharacter.has(key)) byCharacter.set(key, lookFor(codePoint, weight));
@@ -88,7 +88,7 @@ function open(file: string, weight: Weight): Face {
   if (known) return known;
   const plain = create(unpackFont(readFileSync(file)));
   const font = 'wght' in plain.variationAxes ? plain.getVariation({ wght: weight }) : plain;
-  // pdfkit takes two fonts of one name for one; all weights and files of a family share theirs.
+  // pdfkit treats two fonts of the same name as one, and all weights and files of a family share a name.
   Object.defineProperty(font, 'postscriptName', { value: `${font.postscriptName}-${weight}-${opened.size}` });
   const { advance, layout, glyphOf } = rememberLayout(font);
   font.createSubset = () => new GlyphSubset(font, glyphOf);

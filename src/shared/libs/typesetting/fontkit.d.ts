@@ -1,4 +1,4 @@
-// The types of fontkit, which brings none, as far as the report uses them.
+// Type declarations for the parts of fontkit that the report uses; fontkit has none of its own.
 
 declare module 'fontkit' {
   export interface Path {
@@ -6,10 +6,10 @@ declare module 'fontkit' {
     bbox: { minX: number; minY: number; maxX: number; maxY: number };
   }
 
-  /** What pdfkit asks of a glyph that it writes. */
+  /** The members that pdfkit reads from a glyph. */
   export interface RunGlyph {
     id: number;
-    /** The characters for which it stands. */
+    /** The characters that the glyph represents. */
     codePoints: number[];
     advanceWidth: number;
   }
@@ -37,7 +37,7 @@ declare module 'fontkit' {
     ascent: number;
     descent: number;
     bbox: Path['bbox'];
-    /** Axes of a variable font; empty when it is none. */
+    /** The axes of a variable font; empty for other fonts. */
     variationAxes: Record<string, { min: number; max: number }>;
     getVariation(settings: Record<string, number>): Font;
     getGlyph(id: number, codePoints?: number[]): Glyph;

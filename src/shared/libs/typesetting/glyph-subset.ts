@@ -1,18 +1,18 @@
-// The part of a font that a document uses, as TrueType with plain outlines: fontkit cannot embed a weight of a variable font.
+// Writes a subset of a font as TrueType with plain outlines: fontkit cannot embed one weight of a variable font.
 import type { Font, Glyph } from 'fontkit';
 
-/** What pdfkit asks of the subset of a font: glyphs by their number, then the file. */
+/** The subset interface that pdfkit uses: it includes glyphs by number, then encodes the file. */
 export class GlyphSubset {
   private readonly glyphs: number[] = [0];
   private readonly places = new Map([[0, 0]]);
 
-  /** `glyphOf`: the font's number of a glyph that goes by a number of ours. */
+  /** `glyphOf` maps our glyph number to the font's glyph number. */
   constructor(
     private readonly font: Font,
     private readonly glyphOf: (number: number) => number,
   ) {}
 
-  /** Its number in the subset. */
+  /** Adds a glyph and returns its number in the subset. */
   includeGlyph(number: number): number {
     const known = this.places.get(number);
     if (known !== undefined) return known;
@@ -45,7 +45,7 @@ export class GlyphSubset {
     head.writeUInt32BE(0x5f0f3cf5, 12);
     head.writeUInt16BE(unitsPerEm, 18);
     [bbox.minX, bbox.minY, bbox.maxX, bbox.maxY].forEach((value, index) => head.writeInt16BE(value, 36 + index * 2));
-    head.writeInt16BE(1, 50); // offsets of 32 bits
+    head.writeInt16BE(1, 50); // 32-bit offsets
     return head;
   }
 
@@ -76,7 +76,7 @@ function encodeMetrics(glyph: Glyph): Buffer {
   return metrics;
 }
 
-/** Only absolute points of 16 bits and one flag each: pdfkit deflates it anyway. */
+/** Writes absolute 16-bit points with one flag each; a compact form is not needed because pdfkit deflates the result. */
 function encodeOutline({ path }: Glyph): Buffer {
   const ends: number[] = [];
   const points: { x: number; y: number; on: boolean }[] = [];
@@ -105,7 +105,7 @@ function encodeOutline({ path }: Glyph): Buffer {
   return outline;
 }
 
-/** The checksums stay 0: no reader of a PDF asks for them. */
+/** The checksums stay 0: no PDF reader checks them. */
 function encodeTables(tables: Record<string, Buffer>): Buffer {
   const entries = Object.entries(tables);
   const header = Buffer.alloc(12 + 16 * entries.length);

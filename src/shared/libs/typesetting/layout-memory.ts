@@ -1,21 +1,21 @@
-// What fontkit found out about a word, kept for the next time: titles repeat their words, and each is measured, then drawn.
+// Caches fontkit's layout of words: titles repeat their words, and each word is measured first and drawn later.
 import type { Font, Glyph, GlyphRun, Position, RunGlyph } from 'fontkit';
 import { LRUCache } from 'lru-cache';
 
 export interface RememberedLayout {
-  /** Width of the text, in units of the font. */
+  /** Returns the width of the text, in font units. */
   advance: (text: string) => number;
-  /** A stand-in for the font's own. Its glyphs are numbered anew, one number for each glyph and what it stands for. */
+  /** Replaces the font's own layout. It numbers glyphs anew: one number for each pair of glyph and represented text. */
   layout: Font['layout'];
-  /** The font's number of a glyph. */
+  /** Returns the font's own number of a glyph. */
   glyphOf: (number: number) => number;
 }
 
-/** Words of all fonts together; about a kilobyte each. */
+/** Words of all fonts together; each entry takes about 1 KB. */
 const memory = new LRUCache<string, GlyphRun>({ max: 20_000 });
-/** Scripts in which what a space parts has nothing to do with each other, so that words can be kept one by one. */
+/** Scripts in which words separated by a space do not affect each other, so that each word can be cached alone. */
 const SIMPLE = /^[\u0020-\u058f]*$/;
-/** OpenType features that place glyphs at each other. */
+/** OpenType features that position glyphs relative to each other, turned off. */
 const WITHOUT_ANCHORS = { mark: false, mkmk: false, abvm: false, blwm: false, curs: false };
 let fonts = 0;
 
@@ -38,7 +38,7 @@ export function rememberLayout(font: Font): RememberedLayout {
   return { advance, layout: (text) => join(recallWords(text)), glyphOf };
 }
 
-/** fontkit stumbles over anchors that some fonts leave out: then marks stand where the letters leave them. */
+/** fontkit throws on anchors that some fonts omit. The fallback layout does not adjust the positions of marks. */
 function layOut(layout: Font['layout'], text: string): GlyphRun {
   try {
     return layout(text);
@@ -49,8 +49,8 @@ function layOut(layout: Font['layout'], text: string): GlyphRun {
 }
 
 /**
- * fontkit remembers a glyph with the characters for which it met it first; the dot of an ellipsis would be no full stop
- * ever after.
+ * fontkit keeps a glyph with the characters of its first use. Without this, the dot of an ellipsis would never again
+ * represent a full stop.
  */
 function keepMeanings(font: Font): void {
   const getGlyph = font.getGlyph.bind(font);
@@ -61,12 +61,12 @@ function keepMeanings(font: Font): void {
 }
 
 /**
- * In a PDF a glyph stands for one text, by which it is searched and copied, but fonts share glyphs: of Arabic letters that
- * differ in their dots, one body serves all.
+ * Numbers glyphs by what they represent. In a PDF a glyph represents one text, used for search and copying, but fonts share
+ * glyphs: Arabic letters that differ only in their dots share one body.
  */
 function numberByMeaning(): { number: (glyph: RunGlyph) => RunGlyph; glyphOf: RememberedLayout['glyphOf'] } {
   const numbers = new Map<string, number>();
-  const glyphs = [0]; // pdfkit takes 0 for what is missing
+  const glyphs = [0]; // pdfkit treats 0 as a missing glyph
   const number = (glyph: RunGlyph): RunGlyph => {
     const meaning = `${glyph.id} ${glyph.codePoints.join()}`;
     const id = numbers.get(meaning) ?? glyphs.push(glyph.id) - 1;
@@ -77,8 +77,8 @@ function numberByMeaning(): { number: (glyph: RunGlyph) => RunGlyph; glyphOf: Re
 }
 
 /**
- * With positions of its own, since pdfkit scales them in place; they have the member that pdfkit adds, since objects that
- * change their shape are slow.
+ * Joins runs and copies their positions, because pdfkit scales them in place. Each copy already has the member that pdfkit
+ * adds, because objects that change their shape are slow.
  */
 function join(runs: GlyphRun[]): GlyphRun {
   const joined = { glyphs: [] as RunGlyph[], positions: [] as Position[], advanceWidth: 0 };

@@ -1,4 +1,4 @@
-// Breaks text into lines: at spaces, between the words of scripts that write none, inside a word only where it fills a line.
+// Breaks text into lines: at spaces, between words of scripts without spaces, and inside a word that is wider than a line.
 
 const words = new Intl.Segmenter('und', { granularity: 'word' });
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
@@ -7,13 +7,13 @@ const UNSPACED = /^[\p{scx=Han}\p{scx=Hiragana}\p{scx=Katakana}\p{scx=Thai}\p{sc
 
 export interface Broken {
   text: string;
-  /** Where each line begins and ends in `text`. */
+  /** The start and end index of each line in `text`. */
   lines: { start: number; end: number }[];
 }
 
 export type Measure = (text: string) => number;
 
-/** At most `maxLines` lines of `width`; what is left over gives way to an ellipsis. `text` has no line breaks of its own. */
+/** Returns at most `maxLines` lines of `width`; an ellipsis replaces the rest. `text` has no line breaks of its own. */
 export function breakLines(text: string, width: number, maxLines: number, measure: Measure): Broken {
   if (measure(text) <= width) return { text, lines: [{ start: 0, end: text.length }] };
   const lines: Broken['lines'] = [];
@@ -28,7 +28,7 @@ export function breakLines(text: string, width: number, maxLines: number, measur
   return { text: kept, lines: [...lines, { start, end: kept.length }] };
 }
 
-/** As much of the text as fits, with an ellipsis when that is not all. */
+/** Returns as much of the text as fits, with an ellipsis when it is shortened. */
 function cut(text: string, width: number, measure: Measure): string {
   if (measure(text) <= width) return text;
   return `${fitting(text, width - measure('…'), measure).trimEnd()}…`;
@@ -46,7 +46,7 @@ function endOfLine(text: string, start: number, width: number, measure: Measure)
   return start + (fits > 0 ? fits : Math.max(fitting(rest, width, measure).length, 1));
 }
 
-/** What stays together: a word with its punctuation and the spaces after it. */
+/** Splits text into unbreakable units: a word with its punctuation and the spaces after it. */
 function chunksOf(text: string): string[] {
   const chunks: string[] = [];
   for (const { segment } of words.segment(text)) {

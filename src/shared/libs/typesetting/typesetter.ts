@@ -1,4 +1,4 @@
-// Writes text of any language on a page: fonts by character, right-to-left where it is due, lines broken to a width.
+// Writes text of any language on a page: picks fonts by character, handles right-to-left text, and breaks lines.
 import type PDFDocument from 'pdfkit';
 import { directionOf, visualPieces } from './direction.js';
 import { type Run, runsOf } from './face-runs.js';
@@ -11,7 +11,7 @@ export interface Style {
   color: string;
 }
 
-/** Where a line of text stands: in a box from `x`, `width` wide, on its baseline `y`. `start` is right for right-to-left text. */
+/** The position of a line: a box from `x`, `width` wide, with baseline `y`. `start` means right for right-to-left text. */
 export interface Place {
   x: number;
   y: number;
@@ -19,12 +19,12 @@ export interface Place {
   align?: 'start' | 'left' | 'center' | 'right';
 }
 
-/** Layout goes through fontkit in one run, without pdfkit's cutting at spaces, which would turn words of Arabic around. */
+/** Makes fontkit lay out the text in one run. pdfkit would split it at spaces and so reverse the order of Arabic words. */
 const FEATURES: [] = [];
 
 /**
- * Letters that change places or melt when they are shaped, as in Hindi and Thai: such a line carries its text as it is
- * written, for who searches or copies. Not right-to-left lines: some readers turn their text around once more.
+ * Letters that change places or merge when they are shaped, as in Hindi and Thai. Such a line carries its original text for
+ * search and copying. Right-to-left lines do not: some readers reverse their text a second time.
  */
 const SHAPED = /[\p{M}\p{Join_Control}]/u;
 
@@ -41,12 +41,12 @@ export class Typesetter {
     return breakLines(tidy(text), width, maxLines, (part) => this.width(part, style));
   }
 
-  /** One line; what does not fit gives way to an ellipsis. */
+  /** Writes one line; an ellipsis replaces the text that does not fit. */
   write(text: string, place: Place, style: Style): void {
     this.writeLines(this.break(text, place.width, 1, style), place, 0, style);
   }
 
-  /** Lines that were broken before, `leading` apart. */
+  /** Writes lines that `break` returned, `leading` apart. */
   writeLines({ text, lines }: Broken, place: Place, leading: number, style: Style): void {
     const direction = directionOf(text);
     lines.forEach(({ start, end }, index) => {
@@ -85,8 +85,8 @@ function widthOf({ text, face }: Run, { size }: Style): number {
 }
 
 /**
- * Titles may hold anything that can be stored: line breaks and control characters become spaces. No language stacks more
- * marks on a letter than six; more would be scribbled over the lines above.
+ * Prepares a title, which may contain any storable text: line breaks and control characters become spaces. At most six marks
+ * stay on a letter, as many as any language uses; more would be drawn over the lines above.
  */
 function tidy(text: string): string {
   const oneLine = text.replace(/[\s\p{Cc}]+/gu, ' ').trim();

@@ -1,6 +1,6 @@
-// The glyphs of a WOFF 2, which lie in seven streams, back in TrueType's tables glyf and loca (W3C WOFF 2.0, 5.1 and 5.2).
+// Rebuilds the TrueType tables glyf and loca from the seven glyph streams of a WOFF 2 file (W3C WOFF 2.0, 5.1 and 5.2).
 
-/** Reads one stream from its beginning. */
+/** Reads one stream from its start. */
 class Reader {
   private at = 0;
 
@@ -18,7 +18,7 @@ class Reader {
     return this.take(2).readInt16BE();
   }
 
-  /** "255UInt16": one byte for small numbers. */
+  /** Reads a "255UInt16": one byte for small numbers. */
   short(): number {
     const code = this.byte();
     if (code === 253) return this.take(2).readUInt16BE();
@@ -105,7 +105,7 @@ function readOutline(streams: Streams, contours: number): Body {
   return { data: Buffer.concat([ends, hints, flags, xs, ys]), box };
 }
 
-/** The way to the next point: its size in bytes and its signs are in the flag. */
+/** Reads the offset to the next point; the flag contains its size in bytes and its signs. */
 function readMove(flag: number, stream: Reader): [number, number] {
   const sign = (bit: number, value: number): number => (bit & 1 ? value : -value);
   if (flag < 10) return [0, sign(flag, ((flag & 14) << 7) + stream.byte())];

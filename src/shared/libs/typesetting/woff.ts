@@ -1,4 +1,4 @@
-// Unpacks web fonts (WOFF and WOFF 2) into plain TrueType, the only form from which fontkit can embed a part.
+// Unpacks web fonts (WOFF and WOFF 2) into plain TrueType, the only form of which fontkit can embed a subset.
 import { brotliDecompressSync, inflateSync } from 'node:zlib';
 import { restoreGlyphs } from './woff-glyphs.js';
 
@@ -7,11 +7,11 @@ interface Table {
   data: Buffer;
 }
 
-/** The tables of WOFF 2 that are named by their number (W3C WOFF 2.0, 4.1). */
+/** The tags of the tables that WOFF 2 identifies by number (W3C WOFF 2.0, 4.1). */
 const TAGS =
   'cmap head hhea hmtx maxp name OS/2 post cvt  fpgm glyf loca prep CFF  VORG EBDT EBLC gasp hdmx kern LTSH PCLT VDMX vhea vmtx BASE GDEF GPOS GSUB EBSC JSTF MATH CBDT CBLC COLR CPAL SVG  sbix acnt avar bdat bloc bsln cvar fdsc feat fmtx fvar gvar hsty just lcar mort morx opbd prop trak Zapf Silf Glat Gloc Feat Sill';
 
-/** Gives back what is TrueType already. Throws on what is no font. */
+/** Returns the font as TrueType; a file without a WOFF signature is returned unchanged. Throws when it cannot be unpacked. */
 export function unpackFont(file: Buffer): Buffer {
   const signature = file.toString('latin1', 0, 4);
   if (signature === 'wOFF') return toTrueType(readWoff(file));
@@ -58,11 +58,11 @@ function readWoff2(file: Buffer): Table[] {
   const glyphs = tables.find(({ tag, transformed }) => tag === 'glyf' && transformed);
   if (!glyphs) return tables;
   const { glyf, loca } = restoreGlyphs(glyphs.data);
-  tables.find(({ tag }) => tag === 'head')?.data.writeInt16BE(1, 50); // offsets of 32 bits
+  tables.find(({ tag }) => tag === 'head')?.data.writeInt16BE(1, 50); // 32-bit offsets
   return tables.map(({ tag, data }) => ({ tag, data: tag === 'glyf' ? glyf : tag === 'loca' ? loca : data }));
 }
 
-/** The checksums stay 0: nobody who reads the fonts asks for them. */
+/** The checksums stay 0: no reader of these fonts checks them. */
 function toTrueType(tables: Table[]): Buffer {
   const header = Buffer.alloc(12 + 16 * tables.length);
   header.writeUInt32BE(0x00010000, 0);
