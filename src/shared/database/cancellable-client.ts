@@ -1,18 +1,18 @@
-// The pool's connections: a statement of a cancelled request is stopped inside PostgreSQL.
+// The pool's connections: they stop the statement of a cancelled request inside PostgreSQL.
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { runningRequest, type RunningRequest } from '../logging/request-context.js';
 
-/** How long PostgreSQL may take to hear a cancel. */
+/** Maximum time for PostgreSQL to accept a cancel request. */
 const GIVE_UP_MS = 2_000;
-/** A cancel that came before its statement stopped nothing: it is sent again, after twice as long each time. */
+/** A cancel that arrived before its statement had no effect: it is sent again, and each wait is twice as long as the last. */
 const FIRST_WAIT_MS = 20;
 
-/** What became of a cancel. Nobody knows when one that was sent and not confirmed will arrive. */
+/** The result of a cancel request. `unknown`: it was sent but not confirmed, so it may still arrive at any time. */
 type Outcome = 'heard' | 'not sent' | 'unknown';
 
-/** What pg's types leave out. */
+/** Members that pg's types omit. */
 interface RawConnection extends pg.Connection {
   connect(port: number, host: string): void;
   requestSsl(): void;
@@ -25,14 +25,15 @@ interface RawClient {
   sslNegotiation: string;
 }
 
-/** Not sent, because its request is cancelled. With the code of those that PostgreSQL has stopped: query_canceled. */
+/** The statement was not sent because its request is cancelled. The code is that of a stopped statement: query_canceled. */
 export class StatementNotSentError extends Error {
   readonly code = '57014';
 }
 
 /**
- * Only statements that a request itself sends and awaits. A callback comes from the pool, which calls it in the context
- * of another request; lanes and relays have connections of their own, since what is on them belongs to many.
+ * Cancels only statements that a request itself sends and awaits. It leaves out calls with a callback: those come from the
+ * pool, which runs them in the context of another request. Read lanes and relays use their own connections, because several
+ * callers share those.
  */
 export class CancellableClient extends pg.Client {
   override query(...parameters: never[]): never {
@@ -46,11 +47,11 @@ export class CancellableClient extends pg.Client {
     const text = typeof config === 'string' ? config : config.text;
     if (text.startsWith('ROLLBACK')) return super.query(...parameters);
     if (request.cancelled) return Promise.reject(new StatementNotSentError('Not sent: the request was cancelled.'));
-    if (text.startsWith('COMMIT')) return super.query(...parameters); // or nobody knew how it ended
+    if (text.startsWith('COMMIT')) return super.query(...parameters); // never refused: otherwise the outcome would be unknown
     let cancelling: Promise<void> | undefined;
     const statement: Promise<unknown> = super.query(...parameters);
     const forget = request.onCancel(() => void (cancelling = this.cancelUntilOver(statement)));
-    // Held until the cancel has been heard: it would hit the next statement on this connection.
+    // The connection stays reserved until the cancel was accepted: a later cancel would hit its next statement.
     return statement.finally(() => {
       forget();
       return cancelling;
@@ -63,15 +64,15 @@ export class CancellableClient extends pg.Client {
     const over = statement.then(end, end);
     for (let wait = FIRST_WAIT_MS; !isOver; wait *= 2) {
       const outcome = await this.sendCancel();
-      if (outcome === 'unknown') void this.end(); // the pool takes no connection back that has ended
+      if (outcome === 'unknown') void this.end(); // the pool does not reuse a connection that has ended
       if (outcome !== 'heard') return;
       await Promise.race([over, delay(wait)]);
     }
   }
 
   /**
-   * PostgreSQL manual, 54.2.9: over a connection of its own, which the server closes once it has signalled ours. From
-   * then on the signal stands before whatever we send next; a backend that is idle takes no notice of it.
+   * Sends the cancel over a separate connection, which the server closes after it has signalled our backend (PostgreSQL
+   * manual, 54.2.9). From then on the signal precedes any statement that we send next, and an idle backend ignores it.
    */
   private sendCancel(): Promise<Outcome> {
     const { processID, secretKey, ssl, sslNegotiation } = this as unknown as RawClient;
@@ -102,7 +103,7 @@ export class CancellableClient extends pg.Client {
   }
 }
 
-/** With a callback, or a stream of rows. */
+/** True for a call with a callback and for a row stream. */
 function isForeign([config, ...rest]: readonly unknown[]): boolean {
   return typeof (config as pg.Submittable).submit === 'function' || typeof rest.at(-1) === 'function';
 }

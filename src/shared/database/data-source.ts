@@ -1,4 +1,4 @@
-// What the TypeORM CLI loads: `yarn migration:generate|create|run|revert|show`.
+// The data source for the TypeORM CLI: `yarn migration:generate|create|run|revert|show`.
 import type { Migration } from 'typeorm';
 import { loadConfig } from '../config/app-config.js';
 import { migrationOptions } from './database.options.js';
@@ -8,7 +8,7 @@ import { inOneLine } from './start-failure.js';
 
 let database: Database | undefined;
 
-/** What can be mended ends the process with one line, where the CLI would print a stack. */
+/** Ends the process with a one-line message when the operator can fix the failure; the CLI would print a stack. */
 async function orEnd<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -26,7 +26,7 @@ class CliDataSource extends MigrationDataSource {
     return orEnd(() => super.runMigrations(options));
   }
 
-  /** The CLI's last call: also ends the embedded PostgreSQL, if it was started for this command. */
+  /** The CLI calls this last: it also stops the embedded PostgreSQL if this command started it. */
   override async destroy(): Promise<void> {
     await super.destroy();
     await database?.stop();

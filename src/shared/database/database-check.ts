@@ -1,11 +1,11 @@
-// Whether a database can hold what Holdfast promises: asked before anything is built on it.
+// Checks at start that the database meets Holdfast's requirements: version, encoding and case folding.
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { AppConfig } from '../config/app-config.js';
 import { DatabaseRefusedError, mayPass, refusalOf, targetOf } from './database-refusal.js';
 import { clientOptions } from './database.options.js';
 
-/** `gen_random_uuid()`, and what the statements use; tested with 13, 15 and 18. */
+/** Required for `gen_random_uuid()` and the syntax of our statements; tested with 13, 15 and 18. */
 const MIN_VERSION = 13;
 
 interface Facts {
@@ -14,8 +14,8 @@ interface Facts {
 }
 
 /**
- * Throws DatabaseRefusedError, in one line with the cure. `patience`: how many more seconds a server may take that is being
- * started beside us.
+ * Throws DatabaseRefusedError with one line that contains the cure. `patience`: the maximum seconds to wait for a server
+ * that is starting at the same time.
  */
 export async function checkDatabase(config: AppConfig, url: string, patience: number): Promise<void> {
   for (let left = patience; ; left--) {
@@ -30,7 +30,7 @@ export async function checkDatabase(config: AppConfig, url: string, patience: nu
 
 async function checkOnce(config: AppConfig, url: string): Promise<void> {
   const client = new pg.Client(clientOptions(config, url));
-  client.on('error', () => undefined); // a connection that breaks later also fails the query
+  client.on('error', () => undefined); // the query also fails when the connection breaks
   try {
     await client.connect();
     const { rows } = await client.query<Facts>(
@@ -55,7 +55,7 @@ async function checkOnce(config: AppConfig, url: string): Promise<void> {
   }
 }
 
-/** False under `C` and `POSIX`, which know ASCII letters only, and under Turkish rules, which e-mail and usernames don't follow. */
+/** False under `C` and `POSIX`, which fold ASCII only, and under Turkish rules, which do not fit e-mail and usernames. */
 async function foldsCase(client: pg.Client): Promise<boolean> {
   const { rows } = await client.query<{ folds: boolean }>(`SELECT lower('IÄЮ') = 'iäю' AND 'ЮЛЯ' ILIKE 'юля' AS folds`);
   return rows[0]?.folds === true;

@@ -1,9 +1,9 @@
-// Why a database cannot be used, as one line with its cure, by the code of what went wrong.
+// Explains in one line, with the cure, why a database cannot be used, by error code.
 
-/** What an operator has to mend: one line, no stack. */
+/** A problem that the operator has to fix: shown as one line without a stack. */
 export class DatabaseRefusedError extends Error {}
 
-/** Where we tried; without the password. */
+/** The address of the failed connection, without the password. */
 interface Target {
   host: string;
   port: string;
@@ -51,7 +51,7 @@ const LINES: Record<string, Line> = {
     `The certificate of the database is for another name than ${host} (${said}): use a name of the certificate in DATABASE_HOST (or DATABASE_URL), or DATABASE_SSL=require.`,
 };
 
-/** pg's own failures have no code. */
+/** pg's own errors have no code, so their messages are matched. */
 const SAID: ReadonlyArray<readonly [RegExp, Line]> = [
   [
     /does not support SSL/,
@@ -66,15 +66,15 @@ const SAID: ReadonlyArray<readonly [RegExp, Line]> = [
   [/timeout|terminated/i, unreachable],
 ];
 
-/** Those that pass by themselves when a database is started beside us. */
+/** Errors that pass without action while the database is still starting. */
 const PASSING = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ECONNRESET', 'ETIMEDOUT', '57P03']);
 
-/** Whether it may be worth while to try again soon. */
+/** True when a retry may soon succeed. */
 export function mayPass(error: unknown): boolean {
   return PASSING.has(codeOf(error) ?? '') || SAID.at(-1)?.[0].test(messageOf(error)) === true;
 }
 
-/** The refusal that an error stands for; the error itself when it is none of these. */
+/** Returns the refusal for a known error, else the error itself. */
 export function refusalOf(error: unknown, url: string): unknown {
   const said = messageOf(error);
   const line = LINES[codeOf(error) ?? ''] ?? SAID.find(([pattern]) => pattern.test(said))?.[1];
@@ -95,7 +95,7 @@ export function targetOf(url: string): Target {
 interface Failure {
   code?: unknown;
   message?: string;
-  /** A host name with several addresses fails with an AggregateError, whose message is empty. */
+  /** A host name with several addresses fails with an AggregateError, whose own message is empty. */
   errors?: readonly Failure[];
 }
 

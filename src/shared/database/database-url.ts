@@ -1,20 +1,20 @@
-// Which PostgreSQL this process talks to: the configured one, or the embedded one, started here.
+// Opens the PostgreSQL of this process: the configured server, or the embedded one, which it starts.
 import type { AppConfig } from '../config/app-config.js';
 import { checkDatabase } from './database-check.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 
 export interface Database {
   readonly url: string;
-  /** Stops what was started here; nothing for a configured server. */
+  /** Stops the embedded PostgreSQL if this process started it; does nothing for a configured server. */
   stop(): Promise<void>;
 }
 
-/** How long a server of ours waits in production for a database that is being started beside it. */
+/** In production, how long our server waits for a database that is starting at the same time. */
 const PATIENCE_SECONDS = 10;
 
 /**
- * `own`: for the server, the single owner of DATA_DIR. `join`: for commands, which use the running one where there is one.
- * Throws EmbeddedPostgresError or DatabaseRefusedError with one clear line.
+ * Returns the database. `own`: for the server, the single owner of DATA_DIR. `join`: for commands, which use a running
+ * embedded PostgreSQL if there is one. Throws EmbeddedPostgresError or DatabaseRefusedError with a one-line message.
  */
 export async function openDatabase(
   config: AppConfig,

@@ -1,4 +1,4 @@
-// Provides PostgreSQL: the connection, transactions, ids, the state of the migrations.
+// Provides PostgreSQL: the connection, transactions, ids and the migration status.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppConfig } from '../config/app-config.js';
@@ -12,7 +12,7 @@ import { Transaction } from './transaction.js';
 @Global()
 @Module({})
 export class DatabaseModule {
-  /** `url`: a PostgreSQL that runs already; `main.ts` starts the embedded one. */
+  /** `url`: a running PostgreSQL; `main.ts` starts the embedded one before. */
   static for(url: string): DynamicModule {
     return {
       module: DatabaseModule,

@@ -1,4 +1,4 @@
-// How every process connects to PostgreSQL: time limits and pool for requests, none for migrations.
+// The connection options for PostgreSQL: short time limits and a pool for requests, no statement limit for migrations.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -7,7 +7,7 @@ import type { DataSourceOptions } from 'typeorm';
 import type { AppConfig } from '../config/app-config.js';
 import { CancellableClient } from './cancellable-client.js';
 
-/** The folder that holds src/ and migrations/: the checkout, or dist/ of a build. */
+/** The folder with src/ and migrations/: the repository, or dist/ in a build. */
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '../../..');
 const EXTENSION = existsSync(join(ROOT, 'src/main.ts')) ? 'ts' : 'js';
 
@@ -24,11 +24,11 @@ function connection(config: AppConfig, url: string): DataSourceOptions & { type:
     connectTimeoutMS: 2_000,
     parseInt8: false, // 64-bit numbers stay strings
     synchronize: false,
-    logging: false, // statements carry personal data; failures are logged by the problem filter
+    logging: false, // statements contain personal data; the problem filter logs failures
   };
 }
 
-/** For one connection without TypeORM. */
+/** Options for a single connection without TypeORM. */
 export function clientOptions(config: AppConfig, url: string): pg.ClientConfig {
   return {
     connectionString: url,
@@ -39,17 +39,17 @@ export function clientOptions(config: AppConfig, url: string): pg.ClientConfig {
   };
 }
 
-/** For serving: every wait is bounded, so that a slow database costs one request an error, never the process. */
+/** Options for the server: every wait is limited, so that a slow database fails single requests, never the process. */
 export function servingOptions(config: AppConfig, url: string): DataSourceOptions {
   return {
     ...connection(config, url),
     poolSize: config.database.poolSize,
     extra: {
-      Client: CancellableClient, // what the pool makes its connections with
+      Client: CancellableClient, // the pool creates its connections with this class
       statement_timeout: 5_000,
       lock_timeout: 2_000,
       idle_in_transaction_session_timeout: 10_000,
-      query_timeout: 7_000, // client side; above statement_timeout, so that the server gives up first
+      query_timeout: 7_000, // client side; longer than statement_timeout, so that the server gives up first
       keepAlive: true,
       keepAliveInitialDelayMillis: 5_000,
       maxLifetimeSeconds: 900,
@@ -58,7 +58,7 @@ export function servingOptions(config: AppConfig, url: string): DataSourceOption
   };
 }
 
-/** For migrations and commands: entities and migrations by name, a lock wait that gives up, statements as long as they take. */
+/** Options for migrations and commands: entities by file name, a limited wait for locks, no limit on statements. */
 export function migrationOptions(config: AppConfig, url: string): DataSourceOptions {
   return {
     ...connection(config, url),

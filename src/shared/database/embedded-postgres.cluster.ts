@@ -1,4 +1,4 @@
-// The cluster's folder: checked before it is used, made aside and renamed when it is complete.
+// The cluster folder of the embedded PostgreSQL: checked before use, created under a temporary name and renamed when complete.
 import { execFile } from 'node:child_process';
 import { chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ export interface ClusterOptions {
   log(line: string): void;
 }
 
-/** Makes the cluster when there is none; refuses a folder that PostgreSQL could not use, and leaves it as it is. */
+/** Creates the cluster if there is none. Throws for a folder that PostgreSQL could not use, and leaves the folder unchanged. */
 export async function ensureCluster(place: Place, options: ClusterOptions): Promise<void> {
   await removeLeftOvers(place.home, 'postgres.init-');
   if (!(await hasCluster(place))) await makeCluster(place, options);
@@ -75,18 +75,18 @@ async function makeCluster({ home, cluster, bin, version, user }: Place, options
       await chown(join(draft, 'password'), user.uid, user.gid);
     }
     await initialise(draft, bin, user, options.durable);
-    await rename(join(draft, 'data'), cluster); // replaces an empty folder, never a full one
+    await rename(join(draft, 'data'), cluster); // replaces an empty folder, never one with content
     if (options.durable) await syncFolder(home);
     options.log(`PostgreSQL ${version}: data folder made in ${Math.round(performance.now() - started)} ms`);
   } catch (error) {
-    // A concurrent first start was faster: its cluster is as good as ours.
+    // A concurrent first start won the race; its cluster is equivalent to ours.
     if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error;
   } finally {
     await rm(draft, { recursive: true, force: true, maxRetries: 5 });
   }
 }
 
-/** The builtin locale needs none of the machine's, and sorts alike on all of them. */
+/** The builtin locale does not depend on the machine, and sorts the same on all machines. */
 async function initialise(draft: string, bin: string, user: Place['user'], durable: boolean): Promise<void> {
   const flags = [
     `--pgdata=${join(draft, 'data')}`,
@@ -109,7 +109,7 @@ async function initialise(draft: string, bin: string, user: Place['user'], durab
   }
 }
 
-/** The new name must outlive a power cut: a start after it would take the unfinished folder for a left-over. */
+/** Makes the rename survive a power cut; otherwise the next start would delete the cluster as an unfinished left-over. */
 async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, 'r');
   await handle.sync().finally(() => handle.close());

@@ -1,23 +1,23 @@
-// Where the embedded PostgreSQL stands and as whom it runs: its binaries, its folder, its system user.
+// The location of the embedded PostgreSQL: its binaries, its folder, and the system user that runs it.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { chmod, cp, link, mkdir, readdir, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 
-/** A fault that the operator can cure: its message is one line and says how. */
+/** A problem that the operator can fix: the message is one line and contains the cure. */
 export class EmbeddedPostgresError extends Error {
   override name = 'EmbeddedPostgresError';
 }
 
-/** The identity of the PostgreSQL processes; empty when it is our own. */
+/** The user and group of the PostgreSQL processes; empty when they run as our own user. */
 export interface ServerUser {
   uid?: number;
   gid?: number;
 }
 
 export interface Place {
-  /** Holds the cluster, its log and unfinished clusters: DATA_DIR, or a folder under `/var/lib/holdfast`. */
+  /** Contains the cluster, its log and unfinished clusters: DATA_DIR, or a folder under `/var/lib/holdfast`. */
   home: string;
   cluster: string;
   bin: string;
@@ -25,7 +25,7 @@ export interface Place {
   user: ServerUser;
 }
 
-/** Nothing of our environment (PGPORT, PGDATA, LANG, secrets) reaches PostgreSQL, and its messages stay English. */
+/** PostgreSQL inherits none of our environment (PGPORT, PGDATA, LANG, secrets), and its messages stay English. */
 export const SERVER_ENVIRONMENT = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', LC_ALL: 'C' };
 
 const ROOTS_HOME = '/var/lib/holdfast';
@@ -39,7 +39,7 @@ export async function findPlace(dataDir: string, log: (line: string) => void): P
   const elsewhere = await readLocation(folder);
   if (process.geteuid?.() !== 0) return toPlace(elsewhere ?? folder, native, version, {});
 
-  // PostgreSQL refuses root. An existing cluster says by its owner who runs it.
+  // PostgreSQL refuses to run as root. The owner of an existing cluster is the user that runs it.
   const owner = await ownerOf(join(elsewhere ?? folder, 'postgres'));
   const user = owner?.uid ? owner : await findSystemUser();
   const home = elsewhere ?? ((await letThrough(user, folder)) ? folder : await moveOut(folder));
@@ -48,12 +48,12 @@ export async function findPlace(dataDir: string, log: (line: string) => void): P
   return toPlace(home, reachable ? native : await copyBinaries(native, release, version, log), version, user);
 }
 
-/** The name of something unfinished, so that `removeLeftOvers` can tell whether its maker still lives. */
+/** Returns a name for an unfinished file or folder; it contains our pid, so that `removeLeftOvers` finds dead creators. */
 export function unfinished(path: string): string {
   return `${path}-${process.pid}-${randomBytes(4).toString('hex')}`;
 }
 
-/** Removes what dead processes left unfinished in a folder; a pid that was reused in between holds it for an hour at most. */
+/** Removes what dead processes left unfinished in a folder; with a pid that was reused since, after an hour at most. */
 export async function removeLeftOvers(folder: string, prefix: string): Promise<void> {
   const now = performance.timeOrigin + performance.now();
   for (const name of await readdir(folder)) {
@@ -73,7 +73,7 @@ export function isAlive(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    return codeOf(error) !== 'ESRCH'; // EPERM: it lives, as somebody else
+    return codeOf(error) !== 'ESRCH'; // EPERM: alive, under another user
   }
 }
 
@@ -100,7 +100,7 @@ async function findBinaries(): Promise<{ native: string; version: string; releas
   }
 }
 
-/** As root: lets the server's user pass through DATA_DIR (not list it; secrets keep their 0600), and says whether it can. */
+/** As root: gives the server's user passage through DATA_DIR (no listing; secrets keep 0600). True when it can enter. */
 async function letThrough(user: ServerUser, folder: string): Promise<boolean> {
   if (await succeeds(user, '/bin/sh', '-c', 'cd "$1"', 'sh', dirname(folder))) {
     await chmod(folder, (await stat(folder)).mode | 0o001);
@@ -108,7 +108,7 @@ async function letThrough(user: ServerUser, folder: string): Promise<boolean> {
   return succeeds(user, '/bin/sh', '-c', 'cd "$1"', 'sh', folder);
 }
 
-/** Asks the kernel instead of computing permission bits: ACLs, mounts and missing libraries count too. */
+/** Runs a command as that user instead of computing permission bits: ACLs, mounts and missing libraries count too. */
 async function succeeds(user: ServerUser, command: string, ...args: string[]): Promise<boolean> {
   return run(command, args, { ...user, cwd: '/', env: SERVER_ENVIRONMENT }).then(
     () => true,
@@ -116,7 +116,7 @@ async function succeeds(user: ServerUser, command: string, ...args: string[]): P
   );
 }
 
-/** A new folder outside DATA_DIR, written down in it: a fresh clone at the same path never meets an older one's data. */
+/** Creates a folder outside DATA_DIR and records it there, so that a fresh clone at the same path never finds older data. */
 async function moveOut(folder: string): Promise<string> {
   if (await ownerOf(join(folder, 'postgres', 'PG_VERSION'))) {
     throw new EmbeddedPostgresError(
@@ -129,7 +129,7 @@ async function moveOut(folder: string): Promise<string> {
   const draft = unfinished(join(folder, 'postgres.location'));
   await writeFile(draft, `${home}\n`);
   try {
-    await link(draft, join(folder, 'postgres.location')); // all or nothing, and only once
+    await link(draft, join(folder, 'postgres.location')); // atomic, and succeeds only once
     return home;
   } catch (error) {
     const winner = codeOf(error) === 'EEXIST' ? await readLocation(folder) : null;
@@ -168,7 +168,7 @@ async function findSystemUser(): Promise<ServerUser> {
   try {
     return await find();
   } catch {
-    // Another process may make it at the same moment, so only its absence afterwards is a fault.
+    // Another process may create it at the same moment, so it is an error only if the user is missing afterwards.
     await run('useradd', ['--system', '--no-create-home', '--shell', '/bin/false', 'postgres']).catch(() => undefined);
     return find().catch(() => {
       throw new EmbeddedPostgresError(
@@ -178,7 +178,7 @@ async function findSystemUser(): Promise<ServerUser> {
   }
 }
 
-/** Copied aside and renamed when complete: concurrent first starts and kills leave either all of it or nothing. */
+/** Copies under a temporary name and renames when complete: concurrent first starts and kills leave all of it or nothing. */
 async function copyBinaries(native: string, release: string, version: string, log: (line: string) => void) {
   const folder = join(ROOTS_HOME, 'bin');
   const target = join(folder, release);
@@ -201,7 +201,7 @@ async function copyBinaries(native: string, release: string, version: string, lo
   return target;
 }
 
-/** Passable whatever the umask. */
+/** Creates a folder that all users may enter, whatever the umask. */
 async function makePublic(folder: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   await chmod(folder, 0o755);

@@ -1,4 +1,4 @@
-// The postgres process: started under a guardian that stops it when we die, and found again through postmaster.pid.
+// The postgres process: a guardian process stops it when ours dies, and postmaster.pid identifies a running one.
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chown, open, readFile, readlink, rename, rm, writeFile } from 'node:fs/promises';
@@ -17,20 +17,20 @@ import {
 export interface Server {
   pid: number;
   port: number;
-  /** Its parent, when we started it. */
+  /** The parent process of postgres, when we started it. */
   guardian?: ChildProcess;
 }
 
-const START_MS = 60_000; // crash recovery after a power cut takes its time
+const START_MS = 60_000; // crash recovery after a power cut takes time
 const STOPPING_MS = 15_000;
 const STOP_MS = 60_000;
 const POLL_MS = 20;
 const GUARDIAN = 'holdfast-guardian';
 
 /**
- * Parent of postgres. fd 3 is a pipe whose other end only our process holds: when we die, however, it ends and postgres
- * is told to shut down fast. The signal is repeated because a postgres in its first milliseconds would not hear it
- * (sh starts background jobs with SIGINT ignored).
+ * The parent of postgres. fd 3 is a pipe whose other end only our process holds: however our process dies, the pipe ends
+ * and the guardian sends postgres a fast shutdown. It repeats the signal, because a postgres in its first milliseconds
+ * ignores it (sh starts background jobs with SIGINT ignored).
  */
 const GUARDIAN_SCRIPT = `
 "$@" 3<&- &
@@ -43,11 +43,11 @@ code=$?
 kill -KILL "$watcher" 2>/dev/null
 exit "$code"`;
 
-/** Somebody else was faster (the folder or the port is taken), or the last server's children are still on their way out. */
+/** Another process was faster (the folder or the port is taken), or children of the last server are still exiting. */
 const TRY_AGAIN =
   /lock file "postmaster\.pid" already exists|pre-existing shared memory block|could not create any TCP/;
 
-/** The ready server of a cluster, or null when none runs; one that is starting or stopping is waited for. */
+/** Returns the ready server of a cluster, or null when none runs. Waits for one that is starting or stopping. */
 export async function findServer({ cluster, version }: Place, log: (line: string) => void): Promise<Server | null> {
   let told = false;
   for (const began = performance.now(); ; await sleep(POLL_MS)) {
@@ -69,20 +69,20 @@ export async function findServer({ cluster, version }: Place, log: (line: string
   }
 }
 
-/** Starts postgres; null when something that passes was in the way, so that the caller looks again. */
+/** Starts postgres. Returns null after a temporary conflict; the caller then looks for a running server again. */
 export async function startServer(place: Place, durable: boolean, log: (line: string) => void): Promise<Server | null> {
   const port = await findFreePort();
   const logFile = join(place.home, 'postgres.log');
   await writeFile(logFile, '', { mode: 0o600 });
   const { uid, gid } = place.user;
-  if (uid !== undefined && gid !== undefined) await chown(logFile, uid, gid); // that user may start it itself next time
+  if (uid !== undefined && gid !== undefined) await chown(logFile, uid, gid); // that user may start the server itself next time
   const output = await open(logFile, 'a');
   const command = [join(place.bin, 'postgres'), '-D', place.cluster, ...toFlags(port, durable)];
   const guardian = spawn('/bin/sh', ['-c', GUARDIAN_SCRIPT, GUARDIAN, ...command], {
     ...place.user,
     cwd: '/',
     env: SERVER_ENVIRONMENT,
-    detached: true, // Ctrl-C at the terminal reaches us alone; we stop it when our own work is done
+    detached: true, // Ctrl-C in the terminal reaches only us; we stop postgres after our own work
     stdio: ['ignore', output.fd, output.fd, 'pipe'],
   });
   await once(guardian, 'spawn').finally(() => output.close());
@@ -105,7 +105,7 @@ export async function startServer(place: Place, durable: boolean, log: (line: st
   throw new EmbeddedPostgresError(`PostgreSQL did not start: ${lastFault(said)} (see ${logFile})`);
 }
 
-/** Fast shutdown; comes back when the process is gone. */
+/** Shuts postgres down fast. Resolves when the process has ended. */
 export async function stopServer(cluster: string, { pid, guardian }: Server): Promise<void> {
   const runs = async () => (await readPidFile(cluster))?.pid === pid && (await inspect(pid)) !== null;
   if (await runs()) process.kill(pid, 'SIGINT');
@@ -119,11 +119,11 @@ export async function stopServer(cluster: string, { pid, guardian }: Server): Pr
     letGo(guardian);
     if (guardian.exitCode === null && guardian.signalCode === null) await once(guardian, 'exit');
   } else {
-    while (await inspect(pid)) await sleep(POLL_MS); // the file goes a moment before the process
+    while (await inspect(pid)) await sleep(POLL_MS); // postgres removes the file just before it exits
   }
 }
 
-/** Whether the process that started this server lives, or is about to stop it. */
+/** True while the process that started this server is alive or about to stop it. */
 export async function isGuarded(pid: number): Promise<boolean> {
   const parent = (await inspect(pid))?.parent;
   return parent !== undefined && (await commandLine(parent)).includes(GUARDIAN);
@@ -136,7 +136,7 @@ function toFlags(port: number, durable: boolean): string[] {
     unix_socket_directories: '',
     max_connections: 100,
     shared_buffers: '64MB',
-    io_method: 'sync', // as before PostgreSQL 18: three processes less at rest
+    io_method: 'sync', // as before PostgreSQL 18: three processes fewer when idle
     jit: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
@@ -145,7 +145,7 @@ function toFlags(port: number, durable: boolean): string[] {
   return Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
 }
 
-/** The guardian and its pipe must not keep our process alive: when we just end, they do their work. */
+/** The guardian and its pipe must not keep our process alive: the guardian does its work after our process has ended. */
 function release(guardian: ChildProcess): ChildProcess {
   guardian.unref();
   (guardian.stdio[3] as Socket).unref();
@@ -156,7 +156,7 @@ function letGo(guardian: ChildProcess): void {
   guardian.stdio[3]?.destroy();
 }
 
-/** The reason in a server log, for a one-line message. */
+/** Returns the reason in a server log, for a one-line message. */
 function lastFault(log: string): string {
   const lines = log.trim().split('\n');
   const fault = lines.findLast((line) => /(FATAL|PANIC|ERROR):/.test(line)) ?? lines.at(-1) ?? '';
@@ -180,7 +180,7 @@ interface PidFile {
   status: string;
 }
 
-/** Its lines: pid, folder, start time, port, socket folder, address, shared memory, status. */
+/** The lines of the file: pid, folder, start time, port, socket folder, address, shared memory, status. */
 async function readPidFile(cluster: string): Promise<PidFile | null> {
   const text = await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '');
   const lines = text.split('\n').map((line) => line.trim());
@@ -188,7 +188,7 @@ async function readPidFile(cluster: string): Promise<PidFile | null> {
   return pid > 0 ? { text, pid, port: Number(lines[3]), status: lines[7] ?? '' } : null;
 }
 
-/** Only a file that still says what we judged: in between a new server may have written its own. */
+/** Removes the file only if its text is unchanged: a new server may have written its own since. */
 async function removeStale(cluster: string, text: string): Promise<void> {
   const file = join(cluster, 'postmaster.pid');
   const aside = unfinished(`${file}.stale`);
@@ -199,11 +199,11 @@ async function removeStale(cluster: string, text: string): Promise<void> {
 
 interface ProcessInfo {
   parent: number;
-  /** Empty when the system does not tell. */
+  /** Empty when the system does not report it. */
   name: string;
 }
 
-/** A living process, or null when there is none; a zombie does not live. */
+/** Returns a live process, or null when there is none or only a zombie. */
 async function inspect(pid: number): Promise<ProcessInfo | null> {
   if (!isAlive(pid)) return null;
   const line =
@@ -218,11 +218,11 @@ async function inspect(pid: number): Promise<ProcessInfo | null> {
   return /^[ZX]/.test(state) ? null : { parent: Number(parent), name: basename(name ?? '') };
 }
 
-/** Whether the pid is certainly not (any more) that of a postgres of this folder, though the system knows it. */
+/** True when the pid exists but certainly does not (any longer) belong to a postgres of this folder. */
 async function isStale(pid: number, cluster: string): Promise<boolean> {
   const found = await inspect(pid);
   if (!found || (found.name !== '' && found.name !== 'postgres')) return true; // a zombie, or a reused pid
-  const folder = await readlink(`/proc/${pid}/cwd`).catch(() => cluster); // each postgres stands in its data folder
+  const folder = await readlink(`/proc/${pid}/cwd`).catch(() => cluster); // the working folder of postgres is its data folder
   return folder !== cluster;
 }
 

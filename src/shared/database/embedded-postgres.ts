@@ -11,18 +11,18 @@ export { EmbeddedPostgresError };
 
 export interface EmbeddedPostgresOptions {
   dataDir: string;
-  /** Of the superuser `postgres`: scram-sha-256 over TCP on 127.0.0.1, no other way in. */
+  /** Password of the superuser `postgres`. The only access is scram-sha-256 over TCP on 127.0.0.1. */
   password: string;
-  /** Created when missing. */
+  /** Created if it is missing. */
   database: string;
-  /** False for throw-away clusters of tests: nothing is forced to disk. */
+  /** False for temporary clusters of tests: no write is forced to disk. */
   durable?: boolean;
   log(line: string): void;
 }
 
 type Role = 'owner' | 'command';
 
-/** Advisory locks in the database `postgres`; those of the product's own database are a world apart. */
+/** Advisory locks in the database `postgres`; they cannot collide with those of the application's own database. */
 const LOCK_CLASS = 7265;
 const LOCKS: Record<Role, number> = { owner: 1, command: 2 };
 const WAIT_MS = 60_000;
@@ -49,12 +49,12 @@ export class EmbeddedPostgres {
     return EmbeddedPostgres.open(options, 'owner');
   }
 
-  /** Uses the running PostgreSQL of this DATA_DIR, or starts one for the time of a command. */
+  /** Uses the running PostgreSQL of this DATA_DIR, or starts one for the duration of a command. */
   static join(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
     return EmbeddedPostgres.open(options, 'command');
   }
 
-  /** The owner and a command that started PostgreSQL stop it, and wait until it is gone; a command that joined lets go. */
+  /** Stops PostgreSQL and waits for its end, if the caller owns or started it; a command that joined only disconnects. */
   stop(): Promise<void> {
     return (this.stopped ??= this.shutDown());
   }
@@ -98,13 +98,13 @@ export class EmbeddedPostgres {
     socketOf(this.session).ref();
     if (this.role === 'owner' || this.server.guardian) {
       if (this.role === 'command') await outlast(this.session);
-      await stopServer(this.place.cluster, this.server); // it ends the session: until then, nobody else may have the lock
+      await stopServer(this.place.cluster, this.server); // this ends the session, which must keep the lock until then
       this.options.log(`PostgreSQL ${this.place.version}: stopped in ${since(began)} ms`);
     }
     await close(this.session);
   }
 
-  /** The locks live as long as the session: when it breaks (a crashed backend restarts all), it is made anew. */
+  /** The locks last as long as the session. When it breaks (one crashed backend restarts all), a new session replaces it. */
   private watch(): void {
     socketOf(this.session).unref();
     this.session.once('end', () => {
@@ -132,7 +132,7 @@ export class EmbeddedPostgres {
   }
 }
 
-/** Takes the lock of the role; false when the server that runs now is to end first. */
+/** Takes the lock of the role. Returns false when the server that runs now has to end first. */
 async function enter(session: pg.Client, server: Server, role: Role, dataDir: string): Promise<boolean> {
   if (role === 'owner') {
     const owner = await findHolder(session, 'owner');
@@ -141,13 +141,13 @@ async function enter(session: pg.Client, server: Server, role: Role, dataDir: st
         `DATA_DIR ${dataDir} is in use by another Holdfast process (pid ${owner}). Stop it, or start this one with another DATA_DIR.`,
       );
     }
-    // A command's server ends with the command, and an owner that has just started its own is about to lock it.
+    // A command's server ends with that command, and an owner that has just started its own is about to take the lock.
     if (!server.guardian && (await isGuarded(server.pid))) return false;
   }
   return tryLock(session, role);
 }
 
-/** Null when the server is not there (any more). */
+/** Returns null when the server is not running (any longer). */
 async function connect(server: Server, password: string): Promise<pg.Client | null> {
   const client = new pg.Client({
     host: '127.0.0.1',
@@ -159,7 +159,7 @@ async function connect(server: Server, password: string): Promise<pg.Client | nu
     application_name: `holdfast ${process.pid}`,
     connectionTimeoutMillis: 10_000,
   });
-  client.on('error', () => undefined); // 'end' follows and is what we act upon
+  client.on('error', () => undefined); // 'end' follows and triggers the reconnect
   try {
     await client.connect();
     return client;
@@ -174,7 +174,7 @@ async function connect(server: Server, password: string): Promise<pg.Client | nu
   }
 }
 
-/** Whether the server went away under the session (57P: it is starting or stopping), which a fresh look cures. */
+/** True when the server ended under the session (57P: it is starting or stopping); a new attempt solves that. */
 function isLost(error: unknown): boolean {
   const said = error instanceof Error ? `${String(codeOf(error))} ${error.message}` : '';
   return /^(57P|ECONN|EPIPE|ETIMEDOUT|undefined (Connection terminated|Client has encountered|timeout expired))/.test(
@@ -183,14 +183,14 @@ function isLost(error: unknown): boolean {
 }
 
 async function close(session: pg.Client): Promise<void> {
-  await session.end().catch(() => undefined); // broken is closed
+  await session.end().catch(() => undefined); // a broken session is already closed
 }
 
 function socketOf(session: pg.Client): Socket {
   return session.connection.stream as Socket;
 }
 
-/** The owner's lock is exclusive; commands share theirs with each other. */
+/** The owner's lock is exclusive; all commands share theirs. */
 async function tryLock(session: pg.Client, role: Role): Promise<boolean> {
   const lock = role === 'owner' ? 'pg_try_advisory_lock' : 'pg_try_advisory_lock_shared';
   const { rows } = await session.query<{ taken: boolean }>(`select ${lock}($1, $2) as taken`, [
@@ -200,7 +200,7 @@ async function tryLock(session: pg.Client, role: Role): Promise<boolean> {
   return rows[0]?.taken === true;
 }
 
-/** Before a command stops the server it started: waits for the commands that joined it, and lets no other join. */
+/** Before a command stops the server it started: waits for the commands that joined it, and prevents new ones. */
 async function outlast(session: pg.Client): Promise<void> {
   await session.query(`set lock_timeout = ${WAIT_MS}`);
   await session.query('select pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.command]).catch(() => undefined);
@@ -223,7 +223,7 @@ async function ensureDatabase(session: pg.Client, name: string): Promise<void> {
   try {
     await session.query(`create database ${pg.escapeIdentifier(name)}`);
   } catch (error) {
-    if (codeOf(error) !== '42P04' && codeOf(error) !== '23505') throw error; // a concurrent command made it
+    if (codeOf(error) !== '42P04' && codeOf(error) !== '23505') throw error; // a concurrent command created it
   }
 }
 

@@ -1,9 +1,9 @@
-// Brings a database to the newest migration.
+// Applies all pending migrations to a database.
 import type { AppConfig } from '../config/app-config.js';
 import { migrationOptions } from './database.options.js';
 import { MigrationDataSource } from './migration-data-source.js';
 
-/** Returns the names of the migrations that were applied now. Waits for another process that is at it. */
+/** Returns the names of the migrations that it applied. Waits while another process migrates. */
 export async function migrate(config: AppConfig, url: string): Promise<string[]> {
   const dataSource = await new MigrationDataSource(migrationOptions(config, url)).initialize();
   try {

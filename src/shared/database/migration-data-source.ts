@@ -1,11 +1,11 @@
-// A data source whose migrations run one process at a time.
+// A data source that runs migrations in one process at a time.
 import { DataSource, type Migration } from 'typeorm';
 import { refusalOf } from './database-refusal.js';
 
-/** Any constant does, as long as all versions of Holdfast use the same. */
+/** An arbitrary constant that must be the same in all versions of Holdfast. */
 const MIGRATION_LOCK = 7_238_114_905;
 
-/** TypeORM takes no lock: two replicas that start together would both apply the same migration. */
+/** TypeORM itself takes no lock: two replicas that start together would both apply the same migration. */
 export class MigrationDataSource extends DataSource {
   override runMigrations(options?: Parameters<DataSource['runMigrations']>[0]): Promise<Migration[]> {
     return this.locked(() => super.runMigrations(options));
@@ -22,7 +22,7 @@ export class MigrationDataSource extends DataSource {
   private async locked<T>(work: () => Promise<T>): Promise<T> {
     const runner = this.createQueryRunner();
     try {
-      await runner.query('SET lock_timeout = 0'); // whoever comes second waits for the first
+      await runner.query('SET lock_timeout = 0'); // the second process waits for the first
       await runner.query('SELECT pg_advisory_lock($1)', [MIGRATION_LOCK]);
       return await work();
     } catch (error) {

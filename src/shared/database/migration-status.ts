@@ -1,4 +1,4 @@
-// Tells whether the database has every migration that this build knows.
+// Reports which migrations of this build the database lacks.
 import { readdir } from 'node:fs/promises';
 import { Injectable } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -8,7 +8,7 @@ import { MIGRATIONS_DIR } from './database.options.js';
 export class MigrationStatus {
   constructor(private readonly dataSource: DataSource) {}
 
-  /** Names of migrations that the database lacks. */
+  /** Returns the names of the migrations that the database lacks. */
   async pending(): Promise<string[]> {
     const known = (await readdir(MIGRATIONS_DIR))
       .map((file) => /^(\d+)-[\w-]+\.(?:ts|js)$/.exec(file))
@@ -17,7 +17,7 @@ export class MigrationStatus {
     return known.filter((match) => !applied.has(match[1] as string)).map((match) => match[0].replace(/\.\w+$/, ''));
   }
 
-  /** Timestamps of the applied ones; none in a database that was never migrated. */
+  /** Returns the timestamps of the applied migrations; empty for a database that was never migrated. */
   private async applied(): Promise<Set<string>> {
     const [{ there }] = await this.dataSource.query<[{ there: boolean }]>(
       `SELECT to_regclass('migration') IS NOT NULL AS there`,

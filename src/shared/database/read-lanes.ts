@@ -1,18 +1,18 @@
-// Connections for the hottest reads: many statements in flight on each, answered in order.
+// Pipelined connections for the most frequent reads: each has many statements in flight, answered in order.
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import { sqlStateOf } from './sql-state.js';
 
-/** feature_not_supported, said as `cached plan must not change result type`. */
+/** feature_not_supported, with the message `cached plan must not change result type`. */
 const STALE_PLAN = '0A000';
-/** Two suffice: what waits on a lane is already written to PostgreSQL, which works on it without another round trip. */
+/** Two are enough: waiting statements are already sent to PostgreSQL, which runs them without another round trip. */
 const LANES = 2;
 
 /**
- * Pipelining (pg's `pipeline`): a statement is sent without waiting for the answer of the one before it, which spares
- * taking a connection from the pool and most system calls under load. Only for statements that stand alone, take no
- * locks and read few rows: whatever is slow delays those behind it. A broken lane fails what is on it and is made anew.
+ * Pipelining (pg's `pipeline`) sends a statement without waiting for the result of the one before. It saves taking a pool
+ * connection, and most system calls under load. Use it only for single statements that take no locks and read few rows: a
+ * slow statement delays those behind it. A broken lane fails its statements and is replaced.
  */
 @Injectable()
 export class ReadLanes implements OnApplicationShutdown {
@@ -28,14 +28,14 @@ export class ReadLanes implements OnApplicationShutdown {
       return (await client.query<R>(statement)).rows;
     } catch (error) {
       if (sqlStateOf(error) !== STALE_PLAN) throw error;
-      this.lanes[lane] = undefined; // a type behind the statement was replaced: only a new connection forgets it
+      this.lanes[lane] = undefined; // a type behind the statement was replaced: only a new connection drops the plan
       void client.end();
       return (await (await this.open(lane)).query<R>(statement)).rows;
     }
   }
 
   async onApplicationShutdown(): Promise<void> {
-    for (const lane of this.lanes) await lane?.then((client) => client.end()).catch(() => undefined); // broken is closed
+    for (const lane of this.lanes) await lane?.then((client) => client.end()).catch(() => undefined); // a broken one is already closed
   }
 
   private open(lane: number): Promise<pg.Client> {
@@ -49,7 +49,7 @@ export class ReadLanes implements OnApplicationShutdown {
     return (this.lanes[lane] = opened);
   }
 
-  /** The same server, time limits and TLS as the pool's connections. */
+  /** Returns the server, time limits and TLS settings of the pool's connections. */
   private poolOptions(): pg.ClientConfig {
     const { options } = (this.dataSource.driver as unknown as { master: pg.Pool }).master;
     return { ...options, connectionTimeoutMillis: 2_000 };

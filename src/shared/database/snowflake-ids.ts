@@ -1,4 +1,4 @@
-// Snowflake primary keys that no clock and no second process can make twice.
+// Creates Snowflake primary keys that stay unique across clock changes and processes.
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import snowflake from 'nodejs-snowflake';
@@ -6,9 +6,9 @@ import { DataSource } from 'typeorm';
 import { Clock } from '../libs/clock.js';
 import { requestContext } from '../logging/request-context.js';
 
-/** 2024-01-01T00:00:00Z. Changing it would repeat ids. */
+/** 2024-01-01T00:00:00Z. A change would repeat ids. */
 export const SNOWFLAKE_EPOCH = 1_704_067_200_000;
-/** Of a snowflake: instance and sequence are below its milliseconds. */
+/** The milliseconds of a snowflake are above its 22 bits of instance and sequence. */
 const TIME_SHIFT = 22n;
 const SEQUENCES_PER_MS = 1024; // nodejs-snowflake: 42 bits of time, 12 of instance, 10 of sequence
 const RESERVE_MS = 10_000;
@@ -18,15 +18,15 @@ const LEASE_SECONDS = 60;
 interface Lease {
   instance: number;
   codec: snowflake.Snowflake;
-  /** No id with a time above it may be given out: it is committed in the database before it is used. */
+  /** Ids with a later time must not be used. The database has committed this value before any id uses it. */
   reservedMs: number;
 }
 
 /**
- * nodejs-snowflake packs the bits, but it trusts the clock and lets anyone pick an instance number. Both come from the
- * table `snowflake_lease` here: a process takes a free instance number and reserves time ahead of use; whoever takes the
- * number next starts above that reservation. So a stolen lease, a frozen process or a clock that jumps cannot repeat
- * an id; a clock that steps back only lets the time in the ids run ahead of it. Renewal happens on use, not by timer.
+ * nodejs-snowflake packs the bits, but it trusts the clock and accepts any instance number. Here both come from the table
+ * `snowflake_lease`: a process takes a free instance number and reserves time before it uses it; the next process with that
+ * number starts above the reservation. So neither a stolen lease, a frozen process nor a clock jump can repeat an id. When
+ * the clock steps back, the time in the ids only runs ahead of it. Ids renew the lease on use, without a timer.
  */
 @Injectable()
 export class SnowflakeIds {
@@ -41,7 +41,7 @@ export class SnowflakeIds {
     private readonly clock: Clock,
   ) {}
 
-  /** The next id, greater than all before it from this process. Rejects when the reservation cannot be renewed. */
+  /** Returns the next id, greater than all earlier ids of this process. Rejects when the reservation cannot be renewed. */
   async next(): Promise<string> {
     for (;;) {
       const lease = this.lease ?? (await this.renew());
@@ -61,19 +61,19 @@ export class SnowflakeIds {
       this.lastMs = now;
       this.sequence = 0;
     } else if (++this.sequence === SEQUENCES_PER_MS) {
-      this.lastMs++; // borrow the next millisecond, whatever the clock says
+      this.lastMs++; // uses the next millisecond, even if the clock is behind it
       this.sequence = 0;
     }
     return this.lastMs;
   }
 
-  /** Renews in the background; a failure is only met by whoever runs into the end of the reservation. */
+  /** Renews in the background; a failure reaches a caller only when the reservation has run out. */
   private renewAhead(): void {
     this.renew().catch(() => undefined);
   }
 
   private renew(): Promise<Lease> {
-    // Everybody's, so not to be cancelled with the request that happened to need it.
+    // The renewal serves all callers, so it must not be cancelled with the request that started it.
     this.renewing ??= requestContext.exit(() => this.extend()).finally(() => (this.renewing = undefined));
     return this.renewing;
   }
@@ -88,7 +88,7 @@ export class SnowflakeIds {
     return (this.lease = await this.claim());
   }
 
-  /** Extends our own reservation; null when another process has taken the instance number over. */
+  /** Extends our reservation. Returns null when another process has taken over the instance number. */
   private async reserve(instance: number, until: number): Promise<number | null> {
     const [rows] = await this.dataSource.query<[Array<{ reserved_ms: string }>, number]>(
       `UPDATE snowflake_lease SET reserved_ms = greatest(reserved_ms, $3), lease_until = clock_timestamp() + make_interval(secs => $4)
@@ -98,7 +98,7 @@ export class SnowflakeIds {
     return rows[0] ? Number(rows[0].reserved_ms) : null;
   }
 
-  /** Takes the free instance number with the oldest lease, and starts above what its last holder reserved. */
+  /** Takes the free instance number with the oldest lease. Ids start above the reservation of its last holder. */
   private async claim(): Promise<Lease> {
     const [rows] = await this.dataSource.query<
       [Array<{ instance_id: number; before: string; reserved_ms: string }>, number]
@@ -123,12 +123,12 @@ export class SnowflakeIds {
   }
 }
 
-/** Below every id of that time and later; milliseconds since 1970. */
+/** Returns a lower bound for all ids created at or after `ms`, in milliseconds since 1970. */
 export function firstIdAt(ms: number): string {
   return (BigInt(Math.max(0, Math.ceil(ms) - SNOWFLAKE_EPOCH)) << TIME_SHIFT).toString();
 }
 
-/** When an id was made, milliseconds since 1970. */
+/** Returns the creation time of an id, in milliseconds since 1970. */
 export function timeOfId(id: string): number {
   return Number(BigInt(id) >> TIME_SHIFT) + SNOWFLAKE_EPOCH;
 }

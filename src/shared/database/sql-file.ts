@@ -1,8 +1,8 @@
-// SQL that is worth a file of its own: `sql/<name>.sql` beside the repository that uses it, as a named prepared statement.
+// Loads SQL statements from `sql/<name>.sql` beside the repository that uses them, as named prepared statements.
 import { readFileSync } from 'node:fs';
 import type { QueryConfig } from 'pg';
 
-/** `statement = sqlFiles(import.meta.url, 'jobs')`, then `statement('claim', [queue, 10])`. Each file is read once. */
+/** Use: `statement = sqlFiles(import.meta.url, 'jobs')`, then `statement('claim', [queue, 10])`. Reads each file once. */
 export function sqlFiles(askedFrom: string, prefix: string): (name: string, values: unknown[]) => QueryConfig {
   const texts = new Map<string, string>();
   return (name, values) => {

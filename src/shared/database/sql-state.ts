@@ -1,4 +1,4 @@
-// Reads PostgreSQL's SQLSTATE and constraint name from whatever TypeORM or pg threw.
+// Reads PostgreSQL's SQLSTATE and constraint name from an error that TypeORM or pg threw.
 
 interface PgErrorLike {
   code?: unknown;
@@ -6,19 +6,19 @@ interface PgErrorLike {
   driverError?: PgErrorLike;
 }
 
-/** The five-character SQLSTATE (PostgreSQL manual, appendix A), or undefined when the database did not answer. */
+/** Returns the five-character SQLSTATE (PostgreSQL manual, appendix A), or undefined if the database did not answer. */
 export function sqlStateOf(error: unknown): string | undefined {
   const source = unwrap(error);
   return typeof source?.code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(source.code) ? source.code : undefined;
 }
 
-/** The violated constraint or unique index, where PostgreSQL names one. */
+/** Returns the violated constraint or unique index, if PostgreSQL names one. */
 export function constraintOf(error: unknown): string | undefined {
   const source = unwrap(error);
   return typeof source?.constraint === 'string' ? source.constraint : undefined;
 }
 
-/** True when the connection to the database failed, rather than a statement on it. */
+/** True when the connection to the database failed, not a statement on it. */
 export function isConnectionFailure(error: unknown): boolean {
   const source = unwrap(error);
   if (
@@ -29,7 +29,7 @@ export function isConnectionFailure(error: unknown): boolean {
   return error instanceof Error && PG_CLIENT_FAILURES.some((text) => error.message.includes(text));
 }
 
-/** pg reports these without a code. */
+/** pg reports these errors without a code. */
 const PG_CLIENT_FAILURES = [
   'Connection terminated',
   'timeout exceeded when trying to connect',

@@ -1,10 +1,10 @@
-// What a user or an operator can mend is told in one line; anything else is a fault of ours, with its stack.
+// Separates start failures that the operator can fix (one line) from bugs (with a stack).
 import { ConfigError } from '../config/env.schema.js';
 import { DatabaseRefusedError } from './database-refusal.js';
 import { EmbeddedPostgresError } from './embedded-postgres.js';
 import { isConnectionFailure } from './sql-state.js';
 
-/** Undefined: not one of these. */
+/** Returns a one-line message, or undefined when the failure is a bug. */
 export function inOneLine(error: unknown): string | undefined {
   if (error instanceof ConfigError || error instanceof EmbeddedPostgresError || error instanceof DatabaseRefusedError)
     return error.message;

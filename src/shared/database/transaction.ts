@@ -1,4 +1,4 @@
-// The unit of work: one transaction that callers below find without being handed it, and who has a say in its end.
+// The unit of work: a transaction that called code finds through the async context, and participants notified at its end.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Injectable } from '@nestjs/common';
@@ -7,11 +7,11 @@ import type pg from 'pg';
 import { ReadLanes } from './read-lanes.js';
 import { sqlStateOf } from './sql-state.js';
 
-/** Who has a say in a transaction's end, and hears of it. */
+/** Takes part in the end of a transaction. */
 export interface Participant {
-  /** Just before the commit; a failure rolls the transaction back. */
+  /** Called just before the commit; a failure rolls the transaction back. */
   prepare(): Promise<void>;
-  /** After the end, however it ended. Must not throw. `unknown`: the connection broke during the commit. */
+  /** Called after the end, whatever the outcome. Must not throw. `unknown`: the connection broke during the commit. */
   finish(outcome: Outcome): void;
 }
 
@@ -22,7 +22,7 @@ interface Scope {
   participants: Map<object, Participant>;
 }
 
-/** serialization_failure and deadlock_detected: the database asks us to try the whole transaction again. */
+/** serialization_failure and deadlock_detected: PostgreSQL expects a retry of the whole transaction. */
 const RETRIED = new Set(['40001', '40P01']);
 const MOST_TRIES = 3;
 /** query_canceled */
@@ -37,19 +37,19 @@ export class Transaction {
     private readonly lanes: ReadLanes,
   ) {}
 
-  /** Whether the caller is inside a transaction. */
+  /** True inside a transaction. */
   get isRunning(): boolean {
     return this.scopes.getStore() !== undefined;
   }
 
-  /** The running transaction's entity manager, or the plain one outside any. */
+  /** The entity manager of the running transaction, or the default one outside a transaction. */
   get manager(): EntityManager {
     return this.scopes.getStore()?.runner.manager ?? this.dataSource.manager;
   }
 
   /**
-   * Runs `work` in one transaction (READ COMMITTED); inside another it joins that one. Rolled back when `work` throws.
-   * Deadlocks and serialization failures are tried again, so `work` must be safe to repeat.
+   * Runs `work` in one transaction (READ COMMITTED); inside a transaction it joins that one. Rolls back when `work` throws.
+   * Retries after deadlocks and serialization failures, so `work` must be safe to repeat.
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.scopes.getStore()) return work();
@@ -58,12 +58,12 @@ export class Transaction {
         return await this.once(work);
       } catch (error) {
         if (attempt >= MOST_TRIES || !RETRIED.has(sqlStateOf(error) ?? '')) throw error;
-        await delay(Math.random() * 20 * 2 ** attempt); // full jitter, so that the two do not meet again
+        await delay(Math.random() * 20 * 2 ** attempt); // full jitter, so that the two transactions do not conflict again
       }
     }
   }
 
-  /** The running transaction's participant under `key`, made on first asking; undefined outside any. */
+  /** Returns the transaction's participant under `key`, created at first use; undefined outside a transaction. */
   participant<P extends Participant>(key: object, make: () => P): P | undefined {
     const participants = this.scopes.getStore()?.participants;
     if (!participants) return undefined;
@@ -74,19 +74,19 @@ export class Transaction {
     return made;
   }
 
-  /** One named prepared statement on the running transaction's connection, else on any of the pool. */
+  /** Runs one named prepared statement on the transaction's connection, or on one of the pool outside a transaction. */
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const client = await this.client();
     return client ? (await client.query<R>(statement)).rows : this.queryPool<R>(statement);
   }
 
-  /** The same for the hottest reads, which outside of a transaction go down a pipelined lane: many callers' at once, so no cancel stops them. */
+  /** Like `query`, for the most frequent reads. Outside a transaction it uses a shared read lane, so no cancel stops it. */
   async read<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const client = await this.client();
     return client ? (await client.query<R>(statement)).rows : this.lanes.query<R>(statement);
   }
 
-  /** Not the pool's own `query`: it sends the statement in the context of whoever gave the connection back, not in ours. */
+  /** Avoids the pool's `query`, which sends the statement in the async context of the caller that released the connection. */
   private async queryPool<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const client = await this.pool.connect();
     let failure: Error | undefined;
@@ -95,7 +95,7 @@ export class Transaction {
     try {
       return (await client.query<R>(statement)).rows;
     } catch (error) {
-      if (sqlStateOf(error) !== CANCELED) fail(error); // a new connection has forgotten what may be wrong with this one
+      if (sqlStateOf(error) !== CANCELED) fail(error); // closes this connection: it may be the cause of the failure
       throw error;
     } finally {
       client.off('error', fail);
@@ -123,9 +123,9 @@ export class Transaction {
       outcome = 'committed';
       return result;
     } catch (error) {
-      // A commit that PostgreSQL itself refused did not happen; without its word, nobody knows.
+      // A commit that PostgreSQL refused did not happen; without its answer the outcome is unknown.
       if (outcome === 'unknown' && sqlStateOf(error) !== undefined) outcome = 'rolled back';
-      // A rollback that fails means the connection is gone, and the transaction with it: the first error says why.
+      // If the rollback fails, the connection and the transaction are gone; the first error has the reason.
       if (scope.runner.isTransactionActive) await scope.runner.rollbackTransaction().catch(() => undefined);
       throw error;
     } finally {

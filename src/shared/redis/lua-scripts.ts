@@ -1,4 +1,4 @@
-// The Lua files of this house: `<name>-<number of keys>.lua`, one atom each.
+// Loads the project's Lua files, `<name>-<number of keys>.lua`; each contains one atomic operation.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,7 @@ export interface LuaScript {
 const FOLDER = join(dirname(fileURLToPath(import.meta.url)), 'lua');
 const FILE = /^([a-z-]+)-(\d)\.lua$/;
 
-/** Throws when a file's name does not say how many keys it takes. */
+/** Throws when a file name does not contain the number of keys. */
 export function readLuaScripts(): LuaScript[] {
   return readdirSync(FOLDER).map((file) => {
     const [, name, keys] = FILE.exec(file) ?? [];

@@ -1,4 +1,4 @@
-// Provides the Redis client, or null where no Redis is configured.
+// Provides the Redis client, or null when no Redis is configured.
 import { Global, Module } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
@@ -8,7 +8,7 @@ import { Redis } from './redis.js';
 @Module({
   providers: [
     {
-      // With null, the cache, the locks and the rate limits work within PostgreSQL and this process.
+      // With null, the cache, the locks and the rate limits use PostgreSQL and this process's memory.
       provide: Redis,
       inject: [AppConfig, LOGGER],
       useFactory: async ({ redis: { servers, ...rest } }: AppConfig, logger: Logger): Promise<Redis | null> => {

@@ -1,4 +1,4 @@
-// Redis, one node or a cluster, behind a circuit breaker: whoever asks gets an answer or a refusal within 100 ms.
+// Redis, one node or a cluster, behind a circuit breaker: each call returns or fails within 100 ms.
 import { createHash } from 'node:crypto';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import slotOf from 'cluster-key-slot';
@@ -9,7 +9,7 @@ import { type LuaScript, readLuaScripts } from './lua-scripts.js';
 
 export type RedisClient = Node | Cluster;
 
-/** Redis did not answer in time, or is known to be away. The cause is in the log, once. */
+/** Redis did not answer in time, or is known to be unreachable. The cause is in the log, once. */
 export class RedisAwayError extends Error {
   constructor() {
     super('Redis is away.');
@@ -17,7 +17,7 @@ export class RedisAwayError extends Error {
   }
 }
 
-/** A request asks Redis at most twice in a row before the breaker opens, so it waits at most 200 ms for it. */
+/** A request calls Redis at most twice in a row before the breaker opens, so it waits at most 200 ms. */
 const ANSWER_MS = 100;
 const PROBE_WHEN_AWAY_MS = 250;
 const PROBE_WHEN_UP_MS = 1_000;
@@ -25,8 +25,8 @@ const CLOSE_MS = 500;
 const SCAN_COUNT = 1_000;
 
 /**
- * No queue of unsent commands, and none is sent again: a SET NX or an INCR that had succeeded must not run twice.
- * `socketTimeout` ends a connection whose server hangs, so that a new one is tried.
+ * Unsent commands are not queued and no command is resent: a SET NX or INCR that had succeeded must not run twice.
+ * `socketTimeout` closes a connection to a hanging server, so that the client opens a new one.
  */
 const OPTIONS = {
   enableOfflineQueue: false,
@@ -36,15 +36,15 @@ const OPTIONS = {
   socketTimeout: 2_000,
   lazyConnect: true,
   retryStrategy: (attempt: number) => Math.random() * Math.min(1_000, 50 * 2 ** attempt),
-  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // a failover made it a replica
+  reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // after a failover the node is a replica
 };
 
 type ScriptArgument = string | number | Buffer;
 export type RunScript = <T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument>) => Promise<T>;
 
 /**
- * Called before others' commands are let through, and again every second, with what identifies this run of the servers.
- * A failure keeps Redis away.
+ * Called before other commands are allowed, and then every second, with an identity of the current run of the servers.
+ * While it fails, Redis counts as unreachable.
  */
 type Reachable = (identity: string, script: RunScript) => Promise<void>;
 
@@ -66,8 +66,8 @@ export class Redis implements OnApplicationShutdown {
   ) {
     this.prefix = config.prefix;
     this.client = this.createClient();
-    this.client.on('error', (error: Error) => (this.lastError = error)); // the next probe tells it, once
-    // Whoever was cut off must look whether it is still the same server before it believes what lies there.
+    this.client.on('error', (error: Error) => (this.lastError = error)); // the next probe logs it, once
+    // After a lost connection, the probe must check that it is still the same server before its data is trusted.
     const cutOff = (): void => {
       if (!this.closed) this.fail(new Error('The connection was lost.'));
     };
@@ -76,28 +76,28 @@ export class Redis implements OnApplicationShutdown {
     for (const { name, ...script } of this.scripts) this.client.defineCommand(name, script);
   }
 
-  /** False: no command is let through until a probe is answered. */
+  /** False while no commands are allowed, until a probe succeeds. */
   get isUp(): boolean {
     return this.up;
   }
 
-  /** `listener` is called on every answered probe, the first one at once. */
+  /** Calls `listener` on every successful probe, for the first time at once. */
   whenReachable(listener: Reachable): void {
     this.listeners.push(listener);
     this.probeSoon();
   }
 
-  /** Does not wait for the next probe's time. */
+  /** Starts a probe now, without waiting for its next turn. */
   probeSoon(): void {
     this.schedule(0);
   }
 
-  /** `listener` is called after Redis went away or came back. */
+  /** Calls `listener` after Redis became unreachable or reachable. */
   onChange(listener: (up: boolean) => void): void {
     this.changes.push(listener);
   }
 
-  /** Connects, if Redis answers within a second; else goes on trying in the background. */
+  /** Connects. If Redis does not answer within a second, retries continue in the background. */
   async open(): Promise<void> {
     await this.client.connect().catch(() => undefined);
     await this.probe();
@@ -110,18 +110,18 @@ export class Redis implements OnApplicationShutdown {
     await within(CLOSE_MS, () => this.client.quit()).catch(() => this.client.disconnect());
   }
 
-  /** Throws RedisAwayError. */
+  /** Runs commands. Throws RedisAwayError. */
   async run<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
     if (!this.up) throw new RedisAwayError();
     return this.attempt(work);
   }
 
-  /** Runs a Lua file by its name (EVALSHA, EVAL when the server does not know it yet). Throws RedisAwayError. */
+  /** Runs a Lua file by its name (EVALSHA; EVAL when the server does not know it yet). Throws RedisAwayError. */
   script<T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument> = []): Promise<T> {
     return this.run(() => this.callScript(name, keys, args));
   }
 
-  /** Every key that matches (glob), page by page from every master, some perhaps twice. Throws RedisAwayError. */
+  /** Yields all keys that match a glob pattern, in pages from every master; some keys may come twice. Throws RedisAwayError. */
   async *scan(match: string): AsyncGenerator<string[]> {
     for (const node of this.masters())
       for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
@@ -132,14 +132,14 @@ export class Redis implements OnApplicationShutdown {
       }
   }
 
-  /** A section of INFO from every master. Throws RedisAwayError. */
+  /** Returns a section of INFO from every master. Throws RedisAwayError. */
   infos(section: string): Promise<string[]> {
     return this.run(() => Promise.all(this.masters().map((node) => node.info(section))));
   }
 
   /**
-   * A connection of its own for subscriptions: to the node that owns `channel`'s slot. In a cluster too, what is published
-   * there by script reaches all subscribers in one order.
+   * Returns a separate connection for subscriptions, to the node that owns `channel`'s slot. Messages that a script publishes
+   * there reach all subscribers in the same order, also in a cluster.
    */
   createSubscriber(channel: string): Node {
     const node = this.client instanceof Cluster ? this.ownerOf(this.client, channel) : this.client;
@@ -199,7 +199,7 @@ export class Redis implements OnApplicationShutdown {
     this.schedule(this.up ? PROBE_WHEN_UP_MS : PROBE_WHEN_AWAY_MS);
   }
 
-  /** As long as it stays the same, no server was restarted. */
+  /** Returns an identity of the servers. It stays the same while no server is restarted. */
   private async identify(): Promise<string> {
     const masters = this.masters();
     if (masters.length === 0) throw new Error('No Redis node is known.');
@@ -239,8 +239,8 @@ export class Redis implements OnApplicationShutdown {
 }
 
 /**
- * Rejects after `ms` without an answer. Once the time is over, what the socket holds already is still read: a process
- * that was busy for a moment must not take Redis for slow.
+ * Rejects after `ms` milliseconds without an answer. Data that the socket has already received is read before the rejection:
+ * a process that was busy for a moment must not treat Redis as slow.
  */
 async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
