@@ -1,4 +1,4 @@
-// The plumbing that every room may ask for without importing it: settings, logger, events, lifecycle.
+// The global infrastructure, available to every module without an import: settings, logger, events, lifecycle.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AppConfig } from './config/app-config.js';
 import { Events } from './events/events.js';

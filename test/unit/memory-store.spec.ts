@@ -1,6 +1,6 @@
 // The first layer: its bounds, its tags, and what may not be kept in it.
 import { afterEach, expect, it, jest } from '@jest/globals';
-import { type CacheEntry, LONGEST_CHANGE_MS, MemoryStore } from '../../src/shared/cache/memory.store.js';
+import { type CacheEntry, MAX_CHANGE_MS, MemoryStore } from '../../src/shared/cache/memory.store.js';
 
 afterEach(() => void jest.useRealTimers());
 
@@ -64,7 +64,7 @@ it('a change whose end is never told ends by itself', () => {
   store.beginChange(['tag'], 'lost'); // told twice, to somebody who joined
   put(store, 'key', entry(['tag']));
   expect(store.get('key', 0)).toBeUndefined();
-  jest.advanceTimersByTime(LONGEST_CHANGE_MS);
+  jest.advanceTimersByTime(MAX_CHANGE_MS);
   put(store, 'key', entry(['tag']));
   expect(store.get('key', 0)).toBeDefined();
 });

@@ -1,14 +1,14 @@
-// A change of some tags, from its announcement before the commit to its end.
+// A change of cache tags, from the announcement before the commit to its end.
 import { randomUUID } from 'node:crypto';
 import type { Outcome, Participant } from '../database/transaction.js';
 import type { Coherence } from './coherence.js';
-import { LONGEST_CHANGE_MS, type MemoryStore } from './memory.store.js';
+import { MAX_CHANGE_MS, type MemoryStore } from './memory.store.js';
 import type { RedisStore } from './redis.store.js';
 
-/** A third of what the others wait for. */
-const LATEST_MS = LONGEST_CHANGE_MS / 3;
+/** A third of the time after which other processes treat a change as dead. */
+const LATEST_MS = MAX_CHANGE_MS / 3;
 
-/** Nothing was changed; it may be tried again. */
+/** Nothing was changed; the caller may retry. */
 export class ChangeTooLateError extends Error {}
 
 export class CacheChange implements Participant {
@@ -34,15 +34,15 @@ export class CacheChange implements Participant {
       this.coherence.announce(tags, this.id, () => this.shared?.isUp === true),
       this.shared?.beginChange(tags, this.id),
     ]);
-    // Frozen meanwhile, for so long that the others might soon take us for dead: the change must not happen after that.
+    // The process may have been frozen so long that others soon treat it as dead; the change must not happen after that.
     if (performance.now() - began > LATEST_MS)
       throw new ChangeTooLateError('The announcement of a change took too long.');
   }
 
-  /** Nobody knows whether an unknown outcome is still to come: nothing is kept until it can't. */
+  /** After an unknown outcome the commit may still happen: values stay uncached until it no longer can. */
   finish(outcome: Outcome): void {
     if (this.relay === undefined) return;
-    if (outcome === 'unknown') setTimeout(() => this.end(), LONGEST_CHANGE_MS).unref();
+    if (outcome === 'unknown') setTimeout(() => this.end(), MAX_CHANGE_MS).unref();
     else this.end();
   }
 

@@ -1,4 +1,4 @@
-// A value of something that is about to be created, on its way to the cache: announced before the commit, kept after it.
+// Caches a newly created object: the claim is made before the commit, the value is stored after it.
 import { randomUUID } from 'node:crypto';
 import type { Clock } from '../libs/clock.js';
 import type { Transaction } from '../database/transaction.js';
@@ -7,15 +7,15 @@ import { type RedisStore, storedOf } from './redis.store.js';
 import { RedisAwayError } from '../redis/redis.js';
 
 /**
- * Like a load, it is opened before the value can change: the stamps, the claim and the `Loading` are older than the commit,
- * and whoever changes the new row does so after it. Such a change takes the stamps away and overtakes the `Loading`.
+ * Like a load, it opens before the value can change: the stamps, the claim and the `Loading` are older than the commit. A
+ * later change of the new row comes after the commit; it removes the stamps and marks the `Loading` as overtaken.
  */
 export class CacheCreation {
   private readonly token = randomUUID();
-  /** Null: Redis will not have the value. */
+  /** Null when the value will not be stored in Redis. */
   private stamps: string[] | null = null;
 
-  /** `shared`: null without Redis, or while it is away. */
+  /** `shared`: null without Redis or while it is unreachable. */
   constructor(
     private readonly loading: Loading,
     private readonly memory: MemoryStore,
@@ -23,7 +23,7 @@ export class CacheCreation {
     private readonly clock: Clock,
   ) {}
 
-  /** Keeps what `toEntry` makes of the created thing: after the commit of the running transaction, or at once outside any. */
+  /** Stores the entry made by `toEntry` after the commit of the running transaction, or at once outside a transaction. */
   async during<T>(transaction: Transaction, create: () => Promise<T>, toEntry: (created: T) => CacheEntry): Promise<T> {
     try {
       await this.claim();
@@ -63,7 +63,7 @@ export class CacheCreation {
   }
 }
 
-/** Undefined: Redis is away. */
+/** Returns undefined when Redis is unreachable. */
 async function ignoreAway<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;

@@ -1,13 +1,13 @@
-// How well the cache does: counts of one process, and their sum over a deployment.
+// Cache statistics: the counts of one process, and their sum over the deployment.
 
-/** Counts since the process started; `ms` is the sum of the times that requests took. */
+/** Counts since the process started; `ms` is the total duration of all requests. */
 export interface CacheCounts {
   requests: number;
-  /** Requests that loaded the value themselves; the others found it, or waited for one who did. */
+  /** Requests that loaded the value themselves; the others found it or waited for such a load. */
   loads: number;
   ms: number;
   memory: LayerCounts & { bytes: number; evictions: number };
-  /** Null where no Redis is configured. Its size is the deployment's, so nobody adds it up. */
+  /** Null without Redis. The size is not part of it: it belongs to the whole deployment and must not be summed. */
   redis: Omit<LayerCounts, 'size'> | null;
 }
 

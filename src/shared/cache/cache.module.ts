@@ -1,4 +1,4 @@
-// Provides the cache: in the memory of this process, and in Redis where one is configured.
+// Provides the cache: in the memory of this process, and in Redis if one is configured.
 import { Global, Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { AppConfig } from '../config/app-config.js';

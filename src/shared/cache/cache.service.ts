@@ -1,4 +1,4 @@
-// Reads that are remembered: in this process, in Redis where there is one, and never older than what was committed.
+// Cached reads, in this process and in Redis if there is one; they never return values older than the last commit.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
@@ -19,15 +19,15 @@ import { RedisAwayError } from '../redis/redis.js';
 
 export interface CacheOptions {
   /**
-   * Milliseconds; give or take a tenth, so that what was filled together does not expire together. 0: not kept, only
-   * shared by those who ask while it is being loaded.
+   * Lifetime in milliseconds, varied by a tenth, so that values stored together do not expire together. 0: the value is not
+   * stored, only shared by callers that ask while it is loading.
    */
   ttl: number;
-  /** What the value is made of: a change of any of them forgets it. */
+  /** The data that the value depends on: a change of any tag invalidates the value. */
   tags: readonly string[];
   /**
-   * Default true. False: each process loads it for itself. For what decides rights: who writes to Redis can put back what
-   * stood there before, such as the role of an administrator that is none any more.
+   * Default true. False: each process loads the value itself. Use false for access rights: a client that can write to Redis
+   * can restore an old value, such as the role of a former administrator.
    */
   shared?: boolean;
 }
@@ -35,22 +35,22 @@ export interface CacheOptions {
 export interface CacheStatus {
   counts: CacheCounts;
   processes: number;
-  /** Both null while Redis is away. Keys of others are evicted from it too: it counts them all, since it was started. */
+  /** Both null while Redis is unreachable. The evictions count all keys of the server, also foreign ones, since its start. */
   redisSize: number | null;
   redisEvictions: number | null;
 }
 
 type Load<T> = () => Promise<T | null>;
 
-/** "Not there" is worth remembering for a moment only: what is created is looked for soon. */
-const LONGEST_ABSENCE_MS = 5_000;
-/** How eagerly a value is refreshed before it expires (XFetch's beta; Vattani et al., VLDB 2015). */
+/** An absence is cached only for a moment, because a new object is usually requested soon after its creation. */
+const MAX_ABSENCE_MS = 5_000;
+/** How early a value is refreshed before it expires (the beta of XFetch; Vattani et al., VLDB 2015). */
 const EAGERNESS = 1;
-/** How often, and how long at most, we ask whether another process has loaded what we need. */
+/** Interval and maximum duration of polling for a value that another process loads. */
 const POLL_MS = 15;
-const LONGEST_POLLING_MS = 3_000;
-/** Larger values are not for Redis, which everybody shares. */
-const MOST_SHARED_BYTES = 262_144;
+const MAX_POLLING_MS = 3_000;
+/** Larger values are not stored in Redis, which all processes share. */
+const MAX_SHARED_BYTES = 262_144;
 
 interface Flight {
   readonly loading: Loading;
@@ -77,7 +77,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     shared?.onNewEpoch(() => memory.clear());
     const last = relays.length - 1;
     this.coherence = new Coherence(relays, {
-      // Over the last relay come the changes of those who can't reach Redis: whoever can tells it in their place.
+      // The last relay carries the changes of processes that cannot reach Redis; the others write them to Redis for them.
       beginChange: async (tags, id, relay) => {
         memory.beginChange(tags, id);
         if (relay === last) await shared?.beginChange(tags, id);
@@ -88,7 +88,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
       },
       mistrust: (again, isLast) => {
         memory.clear();
-        if (again && isLast) shared?.mistrust(); // who can't reach Redis may have told us of changes in vain
+        if (again && isLast) shared?.mistrust(); // processes without Redis may have announced changes that nobody wrote to Redis
       },
       drop: (pattern) => this.dropFromMemory(pattern),
       report: () => this.counts(),
@@ -96,9 +96,9 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * The value under `key`, loaded where it is not remembered: by one caller in the whole deployment, while the others
-   * wait for it. Null: not there, which is remembered too. Inside a transaction it is always loaded. Values are JSON;
-   * nobody may change the one that is returned.
+   * Returns the value under `key`. A missing value is loaded by one caller in the whole deployment, and the others wait for
+   * it. Null means that the object does not exist; this is cached too. Inside a transaction the value is always loaded.
+   * Values are JSON; callers must not change the returned object.
    */
   wrap<T>(key: string, options: CacheOptions, load: Load<T>): T | null | Promise<T | null> {
     if (this.transaction.isRunning) return load();
@@ -114,7 +114,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.join<T>(key, options, load).finally(() => this.countTime(began));
   }
 
-  /** What `set` or `wrap` left under `key`; undefined: nothing. */
+  /** Returns the value that `set` or `wrap` stored under `key`, or undefined. */
   async get<T>(key: string): Promise<T | null | undefined> {
     const began = performance.now();
     const entry = this.coherence.holdsLease ? this.memory.get(key, this.clock.now()) : undefined;
@@ -130,8 +130,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * Remembers a value that was not read from the database: one that was could be overtaken by a change, which only `wrap`
-   * notices.
+   * Stores a value that does not come from the database. A value from the database could be overtaken by a change, which only
+   * `wrap` detects.
    */
   async set(key: string, value: unknown, options: CacheOptions): Promise<void> {
     await this.dropElsewhere(key);
@@ -155,8 +155,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * Glob as Redis has it; `*` is everything. In every layer of every process, once it resolves. Returns how many values
-   * went: of Redis where there is one, since the processes hold the same ones.
+   * Deletes the keys that match a Redis glob (`*` is everything), in every layer of every process, before it resolves.
+   * Returns the number of deleted values: those in Redis if there is one, because the processes hold copies of them.
    */
   async deletePattern(pattern: string): Promise<number> {
     const inRedis = await this.ask((shared) => shared.deleteWhere(pattern), 0);
@@ -165,7 +165,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.shared ? Math.max(inRedis, here, elsewhere) : here + elsewhere;
   }
 
-  /** Several values at once; the missing ones are loaded together. Absent from the answer: not there. */
+  /** Returns several values; the missing ones are loaded together. A key without a value is absent from the result. */
   async mget<T>(
     keys: readonly string[],
     optionsOf: (key: string) => CacheOptions,
@@ -182,8 +182,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * Runs a change of what these tags stand for. When it is committed, nobody in the deployment serves what was before.
-   * Inside a transaction the tags are noted for its commit; outside, `work` must be one statement.
+   * Runs a change of the data behind these tags. After its commit no process in the deployment serves the old values. Inside
+   * a transaction the tags are announced before its commit; outside, `work` must be a single statement.
    */
   async changing<T>(tags: readonly string[], work: () => Promise<T>): Promise<T> {
     const joined = this.transaction.participant(this, () => this.createChange());
@@ -208,8 +208,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   /**
-   * Runs `create`, which makes something new, and remembers what `render` makes of it under `key`, so that its first reader
-   * finds it. Inside a transaction it is remembered after the commit; outside, `create` must be one statement.
+   * Runs `create`, which creates an object, and caches the result of `render` under `key` for the first reader. Inside a
+   * transaction it is cached after the commit; outside, `create` must be a single statement.
    */
   creating<T>(
     key: string,
@@ -223,12 +223,12 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return creation.during(this.transaction, create, (created) => this.entryOf(render(created), options, 0));
   }
 
-  /** Inside a transaction: what these tags stand for is changed by it. */
+  /** Inside a transaction: announces that the transaction changes the data behind these tags. */
   invalidate(tags: readonly string[]): Promise<void> {
     return this.changing(tags, () => Promise.resolve());
   }
 
-  /** Of the whole deployment, other processes' as of at most a second ago. */
+  /** Returns the status of the whole deployment; the counts of other processes are up to a second old. */
   async status(): Promise<CacheStatus> {
     const others = this.coherence.reports() as CacheCounts[];
     const redisSize = await this.ask<number | null>((shared) => shared.size(), null);
@@ -236,7 +236,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return { counts: sumCounts([this.counts(), ...others]), processes: others.length + 1, redisSize, redisEvictions };
   }
 
-  /** While requests in flight are finished: nobody waits for our word any more. */
+  /** Runs while requests in flight finish: from now on the other processes do not wait for our acknowledgements. */
   async beforeApplicationShutdown(): Promise<void> {
     await this.coherence.leave();
   }
@@ -249,7 +249,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return new CacheChange(this.memory, this.shared, this.coherence);
   }
 
-  /** Joins whoever is loading the same, unless a change has overtaken them or we could not know. */
+  /** Joins a running load of the same key, unless a change has overtaken it or we might have missed that change. */
   private async join<T>(key: string, options: CacheOptions, load: Load<T>): Promise<T | null> {
     if (!this.coherence.holdsLease && (await this.coherence.renew())) {
       const entry = options.ttl > 0 ? this.memory.get(key, this.clock.now()) : undefined;
@@ -260,20 +260,20 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.fly(key, options, load, null) as Promise<T | null>;
   }
 
-  /** Changes are told over Redis, and to those who can't reach it over the last relay. */
+  /** True when changes reach us: over Redis, or over the last relay for processes that cannot reach Redis. */
   private hearsChanges(): boolean {
     return this.coherence.holdsLease || (this.coherence.listens && this.shared !== null && !this.shared.isUp);
   }
 
   private async refresh(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry): Promise<void> {
     if (this.flights.has(key)) return;
-    this.own.requests++; // our own
-    await this.fly(key, options, load, old).catch(() => undefined); // the old one still serves
+    this.own.requests++; // counted as our own
+    await this.fly(key, options, load, old).catch(() => undefined); // the old value is still served
   }
 
   private fly(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null): Promise<unknown> {
     const loading = this.memory.open(key, options.tags);
-    const work = requestContext.exit(() => this.fetch(loading, options, load, old)); // no one's: others may join
+    const work = requestContext.exit(() => this.fetch(loading, options, load, old)); // others may join
     const result = work.finally(() => {
       this.memory.close(loading);
       if (this.flights.get(key) === flight) this.flights.delete(key);
@@ -283,20 +283,20 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return result;
   }
 
-  /** From Redis, or loaded by the one process that may; `old`: a value that is to be refreshed. */
+  /** Reads from Redis, or loads the value in the one process that holds the claim. `old`: a value to refresh. */
   private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null) {
     const shared = options.shared === false ? null : this.shared;
     if (options.ttl === 0 || loading.overtaken || !shared?.isUp || !this.coherence.listens)
       return this.loadHere(loading, options, load);
     try {
-      for (const began = performance.now(); performance.now() - began < LONGEST_POLLING_MS;) {
+      for (const began = performance.now(); performance.now() - began < MAX_POLLING_MS;) {
         const { found, stamps, head } = await shared.read(loading.key, options.tags);
         if (found && found.expiresAt > (old?.expiresAt ?? this.clock.now())) {
           this.memory.fill(loading, found);
           if (this.own.redis) this.own.redis.hits++;
           return found.value;
         }
-        if (!stamps) break; // being changed
+        if (!stamps) break; // a change is running
         const token = randomUUID();
         const claim = await shared.claim(loading.key, token, head);
         if (claim === 'mine') return await this.loadForAll(loading, options, load, token, stamps);
@@ -320,7 +320,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     try {
       const entry = await this.loadEntry(loading, options, load);
       const ttl = entry.expiresAt - this.clock.now();
-      if (entry.size > MOST_SHARED_BYTES) void this.ask((shared) => shared.release(key, token), undefined);
+      if (entry.size > MAX_SHARED_BYTES) void this.ask((shared) => shared.release(key, token), undefined);
       else void this.ask((shared) => shared.fill(key, token, storedOf(entry, stamps), ttl), undefined);
       return entry.value;
     } catch (error) {
@@ -343,7 +343,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   private entryOf(value: unknown, { ttl, tags }: CacheOptions, cost: number): CacheEntry {
-    const life = (value === null ? Math.min(ttl, LONGEST_ABSENCE_MS) : ttl) * (0.9 + Math.random() * 0.2);
+    const life = (value === null ? Math.min(ttl, MAX_ABSENCE_MS) : ttl) * (0.9 + Math.random() * 0.2);
     return {
       value,
       tags,
@@ -361,7 +361,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.coherence.drop(key.replace(/[\\*?[\]]/g, '\\$&'));
   }
 
-  /** `otherwise` without Redis. */
+  /** Asks Redis; returns `otherwise` when Redis is missing or unreachable. */
   private async ask<T>(question: (shared: RedisStore) => Promise<T>, otherwise: T): Promise<T> {
     if (!this.shared?.isUp) return otherwise;
     try {

@@ -1,7 +1,7 @@
-// What processes tell each other about changes.
+// The messages about changes between processes.
 
-/** Bytes of tags in one message; PostgreSQL takes 8,000 in all. */
-const MOST_TAGS_BYTES = 6_000;
+/** Maximum bytes of tags in one message; PostgreSQL accepts 8,000 bytes in total. */
+const MAX_TAGS_BYTES = 6_000;
 
 export type CoherenceMessage =
   | { is: 'here'; from: string; sent: number; report: unknown }
@@ -15,7 +15,7 @@ const KINDS = new Set<unknown>(['here', 'gone', 'changing', 'heard', 'changed', 
   CoherenceMessage['is']
 >);
 
-/** Null for what is none of ours, or of another version's. */
+/** Returns null for a foreign message or one of another version. */
 export function readMessage(text: string): CoherenceMessage | null {
   try {
     const message = JSON.parse(text) as CoherenceMessage;
@@ -30,13 +30,13 @@ export interface Part {
   tags: string[];
 }
 
-/** A change in as many messages as it takes for a relay to carry them. */
+/** Splits a change into messages small enough for a relay. */
 export function partsOf(tags: readonly string[], id: string): Part[] {
   const parts: Part[] = [{ id: `${id}/0`, tags: [] }];
   let bytes = 0;
   for (const tag of tags) {
     bytes += Buffer.byteLength(tag) + 3;
-    if (bytes > MOST_TAGS_BYTES) {
+    if (bytes > MAX_TAGS_BYTES) {
       parts.push({ id: `${id}/${parts.length}`, tags: [] });
       bytes = Buffer.byteLength(tag) + 3;
     }

@@ -1,30 +1,30 @@
-// Why no process ever serves an older value than one that was committed: changes are announced before their commit.
+// Cache coherence: changes are announced before their commit, so that no process serves a value older than the last commit.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRelay } from '../pubsub/relay.js';
 import { type CoherenceMessage, partsOf, readMessage } from './coherence-messages.js';
 
-/** How often each process says that it is there. */
+/** Interval between the heartbeats of a process. */
 const HEARTBEAT_MS = 300;
-/** How long after saying so it may serve from its memory, if it heard itself. */
+/** Duration of the lease to serve from memory, from the sending of a heartbeat that the process received back. */
 const LEASE_MS = 1_200;
-/** How long an announcement waits on a relay before it tries the next one. */
+/** How long an announcement waits on a relay before the next relay is tried. */
 const PATIENCE_MS = 100;
-/** How long a reader waits for a lease that ended because the process was busy. */
+/** How long a reader waits for the renewal of a lease that ended because the process was busy. */
 const RENEWAL_MS = 100;
-/** Without hearing itself for so long, a process tries a new connection. */
+/** After this time without receiving its own messages, a process opens a new connection. */
 const SILENCE_MS = 3_000;
 
-/** What other processes tell, and what of it has to be done before it is acknowledged. */
+/** Handles the messages of other processes; each is acknowledged after its handling is complete. */
 export interface CoherenceListener {
-  /** Others are about to change these tags, announced over the relay with this index. */
+  /** Another process is about to change these tags; it announced this over the relay with this index. */
   beginChange(tags: readonly string[], id: string, relay: number): Promise<void> | void;
   endChange(tags: readonly string[], id: string, relay: number): void;
-  /** We begin to hear, or again: what is kept from before may be old. `isLast`: also what others could tell us only here. */
+  /** Messages arrive for the first time, or `again` after a gap: cached values may be old. `isLast`: on the last relay. */
   mistrust(again: boolean, isLast: boolean): void;
-  /** Forgets what matches the glob; returns how many values that were. */
+  /** Deletes the values that match the glob and returns their number. */
   drop(pattern: string): number;
-  /** What the other processes should know of this one. */
+  /** Returns the report about this process for the others. */
   report(): unknown;
 }
 
@@ -33,25 +33,25 @@ interface Member {
   report: unknown;
 }
 
-/** An announcement that waits until every other process has acknowledged it, or has lost its lease. */
+/** An announcement that waits until every other process has acknowledged it or has lost its lease. */
 interface Announcement {
-  /** Undefined until our own announcement came back: from then on all who could have a lease are known. */
+  /** Undefined until our own announcement has come back: from then on all possible lease holders are known. */
   missing: Set<string> | undefined;
   echoed(): void;
   heard(): void;
-  /** How many values the others dropped. */
+  /** The number of values that the others dropped. */
   counted: { removed: number };
 }
 
-/** One relay: who is there, and until when we are surely heard of. Times are those of performance.now(). */
+/** One relay: its members, and the end of our lease on it. Times are those of performance.now(). */
 class Line {
   readonly members = new Map<string, Member>();
   readonly announcements = new Map<string, Announcement>();
   leaseUntil = 0;
   echoedAt = performance.now();
-  /** Who published before we listened may hold a lease that we do not know of. */
+  /** A process that sent its heartbeat before this time may hold a lease that we do not know of. */
   listeningSince = Infinity;
-  /** Set when the connection is new: which one it is, and whether we know of every change that is under way. */
+  /** Set while a connection is new: identifies it. `joined`: we know all running changes. */
   joining: object | undefined;
   joined = false;
   wasJoined = false;
@@ -65,19 +65,19 @@ class Line {
 /**
  * The protocol (leases as in Gray and Cheriton, 1989):
  *
- * 1. A process serves from its memory only while it holds a lease on every relay. It gets one by hearing its own
- *    heartbeat, LEASE_MS from the moment it was sent. A relay delivers in one order, so it has then heard every
- *    announcement that was published before that heartbeat.
- * 2. Whoever changes something announces its tags before the commit and waits until all others have acknowledged that
- *    they dropped them, or until LEASE_MS after their last heartbeat. When its own announcement comes back it has heard
- *    every heartbeat that was published before it; a later one comes back to its sender after the announcement. Who has
- *    listened for less than LEASE_MS does not know everybody, and waits until it has.
- * 3. Between the announcement and the end of the change nobody keeps anything of these tags. Who joins, or was cut off,
- *    first announces itself: the others repeat what they have under way before they acknowledge it.
+ * 1. A process serves from its memory only while it holds a lease on every relay. It gets the lease when it receives its own
+ *    heartbeat; the lease lasts LEASE_MS from the moment of sending. A relay delivers in one order, so the process has then
+ *    received every announcement that was published before that heartbeat.
+ * 2. A process that changes data announces the tags before the commit. It waits until all others have acknowledged that they
+ *    dropped the tags, or until LEASE_MS after their last heartbeat. When its own announcement comes back, it has received
+ *    every heartbeat that was published before it; a later heartbeat comes back to its sender after the announcement. A
+ *    process that has listened for less than LEASE_MS does not know all others, and waits until it has.
+ * 3. Between the announcement and the end of the change no process caches values of these tags. A process that joins, or
+ *    was cut off, first announces itself; the others repeat their running changes before they acknowledge it.
  *
- * So at the commit nobody can serve the value before it. Holds as long as clocks run at about the same speed. Who can
- * publish and does not hear waits LEASE_MS: whoever has a lease then has heard a heartbeat after the announcement. Who
- * can't even publish may not change anything.
+ * So at the commit no process can serve the old value. This holds as long as clocks run at about the same speed. A process
+ * that can publish but does not receive waits LEASE_MS: every process that still has a lease then has received a heartbeat
+ * after the announcement. A process that cannot publish must not change anything.
  */
 export class Coherence {
   readonly id = randomUUID();
@@ -89,7 +89,7 @@ export class Coherence {
   private renewed = noop;
   private isDeaf = false;
 
-  /** `relays`: the fastest first; the last one is there whenever a change can be committed. */
+  /** `relays`: the fastest first; the last one must be available whenever a change can be committed. */
   constructor(
     relays: readonly EventRelay[],
     private readonly listener: CoherenceListener,
@@ -104,7 +104,7 @@ export class Coherence {
     this.beat();
   }
 
-  /** Whether what is in memory may be served. */
+  /** True when values in memory may be served. */
   get holdsLease(): boolean {
     if (this.left) return false;
     const now = performance.now();
@@ -113,21 +113,21 @@ export class Coherence {
   }
 
   /**
-   * Waits for a lease, if it ended only because this process was too busy to hear itself: what it holds is still good
-   * then. False: it was cut off, or no relay answers.
+   * Waits for a new lease when it ended only because this process was too busy to receive its heartbeat; the values in memory
+   * are then still valid. Resolves to false when the process was cut off or no relay answers.
    */
   renew(): Promise<boolean> {
-    if (this.isDeaf) return Promise.resolve(false); // somebody has waited in vain since we last heard ourselves
+    if (this.isDeaf) return Promise.resolve(false); // a caller has already waited in vain since our last heartbeat
     return (this.renewing ??= this.hearOurselves().finally(() => (this.renewing = undefined)));
   }
 
-  /** Whether announcements over the last relay reach us: those of whoever has no other one. */
+  /** True when we receive announcements over the last relay, the only one of some processes. */
   get listens(): boolean {
     const line = this.lines.at(-1) as Line;
     return line.joined && line.leaseUntil > performance.now();
   }
 
-  /** What the other processes reported last, those that were heard of lately. */
+  /** Returns the last reports of the other live processes. */
   reports(): unknown[] {
     const since = performance.now() - LEASE_MS;
     const [line] = this.lines as [Line];
@@ -135,8 +135,8 @@ export class Coherence {
   }
 
   /**
-   * Resolves when no other process serves anything of these tags any more. `usable(relay)`: whether it is worth trying.
-   * Returns the relay that carried it; `conclude` goes the same way. Rejects when it could not be published at all.
+   * Resolves when no other process serves values of these tags any more. `usable(relay)` returns false for a relay that is not
+   * worth a try. Returns the relay that carried the announcement, for `conclude`. Rejects when no relay could publish it.
    */
   async announce(tags: readonly string[], id: string, usable: (relay: number) => boolean): Promise<number> {
     const last = this.lines.length - 1;
@@ -148,14 +148,14 @@ export class Coherence {
     return last;
   }
 
-  /** Tells that the change is over, on every relay that may have carried its announcement. */
+  /** Publishes the end of the change on every relay that may have carried its announcement. */
   conclude(tags: readonly string[], id: string, relay: number): void {
     this.underWay.delete(id);
     for (const line of this.lines.slice(0, relay + 1))
       for (const part of partsOf(tags, id)) this.publish(line, { is: 'changed', from: this.id, ...part });
   }
 
-  /** Has every other process drop what matches. Returns how many values that were; rejects when it can't be told. */
+  /** Makes every other process drop the matching values. Returns their number; rejects when it cannot be published. */
   async drop(pattern: string): Promise<number> {
     const counted = { removed: 0 };
     const line = this.lines.at(-1) as Line;
@@ -163,7 +163,7 @@ export class Coherence {
     return counted.removed;
   }
 
-  /** From here on nothing is served from memory, and nobody waits for us; our own changes are still announced. */
+  /** From now on nothing is served from memory and no process waits for us; our own changes are still announced. */
   async leave(): Promise<void> {
     clearInterval(this.timer);
     this.left = true;
@@ -196,10 +196,10 @@ export class Coherence {
   }
 
   private publish(line: Line, message: CoherenceMessage): void {
-    line.relay.publish(JSON.stringify(message)).catch(() => undefined); // whoever needs to know looks for the echo
+    line.relay.publish(JSON.stringify(message)).catch(() => undefined); // a failure shows as a missing echo
   }
 
-  /** False when the relay did not carry it in time. Without `patience` it waits as long as it takes, or rejects. */
+  /** False when the relay did not carry it in time. Without `patience` it waits without a limit, or rejects. */
   private async announceOn(line: Line, tags: readonly string[], id: string, patience: number | null): Promise<boolean> {
     const messages = partsOf(tags, id).map((part) => ({ is: 'changing' as const, from: this.id, ...part }));
     const done = await Promise.all(messages.map((message) => this.announcePart(line, message, patience)));
@@ -236,7 +236,7 @@ export class Coherence {
     }
   }
 
-  /** Other processes that may hold a lease. */
+  /** Returns the other processes that may hold a lease. */
   private holders(line: Line): Set<string> {
     const since = performance.now() - LEASE_MS;
     for (const [id, { heardAt }] of line.members) if (heardAt <= since) line.members.delete(id);
@@ -263,7 +263,7 @@ export class Coherence {
     void this.acknowledge(line, message);
   }
 
-  /** Our own heartbeat is the lease. After a pause in which nobody waited for us, all that we missed was heard before it. */
+  /** Handles a heartbeat. Our own one renews the lease; all messages published before it have been received by then. */
   private hear(line: Line, { from, sent, report }: CoherenceMessage & { is: 'here' }): void {
     const now = performance.now();
     line.members.set(from, { heardAt: now, report });
@@ -278,7 +278,7 @@ export class Coherence {
 
   private async join(line: Line, connection: object): Promise<void> {
     const known = await this.announceOn(line, [], randomUUID(), null).catch(() => false);
-    if (line.joining !== connection) return; // lost again meanwhile
+    if (line.joining !== connection) return; // the connection was lost again
     this.listener.mistrust(line.wasJoined, line.index === this.lines.length - 1);
     Object.assign(line, { joined: known, wasJoined: true, joining: undefined });
   }
@@ -319,7 +319,7 @@ export class Coherence {
 
 const noop = (): void => undefined;
 
-/** Whether `work` was done within `ms`. */
+/** True when `work` completed within `ms` milliseconds. */
 function raced(work: Promise<void>, ms: number): Promise<boolean> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, ms, false);

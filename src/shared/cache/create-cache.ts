@@ -1,4 +1,4 @@
-// The cache as the settings want it: with or without Redis.
+// Creates the cache according to the settings: with or without Redis.
 import type { DataSource } from 'typeorm';
 import type { AppConfig } from '../config/app-config.js';
 import type { Clock } from '../libs/clock.js';
@@ -9,7 +9,7 @@ import { PostgresRelay } from '../pubsub/postgres.relay.js';
 import { RedisRelay } from '../pubsub/redis.relay.js';
 import type { Logger } from '../logging/logger.js';
 import { CacheService } from './cache.service.js';
-import { LONGEST_CHANGE_MS, MemoryStore } from './memory.store.js';
+import { MAX_CHANGE_MS, MemoryStore } from './memory.store.js';
 import type { Redis } from '../redis/redis.js';
 import { RedisStore } from './redis.store.js';
 
@@ -25,6 +25,6 @@ export function createCache(
   const memory = new MemoryStore(cache.capacity, cache.maxBytes);
   const postgres = new PostgresRelay(dataSource, lanes);
   if (!redis) return new CacheService(memory, null, [postgres], transaction, clock);
-  const shared = new RedisStore(redis, LONGEST_CHANGE_MS, new Sealer(auth.sessionSecret, 'cache-value'), logger);
+  const shared = new RedisStore(redis, MAX_CHANGE_MS, new Sealer(auth.sessionSecret, 'cache-value'), logger);
   return new CacheService(memory, shared, [new RedisRelay(redis, auth.sessionSecret), postgres], transaction, clock);
 }

@@ -1,18 +1,18 @@
-// The first layer: an LRU in the process, bounded by entries and bytes, and what may not be kept in it at the moment.
+// The first cache layer: an in-process LRU, limited by entries and bytes, that blocks values while their tags change.
 import { LRUCache } from 'lru-cache';
 
 export interface CacheEntry {
   readonly value: unknown;
   readonly tags: readonly string[];
-  /** Milliseconds since 1970, as Clock has them. */
+  /** Milliseconds since 1970, by Clock. */
   readonly expiresAt: number;
-  /** How long the value took to load, milliseconds: what is dear is refreshed earlier. */
+  /** Loading time of the value, milliseconds: expensive values are refreshed earlier. */
   readonly cost: number;
-  /** Bytes, roughly. */
+  /** Approximate size in bytes. */
   readonly size: number;
 }
 
-/** A read on its way to the cache. Once it is overtaken by a change of one of its tags, its value may not be kept. */
+/** A running load. When a change of one of its tags overtakes it, its value must not be cached. */
 export class Loading {
   overtaken = false;
 
@@ -22,11 +22,11 @@ export class Loading {
   ) {}
 }
 
-/** Of a change whose end was never told: its process died. Longer than any transaction can last. */
-export const LONGEST_CHANGE_MS = 15_000;
+/** When the end of a change was never published, its process died. Longer than any transaction can last. */
+export const MAX_CHANGE_MS = 15_000;
 
 export class MemoryStore {
-  /** How many entries had to go since the start, because there was no room for them. */
+  /** Entries evicted since the start for lack of room. */
   evictions = 0;
   private readonly entries: LRUCache<string, CacheEntry>;
   private readonly keysOf = new Map<string, Set<string>>();
@@ -38,7 +38,7 @@ export class MemoryStore {
     this.entries = new LRUCache({
       max: capacity,
       maxSize: maxBytes,
-      maxEntrySize: Math.ceil(maxBytes / 10), // one giant must not push everything else out
+      maxEntrySize: Math.ceil(maxBytes / 10), // one huge value must not evict all others
       sizeCalculation: ({ size }) => size,
       dispose: ({ tags }, key, reason) => {
         if (reason === 'evict') this.evictions++;
@@ -62,7 +62,7 @@ export class MemoryStore {
     return undefined;
   }
 
-  /** To be called before the value is read; `close` it in the end. Overtaken at birth while a tag is being changed. */
+  /** Call it before the value is read, and `close` the result at the end. Already overtaken while one of the tags changes. */
   open(key: string, tags: readonly string[]): Loading {
     const loading = new Loading(key, tags);
     this.loadings.add(loading);
@@ -78,20 +78,20 @@ export class MemoryStore {
     for (const tag of loading.tags) removeFrom(this.loadingsOf, tag, loading);
   }
 
-  /** Keeps a value, unless a change overtook its loading. */
+  /** Stores a value unless a change overtook its load. */
   fill({ key, overtaken }: Loading, entry: CacheEntry): void {
     if (overtaken) return;
     this.entries.set(key, entry);
-    if (this.entries.has(key)) for (const tag of entry.tags) addTo(this.keysOf, tag, key); // else it is too large
+    if (this.entries.has(key)) for (const tag of entry.tags) addTo(this.keysOf, tag, key); // otherwise it is too large
   }
 
-  /** From now on nothing of these tags is kept or given, until `endChange` with the same `id` (or its process's death). */
+  /** Blocks values of these tags until `endChange` with the same `id`, or until the changing process counts as dead. */
   beginChange(tags: readonly string[], id: string): void {
     for (const tag of tags) {
-      const ends = setTimeout(() => this.endChange([tag], id), LONGEST_CHANGE_MS).unref();
+      const ends = setTimeout(() => this.endChange([tag], id), MAX_CHANGE_MS).unref();
       let ids = this.changes.get(tag);
       if (!ids) this.changes.set(tag, (ids = new Map<string, NodeJS.Timeout>()));
-      clearTimeout(ids.get(id)); // announced again, for somebody who had joined
+      clearTimeout(ids.get(id)); // announced again for a process that joined
       ids.set(id, ends);
       this.overtake(tag);
     }
@@ -106,7 +106,7 @@ export class MemoryStore {
     }
   }
 
-  /** Forgets what matches, also while it is being loaded. Returns how many were there. */
+  /** Deletes matching entries, and overtakes matching loads. Returns the number of deleted entries. */
   deleteWhere(matches: (key: string) => boolean): number {
     for (const loading of this.loadings) if (matches(loading.key)) loading.overtaken = true;
     let removed = 0;
@@ -114,7 +114,7 @@ export class MemoryStore {
     return removed;
   }
 
-  /** Forgets everything, also what is being loaded. */
+  /** Deletes all entries and overtakes all running loads. */
   clear(): void {
     this.entries.clear();
     for (const loading of this.loadings) loading.overtaken = true;

@@ -1,17 +1,17 @@
-// The second layer: values in Redis, sealed, shared by all processes, valid as long as the stamps of their tags are.
+// The second cache layer: encrypted values in Redis, shared by all processes, valid while the stamps of their tags are.
 import { randomBytes } from 'node:crypto';
 import { NONCE_BYTES, type Sealer } from '../libs/sealer.js';
 import type { Logger } from '../logging/logger.js';
 import type { CacheEntry } from './memory.store.js';
 import { RedisAwayError, type Redis, type RunScript } from '../redis/redis.js';
 
-/** What is found under a key, and what has to be known to store something else there. */
+/** The value found under a key, and the data needed to store another one there. */
 export interface Reading {
-  /** Undefined: nothing usable. */
+  /** Undefined when there is no usable value. */
   found: StoredValue | undefined;
-  /** The tags' stamps before the value is loaded; null while one of them is being changed: nothing can be stored. */
+  /** The stamps of the tags before the value is loaded. Null while a tag is changing: nothing can be stored. */
   stamps: string[] | null;
-  /** Tells the value that is there from any other; empty when there is none. */
+  /** Identifies the stored value; empty when there is none. */
   head: Buffer;
 }
 
@@ -23,33 +23,33 @@ interface StoredValue {
   size: number;
 }
 
-/** As it lies in Redis, sealed: the nonce is a random head that tells one value from the next. */
+/** The content of a sealed value in Redis; its nonce is a random prefix that identifies the value. */
 export interface Stored extends Omit<StoredValue, 'size'> {
   stamps: string[];
 }
 
 const NOTHING = Buffer.alloc(0);
-/** Longer than any value is kept. */
+/** Longer than the lifetime of any value. */
 const STAMP_MS = 2 * 86_400_000;
-/** Longer than a statement may take. */
+/** Longer than the time limit of a statement. */
 const LEASE_MS = 8_000;
 
 /**
- * A value carries the stamps that its tags had before it was loaded. A change takes the stamps away before its commit and
- * gives way to new ones after it, so a value that was loaded before can never look valid again (the leases of
- * Memcached at Facebook, NSDI 2013, by tag instead of by key). Keys of one script share a hash tag.
+ * A value contains the stamps that its tags had before it was loaded. A change removes the stamps before its commit, and new
+ * ones can only appear after it, so a value loaded before the change never becomes valid again (the leases of Memcached at
+ * Facebook, NSDI 2013, by tag instead of by key). The keys of one script share a hash tag.
  *
- * Whoever else reads this Redis learns no value, and whoever else writes to it makes none: each is sealed for its own key.
- * What they can do is make us forget, and put a value back that was ours, stamps included, until it expires: what
- * decides rights is therefore not kept here (CacheOptions.shared).
+ * Other clients of this Redis can neither read values nor forge them: each value is sealed for its own key. They can delete
+ * values and can restore one of our old values, with its stamps, until it expires. Data that decides access rights is
+ * therefore not stored here (CacheOptions.shared).
  */
 export class RedisStore {
   private epoch = '';
-  /** A change could not be told to Redis: what lies there may be old. Also before it was reached for the first time. */
+  /** True when Redis missed a change, so its values may be old. Also true before Redis was reached for the first time. */
   private missed: boolean;
   private newEpoch = (): void => undefined;
 
-  /** `longestChangeMs`: after that the process behind a change counts as dead. */
+  /** `longestChangeMs`: after this time the process behind a change counts as dead. */
   constructor(
     private readonly redis: Redis,
     private readonly longestChangeMs: number,
@@ -60,12 +60,12 @@ export class RedisStore {
     redis.whenReachable((identity, script) => this.synchronize(identity, script));
   }
 
-  /** `listener` is called when values of before are not looked at any more. */
+  /** Calls `listener` when all values of earlier epochs become invalid. */
   onNewEpoch(listener: () => void): void {
     this.newEpoch = listener;
   }
 
-  /** Forgets everything, for all processes, before anything is read again. */
+  /** Invalidates all values for all processes before the next read. */
   mistrust(): void {
     this.missed = true;
     this.epoch = '';
@@ -76,76 +76,76 @@ export class RedisStore {
     return this.redis.isUp && this.epoch !== '';
   }
 
-  /** Throws RedisAwayError. */
+  /** Reads a value and the stamps of `tags`. Throws RedisAwayError. */
   async read(key: string, tags: readonly string[]): Promise<Reading> {
     const [{ bytes, stored }, stamps] = await Promise.all([this.open(key), this.stampsOf(tags)]);
     const usable = stored && stamps?.every((stamp, at) => stamp === stored.stamps[at] && stored.tags[at] === tags[at]);
     return { found: usable ? stored : undefined, stamps, head: bytes.subarray(0, NONCE_BYTES) };
   }
 
-  /** By key alone: its own tags are looked up. Throws RedisAwayError. */
+  /** Reads a value by its key alone, with the tags stored in it. Throws RedisAwayError. */
   async find(key: string): Promise<StoredValue | undefined> {
     const { stored } = await this.open(key);
     const stamps = stored && (await this.stampsOf(stored.tags));
     return stamps?.every((stamp, at) => stamp === stored?.stamps[at]) ? stored : undefined;
   }
 
-  /** Asks to be the one who loads; `outdated`: head of the value that is there, if there is one that is not good. Throws RedisAwayError. */
+  /** Claims the load of a value. `outdated`: prefix of the stored value that is no longer valid. Throws RedisAwayError. */
   claim(key: string, token: string, outdated: Buffer = Buffer.alloc(0)): Promise<'mine' | 'theirs' | 'there'> {
     return this.redis.script('cache-claim', this.pair(key), [token, LEASE_MS, outdated]);
   }
 
-  /** Stores what was loaded under our claim. Throws RedisAwayError. */
+  /** Stores the value loaded under our claim. Throws RedisAwayError. */
   async fill(key: string, token: string, entry: Stored, ttl: number): Promise<void> {
     await this.redis.script('cache-fill', this.pair(key), [token, this.seal(key, entry), Math.ceil(ttl)]);
   }
 
-  /** Gives a claim back without a value. Throws RedisAwayError. */
+  /** Releases a claim without a value. Throws RedisAwayError. */
   async release(key: string, token: string): Promise<void> {
     await this.redis.script('delete-if', [this.pair(key)[1] as string], [token]);
   }
 
-  /** Stores without a claim. Throws RedisAwayError. */
+  /** Stores a value without a claim. Throws RedisAwayError. */
   async set(key: string, entry: Stored, ttl: number): Promise<void> {
     await this.redis.run((client) => client.set(this.valueKey(key), this.seal(key, entry), 'PX', Math.ceil(ttl)));
   }
 
-  /** Also takes the claim from whoever loads it. Throws RedisAwayError. */
+  /** Deletes the value and the claim of a running load. Throws RedisAwayError. */
   async delete(key: string): Promise<boolean> {
     return (await this.redis.run((client) => client.del(this.pair(key)))) > 0;
   }
 
-  /** Every matching key (glob), on every master; SCAN does not stop the others as KEYS does. Throws RedisAwayError. */
+  /** Deletes all matching keys (glob) on every master. SCAN does not block other clients as KEYS does. Throws RedisAwayError. */
   async deleteWhere(pattern: string): Promise<number> {
     const [values, claims] = this.pair(pattern) as [string, string];
-    await this.unlinkAll(claims); // who is loading a value may not store it any more
+    await this.unlinkAll(claims); // running loads must not store their values any more
     return this.unlinkAll(values);
   }
 
-  /** How many values there are. Throws RedisAwayError. */
+  /** Returns the number of values. Throws RedisAwayError. */
   async size(): Promise<number> {
-    const found = new Set<string>(); // SCAN may tell a key twice
+    const found = new Set<string>(); // SCAN may return a key twice
     for await (const keys of this.redis.scan(this.valueKey('*'))) for (const key of keys) found.add(key);
     return found.size;
   }
 
-  /** How many keys the servers dropped for want of memory, whoever's, since they were started. Throws RedisAwayError. */
+  /** Returns how many keys of any client the servers evicted for lack of memory since their start. Throws RedisAwayError. */
   async evictions(): Promise<number> {
     const infos = await this.redis.infos('stats');
     return infos.reduce((sum, info) => sum + Number(/^evicted_keys:(\d+)/m.exec(info)?.[1] ?? 0), 0);
   }
 
-  /** Never rejects: if Redis can't be told, all that lies there is forgotten once it is back. */
+  /** Never rejects: if Redis is unreachable, all its values become invalid once it is back. */
   async beginChange(tags: readonly string[], id: string): Promise<void> {
     this.missed = !(await this.tell('cache-begin-change', tags, [id, this.longestChangeMs])) || this.missed;
   }
 
-  /** Never rejects. Untold, the tags are usable again when the change counts as dead. */
+  /** Never rejects. If Redis is unreachable, the tags become usable again when the change counts as dead. */
   async endChange(tags: readonly string[], id: string): Promise<void> {
     await this.tell('cache-end-change', tags, [id]);
   }
 
-  /** The tags' stamps, or null while one of them is being changed. Throws RedisAwayError. */
+  /** Returns the stamps of the tags, or null while one of them is changing. Throws RedisAwayError. */
   async stampsOf(tags: readonly string[]): Promise<string[] | null> {
     const fresh = randomBytes(9).toString('base64url');
     const stamps = await Promise.all(
@@ -158,7 +158,7 @@ export class RedisStore {
     return this.sealer.seal(this.valueKey(key), JSON.stringify(entry));
   }
 
-  /** What lies under the key, and what it says if this deployment wrote it there. Throws RedisAwayError. */
+  /** Returns the bytes under the key, and their content if this deployment wrote them there. Throws RedisAwayError. */
   private async open(key: string): Promise<{ bytes: Buffer; stored?: StoredValue & Stored }> {
     const name = this.valueKey(key);
     const bytes = await this.redis.run((client) => client.getBuffer(name));
@@ -188,10 +188,10 @@ export class RedisStore {
     }
   }
 
-  /** On every probe. After a restart, or when a change was missed, values of before are not looked at again. */
+  /** Runs on every probe. After a server restart or a missed change, earlier values are never read again. */
   private async synchronize(identity: string, script: RunScript): Promise<void> {
     const { missed } = this;
-    this.missed = false; // what is missed from here on counts again
+    this.missed = false; // from now on a missed change counts again
     try {
       const args = [identity, randomBytes(6).toString('base64url'), missed ? 1 : 0];
       const epoch = await script<string>('cache-epoch', [`${this.redis.prefix}:epoch`], args);
@@ -207,12 +207,12 @@ export class RedisStore {
     return `${this.redis.prefix}:v:${this.epoch}:{${key}}`;
   }
 
-  /** The value and the lease of whoever loads it. */
+  /** The keys of the value and of the lease of its load. */
   private pair(key: string): string[] {
     return [this.valueKey(key), `${this.redis.prefix}:l:${this.epoch}:{${key}}`];
   }
 
-  /** The stamp and the changes under way. */
+  /** The keys of the stamp and of the running changes. */
   private tagKeys(tag: string): string[] {
     return [`${this.redis.prefix}:s:{${tag}}`, `${this.redis.prefix}:c:{${tag}}`];
   }

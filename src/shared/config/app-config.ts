@@ -1,11 +1,11 @@
-// The environment as typed, frozen settings: what the rest of the house may ask for.
+// The environment as typed, frozen settings for the application.
 import { resolve } from 'node:path';
 import manifest from '../../../package.json' with { type: 'json' };
 import { type DevSecrets, ensureDevSecrets } from './dev-secrets.js';
 import { ConfigError, readEnv, type Env } from './env.schema.js';
 
 export interface DatabaseConfig {
-  /** Undefined: the embedded PostgreSQL of `dataDir`, whose URL is known once it runs. */
+  /** Undefined for the embedded PostgreSQL in `dataDir`, whose URL is known once it runs. */
   url: string | undefined;
   name: string;
   ssl: Env['DATABASE_SSL'];
@@ -15,13 +15,13 @@ export interface DatabaseConfig {
 }
 
 export interface RedisConfig {
-  /** One node, or some nodes of a cluster; undefined: no Redis. */
+  /** One node, or some nodes of a cluster; undefined without Redis. */
   servers: { url: string } | { cluster: ReadonlyArray<{ host: string; port: number }> } | undefined;
   password: string | undefined;
   prefix: string;
 }
 
-/** At most `quota` in any `window` seconds. */
+/** At most `quota` in any interval of `window` seconds. */
 export interface Rate {
   quota: number;
   window: number;
@@ -38,37 +38,37 @@ export interface S3Config {
   region: string;
   bucket: string;
   prefix: string;
-  /** Undefined: what the AWS SDK finds by itself. */
+  /** Undefined: the credentials that the AWS SDK finds itself. */
   credentials: { accessKeyId: string; secretAccessKey: string } | undefined;
   pathStyle: boolean;
   redirect: boolean;
 }
 
 export interface FilesConfig {
-  /** Of one file. */
+  /** Maximum size of one file. */
   maxBytes: number;
-  /** Of one user. */
+  /** Maximum of one user. */
   quota: { bytes: number; files: number };
   deduplication: Env['FILE_DEDUPLICATION'];
   retentionDays: number;
   lease: number;
-  /** The first is for new files. `key`: base64. */
+  /** The first key encrypts new files. `key`: base64. */
   encryptionKeys: ReadonlyArray<{ id: string; key: string }>;
-  /** Undefined: a folder under `dataDir`. */
+  /** Undefined: files are stored in a folder under `dataDir`. */
   s3: S3Config | undefined;
   uploadTtl: number;
   thumbnailPixels: number;
 }
 
-/** Settings of one process. The class is its own injection token. All times in milliseconds unless the name says otherwise. */
+/** Settings of one process. The class is its own injection token. Times are in milliseconds unless the name says otherwise. */
 export abstract class AppConfig {
   abstract readonly environment: NonNullable<Env['NODE_ENV']>;
-  /** Where a start makes demo accounts: never in a database that somebody may mean for production. */
+  /** True when the start creates demo accounts; never in a database that may be meant for production. */
   abstract readonly hasDemoAccounts: boolean;
   abstract readonly role: Env['APP_ROLE'];
   abstract readonly version: string;
   abstract readonly dataDir: string;
-  /** Who sees Swagger UI and the OpenAPI document. */
+  /** Who may see Swagger UI and the OpenAPI document. */
   abstract readonly docs: 'on' | 'admin' | 'off';
   abstract readonly http: {
     readonly host: string;
@@ -89,25 +89,25 @@ export abstract class AppConfig {
   abstract readonly redis: Readonly<RedisConfig>;
   abstract readonly cache: { readonly ttl: number; readonly capacity: number; readonly maxBytes: number };
   abstract readonly rabbitmq: {
-    /** Undefined: no broker. */
+    /** Undefined without a broker. */
     readonly url: string | undefined;
     readonly prefix: string;
   };
   abstract readonly jobs: {
     readonly lease: number;
     readonly concurrency: number;
-    /** Of one owner. */
+    /** Maximum number of waiting jobs of one owner. */
     readonly quota: number;
     readonly runningQuota: number;
     readonly retentionDays: number;
   };
-  /** How much one user may have; that of files and jobs stands with them. */
+  /** Limits for one user; those of files and jobs are in their own sections. */
   abstract readonly quotas: {
     readonly taskQuota: number;
     readonly linkQuota: number;
     readonly sessionQuota: number;
   };
-  /** Days after which what has ended is deleted for good. */
+  /** Days after which ended or deleted objects are removed permanently. */
   abstract readonly retention: {
     readonly taskDays: number;
     readonly sessionDays: number;
@@ -115,7 +115,7 @@ export abstract class AppConfig {
     readonly auditDays: number;
   };
   abstract readonly threads: {
-    /** Threads of each pool. */
+    /** Number of threads in each pool. */
     readonly render: number;
     readonly data: number;
     readonly memoryMib: number;
@@ -139,7 +139,7 @@ export abstract class AppConfig {
   };
 }
 
-/** For `localhost`, Fastify would open a second server, on `::1`, that has none of the limits of connections. */
+/** For `localhost`, Fastify would open a second server on `::1`, which has none of our connection limits. */
 function hostOf({ HOST: host }: Env, production: boolean): string {
   if (host === 'localhost') return '127.0.0.1';
   return host ?? (production ? '0.0.0.0' : '127.0.0.1');

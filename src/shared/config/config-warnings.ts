@@ -1,8 +1,8 @@
-// Settings that are allowed and dangerous: the server warns of each once, at its start.
+// Warnings about settings that are allowed but dangerous; the server logs each once at its start.
 import { isIP } from 'node:net';
 import type { AppConfig } from './app-config.js';
 
-/** One line for each, with the cure. */
+/** Returns one line for each dangerous setting, with the cure. */
 export function warningsOf(config: AppConfig): string[] {
   const warnings: string[] = [];
   if (config.rateLimits.mode === 'off')
@@ -17,7 +17,7 @@ export function warningsOf(config: AppConfig): string[] {
   return warnings;
 }
 
-/** The other machine that the URL leads to without encryption; null: there is none. Parameters of the URL override settings, as in pg. */
+/** Returns the remote host that the URL reaches without encryption, or null. URL parameters override settings, as in pg. */
 function unencryptedHost(url: string | undefined): string | null {
   if (url === undefined) return null;
   const { hostname, searchParams } = new URL(url);
@@ -27,7 +27,7 @@ function unencryptedHost(url: string | undefined): string | null {
   return isEncrypted || isThisMachine(host) ? null : host;
 }
 
-/** A socket in the file system, or a loopback address. */
+/** True for a socket in the file system and for a loopback address. */
 function isThisMachine(host: string): boolean {
   if (['', 'localhost', '::1'].includes(host) || host.startsWith('/')) return true;
   return isIP(host) === 4 && host.startsWith('127.');

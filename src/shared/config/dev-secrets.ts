@@ -1,4 +1,4 @@
-// Secrets that development makes for itself, once, under DATA_DIR, readable by nobody else.
+// Development secrets, created once under DATA_DIR and readable only by the owner.
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export interface DevSecrets {
 
 const make = (): string => randomBytes(32).toString('base64url');
 
-/** Reads `<dataDir>/secrets.json`, or makes it (mode 0600). Of two processes that make it at once, one wins for both. */
+/** Reads or creates `<dataDir>/secrets.json` (mode 0600). When two processes create it at once, both use the first one. */
 export function ensureDevSecrets(dataDir: string): DevSecrets {
   const file = join(dataDir, 'secrets.json');
   mkdirSync(dataDir, { recursive: true });
@@ -23,7 +23,7 @@ export function ensureDevSecrets(dataDir: string): DevSecrets {
     mode: 0o600,
   });
   try {
-    linkSync(aside, file); // unlike a rename, a link never replaces what another process made first
+    linkSync(aside, file); // a link, unlike a rename, never replaces the file of another process
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
   } finally {
@@ -32,7 +32,7 @@ export function ensureDevSecrets(dataDir: string): DevSecrets {
   return read(file) as DevSecrets;
 }
 
-/** Null when there is no file. Throws when it is not what was written: an empty secret would sign for everybody. */
+/** Returns null when there is no file. Throws when its content is damaged: anybody could forge what an empty secret signs. */
 function read(file: string): DevSecrets | null {
   try {
     return secretsOf(JSON.parse(readFileSync(file, 'utf8')));

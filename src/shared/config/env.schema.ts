@@ -1,10 +1,10 @@
-// Every environment variable: name, type, default and a one-line doc. The only reader of process.env.
+// Every environment variable with its type, default and a one-line description. The only reader of process.env.
 import Joi from 'joi';
 import { isNarrowNetwork, isNetwork, weaknessOfSecret } from './production-rules.js';
 
 const MAKE_SECRET = 'make one with `openssl rand -base64 48`';
 
-/** In production it cannot be guessed, and is none of the `others`: who learns one must not have them all. */
+/** A secret. In production it must be hard to guess and differ from the `others`, so that one leak does not reveal all. */
 const secret = (doc: string, ...others: string[]): Joi.StringSchema =>
   Joi.string()
     .min(32)
@@ -24,7 +24,7 @@ const secret = (doc: string, ...others: string[]): Joi.StringSchema =>
         .required(),
     });
 
-/** Comma-separated items, each of which passes; `says` completes "each item must be …". */
+/** Comma-separated items, each accepted by `passes`; `says` completes "each item must be …". */
 const listOf = (passes: (item: string) => boolean, says: string): Joi.StringSchema =>
   Joi.string()
     .custom((text: string, helpers) => {
@@ -51,7 +51,7 @@ function isEncryptionKey(item: string): boolean {
 
 const isHostAndPort = (item: string): boolean => /^(\[[\da-f:]+\]|[\w.-]+):\d{1,5}$/i.test(item);
 
-/** `<requests>/<seconds>`. */
+/** A rate, `<requests>/<seconds>`. */
 const rate = (doc: string, standard: string): Joi.StringSchema =>
   Joi.string()
     .pattern(/^[1-9]\d{0,8}\/[1-9]\d{0,5}$/)
@@ -61,7 +61,7 @@ const rate = (doc: string, standard: string): Joi.StringSchema =>
 
 const flag = (): Joi.BooleanSchema => Joi.boolean().truthy('1', 'yes', 'on').falsy('0', 'no', 'off');
 
-/** In the order of `.env.example`; a test holds the two together. */
+/** In the order of `.env.example`; a test compares the two. */
 export const envSchema = Joi.object({
   NODE_ENV: Joi.string()
     .valid('development', 'test', 'production')
@@ -416,7 +416,7 @@ export const envSchema = Joi.object({
   .oxor('REDIS_URL', 'REDIS_CLUSTER_NODES')
   .oxor('REDIS_HOST', 'REDIS_CLUSTER_NODES');
 
-/** The variables after defaults; absent ones without a default are undefined. */
+/** The variables after defaults; absent variables without a default are undefined. */
 export interface Env {
   NODE_ENV?: 'development' | 'test' | 'production';
   APP_ROLE: 'all' | 'api' | 'worker';
@@ -506,7 +506,7 @@ export interface Env {
   SHUTDOWN_GRACE: number;
 }
 
-/** Faults of the environment, one line each; the start stops with it. */
+/** The faults of the environment, one line each; they stop the start. */
 export class ConfigError extends Error {
   constructor(readonly faults: string[]) {
     super(
@@ -516,7 +516,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Joi's own words leak the value of a secret; ours name the variable and the rule. */
+/** Builds our own message: Joi's would contain the value of a secret, ours names the variable and the rule. */
 function faultLine(detail: Joi.ValidationErrorItem): string {
   const { peers = [] } = detail.context as { peers?: string[] };
   if (detail.type === 'object.missing')
@@ -529,8 +529,8 @@ function faultLine(detail: Joi.ValidationErrorItem): string {
 }
 
 /**
- * Validates an environment (default: the process's, after `.env` where there is one).
- * Empty values count as absent, as a copied `.env.example` has them. Throws ConfigError with every fault.
+ * Validates an environment (default: that of the process, after an optional `.env` file). Empty values count as absent, as in
+ * a copied `.env.example`. Throws ConfigError with every fault.
  */
 export function readEnv(source: NodeJS.ProcessEnv = processEnv()): Env {
   const known = Object.keys(envSchema.describe().keys as object);
@@ -538,13 +538,13 @@ export function readEnv(source: NodeJS.ProcessEnv = processEnv()): Env {
   const checked = envSchema.validate(given, { abortEarly: false, errors: { wrap: { label: false } } });
   if (checked.error) throw new ConfigError(checked.error.details.map(faultLine));
   const env = checked.value as Env;
-  if (source === process.env) process.env['TZ'] = env.TZ; // Node heeds it from here on
+  if (source === process.env) process.env['TZ'] = env.TZ; // Node applies it from here on
   return env;
 }
 
 function processEnv(): NodeJS.ProcessEnv {
   try {
-    process.loadEnvFile('.env'); // never overrides what is set already
+    process.loadEnvFile('.env'); // never overrides variables that are set already
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }

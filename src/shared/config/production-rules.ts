@@ -1,22 +1,22 @@
-// What production refuses: secrets that can be guessed, and proxies that are half of the internet. Pure.
+// Rules for production: secrets must be hard to guess, and proxy ranges must be narrow. Pure.
 import { isIP } from 'node:net';
 
 const MIN_SECRET_LENGTH = 32;
 const MIN_DIFFERENT_CHARACTERS = 8;
-/** Of 32 random hexadecimal digits, fewer are new once in ten million times. */
+/** Of 32 random hexadecimal digits, fewer than this are new only once in ten million times. */
 const MIN_NEW_CHARACTERS = 24;
-/** So many characters in a row that stood there before are a repetition. */
+/** This many characters in a row that already occurred before count as a repetition. */
 const REPETITION = 4;
-/** The shortest prefix of a range of proxies: a private network has 8 bits (10.0.0.0/8), an IPv6 allocation 16 or more. */
+/** The shortest prefix of a proxy range: a private network has 8 bits (10.0.0.0/8), an IPv6 allocation 16 or more. */
 const MIN_PREFIX = { 4: 8, 6: 16 } as const;
-/** IPv4 addresses inside IPv6 (::ffff:a.b.c.d) begin after so many bits. */
+/** The number of prefix bits before an IPv4 address inside IPv6 (::ffff:a.b.c.d). */
 const MAPPED_BITS = 96;
 
-/** Compared with letters and digits alone, in lower case: what documentation writes where a secret belongs. */
+/** Typical placeholders of documentation. Compared in lower case, with letters and digits only. */
 const PLACEHOLDER =
   /change(me|this|it|before|in)|replace(me|this|with|it)|placeholder|example|your\w*(secret|key)|(super|my|default|dev|development|test|session|cookie|jwt|string|256bit)secret|secret(key|here)|insecure|password|qwerty|asdfgh|azerty/;
 
-/** Why a secret can be guessed; null: it looks random. The text never repeats the secret. */
+/** Returns why a secret is easy to guess, or null when it looks random. The text never contains the secret. */
 export function weaknessOfSecret(secret: string): string | null {
   const text = secret.trim();
   if (text.length < MIN_SECRET_LENGTH) return `has fewer than ${MIN_SECRET_LENGTH} characters besides blanks`;
@@ -28,7 +28,7 @@ export function weaknessOfSecret(secret: string): string | null {
   return null;
 }
 
-/** How many characters are left of the text without its repetitions of what stands before them. */
+/** Counts the characters of the text without repetitions of earlier parts. */
 function countNew(text: string): number {
   let count = 0;
   for (let at = 0; at < text.length;) {
@@ -40,7 +40,7 @@ function countNew(text: string): number {
   return count;
 }
 
-/** Most characters equal the one before, or follow it in the alphabet, up or down. */
+/** True when most characters equal the previous one, or follow it in the alphabet, up or down. */
 function isSequence(text: string): boolean {
   let steps = 0;
   for (let at = 1; at < text.length; at++) if (Math.abs(text.charCodeAt(at) - text.charCodeAt(at - 1)) <= 1) steps++;
@@ -53,7 +53,7 @@ interface Network {
   bits: number;
 }
 
-/** Null: neither an address nor a CIDR range, or one of everybody. */
+/** Returns null for text that is no address or CIDR range, and for a range that contains all addresses. */
 function parseNetwork(item: string): Network | null {
   const [address = '', prefix, ...rest] = item.split('/');
   const version = isIP(address);
@@ -65,12 +65,12 @@ function parseNetwork(item: string): Network | null {
   return network.bits >= 1 && bits <= max ? network : null;
 }
 
-/** An address, or a CIDR range that is not everybody. */
+/** True for an address, or a CIDR range that does not contain all addresses. */
 export function isNetwork(item: string): boolean {
   return parseNetwork(item) !== null;
 }
 
-/** False for a range that holds far more than somebody's own proxies. */
+/** False for a range that is far larger than one operator's proxies. */
 export function isNarrowNetwork(item: string): boolean {
   const network = parseNetwork(item);
   return network === null || network.bits >= MIN_PREFIX[network.version];

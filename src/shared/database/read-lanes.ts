@@ -35,7 +35,7 @@ export class ReadLanes implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
-    for (const lane of this.lanes) await lane?.then((client) => client.end()).catch(() => undefined); // a broken one is already closed
+    for (const lane of this.lanes) await lane?.then((client) => client.end()).catch(() => undefined); // a broken lane is closed
   }
 
   private open(lane: number): Promise<pg.Client> {

@@ -24,7 +24,7 @@ interface Scope {
 
 /** serialization_failure and deadlock_detected: PostgreSQL expects a retry of the whole transaction. */
 const RETRIED = new Set(['40001', '40P01']);
-const MOST_TRIES = 3;
+const MAX_TRIES = 3;
 /** query_canceled */
 const CANCELED = '57014';
 
@@ -57,7 +57,7 @@ export class Transaction {
       try {
         return await this.once(work);
       } catch (error) {
-        if (attempt >= MOST_TRIES || !RETRIED.has(sqlStateOf(error) ?? '')) throw error;
+        if (attempt >= MAX_TRIES || !RETRIED.has(sqlStateOf(error) ?? '')) throw error;
         await delay(Math.random() * 20 * 2 ** attempt); // full jitter, so that the two transactions do not conflict again
       }
     }

@@ -1,4 +1,4 @@
-// What every row has: a snowflake key that stays inside, a UUID for the outside, times, soft delete, version.
+// The columns of every table: an internal snowflake key, a public UUID, times, soft delete, version.
 import {
   BaseEntity,
   Column,
@@ -11,15 +11,15 @@ import {
 } from 'typeorm';
 
 /**
- * Base of all entities. `version` alone does not stop a lost update: TypeORM's `save()` puts no version into its WHERE.
- * Rows are changed through BaseRepository.change, one conditional UPDATE.
+ * Base of all entities. `version` alone does not prevent a lost update: TypeORM's `save()` puts no version into its WHERE.
+ * BaseRepository.change updates rows with one conditional UPDATE.
  */
 export abstract class BaseEntityCustom extends BaseEntity {
-  /** Snowflake, 64 bit: a string here (beyond 2^53), bigint in SQL. Never leaves the server. */
+  /** 64-bit snowflake: a string here (beyond 2^53), bigint in SQL. Never leaves the server. */
   @PrimaryColumn('bigint')
   id!: string;
 
-  /** UUID v7 (RFC 9562), the only id the outside sees. */
+  /** UUID v7 (RFC 9562), the only id that clients see. */
   @Index({ unique: true })
   @Column('uuid')
   uuid!: string;
@@ -33,7 +33,7 @@ export abstract class BaseEntityCustom extends BaseEntity {
   @DeleteDateColumn({ name: 'deleted_at', type: 'timestamptz', precision: 3, nullable: true })
   deletedAt!: Date | null;
 
-  /** Starts at 1, grows by 1 with every change; the ETag of the resource. */
+  /** Starts at 1 and grows by 1 with every change; the ETag of the resource. */
   @VersionColumn({ type: 'integer', default: 1 })
   version!: number;
 }

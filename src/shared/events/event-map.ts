@@ -1,4 +1,4 @@
-// All that can happen in the house, and what is told of it: ids, never entities.
+// All events of the application and their payloads: ids, never entities.
 
 interface BucketChange {
   actorId: string;
@@ -8,24 +8,24 @@ interface BucketChange {
 }
 
 export interface EventMap {
-  /** Deleted, or with a new password or role: whoever is logged in as this user must not stay so. */
+  /** The user was deleted or has a new password or role: all sessions of this user must end. */
   'user.locked-out': { userId: string };
-  /** An administrator created, changed, deleted or restored an account; `fields`: the names of what was changed. */
+  /** An administrator created, changed, deleted or restored an account. `fields`: the names of the changed fields. */
   'user.created': { actorId: string; userId: string; role: string };
   'user.changed': { actorId: string; userId: string; role: string; fields: string[] };
   'user.deleted': { actorId: string; userId: string };
   'user.restored': { actorId: string; userId: string };
-  /** An administrator emptied the cache, or what matched a pattern. */
+  /** An administrator cleared the cache, or the part that matches a pattern. */
   'cache.cleared': { actorId: string; pattern: string; removed: number };
-  /** A running job says how far it is, 0-100. `ownerId` null: nobody's. */
+  /** Progress of a running job, 0-100. `ownerId` null: the job has no owner. */
   'job.progress': { jobId: string; ownerId: string | null; type: string; progress: number };
-  /** A job has come to its end. */
+  /** A job has ended. */
   'job.done': { jobId: string; ownerId: string | null; type: string; status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED' };
-  /** Dead letters go round again, or away; an administrator asked for it. */
+  /** An administrator replayed or discarded dead letters. */
   'job.replayed': { actorId: string; jobIds: string[] };
   'job.discarded': { actorId: string; jobIds: string[] };
   'schedule.run': { actorId: string; schedule: string; jobId: string };
-  /** An administrator made, changed, deleted or brought back a bucket; `change`: what was asked for. */
+  /** An administrator created, changed, deleted or restored a bucket. `change`: the requested change. */
   'bucket.created': BucketChange;
   'bucket.changed': BucketChange;
   'bucket.deleted': BucketChange;

@@ -1,4 +1,4 @@
-// The event bus: rooms tell what happened, others act inside the same transaction.
+// The event bus: feature modules emit events, and listeners run inside the same transaction.
 import { Injectable } from '@nestjs/common';
 import type { EventMap, EventName } from './event-map.js';
 
@@ -9,7 +9,7 @@ type Listeners = { [N in EventName]?: Array<Listener<N>> };
 export class Events {
   private readonly inside: Listeners = {};
 
-  /** Runs inside the emitter's transaction: a failure rolls the change back. */
+  /** Registers a listener that runs inside the emitter's transaction: its failure rolls the change back. */
   within<N extends EventName>(name: N, listener: Listener<N>): void {
     ((this.inside[name] ??= []) as Array<Listener<N>>).push(listener);
   }

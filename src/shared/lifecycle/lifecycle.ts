@@ -1,6 +1,6 @@
-// Where this process stands between start and exit.
+// The state of this process between start and exit.
 
-/** Starting until it listens, draining from the first SIGTERM on. */
+/** `starting` until it listens, `draining` from the first SIGTERM on. */
 export class Lifecycle {
   private current: 'starting' | 'serving' | 'draining' = 'starting';
 

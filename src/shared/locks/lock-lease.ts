@@ -1,32 +1,32 @@
-// One held lock: its lease is renewed while the work runs, and the work called off before anybody else can hold it.
+// One held lock: renews the lease while the work runs, and aborts the work before another process can take the lock.
 import { lockLost } from './lock.errors.js';
 
-/** What the work is told. */
+/** The data that the work receives. */
 export interface Held {
-  /** Aborted when the lock is lost, or could not be renewed and may be lost soon. */
+  /** Aborted when the lock is lost, or could not be renewed and may soon be lost. */
   readonly signal: AbortSignal;
-  /** Greater than that of every holder before, whatever the key. */
+  /** Greater than the fence of every earlier holder, whatever the key. */
   readonly fence: bigint;
 }
 
-/** A lock as its store gives it. */
+/** A lock handle as its store returns it. */
 export interface Grip {
   readonly fence: bigint;
-  /** `performance.now()` before the last question that the store has answered: the lease lasts `ttl` from then, or longer. */
+  /** `performance.now()` before the last successful request to the store: the lease lasts at least `ttl` from then. */
   readonly asked: number;
-  /** Settles when the store tells of itself that the lock is gone. */
+  /** Settles when the store reports that the lock is gone. */
   readonly gone?: Promise<void>;
-  /** Lets the lease begin anew. False: the lock is not ours any more. Rejects when the store does not answer. */
+  /** Restarts the lease. False when the lock is not ours any more. Rejects when the store does not answer. */
   renew(): Promise<boolean>;
-  /** False: the lock was not ours any more. Without an answer, too, where a lock may end before its lease. Never rejects. */
+  /** False when the lock was not ours any more; also without an answer, if a lock may end before its lease. Never rejects. */
   release(): Promise<boolean>;
 }
 
 const RENEWALS_IN_A_TTL = 3;
-/** Part of the ttl that the work has to hear of the end, which also covers clocks that differ and timers that come late. */
+/** Part of the ttl reserved for stopping the work; it also covers clock differences and late timers. */
 const RESERVE = 0.1;
 
-/** Time is the monotonic clock's: a wall clock that steps neither shortens a lease nor makes it longer. */
+/** Uses the monotonic clock: a step of the wall clock neither shortens nor extends a lease. */
 export class Lease {
   private readonly loss = new AbortController();
   private until = 0;
@@ -43,7 +43,7 @@ export class Lease {
     void grip.gone?.then(() => this.lose());
   }
 
-  /** For once. Throws LOCK_LOST when the lock was not ours to the end. */
+  /** Runs the work; call it once. Throws LOCK_LOST when the lock was not ours until the end. */
   async during<T>(work: (held: Held) => Promise<T>): Promise<T> {
     let result: T;
     try {
@@ -56,7 +56,7 @@ export class Lease {
     return result;
   }
 
-  /** Whether the lock was ours all the time. The clock is asked as well: a busy process hears its alarm late. */
+  /** True when the lock was ours all the time. Also checks the clock, because the alarm of a busy process fires late. */
   private async end(): Promise<boolean> {
     const inTime = !this.over && performance.now() < this.until;
     this.stop();
@@ -71,7 +71,7 @@ export class Lease {
     this.renewal = setTimeout(() => void this.renew(), next - performance.now());
   }
 
-  /** Without an answer it asks again, sooner than otherwise, until the alarm. */
+  /** Renews the lease. Without an answer it retries at a shorter interval until the alarm. */
   private async renew(): Promise<void> {
     const asked = performance.now();
     const ours = await this.grip.renew().catch(() => null);

@@ -1,4 +1,4 @@
-// How a lock is refused or lost. Its key stays out of the answer; the log has it as the cause.
+// The errors of locks. The key is not part of the response; the log contains it as the cause.
 import { type AppError, defineErrors } from '../libs/app-error.js';
 
 export const LockErrors = defineErrors('LOCK', {

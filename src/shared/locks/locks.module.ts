@@ -1,4 +1,4 @@
-// Provides locks between processes: in Redis where one is configured, else in PostgreSQL.
+// Provides locks between processes: in Redis if one is configured, else in PostgreSQL.
 import { Global, Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { Transaction } from '../database/transaction.js';

@@ -1,4 +1,4 @@
-// Locks in PostgreSQL, for deployments without Redis: an advisory lock on a connection of its own, which holds it as long as it lives.
+// Locks in PostgreSQL, for deployments without Redis: each is an advisory lock on its own connection and ends with it.
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { sqlStateOf } from '../database/sql-state.js';
@@ -8,19 +8,19 @@ import { lockBusy, lockUnavailable } from './lock.errors.js';
 import { LockService } from './lock.service.js';
 
 const LOCK_NOT_AVAILABLE = '55P03';
-/** To connect, and to answer whatever need not wait. */
+/** Time limit for connecting and for statements that do not wait. */
 const ANSWER_MS = 2_000;
 
-/** pg knows a time limit for one statement, its types do not. */
+/** pg supports a time limit for one statement, but its types omit it. */
 type Bounded = pg.QueryConfig & { query_timeout: number };
 
-/** Two keys with the same hash of 64 bits would wait for each other, which is harmless and will not be seen. */
+/** Two keys with the same 64-bit hash would wait for each other, which is harmless and practically never happens. */
 const KEY = 'hashtextextended($1, 0)';
 
 /**
- * Who waits, waits inside PostgreSQL, which serves in the order of coming. The server ends the session of a holder that
- * is silent for a ttl, and with it the lock. Every key that is held or waited for costs a connection. Needs a direct
- * connection: behind a pooler that changes sessions between transactions the lock would stay with somebody else's.
+ * Waiting callers wait inside PostgreSQL, which serves them in order of arrival. The server ends the session of a holder
+ * that is silent for a ttl, and the lock with it. Every held or requested key needs a connection. Requires a direct
+ * connection: a pooler that changes sessions between transactions would leave the lock on the session of another client.
  */
 export class PostgresLock extends LockService {
   constructor(
@@ -31,14 +31,14 @@ export class PostgresLock extends LockService {
   }
 
   protected async take(key: string, ttl: number, giveUpAt: number): Promise<Grip> {
-    const wait = Math.max(1, Math.ceil(giveUpAt - performance.now())); // 0 would be for ever
+    const wait = Math.max(1, Math.ceil(giveUpAt - performance.now())); // 0 would mean no limit
     const client = this.createClient(ttl, wait);
     const gone = new Promise<void>((resolve) => client.on('error', () => resolve()).once('end', resolve));
     try {
       await client.connect();
       const lock: Bounded = { text: `SELECT pg_advisory_lock(${KEY})`, values: [key], query_timeout: wait + ANSWER_MS };
       await client.query(lock);
-      // The session that draws the fence holds the lock as long as it answers, so fences grow in the order of holding.
+      // The session that draws the fence holds the lock while it answers, so fences grow in the order of the holders.
       const asked = performance.now();
       const { rows } = await client.query<{ fence: string }>(`SELECT nextval('lock_fences') AS fence`);
       return {
@@ -54,7 +54,7 @@ export class PostgresLock extends LockService {
     }
   }
 
-  /** A session that does not answer may have ended long ago, and the lock with it: that is not ours to the end. */
+  /** True when the lock was still ours. A session that does not answer may have ended long ago, and the lock with it. */
   private async release(client: pg.Client, key: string): Promise<boolean> {
     try {
       const { rows } = await client.query<{ ours: boolean }>(`SELECT pg_advisory_unlock(${KEY}) AS ours`, [key]);
@@ -66,7 +66,7 @@ export class PostgresLock extends LockService {
     }
   }
 
-  /** The same server and TLS as the pool's connections; other time limits, said at connecting to spare statements. */
+  /** The server and TLS of the pool's connections; other time limits, set while connecting to save statements. */
   private createClient(ttl: number, wait: number): pg.Client {
     const { options } = (this.dataSource.driver as unknown as { master: pg.Pool }).master;
     const limits = `-c statement_timeout=0 -c lock_timeout=${wait} -c idle_session_timeout=${ttl}`;
@@ -75,7 +75,7 @@ export class PostgresLock extends LockService {
       application_name: 'holdfast lock',
       connectionTimeoutMillis: ANSWER_MS,
       query_timeout: ANSWER_MS,
-      statement_timeout: 0, // not said by this name, but above
+      statement_timeout: 0, // set above instead
       lock_timeout: 0,
       options: `${options.options ?? ''} ${limits}`,
     });

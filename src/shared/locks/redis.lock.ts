@@ -7,21 +7,21 @@ import { lockBusy, lockUnavailable } from './lock.errors.js';
 import { LockService } from './lock.service.js';
 import type { Redis } from '../redis/redis.js';
 
-/** The first waits are short, for most locks are held for a moment; then 20 questions a second on average, random so that processes do not meet. */
+/** The first pauses are short, as most locks are held briefly; later about 20 requests/s, random to keep processes apart. */
 const FIRST_PAUSE_MS = 4;
-const LONGEST_PAUSE_MS = 100;
-/** A process that waits and dies holds up the others so long; more than the longest pause and an answer together. */
+const MAX_PAUSE_MS = 100;
+/** A waiting process that dies blocks the others for this time; longer than the longest pause plus an answer. */
 const NEXT_MS = 300;
 
 const FENCE = { name: 'lock-fence', text: `SELECT nextval('lock_fences') AS fence` };
 
 /**
- * A Redis that loses its memory (a crash, a failover) forgets who holds what: until the old holder asks again, there may
- * be two. That is what fences are for, so they come from PostgreSQL: a counter in Redis would go back with it, while the
- * sequence is lost or kept together with the rows that remember its numbers.
+ * A Redis that loses its memory (a crash, a failover) forgets the holders: until the old holder renews its lease, there may
+ * be two. Fences solve this, so they come from PostgreSQL: a counter in Redis would be reset together with the locks, while
+ * the sequence is lost or kept together with the rows that store its numbers.
  */
 export class RedisLock extends LockService {
-  /** Keys by our tokens that may be in Redis without being wanted: it did not answer. */
+  /** Keys by our tokens that may still be in Redis although we no longer need them, because Redis did not answer. */
   private readonly leftOver = new Map<string, string>();
 
   constructor(
@@ -33,11 +33,11 @@ export class RedisLock extends LockService {
   }
 
   protected async take(key: string, ttl: number, giveUpAt: number): Promise<Grip> {
-    // Inside the hash tag "lock:" stands before the key, for an empty tag would be none.
+    // "lock:" before the key inside the hash tag: an empty hash tag would not count as one.
     const lock = `${this.redis.prefix}:{lock:${key}}`;
     const next = `${lock}:next`;
     const token = randomUUID();
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(LONGEST_PAUSE_MS, 2 * pause)) {
+    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, 2 * pause)) {
       const grip = await this.tryToTake(lock, next, token, ttl).catch((error: unknown) => {
         throw lockUnavailable(key, error);
       });
@@ -51,15 +51,15 @@ export class RedisLock extends LockService {
     }
   }
 
-  /** Null when somebody else has it. Throws RedisAwayError and whatever PostgreSQL threw. */
+  /** Returns null when another process holds the lock. Throws RedisAwayError and errors of PostgreSQL. */
   private async tryToTake(lock: string, next: string, token: string, ttl: number): Promise<Grip | null> {
-    if (!this.redis.isUp) throw new Error('Redis is known to be away.'); // nothing was sent that would be left over
+    if (!this.redis.isUp) throw new Error('Redis is known to be away.'); // nothing was sent, so no key is left over
     try {
       const taken = await this.redis.script<number>('lock-acquire', [lock, next], [token, ttl, NEXT_MS]);
       if (taken === 0) return null;
       const fence = await this.nextFence();
-      // The fence was drawn while we held the lock only if we still hold it now: had it run out before, the next holder
-      // might have drawn a smaller one already. So fences grow in the order of holding.
+      // If we still hold the lock now, we held it when we drew the fence. Had the lease run out before, the next holder might
+      // already have drawn a smaller fence. So fences grow in the order of the holders.
       const asked = performance.now();
       if (!(await this.renew(lock, token, ttl))) return null;
       return {
@@ -69,7 +69,7 @@ export class RedisLock extends LockService {
         release: () => this.release(lock, token),
       };
     } catch (error) {
-      await this.release(lock, token); // no answer does not mean that it was not taken
+      await this.release(lock, token); // without an answer the lock may still have been taken
       throw error;
     }
   }
@@ -83,7 +83,7 @@ export class RedisLock extends LockService {
     return (await this.redis.script<number>('lock-renew', [lock], [token, ttl])) === 1;
   }
 
-  /** Deletes only what holds our token. True as well when Redis is away: then it is done when it is back. */
+  /** Deletes the key only if it contains our token. Also true when Redis is unreachable; the key is deleted once it is back. */
   private async release(key: string, token: string): Promise<boolean> {
     try {
       return (await this.redis.script<number>('delete-if', [key], [token])) === 1;

@@ -1,4 +1,4 @@
-// One pino logger for the house: JSON lines in production, readable ones in development; Nest speaks through it too.
+// The application's pino logger, also used by Nest: JSON lines in production, readable lines in development.
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, destination, pino, type Logger } from 'pino';
 import pinoPretty from 'pino-pretty';
@@ -11,7 +11,7 @@ export type { Logger } from 'pino';
 /** Injection token of the root logger. */
 export const LOGGER = Symbol('LOGGER');
 
-/** `out`: where lines go; default standard output, buffered for a moment in JSON (`flush` ends the wait). */
+/** `out`: destination of the lines; default is standard output, briefly buffered for JSON (`flush` writes the buffer). */
 export function createLogger(config: AppConfig, out: DestinationStream = output(config)): Logger {
   return pino(
     {
@@ -40,7 +40,7 @@ function output(config: AppConfig): DestinationStream {
   return destination({ sync: false, minLength: 16_000, periodicFlush: 500 });
 }
 
-/** Name, message, code and stack. Not the rest: TypeORM and pg hang statement, parameters and row details on their errors. */
+/** Name, message, code and stack only: TypeORM and pg attach statements, parameters and row details to their errors. */
 function serializeError(error: Error & { code?: unknown; driverError?: { code?: unknown } }): Record<string, unknown> {
   if (!(error instanceof Error)) return { message: String(error) };
   const cause = error.cause instanceof Error ? { cause: serializeError(error.cause) } : {};
@@ -53,12 +53,12 @@ function serializeError(error: Error & { code?: unknown; driverError?: { code?: 
   };
 }
 
-/** Nest's own lines (module names as `context`) in the same stream. */
+/** Writes Nest's own lines, with the module name as `context`, to the same stream. */
 export class NestLogger implements LoggerService {
   constructor(private readonly logger: Logger) {}
 
   log(message: unknown, context?: string): void {
-    this.logger.debug({ context }, String(message)); // the start tells its own story, Nest's is for whoever asks
+    this.logger.debug({ context }, String(message)); // our own start has its log lines; those of Nest are for debugging
   }
 
   warn(message: unknown, context?: string): void {
@@ -70,7 +70,7 @@ export class NestLogger implements LoggerService {
   }
 
   error(message: unknown, stackOrContext?: string, context?: string): void {
-    if ((context ?? stackOrContext) === 'NestApplication') return this.debug(message); // a port in use: main.ts says what to do
+    if ((context ?? stackOrContext) === 'NestApplication') return this.debug(message); // a port in use: main.ts reports it
     if (message instanceof Error)
       this.logger.error({ err: message, context: context ?? stackOrContext }, message.message);
     else
@@ -81,7 +81,7 @@ export class NestLogger implements LoggerService {
   }
 }
 
-/** Writes what is still buffered. */
+/** Writes the buffered lines. */
 export function flush(logger: Logger): Promise<void> {
   return new Promise((resolve) => logger.flush(() => resolve()));
 }

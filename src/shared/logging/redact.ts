@@ -1,12 +1,12 @@
-// The last look at a log line before it is written: what looks like a secret does not get out.
+// Removes text that looks like a secret from a log line before it is written.
 
 const NAMES = 'password|currentPassword|newPassword|accessToken|refreshToken|token|secret|authorization|cookie';
 
 /**
- * Each pattern is a credential of ours, wherever it stands: JWT, refresh token, anything with a MAC (links, cookies),
- * password hash, URL password, named value. A pattern reads each character a bounded number of times: it never fails
- * after a long run in which it could start again. So a JWT's first part is read to its end in any case, and kept when
- * nothing follows.
+ * Each pattern matches a credential of ours anywhere: JWT, refresh token, anything with a MAC (links, cookies), password
+ * hash, URL password, named value. Each pattern reads every character a limited number of times: it never fails after a long
+ * run in which it could start again. For this reason the first part of a JWT is always read to its end, and stays in the
+ * line when nothing follows it.
  */
 const SECRETS: ReadonlyArray<readonly [RegExp, string | ((text: string, ...parts: string[]) => string)]> = [
   [/eyJ[\w-]{8,}(\.[\w-]{8,}\.[\w-]*)?/g, (text, rest: string | undefined) => (rest === undefined ? text : '[jwt]')],
@@ -14,15 +14,15 @@ const SECRETS: ReadonlyArray<readonly [RegExp, string | ((text: string, ...parts
   [/\.[\w-]{43}(?![\w-])/g, '.[mac]'],
   [/\$(?:argon2(?:id|i|d)|2[aby])\$[\w$=,+/.-]+/g, '[password-hash]'],
   [/(\/\/[^/\s:@"]*:)[^\s"/]+@/g, '$1[password]@'],
-  // A JSON member; the same inside of a text, where the closing quote has as many backslashes as the opening one;
-  // a header line; a member of a query.
+  // A JSON member; a JSON member inside a text, where the closing quote has as many backslashes as the opening one; a
+  // header line; a query parameter.
   [RegExp(`("(?:${NAMES})"\\s*:\\s*")[^"\\\\]*(?:\\\\.[^"\\\\]*)*`, 'gi'), '$1[redacted]'],
   [RegExp(`(\\b(?:${NAMES})(\\\\+)"\\s*:\\s*\\2")(?:.*?(?<!\\\\)(?=\\2")|.*)`, 'gi'), '$1[redacted]'],
   [/(\b(?:authorization|cookie)\s*:\s*)[^"\\\r\n]+/gi, '$1[redacted]'],
   [RegExp(`(\\b(?:${NAMES})(?:\\\\*")?\\s*[:=]\\s*)[^"\\\\&\\s,}]+`, 'gi'), '$1[redacted]'],
 ];
 
-/** Works on the finished text, so that no field name and no nesting can hide a secret from it. */
+/** Works on the finished line, so that neither field names nor nesting can hide a secret. */
 export function redactSecrets(line: string): string {
   return SECRETS.reduce((text, [pattern, instead]) => text.replace(pattern, instead as string), line);
 }

@@ -1,7 +1,7 @@
-// The request that is being served, for whoever works below it: its id for log lines, and whether it is still wanted.
+// The current request for the code that serves it: the id for log lines, and whether the request is cancelled.
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** What log lines take over: a job goes on under the id of the request that ordered it. */
+/** The members that log lines contain. A job keeps the id of the request that created it. */
 export interface RequestContext {
   readonly requestId: string;
 }
@@ -9,8 +9,8 @@ export interface RequestContext {
 export type CancelReason = 'asked' | 'hung up' | 'too slow';
 
 /**
- * What waits for something slow listens for the cancel. Nothing is made before somebody asks: an AbortController for
- * each request was a sixth of what a small answer cost. Log lines take every member they see, so only the id is one.
+ * Code that waits for something slow listens for the cancel. Objects are created only on demand: an AbortController for
+ * each request took a sixth of the time of a small response. Log lines include every public member, so only the id is one.
  */
 export class RunningRequest implements RequestContext {
   #reason: CancelReason | undefined;
@@ -19,12 +19,12 @@ export class RunningRequest implements RequestContext {
 
   constructor(readonly requestId: string) {}
 
-  /** Why nobody waits for the answer any more. */
+  /** The reason why the response is no longer needed; undefined while it is. */
   get cancelled(): CancelReason | undefined {
     return this.#reason;
   }
 
-  /** Aborts with the request; for what takes a signal, such as a thread. */
+  /** A signal that aborts with the request, for APIs that need one, such as threads. */
   get signal(): AbortSignal {
     if (!this.#controller) {
       const controller = (this.#controller = new AbortController());
@@ -33,7 +33,7 @@ export class RunningRequest implements RequestContext {
     return this.#controller.signal;
   }
 
-  /** Calls `listener` when the request is cancelled, at once if it is already. Returns how to forget it. It must not throw. */
+  /** Calls `listener` on cancel, or at once if already cancelled; it must not throw. Returns a function that removes it. */
   onCancel(listener: () => void): () => void {
     if (this.#reason) listener();
     else (this.#listeners ??= new Set()).add(listener);
@@ -48,12 +48,12 @@ export class RunningRequest implements RequestContext {
 }
 
 /**
- * Work that several requests share, such as a load for the cache, leaves it by `requestContext.exit`: or who came first
- * would cancel it for all.
+ * Work that several requests share, such as a load for the cache, must leave this context with `requestContext.exit`:
+ * otherwise the first request could cancel it for all.
  */
 export const requestContext = new AsyncLocalStorage<RequestContext>();
 
-/** The request that waits for what is done here; undefined outside of any, and in a job. */
+/** Returns the request that waits for this code; undefined outside a request and in a job. */
 export function runningRequest(): RunningRequest | undefined {
   const context = requestContext.getStore();
   return context instanceof RunningRequest ? context : undefined;

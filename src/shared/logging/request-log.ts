@@ -1,9 +1,9 @@
-// One line for each answered request.
+// Writes one log line for each completed request.
 import { type DestinationStream, pino } from 'pino';
 import type { Clock } from '../libs/clock.js';
 import type { Logger } from './logger.js';
 
-/** `route` is the pattern, never the path: a path may hold anything. `ms` to the last byte. */
+/** `route` is the pattern, never the path, which may contain anything. `ms`: until the last byte. */
 export interface RequestLine {
   requestId: string;
   method: string;
@@ -15,8 +15,8 @@ export interface RequestLine {
 }
 
 /**
- * Writes to the logger's stream in the logger's format, but not through it: these are nearly all lines there are, their
- * members are known to hold no secret and their request id is at hand, and pino's way takes a fifth of a small request.
+ * Writes to the logger's stream in its format, but bypasses the logger: request lines are nearly all lines, their members
+ * contain no secret and the request id is at hand, while pino's own path takes a fifth of a small request.
  */
 export class RequestLog {
   private readonly stream: DestinationStream;
@@ -28,7 +28,7 @@ export class RequestLog {
     this.stream = (logger as unknown as Record<symbol, DestinationStream>)[pino.symbols.streamSym] as DestinationStream;
   }
 
-  /** Whether lines of the level are wanted: ask before making one. */
+  /** True when lines of this level are written. Check it before building a line. */
   writes(level: 'debug' | 'info'): boolean {
     return this.logger.isLevelEnabled(level);
   }

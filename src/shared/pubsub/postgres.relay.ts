@@ -1,4 +1,4 @@
-// The relay on PostgreSQL's LISTEN and NOTIFY: there whenever a change can be committed at all.
+// The relay over PostgreSQL's LISTEN and NOTIFY: available whenever a change can be committed.
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
@@ -8,15 +8,15 @@ import { EventRelay, type Subscription } from './relay.js';
 const END_MS = 500;
 
 /**
- * A connection of its own, since LISTEN belongs to one. PostgreSQL hands out notifications in the order of their commits.
- * Does not work through a pooler in transaction mode (PgBouncer): DATABASE_URL must lead to the server itself.
+ * Uses its own connection, because LISTEN belongs to one. PostgreSQL delivers notifications in the order of their commits.
+ * Does not work through a pooler in transaction mode (PgBouncer): DATABASE_URL must point to the server itself.
  */
 export class PostgresRelay extends EventRelay {
   private client: pg.Client | undefined;
 
   /**
-   * `lanes`: connections beside the pool, whose own are held by those who wait for us. `channel`: a plain SQL name, the
-   * same for all processes on this database. `listening`: told each time the connection is made.
+   * `lanes`: connections outside the pool, whose own may be held by callers that wait for us. `channel`: a plain SQL name, the
+   * same for all processes on this database. `listening`: called each time the connection is established.
    */
   constructor(
     private readonly dataSource: DataSource,
@@ -27,7 +27,7 @@ export class PostgresRelay extends EventRelay {
     super();
   }
 
-  /** Over any connection, while our own is being made again: whoever can commit can be heard. */
+  /** Uses another connection while our own reconnects, so that a process that can commit can also publish. */
   async publish(text: string): Promise<void> {
     const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [this.channel, text] };
     const heard = await this.client?.query(notify).catch(() => undefined);
@@ -55,7 +55,7 @@ export class PostgresRelay extends EventRelay {
   }
 }
 
-/** Politely, and by force when nobody answers. */
+/** Ends the connection cleanly, or destroys the socket when the server does not answer. */
 function endClient(client: pg.Client): void {
   const { stream } = (client as unknown as { connection: { stream: Socket } }).connection;
   const timer = setTimeout(() => stream.destroy(), END_MS).unref();

@@ -1,4 +1,4 @@
-// The relay on Redis's publish and subscribe: faster than PostgreSQL's, where there is a Redis.
+// The relay over Redis publish/subscribe: faster than PostgreSQL's, used when there is a Redis.
 import type { Redis } from '../redis/redis.js';
 import { isMacOf, macOf } from '../libs/signed-text.js';
 import { EventRelay, type Subscription } from './relay.js';
@@ -6,8 +6,8 @@ import { EventRelay, type Subscription } from './relay.js';
 const MAC_LENGTH = 43;
 
 /**
- * Each message carries a MAC: who may write to this Redis, but has not our secret, could otherwise say in the name of
- * another process that it has heard of a change, or that it is gone. What such a writer can do is repeat a message.
+ * Each message has a MAC. A client that can write to this Redis, but does not know our secret, could otherwise acknowledge a
+ * change or leave in the name of another process. Such a client can only repeat messages.
  */
 export class RedisRelay extends EventRelay {
   private readonly channel: string;

@@ -1,23 +1,24 @@
-// What carries words between the processes of a deployment: the contract of both relays, and how they stay connected.
+// The contract of the relays, which carry messages between the processes of a deployment, and their reconnect logic.
 
 export interface RelayListener {
-  /** A message of any process, our own included. */
+  /** A message of any process, including our own. */
   message(text: string): void;
-  /** The connection is gone: messages are missing from here on, until our own are heard again. */
+  /** The connection is lost: messages may be missing until our own are received again. */
   lost(): void;
 }
 
-/** What a relay hears over. `end` closes it; whoever made it was told how to say that it is gone. */
+/** A live subscription. `end` closes it; its end is reported through the callback `gone` of `subscribe`. */
 export interface Subscription {
   end(): void;
 }
 
 const FIRST_WAIT_MS = 50;
-const LONGEST_WAIT_MS = 1_000;
+const MAX_WAIT_MS = 1_000;
 
 /**
- * Every process that is connected hears every message, all in the same order. Who hears its own message knows therefore
- * that it has heard all that were published before. A message may come twice. Nothing is kept for who is away.
+ * Every connected process receives every message, all in the same order. A process that receives its own message has
+ * therefore received all messages published before it. A message may arrive twice. Messages are not kept for disconnected
+ * processes.
  */
 export abstract class EventRelay {
   private listener: RelayListener | undefined;
@@ -26,19 +27,19 @@ export abstract class EventRelay {
   private attempts = 0;
   private closed = false;
 
-  /** At most 7,000 bytes of UTF-8. Rejects when it cannot be said that the message was published. */
+  /** At most 7,000 bytes of UTF-8. Rejects when the message may not have been published. */
   abstract publish(text: string): Promise<void>;
 
-  /** Connects and subscribes; calls `deliver` for each message and `gone` once it has ended, for whatever reason. */
+  /** Connects and subscribes. Calls `deliver` for each message, and `gone` when the connection has ended for any reason. */
   protected abstract subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription>;
 
-  /** Connects in the background, and again after each loss, ever more slowly, until `close`. */
+  /** Connects in the background and reconnects after each loss, with growing pauses, until `close`. */
   open(listener: RelayListener): void {
     this.listener = listener;
     void this.connect();
   }
 
-  /** Ends a connection that lives and does not deliver; a new one follows. */
+  /** Ends a connection that is alive but does not deliver; a new one follows. */
   reconnect(): void {
     this.subscription?.end();
   }
@@ -57,12 +58,12 @@ export abstract class EventRelay {
       this.subscription = undefined;
       if (this.closed) return;
       this.listener?.lost();
-      const longest = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts++);
+      const longest = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts++);
       this.timer = setTimeout(() => void this.connect(), Math.random() * longest).unref();
     };
     try {
       const deliver = (text: string): void => {
-        if (!this.closed) this.listener?.message(text); // some may be on their way still
+        if (!this.closed) this.listener?.message(text); // some may still be on their way
       };
       const subscription = await this.subscribe(deliver, gone);
       if (this.closed) return subscription.end();

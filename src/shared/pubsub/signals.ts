@@ -1,4 +1,4 @@
-// A word from one process to all others of the deployment, for what may get lost: wake-ups, cancels, hints to look again.
+// Signals from one process to all others of the deployment, for messages that may be lost: wake-ups, cancels, refresh hints.
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
@@ -8,16 +8,16 @@ import { PostgresRelay } from './postgres.relay.js';
 
 type Listener = (body: string) => void;
 
-/** Beside the cache's channel: its announcements have to be counted, ours are many and small. */
+/** Separate from the cache's channel, whose announcements must be counted; signals are many and small. */
 const CHANNEL = 'holdfast_signals';
-/** How long a start waits for the connection; later it counts as made again. */
+/** How long the start waits for the connection; a later connection counts as a reconnect. */
 const FIRST_CONNECTION_MS = 1_000;
-/** Of topic and body together, in UTF-8: what every relay carries. */
-const MOST_BYTES = 7_000;
+/** Topic and body together, in UTF-8: the limit of every relay. */
+const MAX_BYTES = 7_000;
 
 /**
- * Nothing is kept for a process that is away, and a message may come twice: what must not get lost belongs into a row,
- * and `onReconnect` is the moment to look at it.
+ * Signals are not kept for a disconnected process, and one may arrive twice. Store data that must not be lost in a row, and
+ * read it again in `onReconnect`.
  */
 @Injectable()
 export class Signals implements OnModuleInit, OnApplicationShutdown {
@@ -34,12 +34,12 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
     this.relay = new PostgresRelay(dataSource, lanes, CHANNEL, () => this.listening());
   }
 
-  /** Every process's messages on this topic, our own included. */
+  /** Receives the messages of all processes on this topic, including our own. */
   on(topic: string, listener: Listener): void {
     this.listeners.set(topic, [...(this.listeners.get(topic) ?? []), listener]);
   }
 
-  /** Called each time the connection is made again: messages may be missing from before. */
+  /** Calls `listener` after each reconnect: earlier messages may be missing. */
   onReconnect(listener: () => void): void {
     this.reconnected.push(listener);
   }
@@ -47,14 +47,14 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
   /** `body`: any text without NUL, at most about 6,900 bytes of UTF-8. Rejects when it could not be published. */
   async send(topic: string, body: string): Promise<void> {
     const text = `${topic}\n${body}`;
-    if (Buffer.byteLength(text) > MOST_BYTES)
+    if (Buffer.byteLength(text) > MAX_BYTES)
       throw new RangeError(
-        `A signal takes ${MOST_BYTES} bytes. Send an id, and let the others read what it stands for.`,
+        `A signal takes ${MAX_BYTES} bytes. Send an id, and let the others read what it stands for.`,
       );
     await this.relay.publish(text);
   }
 
-  /** Whoever starts after us hears everything from its start on, unless the database is slow. */
+  /** Modules that start after this one receive all signals from their start on, unless the database is slow. */
   async onModuleInit(): Promise<void> {
     const connected = new Promise<void>((resolve) => (this.connected = resolve));
     this.relay.open({ message: (text) => this.receive(text), lost: () => undefined });
@@ -62,7 +62,7 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
     this.connected = undefined;
   }
 
-  /** A global module's, so after the rooms have said their last words. */
+  /** Runs after the feature modules have sent their last signals, because this module is global. */
   async onApplicationShutdown(): Promise<void> {
     await this.relay.close();
   }
@@ -77,12 +77,12 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
     for (const listener of this.listeners.get(text.slice(0, end)) ?? []) this.call(() => listener(text.slice(end + 1)));
   }
 
-  /** A fault in one listener is not the others'; and thrown on from here, one message would end all processes. */
+  /** Catches a listener's error: it must not affect other listeners, and one message could otherwise end all processes. */
   private call(listener: () => void): void {
     try {
       listener();
     } catch (error) {
-      this.logger.error({ err: error }, 'A signal could not be handled');
+      this.logger.error({ err: error }, 'Failed to handle a signal');
     }
   }
 }

@@ -1,18 +1,18 @@
-// Limits counted in this process: where there is no Redis, and while it is away.
+// Rate limits counted in this process: without Redis, and while it is unreachable.
 import { LRUCache } from 'lru-cache';
 import type { Rate, Rates } from '../config/app-config.js';
 import type { Clock } from '../libs/clock.js';
 import { RateLimiter, SLOTS, type Taking, type TierState } from './rate-limiter.js';
 
-/** The least recently seen leave first. A caller takes some 300 bytes, and 16 more for each slot it uses. */
-const MOST_CALLERS = 100_000;
+/** Evicts the least recently seen first. A caller takes about 300 bytes, and 16 more for each used slot. */
+const MAX_CALLERS = 100_000;
 
 export class MemoryRateLimiter extends RateLimiter {
   private readonly callers: LRUCache<string, Record<keyof Rates, Tier>>;
 
   constructor(
     private readonly clock: Clock,
-    mostCallers = MOST_CALLERS,
+    mostCallers = MAX_CALLERS,
   ) {
     super();
     this.callers = new LRUCache({ max: mostCallers });
@@ -49,13 +49,13 @@ export class MemoryRateLimiter extends RateLimiter {
   }
 }
 
-/** What a caller took of one tier: the slots it used, oldest first. The same in Lua: `lua/limit-take-2.lua`. */
+/** The usage of one caller in one tier: the used slots, oldest first. The Lua version is `lua/limit-take-2.lua`. */
 class Tier {
   private readonly slots: number[] = [];
   private readonly counts: number[] = [];
   private sum = 0;
 
-  /** How much too little is left; 0 or less: enough. */
+  /** Returns the missing amount; 0 or less means that there is enough. */
   lacks(rate: Rate, cost: number, now: number): number {
     this.forget(slotAt(rate, now));
     return this.sum + priceOf(rate, cost) - rate.quota;
@@ -64,7 +64,7 @@ class Tier {
   add(rate: Rate, cost: number, now: number): void {
     const slot = slotAt(rate, now);
     let at = this.slots.length;
-    while (at > 0 && (this.slots[at - 1] as number) >= slot) at--; // a clock may step back a little
+    while (at > 0 && (this.slots[at - 1] as number) >= slot) at--; // the clock may step back a little
     if (this.slots[at] !== slot) {
       this.slots.splice(at, 0, slot);
       this.counts.splice(at, 0, 0);
@@ -74,18 +74,18 @@ class Tier {
 
   remove(rate: Rate, cost: number, takenAt: number): void {
     const at = this.slots.indexOf(slotAt(rate, takenAt));
-    if (at === -1) return; // it left the window, and came back with it
+    if (at === -1) return; // it has left the window, which already freed it
     this.change(at, -Math.min(priceOf(rate, cost), this.counts[at] as number));
     if (this.counts[at] === 0) this.cut(at, 1);
   }
 
-  /** `lacking` as `lacks` said before the attempt. */
+  /** `lacking`: the result of `lacks` before the attempt. */
   state(rate: Rate, lacking: number, now: number): TierState {
     const remaining = Math.max(0, rate.quota - this.sum);
     return { allowed: lacking <= 0, remaining, resetMs: this.wait(rate, Math.max(1, lacking), now) };
   }
 
-  /** Milliseconds until `amount` of what is used has come back. */
+  /** Returns the milliseconds until `amount` of the used quota is free again. */
   private wait({ window }: Rate, amount: number, now: number): number {
     let back = 0;
     for (let at = 0; at < this.slots.length; at++) {
@@ -95,7 +95,7 @@ class Tier {
     return 0;
   }
 
-  /** What has left the window, and what is a whole window ahead: of a time that never was. */
+  /** Removes slots that have left the window, and those a whole window ahead, which come from a wrong clock. */
   private forget(current: number): void {
     while (this.slots.length > 0 && (this.slots[0] as number) < current - SLOTS) this.cut(0, 1);
     while (this.slots.length > 0 && (this.slots.at(-1) as number) > current + SLOTS) this.cut(this.slots.length - 1, 1);

@@ -1,25 +1,25 @@
-// Contract of the rate limiter: whatever the arrivals, in no interval of a window's length does more than its quota pass.
+// The contract of the rate limiters: in no interval of a window's length does more than the quota pass.
 import type { Rates } from '../config/app-config.js';
 
 /**
- * A window is cut into so many slots. What was taken in the current slot and the 60 before it counts, which is at most
- * one slot longer than the window: a quota may come back late by a 60th of the window, and never early.
+ * The number of slots of a window. The current slot and the 60 before it count, which is at most one slot longer than the
+ * window: a quota may become free late by a 60th of the window, but never early.
  */
 export const SLOTS = 60;
 
-/** How one tier stands after an attempt. */
+/** The state of one tier after an attempt. */
 export interface TierState {
-  /** False: this tier had too little left. */
+  /** False when this tier had too little left. */
   readonly allowed: boolean;
   readonly remaining: number;
-  /** Milliseconds until more comes back, for a refusal until an attempt of this cost can pass; 0 when nothing is used. */
+  /** Milliseconds until more is free (after a refusal: until this cost can pass); 0 when nothing is used. */
   readonly resetMs: number;
 }
 
 export interface Taking {
-  /** Both tiers allowed it. If not, nothing was taken from either. */
+  /** True when both tiers allowed it. Otherwise nothing was taken from either. */
   readonly allowed: boolean;
-  /** By the limiter's own clock; what a refund finds its slot by. */
+  /** By the limiter's own clock; a refund finds its slot with it. */
   readonly takenAt: number;
   readonly burst: TierState;
   readonly sustained: TierState;
@@ -27,22 +27,22 @@ export interface Taking {
 
 export abstract class RateLimiter {
   /**
-   * Takes `cost` (an integer from 1) from both tiers of `caller`, or from none. More than a quota counts as all of it.
-   * Answers without a promise when nobody else has to be asked.
+   * Takes `cost` (an integer from 1) from both tiers of `caller`, or from neither. A cost above a quota takes the whole quota.
+   * Returns without a promise when no other process has to be asked.
    */
   abstract take(caller: string, rates: Rates, cost: number): Taking | Promise<Taking>;
 
-  /** Gives back what an allowed `taking` took. Never throws: at worst it comes back with its window. */
+  /** Returns the cost of an allowed `taking`. Never throws: at worst the amount becomes free with its window. */
   abstract refund(caller: string, rates: Rates, cost: number, taking: Taking): void | Promise<void>;
 }
 
-/** The tier that refused; of two the one that takes longer. Null when both allowed it. */
+/** Returns the tier that refused; if both did, the one with the longer wait. Null when both allowed it. */
 export function refusedTier({ burst, sustained }: Taking): keyof Rates | null {
   if (sustained.allowed) return burst.allowed ? null : 'burst';
   return !burst.allowed && burst.resetMs > sustained.resetMs ? 'burst' : 'sustained';
 }
 
-/** For Retry-After: after so many seconds an attempt like the refused one can pass. */
+/** Returns the value of Retry-After: the seconds after which an attempt like the refused one can pass. */
 export function retryAfterOf({ resetMs }: TierState): string {
   return String(Math.max(1, Math.ceil(resetMs / 1000)));
 }

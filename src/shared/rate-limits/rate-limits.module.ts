@@ -1,4 +1,4 @@
-// Provides the counters of rate limits: in Redis where one is configured, else in the memory of this process.
+// Provides the rate limit counters: in Redis if one is configured, else in the memory of this process.
 import { Global, Module } from '@nestjs/common';
 import { Clock } from '../libs/clock.js';
 import { Redis } from '../redis/redis.js';

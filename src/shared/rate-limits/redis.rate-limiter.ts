@@ -1,16 +1,16 @@
-// Limits counted in Redis, for all processes together; while it is away, in this process alone.
+// Rate limits counted in Redis for all processes together; while it is unreachable, in this process alone.
 import type { Rate, Rates } from '../config/app-config.js';
 import type { Clock } from '../libs/clock.js';
 import { MemoryRateLimiter } from './memory.rate-limiter.js';
 import { RateLimiter, type Taking } from './rate-limiter.js';
 import { type Redis, RedisAwayError } from '../redis/redis.js';
 
-/** The time, then allowed, remaining, resetMs of each tier. */
+/** The time, then `allowed`, `remaining` and `resetMs` of each tier. */
 type Answer = [number, number, number, number, number, number, number];
 
 /**
- * Without Redis each process lets a whole quota through: N processes N times as much, as long as the outage lasts. The
- * alternatives are no limit at all, or a 503 for everybody.
+ * While Redis is unreachable, each process allows a whole quota: N processes allow N times as much. The alternatives are no
+ * limit at all, or a 503 for all callers.
  */
 export class RedisRateLimiter extends RateLimiter {
   private readonly local: MemoryRateLimiter;
@@ -50,7 +50,7 @@ export class RedisRateLimiter extends RateLimiter {
     return taking;
   }
 
-  /** One hash tag: a cluster runs a script on keys of one slot only. */
+  /** Both keys have the same hash tag: a cluster runs a script only on keys of one slot. */
   private keysOf(caller: string): string[] {
     const key = `${this.redis.prefix}:limit:{${caller}}`;
     return [`${key}:burst`, `${key}:sustained`];

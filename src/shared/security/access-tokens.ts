@@ -17,12 +17,12 @@ export const ACCESS_TOKEN_ISSUER = 'holdfast';
 export const ACCESS_TOKEN_AUDIENCE = 'holdfast-api';
 /** RFC 9068, 2.1. */
 const ACCESS_TOKEN_TYPE = 'at+jwt';
-/** How far the clock of the machine that signed a token may be ahead of ours. */
+/** How far the clock of the signing machine may be ahead of ours. */
 const CLOCK_TOLERANCE_MS = 60_000;
 
 /**
- * One of another type, or without an end, is no access token, even when it is signed with the same secret. Nor is one
- * with `crit`: it names extensions that whoever reads the token must understand (RFC 7515, 4.1.11), and we know none.
+ * Refuses tokens of another type or without an expiry, even if they are signed with the same secret. Also refuses tokens
+ * with `crit`: it names extensions that the reader must understand (RFC 7515, 4.1.11), and we support none.
  */
 function isAccessToken(header: jwt.JwtHeader | undefined, claims: unknown): claims is AccessClaims {
   const { sub, sid, iat, exp } = claims as Partial<AccessClaims>;
@@ -55,7 +55,7 @@ export class AccessTokens {
     });
   }
 
-  /** For a token whose signature, issuer and audience are right: it is an access token of ours, made by now and not expired. */
+  /** Checks the rest of a token with correct signature, issuer and audience: our type, issued in the past, not expired. */
   isValid(token: string, claims: unknown): claims is AccessClaims {
     const header = jwt.decode(token, { complete: true })?.header;
     if (!isAccessToken(header, claims)) return false;

@@ -1,15 +1,15 @@
-// Which passwords are refused, and why: those that a guesser tries first.
+// The rules for refused passwords: those that an attacker tries first.
 import { dictionary } from '@zxcvbn-ts/language-common';
 import { isVisible, normalize } from '../libs/text.js';
 
-/** What a guesser knows of the account. */
+/** The data of the account that an attacker may know. */
 export interface AboutAccount {
   email?: string | null;
   name?: string | null;
   username?: string | null;
 }
 
-/** `message` follows the name of the field, and says how to do better. */
+/** `message` follows the name of the field, and explains how to choose a better password. */
 export interface PasswordFault {
   rule: string;
   message: string;
@@ -18,7 +18,7 @@ export interface PasswordFault {
 /** The 49,233 most used passwords of published breaches, in lower case, and the name of this product. */
 const COMMON = new Set([...dictionary['passwords-common'], 'holdfast']);
 
-/** What people append: a year or a count, and a sign on either side of it. */
+/** Typical endings: a year or a number, with an optional symbol before and after it. */
 const APPENDIX = /[^\p{L}\p{N}]?\d{0,4}[^\p{L}\p{N}]?$/u;
 
 const LOOKALIKES: Record<string, string> = {
@@ -35,9 +35,9 @@ const FAULTS = {
 } as const;
 
 /**
- * Null when the password is not one of a guesser's first million tries. A list and four patterns, and no estimate of its
- * entropy: zxcvbn reads 72 hostile characters in 60 to 90 ms, in which a process can do nothing else; this takes
- * microseconds for 128. `password` keeps the rules of PasswordField.
+ * Returns null when the password is not among an attacker's first million guesses. Uses a list and four patterns instead of
+ * an entropy estimate: zxcvbn takes 60 to 90 ms for 72 hostile characters and blocks the process meanwhile; this takes
+ * microseconds for 128. `password` must follow the rules of PasswordField.
  */
 export function findPasswordFault(password: string, about: AboutAccount): PasswordFault | null {
   const text = normalize(password, 'NFKC').toLowerCase();
@@ -58,7 +58,7 @@ function isCommon(text: string): boolean {
   return [text, letters.replaceAll('1', 'l'), letters.replaceAll('1', 'i')].some((word) => COMMON.has(word));
 }
 
-/** `aaaaaaaa`, `abcabcabc`, `12345678`, `987654321`. */
+/** Matches `aaaaaaaa`, `abcabcabc`, `12345678`, `987654321`. */
 function isRepetitive(text: string): boolean {
   if (/^(.{1,4}?)\1+$/su.test(text)) return true;
   const points = [...text].map((sign) => sign.codePointAt(0) as number);
@@ -66,7 +66,7 @@ function isRepetitive(text: string): boolean {
   return steps.size === 1 && (steps.has(1) || steps.has(-1));
 }
 
-/** Signs between the letters make no difference. */
+/** Ignores symbols between the letters. */
 function isPersonal(stems: readonly string[], { email, name, username }: AboutAccount): boolean {
   const bare = (text: string): string =>
     normalize(text, 'NFKC')

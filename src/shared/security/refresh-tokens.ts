@@ -1,12 +1,12 @@
-// Refresh tokens: `rt.<session>.<generation>.<mac>`, recomputable, so that a lost answer can be given again.
+// Refresh tokens, `rt.<session>.<generation>.<mac>`: they can be recomputed, so that a lost response can be repeated.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../config/app-config.js';
 import { isMacOf, macOf } from '../libs/signed-text.js';
 
-/** One spelling of each generation, so that no token has a twin. */
+/** Exactly one spelling of each generation, so that two texts never mean the same token. */
 const FORMAT = /^rt\.([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\.([1-9]\d{0,8})\.([\w-]{43})$/;
 
-/** Not yet checked: the session's salt is needed for that. */
+/** Not verified yet: that needs the session's salt. */
 export interface PresentedRefreshToken {
   sessionId: string;
   generation: number;
@@ -21,12 +21,12 @@ export class RefreshTokens {
     this.secret = config.auth.sessionSecret;
   }
 
-  /** `salt` is the session's own: neither the secret nor the database alone can make a token. */
+  /** `salt` belongs to the session: neither the secret nor the database alone is enough to make a token. */
   make(sessionId: string, generation: number, salt: string): string {
     return `rt.${sessionId}.${generation}.${macOf(this.secret, 'refresh', `${sessionId}.${generation}.${salt}`)}`;
   }
 
-  /** Null when the text has not the form of a refresh token. */
+  /** Returns null when the text does not have the form of a refresh token. */
   read(text: string): PresentedRefreshToken | null {
     const [, sessionId, generation, mac] = FORMAT.exec(text) ?? [];
     return sessionId && generation && mac ? { sessionId, generation: Number(generation), mac } : null;

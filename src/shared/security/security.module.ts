@@ -1,4 +1,4 @@
-// Tokens and password hashing for whoever needs them.
+// Provides tokens and password hashing.
 import { Module } from '@nestjs/common';
 import { AccessTokens } from './access-tokens.js';
 import { PasswordHasher } from './password-hasher.js';
