@@ -1,4 +1,4 @@
-// Manners that need a place in the container.
+// HTTP conventions that need the injection container.
 import { Global, Module } from '@nestjs/common';
 import { MethodFallbacks } from './http/method-fallbacks.js';
 import { ProblemsController } from './http/problems/problems.controller.js';

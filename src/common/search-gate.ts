@@ -1,17 +1,17 @@
-// Bounds how many searches through text run at once: one of each user, and so many of a process.
+// Limits concurrent text searches: one per user, and a maximum per process.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Semaphore, SemaphoreFullError } from '../shared/libs/semaphore.js';
 import { HttpErrors } from './http/http.errors.js';
 import type { Actor } from './access/permissions.js';
 
-/** Of one user: somebody who types gets an answer to the last letters, and who floods is refused. */
+/** Waiting searches per user: enough for a search after each typed letter, while a flood is refused. */
 const MAX_WAITING = 4;
 const MAX_WAIT_MS = 5_000;
 
 interface Line {
   semaphore: Semaphore;
-  /** Searches that run or wait. */
+  /** The number of running and waiting searches. */
   searches: number;
 }
 
@@ -21,11 +21,11 @@ export class SearchGate {
   private readonly all: Semaphore;
 
   constructor({ database }: AppConfig) {
-    // The other half of the connections stays for everybody else.
+    // The other half of the connections stays free for other requests.
     this.all = new Semaphore(Math.max(1, Math.floor(database.poolSize / 2)), Infinity, MAX_WAIT_MS);
   }
 
-  /** Throws SEARCH_BUSY. */
+  /** Runs a search. Throws SEARCH_BUSY when too many wait. */
   async run<T>({ id }: Actor, search: () => Promise<T>): Promise<T> {
     const line = this.lineOf(id);
     line.searches++;

@@ -1,4 +1,4 @@
-// Several requests in one.
+// The endpoint for several requests in one.
 import { Controller, Post, Req } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -27,7 +27,7 @@ export class BatchController {
     errors: [HttpErrors.BATCH_IN_BATCH],
   })
   async run(@JsonBody() body: BatchDto, @Req() request: FastifyRequest): Promise<BatchResultDto> {
-    if (isInjected(request)) throw HttpErrors.BATCH_IN_BATCH(); // by a path that is written otherwise
+    if (isInjected(request)) throw HttpErrors.BATCH_IN_BATCH(); // reached by another spelling of the path
     return { responses: await this.batches.run(body.requests, request) };
   }
 }

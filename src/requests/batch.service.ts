@@ -1,4 +1,4 @@
-// Runs several requests of one caller as if each had come by itself, without their way over the network.
+// Runs several requests of one caller as if each had arrived separately, without the network.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -9,16 +9,16 @@ import { PROBLEM_JSON, toProblem } from '../common/http/filters/problem.filter.j
 import { HttpErrors } from '../common/http/http.errors.js';
 import type { BatchAnswer, BatchRequestDto } from './dto/batch.dto.js';
 
-/** Of all answers together: they are held in memory until the last one is there. */
-const MOST_BYTES = 2 * 1024 * 1024;
-/** Of what one answer alone would have: what concerns its content, and the caller's limits. */
+/** All responses together: they stay in memory until the last one is complete. */
+const MAX_BYTES = 2 * 1024 * 1024;
+/** The response headers that a batch keeps: those about the content, and the caller's limits. */
 const ANSWER_HEADERS =
   'allow content-type etag link location ratelimit ratelimit-policy retry-after x-request-id'.split(' ');
-const LONGEST_ID = 64;
-/** What an injected request fails with whose answer was destroyed. */
+const MAX_ID = 64;
+/** The error code of an injected request whose response was destroyed. */
 const CUT_OFF = 'LIGHT_ECONNRESET';
 
-/** One request of a batch under way. `room`: bytes left for its answer. */
+/** A running request of a batch. `room`: bytes left for its response. */
 interface Turn {
   request: BatchRequestDto;
   requestId: string;
@@ -30,14 +30,14 @@ interface Turn {
 export class BatchService {
   constructor(private readonly host: HttpAdapterHost) {}
 
-  /** One after the other; none fails because another did. When the batch is cancelled the rest is not begun. */
+  /** Runs the requests in sequence; a failure does not affect the others. A cancel of the batch skips the rest. */
   async run(requests: readonly BatchRequestDto[], caller: FastifyRequest): Promise<BatchAnswer[]> {
     const answers: BatchAnswer[] = [];
-    let room = MOST_BYTES;
+    let room = MAX_BYTES;
     for (const [index, request] of requests.entries()) {
-      if (runningRequest()?.cancelled) break; // answered already
+      if (runningRequest()?.cancelled) break; // already answered
       const suffix = `.${index + 1}`;
-      const requestId = caller.id.slice(0, LONGEST_ID - suffix.length) + suffix;
+      const requestId = caller.id.slice(0, MAX_ID - suffix.length) + suffix;
       const { answer, bytes } = await this.runOne({ request, requestId, caller, room });
       answers.push(answer);
       room -= bytes;
@@ -52,7 +52,7 @@ export class BatchService {
       return await this.readOne(turn, await this.inject(turn));
     } catch (error) {
       if ((error as { code?: unknown }).code !== CUT_OFF) throw error;
-      return refused(turn, HttpErrors.REQUEST_CANCELLED(), 0); // by its own id, in the middle of its answer
+      return refused(turn, HttpErrors.REQUEST_CANCELLED(), 0); // cancelled by its own id in the middle of its response
     }
   }
 
@@ -69,7 +69,7 @@ export class BatchService {
     return { answer: { id: turn.request.id, status, headers: shownHeaders(headers), body: parsed }, bytes: length };
   }
 
-  /** Through the same hooks, guards and limits as from outside; the deadline and a cancel of the batch reach it too. */
+  /** Sends the request through the usual hooks, guards and limits; the deadline and a cancel of the batch reach it too. */
   private inject({ request, requestId, caller }: Turn): Promise<LightMyRequestResponse> {
     const { authorization = '', host = '', 'user-agent': agent = '' } = caller.headers;
     return this.host.httpAdapter.getInstance<FastifyInstance>().inject({
@@ -87,7 +87,7 @@ export class BatchService {
   }
 }
 
-/** Of an answer that is larger, or no JSON, no more than what shows that: the rest is not made. */
+/** Reads at most `most` bytes. Stops as soon as the response proves to be too large or not JSON; the rest is not produced. */
 async function readUpTo(most: number, { stream, headers, raw }: LightMyRequestResponse) {
   const pieces: Buffer[] = [];
   let length = 0;
@@ -101,7 +101,7 @@ async function readUpTo(most: number, { stream, headers, raw }: LightMyRequestRe
   return { body: Buffer.concat(pieces), length };
 }
 
-/** What is sent as a file is bytes, whatever type its owner has declared: nobody has checked that it can be parsed, or in what time. */
+/** A file is never JSON here, whatever type its owner declared: its content and parsing time are unchecked. */
 function isJson(headers: LightMyRequestResponse['headers']): boolean {
   return headers['content-disposition'] === undefined && /[/+]json\b/.test(String(headers['content-type']));
 }

@@ -1,4 +1,4 @@
-// What a caller may do about its own requests while they are being served.
+// The endpoint to cancel one's own requests while they run.
 import { Controller, createParamDecorator, Delete, type ExecutionContext } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -10,7 +10,7 @@ import { RequestsService } from './requests.service.js';
 
 const ID = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** What X-Request-Id may be; not a UUID, as other ids are. */
+/** A valid X-Request-Id; unlike other ids it need not be a UUID. */
 export const RequestId = createParamDecorator((_: unknown, context: ExecutionContext): string => {
   const { requestId } = context.switchToHttp().getRequest<FastifyRequest>().params as { requestId: string };
   if (ID.test(requestId)) return requestId;

@@ -1,4 +1,4 @@
-// Requests as things of their own: cancelled while they run, sent many at once.
+// Operations on requests themselves: cancel a running one, send many at once.
 import { Module } from '@nestjs/common';
 import { BatchController } from './batch.controller.js';
 import { BatchService } from './batch.service.js';

@@ -1,4 +1,4 @@
-// Cancels requests in flight by their id, in whichever process of the deployment they are.
+// Cancels requests in flight by their id, in any process of the deployment.
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
@@ -9,10 +9,10 @@ import type { Actor } from '../common/access/permissions.js';
 
 const CANCEL = 'request.cancel';
 const CANCELLED = 'request.cancelled';
-/** How long another process may take to say that it had the request. */
+/** How long another process may take to confirm that it had the request. */
 const ANSWER_MS = 1_000;
 
-/** What the others are asked. `question` comes back from whoever had it. */
+/** The message to the other processes. The one that had the request sends `question` back. */
 interface Question {
   question: string;
   from: string;
@@ -33,13 +33,13 @@ export class RequestsService {
     signals.on(CANCELLED, (question) => this.waiting.get(question)?.());
   }
 
-  /** All of the caller's with this id, but for the one that asks. False: no process had any. */
+  /** Cancels all requests of the caller with this id except the current one. False when no process had any. */
   async cancel(actor: Actor, requestId: string): Promise<boolean> {
     const here = this.cancelHere(actor.id, requestId);
     const question = randomUUID();
     const asked = this.ask({ question, from: this.process, userId: actor.id, requestId });
     if (!here) return asked;
-    asked.catch(() => undefined); // ours is cancelled: that others may have one of the same id is a guess
+    asked.catch(() => undefined); // ours is cancelled; another one with the same id is unlikely
     return true;
   }
 
@@ -60,17 +60,17 @@ export class RequestsService {
 
   private hear({ question, from, userId, requestId }: Question): void {
     if (from === this.process || !this.cancelHere(userId, requestId)) return;
-    this.signals.send(CANCELLED, question).catch(() => undefined); // who asked is told 404, and may ask again
+    this.signals.send(CANCELLED, question).catch(() => undefined); // after a failure the caller receives 404 and may retry
   }
 
-  /** Looked through only now: a map by user and id would cost every request, and hardly one is cancelled. */
+  /** Searches linearly: a map by user and id would cost every request, and cancels are rare. */
   private cancelHere(userId: string, requestId: string): boolean {
     const targets = [...this.inFlight].filter((one) => one !== runningRequest() && one.isOf(userId, requestId));
     for (const target of targets) target.cancel('asked');
     return targets.length > 0;
   }
 
-  /** Empty in a command, which serves nobody. */
+  /** Empty in a command, which serves no requests. */
   private get inFlight(): FastifyInstance['inFlight'] | [] {
     return this.host.httpAdapter?.getInstance<FastifyInstance>().inFlight ?? [];
   }

@@ -1,9 +1,9 @@
-// Who may do what: permissions derive from the role.
+// Access rights: permissions derive from the role.
 
 export const ROLES = ['ADMIN', 'USER'] as const;
 export type Role = (typeof ROLES)[number];
 
-/** Permissions that go beyond one's own objects. */
+/** Permissions for objects of other users and for administration. */
 export const PERMISSIONS = [
   'users:read',
   'users:write',
@@ -26,7 +26,7 @@ export type Permission = (typeof PERMISSIONS)[number];
 
 const BY_ROLE: Record<Role, ReadonlySet<Permission>> = { ADMIN: new Set(PERMISSIONS), USER: new Set() };
 
-/** Whoever makes the request. `id` is the public UUID, `key` the internal snowflake, `sessionId` the session's UUID. */
+/** The user that makes the request. `id` is the public UUID, `key` the internal snowflake, `sessionId` the session's UUID. */
 export interface Actor {
   readonly id: string;
   readonly key: string;
@@ -34,7 +34,7 @@ export interface Actor {
   readonly sessionId: string;
 }
 
-/** Whose an object is: a user, as `Actor` names it. */
+/** The owner of an object: a user with the ids of `Actor`. */
 export type Owner = Pick<Actor, 'id' | 'key'>;
 
 export function can(actor: Pick<Actor, 'role'>, permission: Permission): boolean {

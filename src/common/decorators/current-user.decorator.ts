@@ -1,9 +1,9 @@
-// Hands the caller to a route.
+// Parameter decorators that pass the current user to a route.
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Actor } from '../access/permissions.js';
 
-/** Only for routes that are not public: the guard has set it there. */
+/** Only for routes that are not public: there the guard sets the user. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const { user } = context.switchToHttp().getRequest<FastifyRequest>();
   if (!user)
@@ -11,7 +11,7 @@ export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionC
   return user;
 });
 
-/** For routes with `public: 'optional'`: undefined when nobody said who it is. */
+/** For routes with `public: 'optional'`: undefined when the request has no access token. */
 export const PossibleUser = createParamDecorator(
   (_: unknown, context: ExecutionContext): Actor | undefined =>
     context.switchToHttp().getRequest<FastifyRequest>().user,

@@ -1,4 +1,4 @@
-// What the outside may know of a route, said once: OpenAPI, status code, permission, limit, representation headers.
+// Declares the public contract of a route in one place: OpenAPI, status code, permission, limit, representation headers.
 import { applyDecorators, HttpCode, SetMetadata, type Type } from '@nestjs/common';
 import {
   ApiBearerAuth,
@@ -19,10 +19,10 @@ import { ETAG, LINK, LOCATION, problemResponses, RATE_LIMIT, REQUEST_ID } from '
 import { Public } from './public.decorator.js';
 import { RouteSettings } from './route-settings.decorator.js';
 
-/** Metadata key of the permission a route needs. */
+/** Metadata key of the permission that a route requires. */
 export const REQUIRES = 'requires';
 
-/** What anybody may send without a token: several times the longest form to log in or register. */
+/** The largest body accepted without a token: several times the longest login or registration form. */
 const MAX_PUBLIC_BODY_BYTES = 16_384;
 
 interface DeclaredError {
@@ -32,21 +32,21 @@ interface DeclaredError {
 interface EndpointOptions extends Limited {
   summary: string;
   description?: string;
-  /** The DTO of the answer; none means an empty body. */
+  /** The DTO of the response; without it the body is empty. */
   returns?: Type;
   /** Default 200, or 204 without `returns`. */
   status?: number;
-  /** What this route refuses beyond what every route refuses. */
+  /** The errors of this route beyond those of every route. */
   errors?: DeclaredError[];
-  /** The answer is one resource with a version: ETag, 304. */
+  /** The response is one resource with a version: ETag, 304. */
   versioned?: boolean;
-  /** The route takes If-Match. */
+  /** The route accepts If-Match. */
   conditional?: boolean;
-  /** The answer is a page: Link header. */
+  /** The response is a page: Link header. */
   paged?: boolean;
-  /** Browsers get the answer as a page, by their Accept. */
+  /** Browsers receive the response as an HTML page, depending on their Accept header. */
   asPage?: boolean;
-  /** No access token needed. `optional`: whoever sends one is known by it. */
+  /** No access token is required. `optional`: a token that is sent identifies the user. */
   public?: boolean | 'optional';
   requires?: Permission;
 }
@@ -70,7 +70,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     Limit(options),
     ...(options.conditional ? [ApiHeader(IF_MATCH)] : []),
     ...(options.public ? [Public(options.public)] : []),
-    ...(options.public ? [ApiSecurity({})] : []), // nothing is needed; every other route needs the token
+    ...(options.public ? [ApiSecurity({})] : []), // no authentication; every other route needs the token
     ...(options.public === 'optional' ? [ApiBearerAuth()] : []),
     ...(options.requires ? [SetMetadata(REQUIRES, options.requires)] : []),
   );

@@ -1,4 +1,4 @@
-// DTO fields in one line each: the OpenAPI schema and the validation rules of a member together.
+// One-line decorators for DTO fields: each sets the OpenAPI schema and the validation rules of a member.
 import { applyDecorators, type Type as Class } from '@nestjs/common';
 import { ApiProperty, type ApiPropertyOptions } from '@nestjs/swagger';
 import { Transform, Type } from 'class-transformer';
@@ -34,7 +34,7 @@ import {
   MAX_MARKS,
 } from '../../shared/libs/text.js';
 
-/** Absent and null differ: an optional field may be absent; only a nullable one may be null. */
+/** Absent and null differ: an optional field may be absent; only a nullable field may be null. */
 interface FieldOptions {
   description?: string;
   example?: unknown;
@@ -56,7 +56,7 @@ function field(schema: ApiPropertyOptions, rules: PropertyDecorator[], options: 
 const onText = (change: (text: string) => unknown): PropertyDecorator =>
   Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? change(value) : value));
 
-/** A rule of text; what is no text passes, since IsString comes first and refuses it. */
+/** A rule for text. A value that is not text passes, because IsString runs first and refuses it. */
 function textRule(name: string, isKept: (text: string) => boolean, demand: string, each: boolean): PropertyDecorator {
   const subject = each ? 'each value in ' : '';
   const validate = (value: unknown): boolean => typeof value !== 'string' || isKept(value);
@@ -67,9 +67,9 @@ function textRule(name: string, isKept: (text: string) => boolean, demand: strin
 }
 
 /**
- * The rules that every text keeps, the most basic first; class-validator stops at the first that fails, so only what
- * stands behind these may cost more than a look at the length. They count code points, as PostgreSQL does;
- * class-validator's own MinLength and MaxLength overlook variation selectors and read the whole text.
+ * The rules for every text, cheapest first. class-validator stops at the first failure, so rules that cost more than a look
+ * at the length must come after these. They count code points, as PostgreSQL does; class-validator's own MinLength and
+ * MaxLength ignore variation selectors and read the whole text.
  */
 function textRules(min: number, max: number, each = false): PropertyDecorator[] {
   const demands = {
@@ -90,7 +90,7 @@ function textRules(min: number, max: number, each = false): PropertyDecorator[] 
 const singleLine = (each: boolean): PropertyDecorator =>
   textRule('isSingleLine', isSingleLine, 'be one line, without control characters', each);
 
-/** What text in one line keeps as well. */
+/** Additional rules for single-line text. */
 function lineRules(each = false): PropertyDecorator[] {
   return [singleLine(each), textRule('isVisible', isVisible, 'hold something that can be seen', each)];
 }
@@ -99,11 +99,11 @@ interface TextOptions extends FieldOptions {
   min?: number;
   max: number;
   pattern?: RegExp;
-  /** May have line breaks, and nothing in it. Default: one line, in which something can be seen. */
+  /** Allows line breaks and empty text. Default: one line with at least one visible character. */
   multiline?: boolean;
 }
 
-/** Text, trimmed at both ends, in Unicode normal form C. */
+/** Text, trimmed at both ends and converted to NFC. */
 export function TextField({ multiline = false, pattern, ...rest }: TextOptions): PropertyDecorator {
   const { min = multiline ? 0 : 1, max, ...options } = rest;
   const rules = [...textRules(min, max), ...(multiline ? [] : lineRules()), ...(pattern ? [Matches(pattern)] : [])];
@@ -121,7 +121,7 @@ export function TextField({ multiline = false, pattern, ...rest }: TextOptions):
 
 const MAX_PASSWORD = 128;
 
-/** Kept exactly as typed, byte for byte; never shown. */
+/** Stored exactly as typed, byte for byte; never shown. */
 export function PasswordField(options: FieldOptions & { min?: number }): PropertyDecorator {
   const { min = 8, ...rest } = options;
   const schema = { type: 'string', format: 'password', minLength: min, maxLength: MAX_PASSWORD } as const;
@@ -133,13 +133,13 @@ const identityRules = (rules: typeof EMAIL_RULES): PropertyDecorator[] =>
 
 const EMAIL: ApiPropertyOptions = { type: 'string', format: 'email', maxLength: MAX_EMAIL };
 
-/** In lower case and normal form C, the domain in ASCII. */
+/** An e-mail address in lower case and NFC, with the domain in ASCII. */
 export function EmailField(options: FieldOptions): PropertyDecorator {
   const rules = [...textRules(0, MAX_EMAIL), ...identityRules(EMAIL_RULES)];
   return applyDecorators(field(EMAIL, rules, options), onText(cleanEmail));
 }
 
-/** The address of an account that exists: it may be older than the rules of EmailField. */
+/** The address of an existing account, which may be older than the rules of EmailField. */
 export function KnownEmailField(options: FieldOptions): PropertyDecorator {
   const isAddress = textRule('isEmail', isEmailAddress, 'be an email', false);
   const rules = [...textRules(0, MAX_EMAIL), singleLine(false), isAddress];
@@ -148,7 +148,7 @@ export function KnownEmailField(options: FieldOptions): PropertyDecorator {
 
 const MAX_USERNAME = 50;
 
-/** One line, which looks like no other username. */
+/** A single-line username that does not look like another one. */
 export function UsernameField(options: FieldOptions): PropertyDecorator {
   return applyDecorators(TextField({ ...options, max: MAX_USERNAME }), ...identityRules(USERNAME_RULES));
 }
@@ -157,7 +157,7 @@ export function IntField({ min, max, ...options }: FieldOptions & { min: number;
   return field({ type: 'integer', minimum: min, maximum: max }, [IsInt(), Min(min), Max(max)], options);
 }
 
-/** An integer in a query: plain decimal digits, no sign of any other notation. */
+/** An integer in a query: plain decimal digits, no sign and no other notation. */
 export function IntQuery(options: FieldOptions & { min: number; max: number }): PropertyDecorator {
   return applyDecorators(
     IntField({ optional: true, ...options }),
@@ -173,7 +173,7 @@ export function BooleanQuery(options: FieldOptions): PropertyDecorator {
   );
 }
 
-/** `name` is that of the schema in the OpenAPI document, and so of a type in generated clients. */
+/** `name`: the name of the schema in the OpenAPI document, and so of the type in generated clients. */
 export function EnumField({
   name,
   values,
@@ -182,14 +182,14 @@ export function EnumField({
   return field({ enum: [...values], enumName: name }, [IsIn(values)], options);
 }
 
-/** A JSON object whose members others check. */
+/** A JSON object whose members are validated elsewhere. */
 export function ObjectField(options: FieldOptions): PropertyDecorator {
   return field({ type: 'object', additionalProperties: true }, [IsObject()], options);
 }
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT(?!24)\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/;
 
-/** Null for what is not an RFC 3339 time between 1970 and 2200, or names a day that does not exist. */
+/** Returns null when the text is not an RFC 3339 time between 1970 and 2200, or names a day that does not exist. */
 export function parseTime(text: string): Date | null {
   if (!RFC_3339.test(text)) return null;
   const time = new Date(text);
@@ -198,7 +198,7 @@ export function parseTime(text: string): Date | null {
   return dayExists && year >= 1970 && year < 2200 ? time : null; // an invalid date has the year NaN
 }
 
-/** A time with its zone (RFC 3339), becomes a Date. */
+/** A time with its zone (RFC 3339); the value becomes a Date. */
 export function TimeField(options: FieldOptions): PropertyDecorator {
   const message =
     '$property must be an RFC 3339 time with its zone, like 2030-01-31T09:00:00.000Z, between 1970 and 2200';
@@ -211,7 +211,7 @@ export function TimeField(options: FieldOptions): PropertyDecorator {
   );
 }
 
-/** A list of short texts. `rules` come last: a decorator beneath this one would come first. */
+/** A list of short texts. `rules` run last: a decorator below this one would run first. */
 export function TextListField({
   items,
   max,
@@ -232,10 +232,10 @@ export function TextListField({
   );
 }
 
-/** The DTO class of the items of a list, for whoever reads members before they are instances of it. */
+/** Metadata key for the DTO class of list items, used before the items are instances of it. */
 export const ITEM_CLASS = 'itemClass';
 
-/** A list of at least one object. `rules` come after those of the list, before those of each object. */
+/** A list of at least one object. `rules` run after those of the list and before those of each object. */
 export function ObjectListField(
   item: Class,
   { items, rules = [], schema = { type: [item] } }: ObjectListOptions,
@@ -247,7 +247,7 @@ export function ObjectListField(
     IsArray(),
     ArrayMinSize(1),
     ArrayMaxSize(items),
-    IsObject({ each: true }), // ValidateNested would go through a list in the list, member by member
+    IsObject({ each: true }), // otherwise ValidateNested would check a nested list member by member
     ...rules,
     ValidateNested({ each: true }),
   );

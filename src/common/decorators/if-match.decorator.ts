@@ -1,9 +1,9 @@
-// The preconditions of a change as the versions that it may start from.
+// Parameter decorator for the preconditions of a change, as the versions that the change may start from.
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { type ExpectedVersions, parsePreconditions } from '../http/expected-versions.js';
 
-/** Throws BAD_REQUEST. */
+/** Throws BAD_REQUEST when a header is malformed. */
 export const IfMatch = createParamDecorator((_: unknown, context: ExecutionContext): ExpectedVersions => {
   const { headers } = context.switchToHttp().getRequest<FastifyRequest>();
   return parsePreconditions(headers['if-match'], headers['if-none-match']);

@@ -1,4 +1,4 @@
-// Where a route's input comes from; each decorator brings its check along, so that no input goes unchecked.
+// Parameter decorators for route input; each contains its validation, so that no input goes unchecked.
 import { Body, createParamDecorator, type ExecutionContext, Query } from '@nestjs/common';
 import { ApiParam } from '@nestjs/swagger';
 import type { FastifyRequest } from 'fastify';
@@ -15,7 +15,7 @@ export const QueryParams = (): ParameterDecorator => Query(validation);
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
-/** A UUID in its one canonical form (RFC 9562). Throws VALIDATION_FAILED. */
+/** Returns a UUID in its canonical form (RFC 9562). Throws VALIDATION_FAILED. */
 export function parseUuid(field: string, value: string): string {
   const message = `${field} must be a UUID`;
   if (!UUID.test(value)) throw HttpErrors.VALIDATION_FAILED(message).withFields([{ field, rule: 'isUuid', message }]);
@@ -27,7 +27,7 @@ const FromPath = createParamDecorator((name: string, context: ExecutionContext):
   return parseUuid(name, params[name] ?? '');
 });
 
-/** The `:id` of a route. */
+/** The `:id` of a route, a UUID. */
 export const Id = (): ParameterDecorator => (target, key, index) => {
   FromPath('id')(target, key, index);
   const method = Object.getOwnPropertyDescriptor(target, key as string) as TypedPropertyDescriptor<unknown>;

@@ -1,20 +1,20 @@
-// Says how a route is limited; without it a request counts as one of its caller's.
+// Declares the rate limit of a route; without it a request counts as one of its caller's.
 import { RouteSettings } from './route-settings.decorator.js';
 
 /**
- * `standard`: by user, else by address. `register`, `login`: by address, more strictly, each in a count of its own.
- * `password`: as strictly, by session.
+ * `standard`: by user, else by address. `register`, `login`: by address with a stricter limit, each in a separate count.
+ * `password`: equally strict, by session.
  */
 export type RouteLimit = 'standard' | 'register' | 'login' | 'password';
 
 export interface Limited {
   /** Default `standard`: by user, else by address. */
   limit?: RouteLimit | 'none';
-  /** As how many requests one counts. Default 1. */
+  /** The number of requests that one request counts as. Default 1. */
   cost?: number;
-  /** As how many it counts with a query parameter of `searchBy`, for which many rows are read. Default: as without. */
+  /** The cost with a query parameter of `searchBy`, because a search reads many rows. Default: `cost`. */
   searchCost?: number;
-  /** Default `q` alone. */
+  /** Default: only `q`. */
   searchBy?: readonly string[];
 }
 

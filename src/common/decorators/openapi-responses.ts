@@ -1,4 +1,4 @@
-// How answers look in the OpenAPI document: headers and problems, each written once and referred to.
+// Shared headers and problem responses of the OpenAPI document, each defined once and referenced.
 import { STATUS_CODES } from 'node:http';
 import { getSchemaPath } from '@nestjs/swagger';
 import { errorCatalogue } from '../../shared/libs/app-error.js';
@@ -46,15 +46,15 @@ export const LOCATION = refer('Location');
 export const LINK = refer('Link');
 export const RATE_LIMIT = refer('RateLimit', 'RateLimit-Policy');
 
-/** `limited`: the route is counted by the rate limit. */
+/** A reference to a shared problem response. */
 export interface ProblemReference {
   status: number;
-  /** Beside `$ref` it replaces the one that is referred to (OpenAPI 3.1, Reference Object). */
+  /** Beside `$ref` it replaces the description of the referenced response (OpenAPI 3.1, Reference Object). */
   description: string;
   $ref: string;
 }
 
-/** One reference for each status among the codes; its description lists the codes it may carry. */
+/** Returns one reference for each status among the codes. `limited`: the route is rate-limited. */
 export function problemResponses(codes: readonly string[], limited: boolean): ProblemReference[] {
   const byStatus = new Map<number, string[]>();
   for (const code of new Set(codes)) {
@@ -76,7 +76,7 @@ const problemName = (status: number, limited: boolean): string =>
 
 export const OTHER_PROBLEM = { $ref: '#/components/responses/OtherProblem' };
 
-/** `components.responses` for every status of the catalogue, for limited routes and for others. */
+/** `components.responses`: every status of the catalogue, for rate-limited routes and for others. */
 export function problemComponents(): Record<string, ReturnType<typeof problem>> {
   const statuses = new Set([...errorCatalogue().values()].map(({ status }) => status));
   const problems = [...statuses].flatMap((status) =>
@@ -92,7 +92,7 @@ export function problemComponents(): Record<string, ReturnType<typeof problem>> 
   };
 }
 
-/** What many routes refuse: a shared problem names these, and a route only says which others there are. */
+/** Errors of many routes: the shared problem responses list them, so that a route lists only its other errors. */
 const COMMON_CODES = [
   ...[
     'VALIDATION_FAILED',
@@ -107,7 +107,7 @@ const COMMON_CODES = [
   'CONTENT_ENCODING_UNSUPPORTED',
 ];
 
-/** What any route may answer, the `default` of each: before it is reached, while it runs, and when we fail. */
+/** Errors of every route, its `default` response: before the handler runs, while it runs, and when the server fails. */
 export const ANYWHERE = [
   ...['REQUEST_TIMEOUT', 'CONFLICT', 'URI_TOO_LONG', 'UNPROCESSABLE', 'HEADERS_TOO_LARGE', 'REQUEST_CANCELLED'],
   ...['INTERNAL_ERROR', 'SERVICE_UNAVAILABLE'],
@@ -117,7 +117,7 @@ function problemComponent(status: number, limited: boolean) {
   const codes = COMMON_CODES.filter((code) => errorCatalogue().get(code)?.status === status);
   return problem(describeProblem(status, codes), {
     ...(limited && RATE_LIMIT),
-    ...([404, 423, 429, 503].includes(status) && refer('Retry-After')), // 404: a thumbnail that is not made yet
+    ...([404, 423, 429, 503].includes(status) && refer('Retry-After')), // 404: a thumbnail that is not ready yet
     ...(status === 401 && refer('WWW-Authenticate')),
     ...(status === 409 && refer('Location')),
   });

@@ -1,4 +1,4 @@
-// What Fastify's hooks know of a route: each decorator adds its part, where Nest's RouteConfig replaces what was there.
+// Route settings for Fastify's hooks: each decorator adds its part, while Nest's RouteConfig would replace earlier settings.
 import { RouteConfig } from '@nestjs/platform-fastify';
 import { FASTIFY_ROUTE_CONFIG_METADATA } from '@nestjs/platform-fastify/constants.js';
 import type { FastifyContextConfig } from 'fastify';

@@ -1,4 +1,4 @@
-// Lists: what a caller may ask of any list, and the page it gets.
+// Lists: the query parameters of every list, and the page that it returns.
 import type { Type } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { BooleanQuery, EnumField, IntQuery, TextField } from '../decorators/fields.decorator.js';
@@ -26,13 +26,13 @@ export abstract class PageQuery {
   abstract sort: string;
 }
 
-/** Of what can be deleted and restored. */
+/** For objects that can be deleted and restored. */
 export abstract class RestorablePageQuery extends PageQuery {
   @BooleanQuery({ description: 'Administrators: the deleted objects of all owners instead of the living' })
   deleted?: boolean;
 }
 
-/** Fields a list may be ordered by, each also descending with a minus before it; the first is the default. */
+/** The sort fields of a list, each also descending with a minus before it; the first is the default. */
 export function SortField(values: readonly [string, ...string[]]): PropertyDecorator {
   const options = {
     optional: true,
@@ -40,12 +40,12 @@ export function SortField(values: readonly [string, ...string[]]): PropertyDecor
     description: `Order; a minus means descending. Default: ${values[0]}`,
   };
   return (query, property) => {
-    const name = query.constructor.name.replace(/^List(.*)Query$/, '$1Sort'); // TasksSort of ListTasksQuery
+    const name = query.constructor.name.replace(/^List(.*)Query$/, '$1Sort'); // ListTasksQuery gives TasksSort
     EnumField({ name, values, ...options })(query, property);
   };
 }
 
-/** The class of a page of `item`s, for OpenAPI. */
+/** Returns the class of a page of `item`s, for OpenAPI. */
 export function PageOf<T>(item: Type<T>): Type<Page<T>> {
   class PageDto implements Page<T> {
     @ApiProperty({ type: [item] })

@@ -1,4 +1,4 @@
-// The shape of every answer that is not a success: RFC 9457 with the members that partner teams already read.
+// The body of every error response: RFC 9457 with the members that partner teams already read.
 import { ApiProperty, ApiPropertyOptional } from '@nestjs/swagger';
 
 export class FieldErrorDto {

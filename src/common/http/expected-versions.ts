@@ -1,10 +1,10 @@
-// The versions that a change may start from, as If-Match and If-None-Match name them (RFC 9110, 13.1.1, 13.1.2).
+// The versions that a change may start from, by If-Match and If-None-Match (RFC 9110, 13.1.1, 13.1.2).
 import { HttpErrors } from './http.errors.js';
 
-/** Null: whatever version there is. */
+/** Null: any version. */
 export type ExpectedVersions = VersionList | null;
 
-/** `isRequired` false: any version but these. An empty list that is required: no version will do. */
+/** `isRequired` false: any version except these. A required empty list matches no version. */
 export interface VersionList {
   readonly versions: readonly number[];
   readonly isRequired: boolean;
@@ -12,7 +12,7 @@ export interface VersionList {
 
 const TAG = /^(W\/)?"([\x21\x23-\x7e]*)"$/;
 
-/** Weak tags never satisfy If-Match, and count for If-None-Match. Throws BAD_REQUEST when a header is not a list of entity tags. */
+/** Weak tags never match If-Match but count for If-None-Match. Throws BAD_REQUEST when a header is no list of entity tags. */
 export function parsePreconditions(ifMatch: string | undefined, ifNoneMatch: string | undefined): ExpectedVersions {
   const required = ifMatch === undefined || ifMatch.trim() === '*' ? null : versionsOf('If-Match', ifMatch, false);
   if (ifNoneMatch === undefined) return required && { versions: required, isRequired: true };
@@ -22,7 +22,7 @@ export function parsePreconditions(ifMatch: string | undefined, ifNoneMatch: str
   return { versions: required.filter((version) => !refused.includes(version)), isRequired: true };
 }
 
-/** Throws VERSION_STALE. */
+/** Throws VERSION_STALE when the version is not an expected one. */
 export function expectVersion(expected: ExpectedVersions, version: number): void {
   if (expected && expected.versions.includes(version) !== expected.isRequired)
     throw HttpErrors.VERSION_STALE(expected.isRequired ? expected.versions : []);

@@ -1,8 +1,8 @@
-// Errors that any route may answer with: the manners of HTTP, before a room is reached and after it failed.
+// Errors of every route: HTTP conventions, checked before a module is reached, and internal failures.
 import { STATUS_CODES } from 'node:http';
 import { defineErrors } from '../../shared/libs/app-error.js';
 
-/** No RFC has it; nginx does, and with it most who read logs. Node knows the name from here on, as all who ask it. */
+/** Not in any RFC; nginx uses it, so most readers of logs know it. From now on all users of STATUS_CODES find this name. */
 STATUS_CODES[499] = 'Client Closed Request';
 
 export const HttpErrors = defineErrors('', {

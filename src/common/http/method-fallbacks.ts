@@ -1,4 +1,4 @@
-// Adds the answers for unknown methods when all modules have registered their routes.
+// Adds the responses for unknown methods after all modules have registered their routes.
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';

@@ -1,4 +1,4 @@
-// A request from its headers to the end of its answer, as those see it who may end it early.
+// A request from its headers to the end of its response, for code that may end it early.
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
@@ -14,15 +14,15 @@ import { HttpErrors } from './http.errors.js';
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Oldest first. */
+    /** The oldest first. */
     inFlight: Set<RequestInFlight>;
   }
 }
 
-/** At which a client must take an answer. */
+/** The minimum rate at which a client must read a response. */
 export interface MinRate {
   bytesPerSecond: number;
-  /** So long it may take nothing at all. */
+  /** Maximum time without reading anything, milliseconds. */
   pauseMs: number;
 }
 
@@ -40,19 +40,19 @@ export class RequestInFlight extends RunningRequest {
     return this.#reply.elapsedTime;
   }
 
-  /** The first byte of the answer is out: its status can't be changed any more. */
+  /** True when the first byte of the response is sent: its status can no longer change. */
   get isAnswering(): boolean {
     return this.#reply.raw.headersSent || this.#reply.sent;
   }
 
-  /** Takes as long as its bytes keep coming, which the body's own deadline sees to. */
+  /** True for an upload, which may take as long as its bytes keep coming; the body hooks check that. */
   get isUpload(): boolean {
     return streamsBody(this.#reply.request);
   }
 
   /**
-   * Whether the bytes that wait for its client wait longer than the rate allows. They leave the queue in chunks, not
-   * one by one, so each chunk gets the time that it may take. To be asked now and then.
+   * True when the waiting bytes are older than the rate allows. They leave the queue in chunks, so each chunk gets the time
+   * that its size allows. Call it periodically.
    */
   isReadTooSlowly({ bytesPerSecond, pauseMs }: MinRate): boolean {
     const { bytesWritten, writableLength } = this.connection;
@@ -64,7 +64,7 @@ export class RequestInFlight extends RunningRequest {
     return this.elapsedMs - this.#sentAtMs > pauseMs + (writableLength / bytesPerSecond) * 1_000;
   }
 
-  /** Its connection is gone. An answer that stood behind others on it is not told. */
+  /** True when the connection is closed. A response queued behind others on the connection gets no close event. */
   get isOrphan(): boolean {
     return this.connection.destroyed;
   }
@@ -73,7 +73,7 @@ export class RequestInFlight extends RunningRequest {
     return this.#reply.request.raw.socket;
   }
 
-  /** Its answer says that the connection ends, unless its headers are out. */
+  /** Announces the end of the connection in the response, unless its headers are already sent. */
   closeConnection(): void {
     this.#reply.raw.shouldKeepAlive = false;
   }
@@ -82,10 +82,10 @@ export class RequestInFlight extends RunningRequest {
     return this.requestId === requestId && this.#reply.request.user?.id === userId;
   }
 
-  /** Answers at once, whatever the handler waits for; what it still says is dropped. An answer that has begun is cut off. */
+  /** Answers at once, even while the handler runs, whose result is dropped. A response that has begun is cut off. */
   override cancel(reason: CancelReason): void {
     if (this.cancelled || this.#reply.raw.writableEnded) return;
-    // Not in the context of who cancels: log lines and statements of this one follow.
+    // Runs in the context of this request, not of the canceller: its log lines and statements follow.
     requestContext.run(this, () => {
       super.cancel(reason);
       if (this.isAnswering) this.#reply.raw.destroy();
@@ -94,12 +94,12 @@ export class RequestInFlight extends RunningRequest {
   }
 }
 
-/** One of a batch, which came over no connection of its own. */
+/** True for a request of a batch, which has no connection of its own. */
 export function isInjected({ raw }: FastifyRequest): boolean {
   return 'isLightMyRequest' in raw;
 }
 
-/** From here on the request is in flight; with its last byte, or its client, it is not. */
+/** Registers the request as in flight until its last byte is sent or its client disconnects. */
 export function enterFlight({ inFlight }: FastifyInstance, reply: FastifyReply, hungUp: () => void): RequestInFlight {
   const running = new RequestInFlight(reply);
   const batch = isInjected(reply.request) ? runningRequest() : undefined;

@@ -1,4 +1,4 @@
-// The Vary header (RFC 9110, 12.5.5) is added to: whoever sets it anew takes away what others depend on.
+// Adds to the Vary header (RFC 9110, 12.5.5); setting it anew would remove fields that other code needs.
 import type { FastifyReply } from 'fastify';
 
 export function addVary(reply: FastifyReply, field: string): void {

@@ -1,4 +1,4 @@
-// What every table of ours can do: new rows, one conditional change, keyset pages.
+// The base of all repositories: inserts, conditional changes, keyset pages.
 import { Injectable } from '@nestjs/common';
 import { type EntityTarget, IsNull, Not, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
@@ -14,7 +14,7 @@ import { fittingRows } from './fitting-rows.js';
 import { RepositoryTools } from './repository-tools.js';
 import { toEntity } from './to-entity.js';
 
-/** A column that a list may be ordered by: its SQL (indexed together with `id`), its type, its value in a row. */
+/** A sort column of a list: its SQL (indexed together with `id`), its type, and its value in a row. */
 export interface SortColumn<E> {
   sql: string;
   type: 'timestamptz' | 'integer' | 'bigint' | 'text';
@@ -24,31 +24,31 @@ export interface SortColumn<E> {
 export interface PageRequest {
   limit: number;
   cursor?: string | undefined;
-  /** Name of a sort column, descending with a minus before it. */
+  /** Name of a sort column, with a minus before it for descending order. */
   sort: string;
 }
 
-/** Rows that a change may touch; `uuid` and whatever else decides who may. */
+/** The rows that a change may touch: `uuid`, and members that restrict access, such as the owner. */
 export type Where<E> = Partial<Pick<E, keyof E & string>> & { uuid: string };
 
-/** Some rows in the order of their keys: `most` of them behind `after` and before `below`. */
+/** Rows in key order: at most `most` of them, behind `after` and before `below`. */
 export interface KeyRange {
   after: string;
   below: string;
   most: number;
 }
 
-/** What became of a range: the last key that was looked at, null when there was none, and how many rows were deleted. */
+/** The result of a purge: the last key that was read (null when there was none) and the number of deleted rows. */
 export interface Purged {
   last: string | null;
   deleted: number;
 }
 
-/** Where a change looks, what it expects, and what it says when there is no such row. */
+/** The target of a change, the expected versions, and the error when there is no such row. */
 export interface ChangeRequest<E> {
   where: Where<E>;
   expected?: ExpectedVersions;
-  /** True: only a deleted row; default: only a living one. */
+  /** True: only a deleted row; default: only a row that is not deleted. */
   deleted?: boolean;
   missing(): AppError;
 }
@@ -87,9 +87,9 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
   }
 
   /**
-   * One conditional UPDATE: no read before it, so nothing is lost between a read and it. An empty patch changes nothing,
-   * not even the version. Throws `missing()` when the row is not there (for this caller), VERSION_STALE when it is there
-   * in another version.
+   * Changes a row with one conditional UPDATE. It reads nothing before, so no concurrent change is lost. An empty patch
+   * changes nothing, not even the version. Throws `missing()` when the row does not exist (for this caller), VERSION_STALE
+   * when it has another version.
    */
   protected async change(patch: Partial<E>, request: ChangeRequest<E>): Promise<E> {
     const { where, expected = null, deleted = false } = request;
@@ -100,7 +100,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     if (!found) throw request.missing();
     expectVersion(expected, found.version);
     if (Object.keys(patch).length === 0) return found;
-    throw HttpErrors.CONFLICT(); // the row came or went between the two statements
+    throw HttpErrors.CONFLICT(); // the row was created or deleted between the two statements
   }
 
   private async tryChange(patch: Partial<E>, target: ObjectLiteral, expected: ExpectedVersions): Promise<E | null> {
@@ -115,7 +115,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return row ? this.toEntity(row) : null;
   }
 
-  /** Soft delete; a change like any other. */
+  /** Soft-deletes a row, with the rules of `change`. */
   protected remove(request: ChangeRequest<E>): Promise<E> {
     return this.change({ deletedAt: () => 'CURRENT_TIMESTAMP' } as never, request);
   }
@@ -125,9 +125,9 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
   }
 
   /**
-   * Deletes for good the rows of the range that meet `isOver`, SQL on the alias `old` with values from $4 on. Rows are read
-   * by their key, so each costs the same, over or not. `among`: SQL; the range counts these rows alone, by an index of them. An
-   * array, since a join would read every row that may be over for each range.
+   * Permanently deletes the rows of the range that match `isOver`, SQL on the alias `old` with values from $4 on. Rows are
+   * read by key, so each costs the same whether it matches or not. `among`: SQL that limits the range to rows of one index.
+   * The statement uses an array: a join would read all matching rows of the table for each range.
    */
   protected async purgeRange(
     { after, below, most }: KeyRange,
@@ -150,7 +150,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return row as Purged;
   }
 
-  /** Keyset page: starts behind the cursor's row in the index, so that every page costs the same. Throws INVALID_CURSOR. */
+  /** Returns a keyset page. It starts behind the cursor's row in the index: all pages cost the same. Throws INVALID_CURSOR. */
   protected async page(
     query: SelectQueryBuilder<E>,
     request: PageRequest,

@@ -1,12 +1,12 @@
-// How much text a page holds: of large rows it has fewer than were asked for, and its cursor leads to the rest.
+// Limits the text of a page: large rows make a page shorter than requested, and its cursor leads to the rest.
 
 /**
- * In UTF-16 units, which a string knows without being read. While a page is made into JSON and hashed nobody else is
- * served: this much of it takes 10 ms at most, and a hundred tasks as long as they may be took 70.
+ * In UTF-16 units, which a string knows without being read. Converting a page to JSON and hashing it blocks the process:
+ * this amount takes at most 10 ms, while a hundred tasks of maximum length took 70 ms.
  */
 const MAX_UNITS = 262_144;
 
-/** The first rows that fit together, at least one. */
+/** Returns the first rows that fit together, at least one. */
 export function fittingRows<E extends object>(rows: readonly E[]): E[] {
   let units = 0;
   const count = rows.findIndex((row) => (units += unitsOf(row)) > MAX_UNITS);

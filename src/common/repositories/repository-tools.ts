@@ -1,4 +1,4 @@
-// What every repository is made with, in one parameter.
+// The dependencies of every repository in one parameter.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { CursorCipher } from '../../shared/libs/cursor.js';
@@ -21,7 +21,7 @@ export class RepositoryTools {
     this.ttl = config.cache.ttl;
   }
 
-  /** For a cached read whose value is made of what these tags stand for. */
+  /** Returns the cache options of a read that depends on the data of these tags. */
   cached(...tags: string[]): CacheOptions {
     return { ttl: this.ttl, tags };
   }

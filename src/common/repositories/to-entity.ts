@@ -1,9 +1,9 @@
-// A row as SQL returned it, by column names, as an entity.
+// Converts a row of an SQL result, by column names, to an entity.
 import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 
 /**
- * The columns of an entity for a named statement, each with the alias before it. Never `*`: a prepared statement breaks
- * when a migration adds a column under a running server.
+ * Returns the columns of an entity for a named statement, each with the alias before it. Never use `*`: a prepared statement
+ * breaks when a migration adds a column while the server runs.
  */
 export function columnsOf<E extends ObjectLiteral>(
   manager: EntityManager,

@@ -1,20 +1,20 @@
-// Everything the outside sees of a batch: requests in, their answers out.
+// The public representation of a batch: requests and their responses.
 import { applyDecorators } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
 import { Transform } from 'class-transformer';
 import { Allow, ArrayUnique, IsObject, IsOptional, ValidateBy } from 'class-validator';
 import { EnumField, ObjectListField, TextField } from '../../common/decorators/fields.decorator.js';
 
-const MOST_REQUESTS = 20;
-const LONGEST_PATH = 2_000;
+const MAX_REQUESTS = 20;
+const MAX_PATH = 2_000;
 const METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] as const;
 export type BatchMethod = (typeof METHODS)[number];
-/** The others are the batch's own, or those of its connection. */
+/** All other headers belong to the batch itself or to its connection. */
 const REQUEST_HEADERS = ['accept', 'idempotency-key', 'if-match', 'if-none-match'];
 
 /**
- * As it will be routed: nothing that a parser of URLs would resolve (`..`, `//`, fragments, spaces), so that what is
- * checked here is what is run.
+ * True for a path in the form in which it is routed, without anything that a URL parser would resolve (`..`, `//`, fragments,
+ * spaces). So the checked path is the one that runs.
  */
 export function isPlainPath(path: unknown): boolean {
   if (typeof path !== 'string' || !path.startsWith('/api/') || !URL.canParse(path, 'http://api')) return false;
@@ -66,7 +66,7 @@ export class BatchRequestDto {
   method!: BatchMethod;
 
   @IsPath()
-  @TextField({ max: LONGEST_PATH })
+  @TextField({ max: MAX_PATH })
   path!: string;
 
   @Allow()
@@ -84,14 +84,14 @@ function lowerCased(value: unknown): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, text]) => [name.toLowerCase(), text as unknown]));
 }
 
-/** Written by hand: `id` is the caller's word, no id of ours, and a body may be anything. */
+/** Written by hand: `id` is chosen by the caller and is not one of our ids, and a body may be any JSON. */
 const REQUEST = {
   type: 'object' as const,
   required: ['id', 'method', 'path'],
   properties: {
     id: { type: 'string' as const, minLength: 1, maxLength: 64, description: 'Comes back with the answer' },
     method: { type: 'string' as const, enum: [...METHODS] },
-    path: { type: 'string' as const, maxLength: LONGEST_PATH, pattern: '^/api/', description: 'May have a query' },
+    path: { type: 'string' as const, maxLength: MAX_PATH, pattern: '^/api/', description: 'May have a query' },
     body: { description: 'Any JSON; sent as application/json' },
     headers: {
       type: 'object' as const,
@@ -106,7 +106,7 @@ const REQUEST = {
 
 export class BatchDto {
   @ObjectListField(BatchRequestDto, {
-    items: MOST_REQUESTS,
+    items: MAX_REQUESTS,
     rules: [
       ArrayUnique((request: BatchRequestDto) => request.id, { message: 'each of requests must have its own id' }),
     ],

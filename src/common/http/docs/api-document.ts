@@ -1,16 +1,16 @@
-// The OpenAPI document as it leaves the server: made once, with its ETag, and compressed once.
+// The OpenAPI document as the server sends it: created once, with its ETag, and compressed once.
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { brotliCompress, gzip } from 'node:zlib';
 import { Injectable } from '@nestjs/common';
 
-/** The smallest comes first. */
+/** In order of size, the smallest first. */
 export const ENCODINGS = ['br', 'gzip', 'identity'] as const;
 type Encoding = (typeof ENCODINGS)[number];
 
 interface Representation {
   body: Buffer;
-  /** Strong: of these bytes, so that each encoding has its own (RFC 9110, 8.8.3.3). */
+  /** A strong ETag of these bytes, so each encoding has its own (RFC 9110, 8.8.3.3). */
   etag: string;
 }
 
@@ -19,13 +19,13 @@ export class ApiDocument {
   private create: (() => object) | undefined;
   private made: Promise<Record<Encoding, Representation>> | undefined;
 
-  /** From whom it comes: only what stands above all features knows all routes. */
+  /** Sets the function that creates the document: only code above all features knows all routes. */
   createWith(create: () => object): void {
     this.create = create;
     this.made = undefined;
   }
 
-  /** The first one who asks waits until it is made. */
+  /** Returns the document in an encoding. The first caller waits until it is created. */
   async encodedAs(encoding: Encoding): Promise<Representation> {
     if (!this.create) throw new Error('Nobody has said how the OpenAPI document is made.');
     this.made ??= render(this.create());

@@ -1,4 +1,4 @@
-// GET /docs/openapi.json: for anybody, or for administrators alone. Swagger UI beside it reads this.
+// GET /docs/openapi.json, public or for administrators only; Swagger UI reads it.
 import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';

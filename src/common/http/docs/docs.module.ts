@@ -1,4 +1,4 @@
-// The OpenAPI document over HTTP, for whom the setting DOCS names.
+// Serves the OpenAPI document over HTTP to the users that the setting DOCS allows.
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { AppConfig } from '../../../shared/config/app-config.js';
 import { ApiDocument } from './api-document.js';

@@ -1,4 +1,4 @@
-// The only place that answers an error: problem+json (RFC 9457) and the log line that belongs to it.
+// The only place that answers errors: it sends problem+json (RFC 9457) and writes the log line.
 import { STATUS_CODES } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -13,7 +13,7 @@ import { toAppError } from './to-problem.js';
 
 export const PROBLEM_JSON = 'application/problem+json; charset=utf-8';
 
-/** Every 401 says how to do better (RFC 9110, 15.5.2). */
+/** Every 401 must contain a challenge (RFC 9110, 15.5.2). */
 const CHALLENGE = { 'www-authenticate': 'Bearer' };
 
 @Catch()
@@ -26,7 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private answer(thrown: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    // A cancelled request is answered at once: that its handler then fails is what was wanted.
+    // A cancelled request has already been answered; the failure of its handler is expected then.
     if (reply.sent && runningRequest()?.cancelled) return;
     const notFound = request.is404 && (thrown as { status?: unknown }).status === 404;
     const error = notFound ? HttpErrors.ROUTE_NOT_FOUND(request.method, pathOf(request.url)) : toAppError(thrown);
@@ -43,12 +43,12 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** The body of an error answer. A query may hold secrets, so only the path is repeated. */
+/** Builds the body of an error response. It contains only the path, because a query may contain secrets. */
 export function toProblem(
   error: AppError,
   request: Pick<FastifyRequest, 'id' | 'originalUrl' | 'method' | 'ip' | 'user' | 'claims'>,
 ): ProblemDto {
-  const user = request.user?.id ?? request.claims?.sub; // by its token, where no guard has seen it
+  const user = request.user?.id ?? request.claims?.sub; // from the token if no guard has run
   return {
     type: `/problems/${error.code}`,
     title: STATUS_CODES[error.status] ?? 'Error',

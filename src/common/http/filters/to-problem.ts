@@ -1,4 +1,4 @@
-// Turns whatever was thrown into the one error the outside may see.
+// Converts any thrown value into an AppError that the client may see.
 import { HttpException } from '@nestjs/common';
 import { AppError } from '../../../shared/libs/app-error.js';
 import { SemaphoreFullError } from '../../../shared/libs/semaphore.js';
@@ -7,7 +7,7 @@ import { ChangeTooLateError } from '../../../shared/cache/cache-change.js';
 import { isConnectionFailure, sqlStateOf } from '../../../shared/database/sql-state.js';
 import { HttpErrors } from '../http.errors.js';
 
-/** Pure: the same error gives the same answer. What is not known is INTERNAL_ERROR and shows nothing. */
+/** Pure: equal errors give equal responses. An unknown error becomes INTERNAL_ERROR and reveals nothing. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof StrictJsonError) return HttpErrors.INVALID_JSON(error.message);
@@ -19,14 +19,14 @@ export function toAppError(error: unknown): AppError {
   return fromStatus(status, error);
 }
 
-/** PostgreSQL manual, appendix A. Bugs of ours stay 500 (undefined column, syntax error, …). */
+/** Maps an SQLSTATE (PostgreSQL manual, appendix A). Our own bugs stay 500 (undefined column, syntax error, …). */
 function fromSqlState(state: string): AppError | undefined {
   if (state === '54001') return HttpErrors.VALIDATION_FAILED('A value is nested too deeply.');
   if (state.startsWith('22')) return HttpErrors.VALIDATION_FAILED('A value is outside of what the database can hold.');
   if (['23505', '23503', '40001', '40P01'].includes(state)) return HttpErrors.CONFLICT();
   if (state === '23514' || state === '23502') return HttpErrors.UNPROCESSABLE();
   // lock_not_available, query_canceled, read_only_sql_transaction, insufficient resources, operator intervention,
-  // connection exceptions, idle transaction ended, no such database or no entry to it; undefined_table: the migrations have not run yet.
+  // connection exceptions, idle transaction ended, missing database or refused login; undefined_table: migrations have not run.
   if (['55P03', '57014', '25006', '25P03', '3D000', '42P01'].includes(state) || /^(53|57P|08|28)/.test(state))
     return unavailable();
   return undefined;
@@ -36,7 +36,7 @@ export function unavailable(): AppError {
   return HttpErrors.SERVICE_UNAVAILABLE().withHeader('Retry-After', '1');
 }
 
-/** Fastify's and Nest's own errors carry a status; their words are theirs, ours are in the catalogue. */
+/** Errors of Fastify and Nest have a status; the messages come from our own catalogue. */
 function fromStatus(status: number, error: unknown): AppError {
   const detail = detailOf(error);
   if (status === 400) return HttpErrors.BAD_REQUEST(detail);
@@ -53,7 +53,7 @@ function fromStatus(status: number, error: unknown): AppError {
 
 function detailOf(error: unknown): string {
   const code = (error as { code?: unknown } | null | undefined)?.code;
-  if (code === 'FST_ERR_BAD_URL') return 'The path is not validly percent-encoded.'; // Fastify's words repeat the query
+  if (code === 'FST_ERR_BAD_URL') return 'The path is not validly percent-encoded.'; // Fastify's message repeats the query
   return error instanceof Error ? error.message : 'The request is not well-formed HTTP.';
 }
 

@@ -1,22 +1,22 @@
-// A body in chunks (RFC 9112, 7.1), whose sizes are the client's choice: each costs its reader the same, however small it is.
+// Limits chunked bodies (RFC 9112, 7.1): the client chooses the chunk sizes, and each chunk costs the same to read.
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import { HttpErrors } from '../http.errors.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Of a body in chunks; undefined for any other. */
+    /** Set for a chunked body only. */
     bodyChunks: BodyChunks | undefined;
   }
 }
 
-/** Smaller chunks reach the reader joined, as long as they come at once. */
+/** Smaller chunks that arrive at once reach the reader joined. */
 const DECENT_BYTES = 16_384;
-/** Node's parser works for each chunk before we see it. So from this number of chunks on they need a mean size. */
+/** Node's parser spends time on each chunk before we see it, so after this many chunks their mean size has a minimum. */
 const MIN_CHUNKS = 1_000;
 const MIN_MEAN_BYTES = 16;
 
-/** Before any hook that waits for something: the chunks of the first packet follow at once. */
+/** Runs before any hook that waits: the chunks of the first packet follow at once. */
 export function addChunkHook(fastify: FastifyInstance): void {
   fastify.decorateRequest('bodyChunks', undefined);
   fastify.addHook('onRequest', (request, _reply, done) => {
@@ -26,11 +26,11 @@ export function addChunkHook(fastify: FastifyInstance): void {
 }
 
 export class BodyChunks {
-  /** Of the body: the frames around the chunks do not count, nor do their extensions. */
+  /** Bytes of the body, without chunk headers and their extensions. */
   bytes = 0;
-  /** Once it is refused: why. Nothing that comes afterwards reaches the reader, the end included. */
+  /** The reason of a refusal. After it nothing reaches the reader any more, not even the end of the body. */
   refusal: Error | undefined;
-  /** Called when it is refused. */
+  /** Called when the body is refused. */
   onRefused: (error: Error) => void = () => undefined;
 
   readonly #push: (chunk: Buffer | null) => boolean;
@@ -39,13 +39,13 @@ export class BodyChunks {
   #smallBytes = 0;
   #wantsMore = true;
 
-  /** Before the first chunk is parsed: takes the place of `push`, by which Node hands chunks to the reader. */
+  /** Create it before the first chunk is parsed: it replaces `push`, through which Node passes chunks to the reader. */
   constructor(private readonly raw: IncomingMessage) {
     this.#push = raw.push.bind(raw);
     raw.push = (chunk: Buffer | null) => this.take(chunk);
   }
 
-  /** Whether more is wanted now. */
+  /** Accepts one chunk. True when the reader wants more now. */
   private take(chunk: Buffer | null): boolean {
     if (this.refusal) return true;
     if (chunk === null) {
@@ -55,7 +55,7 @@ export class BodyChunks {
     this.bytes += chunk.length;
     if (++this.#count >= MIN_CHUNKS && this.bytes < this.#count * MIN_MEAN_BYTES) return this.refuse();
     this.#smallBytes += chunk.length;
-    if (this.#small.push(chunk) === 1) setImmediate(() => this.flush()); // once the packet is parsed; ticks run in between
+    if (this.#small.push(chunk) === 1) setImmediate(() => this.flush()); // after the packet is parsed; ticks run in between
     if (this.#smallBytes >= DECENT_BYTES) this.flush();
     return this.#wantsMore;
   }

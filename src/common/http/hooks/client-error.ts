@@ -1,4 +1,4 @@
-// The answer to what is not even HTTP, or too slow or too large for it: there is no request to speak of, only a socket.
+// Answers input that is invalid HTTP, too slow or too large: there is no request object, only a socket.
 import type { ConnectionError } from 'fastify';
 import type { Socket } from 'node:net';
 import { SystemClock } from '../../../shared/libs/clock.js';
@@ -10,7 +10,7 @@ import { DATA_HEADERS } from './security.hooks.js';
 /** The socket may be older than the application and its clock. */
 const clock = new SystemClock();
 
-/** `corsOrigins`: whose pages may read the answer. A browser with too large cookies gets it, too. */
+/** `corsOrigins`: origins that may read the response, which browsers with too large cookies receive too. */
 export function answerClientError(corsOrigins: readonly string[], error: ConnectionError, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   const status = { HPE_HEADER_OVERFLOW: 431, ERR_HTTP_REQUEST_TIMEOUT: 408 }[error.code ?? ''] ?? 400;
@@ -31,7 +31,7 @@ export function answerClientError(corsOrigins: readonly string[], error: Connect
   socket.end(`HTTP/1.1 ${status} ${status}\r\n${lines.join('')}\r\n${body}`);
 }
 
-/** Node's error holds the bytes that it has read last; Fastify's type has them as JSON would. */
+/** Reads the Origin from the last packet that Node's error contains; Fastify's type describes it as JSON would. */
 function corsHeaders(origins: readonly string[], { rawPacket }: { rawPacket?: unknown }): Record<string, string> {
   if (origins.length === 0) return {};
   const [, origin = ''] =

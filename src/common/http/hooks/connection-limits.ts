@@ -1,4 +1,4 @@
-// How many connections there may be, in all and from one network: what is beyond is closed at once, unread.
+// Limits the number of connections, in total and per network; further ones are closed at once, unread.
 import type { Server, Socket } from 'node:net';
 import type { AppConfig } from '../../../shared/config/app-config.js';
 import { atMostEvery } from '../../../shared/libs/at-most-every.js';
@@ -6,12 +6,12 @@ import type { Clock } from '../../../shared/libs/clock.js';
 import { matcherOf, networkOf } from '../../../shared/libs/network.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 
-/** A flood of refused connections writes one line in so many milliseconds. */
+/** Refused connections write at most one log line per period, milliseconds. */
 const WARNING_PERIOD_MS = 60_000;
 
 /**
- * Trusted proxies count in the total only: all clients come through them, and a share of its own for each proxy would
- * let one client shut out the others. How many connections one client has to a proxy is for the proxy to limit.
+ * Trusted proxies count in the total only: all clients connect through them, and with a limit per proxy one client could
+ * lock out the others. The proxy has to limit the connections of each client.
  */
 export function limitConnections(server: Server, { http }: AppConfig, log: Logger, clock: Clock): void {
   const { total, perNetwork } = http.maxConnections;

@@ -1,19 +1,19 @@
-// The connections of a server that stops: each client learns that its connection ends before it would send another request.
+// Closes the connections of a stopping server: each client learns that its connection ends before it sends another request.
 import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as afterPoll, setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 
-/** A connection on which nothing has happened for so long is idle. */
+/** A connection without traffic for this time is idle. */
 const QUIET_MS = 250;
-/** Before the rest, which is never quiet, is left to whoever closes it. */
+/** After this many checks the remaining connections, which are never idle, are left to the caller. */
 const MAX_LOOKS = 10;
-/** So long nobody new has come: those who wait for an answer do not connect again. */
+/** Time without new connections: clients that wait for a response do not connect again. */
 const PAUSE_MS = 25;
-/** Whoever comes again and again does not stop us from stopping. */
+/** Clients that connect again and again cannot prevent the stop. */
 const MAX_PAUSES = 20;
 
 export class Connections {
-  /** With the bytes that had passed at the last look. */
+  /** Open sockets, with the byte count at the last check. */
   private readonly open = new Map<Socket, number>();
 
   constructor(private readonly fastify: FastifyInstance) {
@@ -23,7 +23,7 @@ export class Connections {
     });
   }
 
-  /** From now on every answer says `Connection: close`, those under way included unless their headers are out. */
+  /** From now on every response has `Connection: close`, also running ones whose headers are not sent yet. */
   drain(): void {
     const { inFlight, server } = this.fastify;
     for (const request of inFlight) request.closeConnection();
@@ -31,8 +31,8 @@ export class Connections {
   }
 
   /**
-   * Refuses new connections. Connections that the kernel has accepted, and we have not, are reset when the socket that
-   * listens is closed; so newcomers are held until no more come, and then served.
+   * Refuses new connections. Closing the listening socket resets connections that the kernel has accepted and this process
+   * has not. So new connections are held until no more arrive, and are then served.
    */
   async stopAccepting(): Promise<void> {
     const { server } = this.fastify;
@@ -42,25 +42,25 @@ export class Connections {
     for (let pauses = 0, before = -1; held.length > before && pauses < MAX_PAUSES; pauses++) {
       before = held.length;
       await delay(PAUSE_MS);
-      await afterPoll(); // a busy process has not looked for newcomers when its timer fires
+      await afterPoll(); // a busy process has not accepted the newest connections when its timer fires
     }
-    NetServer.prototype.close.call(server); // that of HTTP would close idle connections at once
+    NetServer.prototype.close.call(server); // HTTP's own close would end idle connections at once
     server.removeAllListeners('connection');
     for (const listener of listeners) server.on('connection', listener as (socket: Socket) => void);
     for (const socket of held) server.emit('connection', socket);
   }
 
-  /** Closes idle connections, now and, until the returned function is called, as they become idle. Resolves when the rest is busy. */
+  /** Closes idle connections, and repeats this until the returned function is called. Resolves when the rest is busy. */
   async closeQuiet(): Promise<() => void> {
     for (let looks = 0; this.closeUnchanged() > 0 && looks < MAX_LOOKS; looks++) {
       await delay(QUIET_MS);
-      await afterPoll(); // what has come by now was read
+      await afterPoll(); // all data that has arrived by now was read
     }
     const timer = setInterval(() => setImmediate(() => this.closeUnchanged()), QUIET_MS);
     return () => clearInterval(timer);
   }
 
-  /** Those that never said a word too, as browsers open them in advance. Returns how many idle ones are left. */
+  /** Also closes connections that never sent a byte; browsers open such in advance. Returns the number of idle ones left. */
   private closeUnchanged(): number {
     const busy = new Set<Socket>();
     for (const request of this.fastify.inFlight) busy.add(request.connection);

@@ -1,12 +1,12 @@
-// Every request is answered within a limit, whatever its handler waits for, and its answer is read at a decent rate.
+// Limits the time of every request, whatever its handler waits for, and the rate at which the client reads its response.
 import type { FastifyInstance } from 'fastify';
 import type { MinRate } from '../request-in-flight.js';
 
 const CHECK_MS = 1_000;
 
 /**
- * One look a second at the oldest requests in flight, instead of Fastify's `handlerTimeout`: a timer and an
- * AbortController for each request were a sixth of what a small answer cost. So an answer may come a second late.
+ * Checks the oldest requests in flight once a second instead of Fastify's `handlerTimeout`: a timer and an AbortController
+ * for each request took a sixth of the time of a small response. So a timeout may come a second late.
  */
 export function addDeadlineHooks(fastify: FastifyInstance, limitMs: number, minRate: MinRate): void {
   const check = setInterval(() => {

@@ -1,17 +1,17 @@
-// Every request is counted before its body is read: what no route, no parser and no guard takes counts, too.
+// Counts every request before its body is read, including those that a route, parser or guard refuses later.
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import type { RequestLimits } from '../limits/request-limits.js';
 import { MAX_PAGE_ROWS } from '../../dto/page.dto.js';
 import type { Limited } from '../../decorators/limited.decorator.js';
 
-/** After the hook that reads the access token, and before the first route is registered. */
+/** Call after the hook that reads the access token, and before the first route is registered. */
 export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): void {
   const countUnknownPath = countWith(limits, {});
   fastify.addHook('onRequest', (request, reply, done) => {
     if (!request.is404) return done();
     countUnknownPath.call(fastify, request, reply, done);
   });
-  // A hook of the route's own: `request.routeOptions` builds an object each time it is asked.
+  // A hook per route: `request.routeOptions` creates an object at each access.
   fastify.addHook('onRoute', (route) => {
     const limited = route.config?.limited ?? {};
     if (limited.limit === 'none' || (route.method === 'OPTIONS' && !route.config?.limited)) return; // preflights are free
@@ -19,7 +19,7 @@ export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): 
   });
 }
 
-/** As many rows of a list as one request may have; a page of more counts as more requests. */
+/** List rows that one request may return; a longer page counts as several requests. */
 const ROWS_OF_REQUEST = 25;
 
 function countWith(
@@ -41,7 +41,7 @@ function countWith(
   };
 }
 
-/** `rows`: as it was sent; what is no number that a list takes is refused later. */
+/** `rows`: as the client sent it; an invalid number is refused later. */
 function shareOf(rows: unknown): number {
   const count = Number(rows);
   return count > ROWS_OF_REQUEST && count <= MAX_PAGE_ROWS ? Math.ceil(count / ROWS_OF_REQUEST) : 1;

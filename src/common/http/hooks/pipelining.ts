@@ -1,18 +1,18 @@
-// How many requests a client may send on one connection before they are answered: with more, the connection ends.
+// Limits the unanswered requests on one connection; with more, the connection is closed.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { atMostEvery } from '../../../shared/libs/at-most-every.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 
-/** Browsers wait for each answer, and HTTP libraries that do not send at most ten requests ahead. */
+/** Browsers wait for each response, and HTTP libraries that do not wait send at most ten requests ahead. */
 const MAX_UNANSWERED = 16;
-/** A flood writes one line in so many milliseconds. */
+/** Closed connections write at most one log line per period, milliseconds. */
 const WARNING_PERIOD_MS = 60_000;
 
 /**
- * Node parses all that a packet holds before anything else gets a turn, and a packet holds thousands of small requests.
- * Those beyond the limit must not reach Fastify: so this stands before the listeners that are there by now.
+ * Node parses a whole packet before other code runs, and a packet may contain thousands of small requests. Requests beyond
+ * the limit must not reach Fastify, so this listener runs before the listeners that are already registered.
  */
 export function limitPipelining(server: Server, log: Logger, clock: Clock): void {
   const unanswered = new WeakMap<Socket, number>();
@@ -26,7 +26,7 @@ export function limitPipelining(server: Server, log: Logger, clock: Clock): void
   const listeners = server.listeners('request');
   server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    if (socket.destroyed) return; // nobody is there to be answered
+    if (socket.destroyed) return; // the client is gone
     const count = (unanswered.get(socket) ?? 0) + 1;
     if (count > MAX_UNANSWERED) {
       closeUnparsed(socket);
@@ -39,8 +39,8 @@ export function limitPipelining(server: Server, log: Logger, clock: Clock): void
 }
 
 /**
- * Node goes on parsing what the packet still holds, and makes a response for each request. `onIncoming`, which does that,
- * is not documented: where it is missing, or means something else, requests are dropped by the listener above, at ten times the cost.
+ * Node continues to parse the rest of the packet and creates a response for each request. `onIncoming`, which does that, is
+ * undocumented. If it is missing or changes, the listener above still drops the requests, at ten times the cost.
  */
 function closeUnparsed(socket: Socket & { parser?: { onIncoming?: () => number } | null }): void {
   socket.destroy();

@@ -1,4 +1,4 @@
-// Warns when a peer that is not trusted says whom it forwards for: behind an unlisted proxy all clients count as one.
+// Warns when an untrusted peer sends X-Forwarded-For: behind an unlisted proxy all clients count as one.
 import type { FastifyInstance } from 'fastify';
 import type { AppConfig } from '../../../shared/config/app-config.js';
 import { atMostEvery } from '../../../shared/libs/at-most-every.js';
@@ -6,7 +6,7 @@ import type { Clock } from '../../../shared/libs/clock.js';
 import { matcherOf } from '../../../shared/libs/network.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 
-/** Any client can send the header. */
+/** At most one line per period, milliseconds: any client can send the header. */
 const WARNING_PERIOD_MS = 3_600_000;
 
 export function addProxyWarning(fastify: FastifyInstance, { http }: AppConfig, log: Logger, clock: Clock): void {

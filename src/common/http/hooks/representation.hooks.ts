@@ -1,4 +1,4 @@
-// Headers that follow from the body: ETag and 304 for versioned resources, Location for created ones, Link for pages.
+// Headers derived from the body: ETag and 304 for versioned resources, Location for created ones, Link for pages.
 import { createHash } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpErrors } from '../http.errors.js';
@@ -12,7 +12,7 @@ interface Paged {
   nextCursor: string | null;
 }
 
-/** An answer as finished JSON, as the cache has it, with what its headers are made of. */
+/** A response as finished JSON, as the cache stores it, with the data for its headers. */
 export interface Rendered {
   json: string;
   etag: string;
@@ -28,14 +28,14 @@ export function renderPage<T extends Paged>(page: T): Rendered {
   return { json, etag: tagOf(json), nextCursor: page.nextCursor };
 }
 
-/** For a route to return: the body, whose headers are set here, since hooks do not look into text. */
+/** Returns the body for a route, and sets its headers here because hooks do not parse text. */
 export function answerRendered(reply: FastifyReply, { json, etag, nextCursor }: Rendered): string {
   void reply.headers({ 'content-type': 'application/json; charset=utf-8', etag });
   if (nextCursor != null) linkTo(reply.request, reply, nextCursor);
   return json;
 }
 
-/** Only routes that declare it pay for it; with callbacks, since a promise costs more than what these do. */
+/** Adds hooks only to routes that declare them; with callbacks, because a promise would cost more than the hooks do. */
 export function addRepresentationHooks(fastify: FastifyInstance): void {
   fastify.addHook('onRoute', (route) => {
     const { versioned, paged } = route.config ?? {};
@@ -44,7 +44,7 @@ export function addRepresentationHooks(fastify: FastifyInstance): void {
       route.onSend = [route.onSend ?? [], answerUnmodified].flat();
     if (paged) route.preSerialization = linkNextPage;
     if (paged && (route.method === 'GET' || route.method === 'HEAD'))
-      route.onSend = [tagPage, route.onSend ?? [], answerUnmodified].flat(); // Fastify's own drops the body of HEAD
+      route.onSend = [tagPage, route.onSend ?? [], answerUnmodified].flat(); // Fastify's own hook drops the body of HEAD
   });
 }
 
@@ -59,7 +59,7 @@ function describeResource(request: FastifyRequest, reply: FastifyReply, body: un
   done(null, body);
 }
 
-/** A page has no version: its tag is a hash of it. */
+/** A page has no version: its tag is a hash of its JSON. */
 function tagOf(json: string): string {
   return `"${createHash('sha256').update(json).digest('base64url').slice(0, 22)}"`;
 }
@@ -84,18 +84,18 @@ function answerUnmodified(request: FastifyRequest, reply: FastifyReply, body: un
   done(null, null);
 }
 
-/** Before anything else (RFC 9110, 13.2.2). Throws VERSION_STALE when If-Match, which compares strongly, does not name the tag. */
+/** Checks If-Match before anything else (RFC 9110, 13.2.2). Throws VERSION_STALE unless it contains the tag (strong match). */
 export function expectTag(required: string | undefined, etag: unknown): void {
   if (required === undefined || required.trim() === '*') return;
   if (!required.split(',').some((tag) => tag.trim() === etag)) throw HttpErrors.VERSION_STALE();
 }
 
-/** Of If-None-Match, which compares weakly (RFC 9110, 13.1.2). */
+/** True when If-None-Match, which compares weakly (RFC 9110, 13.1.2), contains the tag. */
 export function includesTag(known: string, etag: unknown): boolean {
   return known.trim() === '*' || known.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag);
 }
 
-/** A query may hold further question marks. */
+/** Returns the URL without its query, which may contain further question marks. */
 function pathOf(url: string): string {
   return url.split('?', 1)[0] as string;
 }

@@ -1,4 +1,4 @@
-// What every request needs, as Fastify hooks: an id, a context for whoever works below, one line when it is answered.
+// Fastify hooks for every request: an id, a request context, and one log line after the response.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -11,7 +11,7 @@ import { enterFlight, type RequestInFlight } from '../request-in-flight.js';
 
 const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
-/** The caller's X-Request-Id where it is harmless, else a new one. */
+/** Returns the caller's X-Request-Id if it is safe, else a new one. */
 export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && ACCEPTABLE_ID.test(given) ? given : randomUUID();
@@ -22,7 +22,7 @@ export function addRequestHooks(fastify: FastifyInstance, logger: Logger, clock:
   fastify.decorate('inFlight', new Set<RequestInFlight>());
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    const hungUp = (): void => writeLine(log, request, reply); // nothing is finished then, and no onResponse follows
+    const hungUp = (): void => writeLine(log, request, reply); // then nothing finishes, and no onResponse follows
     requestContext.run(enterFlight(fastify, reply, hungUp), done);
   });
   fastify.addHook('onResponse', (request, reply, done) => {

@@ -1,4 +1,4 @@
-// A process that only works in the background answers probes and nothing else.
+// Limits a background-only process to health probes.
 import type { FastifyInstance } from 'fastify';
 import { HttpErrors } from '../http.errors.js';
 

@@ -1,9 +1,9 @@
-// Security headers by Helmet, worked out once: they are the same for every answer, and Helmet takes 80 µs for them.
+// Helmet's security headers, computed once: they are the same for every response, and Helmet takes 80 µs to compute them.
 import type { ServerResponse } from 'node:http';
 import type { FastifyInstance } from 'fastify';
 import helmet, { type HelmetOptions } from 'helmet';
 
-/** An answer with data is never a page: nothing may run, frame or embed it (OWASP REST Security Cheat Sheet). */
+/** A data response is never a page: no script may run in it, no page may frame it (OWASP REST Security Cheat Sheet). */
 const FOR_DATA: HelmetOptions = {
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   frameguard: { action: 'deny' },
@@ -15,16 +15,16 @@ const FOR_DATA: HelmetOptions = {
   permittedCrossDomainPolicies: false,
   xssFilter: false,
 };
-/** Swagger UI is a page: Helmet's defaults, which let it load its own scripts, over plain http as well. */
+/** Swagger UI is a page: Helmet's defaults, which allow its own scripts, also over plain http. */
 const FOR_PAGES: HelmetOptions = { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } };
 
-/** A browser may keep an answer for its user, and asks with its ETag each time whether it still holds (RFC 9111). */
+/** A browser may store a response for its user, but must revalidate it with its ETag each time (RFC 9111). */
 const CACHING = { 'cache-control': 'private, no-cache', vary: 'Authorization' };
 
-/** Of every answer but pages. */
+/** The headers of every response except pages. */
 export const DATA_HEADERS = { ...headersOf(FOR_DATA), ...CACHING };
 
-/** `pages`: paths under which answers are pages. */
+/** `pages`: the path prefix of responses that are pages. */
 export function addSecurityHooks(fastify: FastifyInstance, pages: string): void {
   const page = headersOf(FOR_PAGES);
   fastify.addHook('onRequest', (request, reply, done) => {
@@ -33,7 +33,7 @@ export function addSecurityHooks(fastify: FastifyInstance, pages: string): void 
   });
 }
 
-/** What Helmet would set: asked with a response that only remembers. */
+/** Returns the headers that Helmet sets: runs it with a response that only records them. */
 function headersOf(options: HelmetOptions): Record<string, string> {
   const headers: Record<string, string> = {};
   const response = {

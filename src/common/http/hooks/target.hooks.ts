@@ -1,30 +1,30 @@
-// What a request is for (RFC 9112, 3.2): a path of ours and one host. Anything else is 400.
+// Validates the target of a request (RFC 9112, 3.2): a path of ours and one host. Anything else is 400.
 import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpErrors } from '../http.errors.js';
 
-/** Of the server as such, whatever the path. */
+/** The methods of the server as a whole, whatever the path. */
 const EVERY_METHOD = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
-/** Why the path of a request cannot be read. */
+/** Requests whose path cannot be decoded, with the error. */
 const unreadable = new WeakMap<IncomingMessage, Error>();
 
 /**
- * Fastify has no hooks for a path that it cannot decode. So that its answer is like all others, with an id, CORS,
- * security headers and a log line, it goes its way again as a request for `/`, which `addTargetHook` refuses.
+ * Fastify runs no hooks for a path that it cannot decode. To give the response an id, CORS, security headers and a log line
+ * as usual, the request is routed again as `/`, which `addTargetHook` refuses.
  */
 export function rerouteUnreadable(error: Error, { raw, server }: FastifyRequest, reply: FastifyReply): void {
   unreadable.set(raw, error);
   server.routing(raw, reply.raw);
 }
 
-/** For Fastify to call. What is no path of ours goes on as `/` too, or the router would take a path out of it. */
+/** Called by Fastify. Targets that are no path also become `/`; otherwise the router would extract a path from them. */
 export function rewriteTarget(raw: IncomingMessage): string {
   const { url = '/' } = raw;
   return url.startsWith('/') && !unreadable.has(raw) ? url : '/';
 }
 
-/** After the hooks that set headers: a refusal has them too. */
+/** Call after the hooks that set headers, so that a refusal has them too. */
 export function addTargetHook(fastify: FastifyInstance): void {
   fastify.addHook('onRequest', (request, reply, done) => {
     const fault = faultOf(request);
@@ -34,7 +34,7 @@ export function addTargetHook(fastify: FastifyInstance): void {
   });
 }
 
-/** `OPTIONS *` (RFC 9110, 9.3.7). */
+/** True for `OPTIONS *` (RFC 9110, 9.3.7). */
 function isForServer(request: FastifyRequest): boolean {
   return request.url === '/' && request.originalUrl === '*' && request.method === 'OPTIONS';
 }
@@ -47,7 +47,7 @@ function faultOf(request: FastifyRequest): Error | undefined {
       return HttpErrors.BAD_REQUEST('The request target must be a path that begins with a slash: this is no proxy.');
   }
   const { host } = headers;
-  // Node would refuse it too, but with an empty answer.
+  // Node would refuse it too, but with an empty response.
   if (host === undefined)
     return raw.httpVersion === '1.1' ? HttpErrors.BAD_REQUEST('HTTP/1.1 needs a Host header.') : undefined;
   if (!HOST.test(host) || countHosts(raw.rawHeaders) > 1)
@@ -55,10 +55,10 @@ function faultOf(request: FastifyRequest): Error | undefined {
   return undefined;
 }
 
-/** RFC 3986, 3.2.2 and 3.2.3, without a comma, which joins two values. */
+/** RFC 3986, 3.2.2 and 3.2.3, without the comma, which joins two values. */
 const HOST = /^[\w.~%!$&'()*+;=:[\]-]*$/;
 
-/** Of several, Node keeps the first and says nothing. */
+/** Counts the Host headers; of several, Node silently keeps the first. */
 function countHosts(rawHeaders: readonly string[]): number {
   let count = 0;
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -1,4 +1,4 @@
-// Answers that their clients do not read stay in memory: how many bytes of them one network may leave there, and all together.
+// Limits the memory for responses that clients do not read: the bytes per network and in total.
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { networkOf } from '../../../shared/libs/network.js';
 import { unavailable } from '../filters/to-problem.js';
@@ -6,12 +6,12 @@ import { isInjected } from '../request-in-flight.js';
 
 const MAX_OF_NETWORK = 32 * 1024 * 1024;
 const MAX_OF_ALL = 256 * 1024 * 1024;
-/** Of an answer, in UTF-16 units or bytes. Smaller ones are not counted: how many there may be, the limits of connections and pipelining say. */
+/** In UTF-16 units or bytes. Smaller responses are not counted: the connection and pipelining limits bound their number. */
 const MIN_COUNTED = 16_384;
 
 /**
- * An answer beyond the limits is 503 instead, which is small. Streams are not counted: of these, no more than a chunk or
- * two is in memory. A batch is counted as the one answer that it is.
+ * Replaces a response beyond the limits with a small 503. Streams are not counted: only a chunk or two of each is in memory.
+ * A batch counts as one response.
  */
 export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   const unread = new Map<string, number>();
@@ -37,7 +37,7 @@ function isLarge(payload: unknown): payload is string | Buffer {
   return (typeof payload === 'string' || Buffer.isBuffer(payload)) && payload.length >= MIN_COUNTED;
 }
 
-/** The operating system has the last byte, or the connection is gone. */
+/** Calls `gone` when the operating system has the last byte, or the connection is closed. */
 function onceGone({ raw }: FastifyReply, gone: () => void): void {
   if (raw.destroyed) return gone();
   raw.once('close', gone);

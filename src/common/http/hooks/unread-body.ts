@@ -1,24 +1,24 @@
-// An answer that goes out before the body of its request is here: the rest is not waited for, and the connection ends.
+// Handles a response that is sent before the request body has arrived: does not wait for the rest and ends the connection.
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
-/** So long the rest is read and thrown away: a connection that is closed with bytes unread resets, and its client might lose the answer. */
+/** Time during which the rest is read and discarded: closing with unread bytes resets, and the client might lose the response. */
 const LINGER_MS = 2_000;
-/** So much of it: then nothing is read any more, while the client still has its time to read the answer. */
+/** Maximum bytes to discard; then reading stops, while the client still has time to read the response. */
 const LINGER_BYTES = 1_048_576;
 const LINGER_READS = 1_000;
-/** A body this small is on its way as a whole, and its connection can be kept. */
+/** A body this small is already on its way as a whole, so the connection can be kept. */
 const SMALL_BODY_BYTES = 65_536;
 
-/** Before the answer: tells the client to stop sending (RFC 9112, 9.3), which uploads do. */
+/** Call before the response: tells the client to stop sending (RFC 9112, 9.3), which upload clients do. */
 export function announceClose({ raw, headers }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete !== false || isSmall(headers)) return; // an injected request has no `complete`
   reply.header('connection', 'close');
-  // What Node calls after such an answer would close at once.
+  // Node calls this after such a response; its own version would close at once.
   raw.socket.destroySoon = () => linger(raw);
 }
 
-/** After the answer. */
+/** Call after the response. */
 export function cutUnread(raw: IncomingMessage): void {
   if (raw.complete !== false || raw.socket.destroyed || raw.socket.writableEnded) return;
   if (!isSmall(raw.headers)) return linger(raw);
@@ -32,10 +32,10 @@ function isSmall(headers: IncomingHttpHeaders): boolean {
   return Number(headers['content-length']) <= SMALL_BODY_BYTES;
 }
 
-/** Ends the connection, and throws away what still comes without parsing it: that costs the less, the more is read at once. */
+/** Ends the connection and discards the rest without parsing; large reads make this cheap. */
 function linger(raw: IncomingMessage): void {
   const { socket } = raw;
-  const end = (): void => void raw.destroy(); // and its socket with it
+  const end = (): void => void raw.destroy(); // destroys the socket too
   let bytes = 0;
   let reads = 0;
   socket.end();

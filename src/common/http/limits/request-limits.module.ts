@@ -1,4 +1,4 @@
-// The named throttlers of @nestjs/throttler with the rates of the settings, and what counts requests against them.
+// Provides the named throttlers of @nestjs/throttler with the configured rates, and the service that counts requests.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { ThrottlerModule } from '@nestjs/throttler';
 import type { AppConfig } from '../../../shared/config/app-config.js';

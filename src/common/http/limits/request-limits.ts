@@ -1,4 +1,4 @@
-// How much of the API one caller may use: one decision for each request, told in the IETF's RateLimit fields.
+// Rate limits of callers: one decision for each request, reported in the IETF's RateLimit fields.
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectThrottlerOptions, type ThrottlerOptions } from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -11,16 +11,16 @@ import { HttpErrors } from '../http.errors.js';
 
 type RatesName = 'standard' | 'auth';
 
-/** The rates of a name, and how RateLimit-Policy says them. */
+/** The rates of a named limit, and its text in RateLimit-Policy. */
 interface Limit {
   rates: Rates;
   policy: string;
 }
 
 /**
- * The throttlers' names, quotas and windows are those of @nestjs/throttler; the decision is not. Its guard runs after the
- * body was read, and asks its storage once for each throttler, so a request that the second one refuses has been counted
- * by the first. Here a hook asks once, before the body, and takes from both tiers or from none.
+ * Names, quotas and windows come from the throttlers of @nestjs/throttler; the decision does not. Its guard runs after the
+ * body was read and asks its storage once per throttler, so the first one counts requests that the second one refuses. Here
+ * a hook asks once, before the body, and takes from both tiers or from neither.
  */
 @Injectable()
 export class RequestLimits {
@@ -38,9 +38,9 @@ export class RequestLimits {
   }
 
   /**
-   * Takes from both tiers of the caller or from none. Routes that let people in count by address, each for itself: who asks
-   * is not known yet, or is what is guessed. The password of an account is guessed through one session. All others count by
-   * user where the access token says one. Throws RATE_LIMITED.
+   * Takes from both tiers of the caller or from neither. Login and registration count by address, each separately: the user is
+   * not known yet, or is exactly what an attacker guesses. Password guesses of a logged-in user count by session. All others
+   * count by user if the request has a valid access token, else by address. Throws RATE_LIMITED.
    */
   count(request: FastifyRequest, reply: FastifyReply, limit: RouteLimit, cost: number): void | Promise<void> {
     const { claims, ip } = request;
@@ -50,7 +50,7 @@ export class RequestLimits {
     return this.take(reply, `auth:${limit}:${caller}`, 'auth', cost);
   }
 
-  /** For a route that finds out by itself who asks, beside what `count` took before. Throws RATE_LIMITED. */
+  /** For routes that identify the caller themselves; adds to the amount that `count` took before. Throws RATE_LIMITED. */
   countAs(reply: FastifyReply, caller: string, rates: RatesName): void | Promise<void> {
     return this.take(reply, caller, rates, 1);
   }
@@ -75,7 +75,7 @@ export class RequestLimits {
   }
 }
 
-/** Throttlers count time in milliseconds. Throws when none has the name. */
+/** Converts a throttler, whose times are in milliseconds. Throws when none has the name. */
 function rateOf(throttlers: readonly ThrottlerOptions[], name: string): Rate {
   const throttler = throttlers.find((one) => one.name === name);
   if (!throttler) throw new Error(`There is no throttler named ${name}.`);
@@ -87,7 +87,7 @@ function limitOf(rates: Rates): Limit {
   return { rates, policy: `${say('burst')}, ${say('sustained')}` };
 }
 
-/** Whole seconds, at most the window: what a full slot may take longer (1/60) would only puzzle. Retry-After has it. */
+/** Whole seconds, at most the window: the extra slot (1/60 of it) would only confuse. Retry-After includes it. */
 function describe(rates: Rates, taking: Taking): string {
   const say = (tier: keyof Rates): string => {
     const { remaining, resetMs } = taking[tier];

@@ -1,9 +1,9 @@
-// Members that no DTO has, found in linear time before class-transformer and class-validator, which take 20 µs for each.
+// Finds unknown members in linear time before class-transformer and class-validator run, which take 20 µs for each.
 import type { Type } from '@nestjs/common';
 import { getMetadataStorage } from 'class-validator';
 import { ITEM_CLASS } from '../../decorators/fields.decorator.js';
 
-/** The members of a class; of lists of objects also the class of the items. */
+/** The members of a class; for lists of objects with the class of the items. */
 type Members = ReadonlyMap<string, Type | undefined>;
 
 const known = new Map<Type, Members>();
@@ -19,7 +19,7 @@ function membersOf(dto: Type): Members {
   return members;
 }
 
-/** Paths of unknown members, like `tasks.2.ownerId`, in the order in which they were sent; `max` of them at most. */
+/** Returns the paths of unknown members, such as `tasks.2.ownerId`, in the order of the input; at most `max`. */
 export function findUnknownMembers(value: unknown, dto: Type, max: number): string[] {
   const found: string[] = [];
   const visit = (object: unknown, members: Members, path: string): void => {

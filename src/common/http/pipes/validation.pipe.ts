@@ -1,14 +1,14 @@
-// The global body and query check: DTO classes decide, unknown members are refused, every fault is named.
+// Validates body and query by their DTO classes: refuses unknown members and reports every fault.
 import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import type { AppError, FieldError } from '../../../shared/libs/app-error.js';
 import { HttpErrors } from '../http.errors.js';
 import { findUnknownMembers } from './unknown-members.js';
 
-/** More faults than a reader will read. */
+/** The maximum number of reported faults. */
 const MAX_FAULTS = 50;
 const MAX_PATH = 200;
 
-/** What class-validator lets pass, or takes too long for. */
+/** Handles input that class-validator accepts wrongly or processes too slowly. */
 class InputPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     if (value === null) throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.');
@@ -20,7 +20,7 @@ class InputPipe extends ValidationPipe {
   }
 }
 
-/** Path of the first own member with the name of one of Object.prototype's (`constructor`, …): class-validator takes those for known. */
+/** Returns the path of the first own member named like one of Object.prototype (`constructor`, …): class-validator allows it. */
 function findInherited(value: unknown): string | null {
   if (typeof value !== 'object' || value === null) return null;
   for (const [key, member] of Object.entries(value)) {
@@ -70,7 +70,7 @@ function flatten(error: ValidationError, parent: string): FieldError[] {
   return [...own, ...(error.children ?? []).flatMap((child) => flatten(child, `${field}.`))];
 }
 
-/** class-validator knows the member's name, not the path to it. */
+/** Replaces the member's name in a class-validator message by its full path. */
 function nameField(message: string, property: string, field: string): string {
   return message.startsWith(property) ? field + message.slice(property.length) : message;
 }

@@ -1,9 +1,9 @@
-// A problem's page for people: the same facts as the JSON, readable in a browser.
+// The HTML page of an error code: the same facts as the JSON, for people.
 import type { ProblemTypeDto } from './problems.dto.js';
 
 const ESCAPES: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
 const escape = (text: string): string => text.replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
-/** `like this` as code. */
+/** Turns `text in backticks` into code. */
 const prose = (text: string): string => escape(text).replace(/`([^`]+)`/g, '<code>$1</code>');
 
 export function toProblemPage(problems: ProblemTypeDto[]): string {

@@ -1,4 +1,4 @@
-// What a problem's `type` resolves to: the catalogue of error codes, each with what to do about it.
+// Serves the URLs in a problem's `type`: the catalogue of error codes with their cures.
 import { Controller, Get, Header, Param, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -49,7 +49,7 @@ export class ProblemsController {
 const JSON_TYPE = 'application/json';
 const PAGE_TYPE = 'text/html';
 
-/** Browsers prefer text/html; who takes anything, or neither of the two, gets JSON. */
+/** True when Accept prefers text/html, as browsers do; without a preference the response is JSON. */
 function wantsPage(reply: FastifyReply): boolean {
   addVary(reply, 'Accept');
   return new Negotiator(reply.request).mediaType([JSON_TYPE, PAGE_TYPE]) === PAGE_TYPE;

@@ -1,4 +1,4 @@
-// What the outside sees of an error code.
+// The public representation of an error code.
 import { STATUS_CODES } from 'node:http';
 import { ApiProperty } from '@nestjs/swagger';
 import type { CatalogueEntry } from '../../../shared/libs/app-error.js';
