@@ -1,7 +1,7 @@
-// Where the bytes of files are: the contract of every storage.
+// The contract of every file storage.
 import type { Readable } from 'node:stream';
 
-/** Of bytes, both ends included, as in HTTP. */
+/** A range of bytes, both ends included, as in HTTP. */
 export interface ByteRange {
   start: number;
   end: number;
@@ -9,19 +9,19 @@ export interface ByteRange {
 
 export interface StoredObject {
   key: string;
-  /** Bytes. */
+  /** Size in bytes. */
   size: number;
   modifiedAt: Date;
 }
 
 export interface LinkOptions {
-  /** Whoever follows the link is answered with these. */
+  /** The response to the link has these headers. */
   contentType: string;
   disposition: string;
   expiresInSeconds: number;
 }
 
-/** Rejects `open`: there are no such bytes. */
+/** `open` rejects with it when the bytes do not exist. */
 export class NoSuchBytes extends Error {
   constructor(key: string, options?: ErrorOptions) {
     super(`The storage has no ${key}.`, options);
@@ -31,41 +31,41 @@ export class NoSuchBytes extends Error {
 
 const KEY = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
-/** Keys are UUIDs that we made, each written once: never a name that somebody gave. The class is its own injection token. */
+/** Keys are UUIDs of our own, each written once, never names from users. The class is its own injection token. */
 export abstract class FileStorage {
   abstract readonly kind: 'local' | 's3';
 
-  /** Rejects when nothing can be written or read at the moment. */
+  /** Rejects when the storage cannot read or write at the moment. */
   abstract expectWorking(): Promise<void>;
 
   /**
-   * Takes all bytes of `source`, a few at a time; durable, and to be seen at all, once it resolves. When it throws,
-   * nothing is left behind and `source` is destroyed.
+   * Reads all bytes of `source`, a few at a time. They are durable, and visible at all, once it resolves. When it throws,
+   * nothing is stored and `source` is destroyed.
    */
   abstract write(key: string, source: Readable, signal?: AbortSignal): Promise<void>;
 
-  /** Whoever opens it reads it to its end or destroys it. Rejects with NoSuchBytes. */
+  /** The caller must read the stream to its end or destroy it. Rejects with NoSuchBytes. */
   abstract open(key: string, range?: ByteRange): Promise<Readable>;
 
-  /** Bytes; null when there are none. */
+  /** Returns the number of bytes; null when they do not exist. */
   abstract sizeOf(key: string): Promise<number | null>;
 
-  /** Also of what a writer that died has left. Idempotent. */
+  /** Also removes what a dead writer has left. Idempotent. */
   abstract remove(key: string): Promise<void>;
 
-  /** All there is, also what writers that died have left; in no order, and a key may come twice. */
+  /** Yields everything, also what dead writers have left, in any order; a key may come twice. */
   abstract list(): AsyncIterable<StoredObject>;
 
-  /** A URL that gives the bytes to whoever has it; null where there is no such thing. */
+  /** Returns a URL that gives everyone who has it access to the bytes; null when the storage has no such links. */
   abstract linkTo(key: string, options: LinkOptions): Promise<string | null>;
 }
 
-/** Throws when the key is not a UUID: nothing else may become part of a path. */
+/** Throws when the key is not a UUID: no other text may become part of a path. */
 export function expectKey(key: string): void {
   if (!KEY.test(key)) throw new Error(`${JSON.stringify(key)} is no key of a file: it must be a UUID that we made.`);
 }
 
-/** Null for what is none of our keys. */
+/** Returns null when the name is not one of our keys. */
 export function keyIn(name: string): string | null {
   return KEY.test(name) ? name : null;
 }

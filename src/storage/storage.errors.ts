@@ -1,4 +1,4 @@
-// The errors of the storage. Their codes begin with FILE, since files are what callers know.
+// The errors of the storage. Their codes begin with FILE, because callers know only files.
 import { defineErrors } from '../shared/libs/app-error.js';
 
 export const StorageErrors = defineErrors('FILE', {

@@ -1,4 +1,4 @@
-// The bytes of files: where they are kept, in which buckets, how many each user has.
+// Provides the storage of file content: the drivers, the blobs, the buckets, and the usage of each user.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppConfig } from '../shared/config/app-config.js';

@@ -1,4 +1,4 @@
-// The table of usages: what each user stores, in each bucket and altogether, and may store.
+// The table of storage usage: what each user stores, per bucket and in total; checks it against the quotas.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../shared/config/app-config.js';
 import { Transaction } from '../shared/database/transaction.js';
@@ -11,7 +11,7 @@ export interface Usage {
   files: number;
 }
 
-/** Of all buckets together. */
+/** The row of all buckets together. */
 const ALL = '';
 
 @Injectable()
@@ -21,7 +21,7 @@ export class UsagesRepository {
     private readonly config: AppConfig,
   ) {}
 
-  /** By bucket; '' is all of them. */
+  /** Returns the usage by bucket; '' is the total. */
   async of(owner: Owner): Promise<Map<string, Usage>> {
     const rows = await this.transaction.read<UsageRow>({
       name: 'usages-of',
@@ -31,7 +31,7 @@ export class UsagesRepository {
     return byBucket(rows);
   }
 
-  /** In a transaction, to whose end all others of this owner wait. Throws QUOTA_EXCEEDED when there is more than may be. */
+  /** Call it in a transaction; others of the same owner wait for its end. Throws QUOTA_EXCEEDED beyond a limit. */
   async charge(owner: Owner, bucket: Bucket, bytes: number, files: number): Promise<void> {
     const used = await this.add(owner, bucket.name, bytes, files);
     const { quota } = this.config.files;
@@ -41,7 +41,7 @@ export class UsagesRepository {
       throw QuotaErrors.QUOTA_EXCEEDED('bytes');
   }
 
-  /** In a transaction. `bucket`: its name. */
+  /** Returns charged quota; call it in a transaction. `bucket`: its name. */
   async giveBack(owner: Owner, bucket: string, bytes: number, files: number): Promise<void> {
     await this.add(owner, bucket, -bytes, -files);
   }

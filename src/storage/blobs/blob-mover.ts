@@ -1,4 +1,4 @@
-// Gives a blob other bytes with the same content: mended ones, or encrypted with another key.
+// Replaces the bytes of a blob by others with the same content: repaired ones, or ones encrypted with another key.
 import { Injectable } from '@nestjs/common';
 import { Transaction } from '../../shared/database/transaction.js';
 import { type BlobAddress, BlobStore } from './blob-store.js';
@@ -16,8 +16,8 @@ export class BlobMover {
   ) {}
 
   /**
-   * Writes the bytes at `source` anew, with the present key, and puts them in the place of the blob's. False: they were
-   * not those that the blob should have, or it has changed meanwhile; then nothing has changed.
+   * Writes the bytes at `source` again, with the current key, and replaces those of the blob. Returns false, and changes
+   * nothing, when their content does not match the blob, or the blob has changed in the meantime.
    */
   async move(blob: KnownBlob, source: BlobAddress, signal: AbortSignal): Promise<boolean> {
     const { storageKey, signal: lost } = await this.leases.beginUncharged();

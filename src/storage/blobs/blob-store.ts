@@ -1,4 +1,4 @@
-// Bytes of files on their way to the storage and back: inspected, and encrypted where there are keys.
+// Writes and reads file content: inspects it, and encrypts it if keys are configured.
 import { pipeline, type Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { type ByteRange, FileStorage, type LinkOptions, NoSuchBytes } from '../file-storage.js';
@@ -7,12 +7,12 @@ import { Keyring } from './keyring.js';
 import { Opener, SealBroken, sealedPart, Sealer, sealedSize } from './sealed-bytes.js';
 import { StorageErrors } from '../storage.errors.js';
 
-/** What finds and opens the bytes. */
+/** The data needed to find and decrypt the bytes. */
 export interface BlobAddress {
   storageKey: string;
-  /** Of the key that they are encrypted with; null: in clear. */
+  /** Id of the encryption key; null: not encrypted. */
   keyId: string | null;
-  /** Bytes, in clear. */
+  /** Size of the plain bytes. */
   size: number;
 }
 
@@ -23,7 +23,7 @@ export class BlobStore {
     private readonly keyring: Keyring,
   ) {}
 
-  /** Durable once it resolves. When it throws, nothing is left and `source` is destroyed. Throws what `rules` refuse, and STORAGE_FULL. */
+  /** Durable once it resolves. On failure nothing is stored and `source` is destroyed. Throws errors of `rules`, STORAGE_FULL. */
   async write(
     storageKey: string,
     source: Readable,
@@ -32,7 +32,7 @@ export class BlobStore {
   ): Promise<Inspection & { keyId: string | null }> {
     const inspector = new Inspector(rules);
     const keyId = this.keyring.current;
-    // Errors reach whoever reads the end: the storage, which throws them.
+    // The end of the pipeline receives all errors: the storage reads it and throws them.
     const body: Readable =
       keyId === null
         ? pipeline(source, inspector, () => undefined)
@@ -43,7 +43,7 @@ export class BlobStore {
     return { ...inspector.result(), keyId };
   }
 
-  /** Whoever opens it reads it to its end or destroys it. `range` lies within the size. Rejects with NoSuchBytes. */
+  /** The caller must read the stream to its end or destroy it. `range` lies within the size. Rejects with NoSuchBytes. */
   async open({ storageKey, keyId, size }: BlobAddress, range?: ByteRange): Promise<Readable> {
     if (keyId === null) return this.storage.open(storageKey, range);
     const part = sealedPart(size, range);
@@ -51,18 +51,18 @@ export class BlobStore {
     return pipeline(await this.storage.open(storageKey, part.range), new Opener(key, part), () => undefined);
   }
 
-  /** Whether as many bytes stand there as should. */
+  /** True when the storage has the expected number of bytes. */
   async isWhole({ storageKey, keyId, size }: BlobAddress): Promise<boolean> {
     return (await this.storage.sizeOf(storageKey)) === (keyId === null ? size : sealedSize(size));
   }
 
-  /** A URL that gives the bytes to whoever has it; null where there is no such thing. */
+  /** Returns a URL that gives everyone who has it access to the bytes; null when the storage has no such links. */
   async linkTo({ storageKey, keyId }: BlobAddress, options: LinkOptions): Promise<string | null> {
     return keyId === null ? this.storage.linkTo(storageKey, options) : null;
   }
 }
 
-/** Whether reading has failed for the bytes' sake, and not because the storage is away. */
+/** True when reading failed because of the bytes, not because the storage is unreachable. */
 export function isDamage(error: unknown): error is Error {
   return error instanceof NoSuchBytes || error instanceof SealBroken || (error as NodeJS.ErrnoException).code === 'EIO';
 }

@@ -1,4 +1,4 @@
-// A blob: bytes in the storage that files refer to, the same content once. Not an object of its own for the outside.
+// A blob: stored bytes that files refer to, each content stored once. Not visible in the API.
 import { Check, Column, Entity, Index, PrimaryColumn, Unique } from 'typeorm';
 
 @Entity('blobs')
@@ -11,42 +11,42 @@ export class Blob {
   @PrimaryColumn('bigint', { primaryKeyConstraintName: 'blobs_pkey' })
   id!: string;
 
-  /** Finds the bytes. */
+  /** Identifies the bytes in the storage. */
   @Column('uuid', { name: 'storage_key' })
   storageKey!: string;
 
-  /** Of the key that they are encrypted with; null: in clear. */
+  /** Id of the encryption key; null: not encrypted. */
   @Column('varchar', { name: 'key_id', length: 32, nullable: true })
   keyId!: string | null;
 
-  /** Whose files may share it: the key of a user, or 0 for everybody's. */
+  /** The files that may share it: those of the user with this key, or of all users for 0. */
   @Column('bigint')
   scope!: string;
 
-  /** Of the bytes in clear, in hexadecimal. */
+  /** Hash of the plain bytes, in hexadecimal. */
   @Column('char', { length: 64 })
   sha256!: string;
 
-  /** Bytes, in clear. */
+  /** Size of the plain bytes. */
   @Column('bigint')
   size!: string;
 
-  /** How many files refer to it, deleted ones that may come back included. */
+  /** Number of files that refer to it, including deleted files that can still be restored. */
   @Column('integer', { name: 'reference_count' })
   referenceCount!: number;
 
   @Column({ type: 'timestamptz', name: 'created_at', precision: 3, default: () => 'now()' })
   createdAt!: Date;
 
-  /** When the bytes were last read and had their hash. */
+  /** When the bytes were last read and matched their hash. */
   @Column({ type: 'timestamptz', name: 'verified_at', precision: 3, nullable: true })
   verifiedAt!: Date | null;
 
-  /** When they were found to be lost or other than they were. */
+  /** When the bytes were found to be missing or changed. */
   @Column({ type: 'timestamptz', name: 'damaged_at', precision: 3, nullable: true })
   damagedAt!: Date | null;
 
-  /** The bytes were looked at, and are no image that is made smaller here. */
+  /** The bytes were examined and are no image that can have thumbnails. */
   @Column('boolean', { name: 'thumbnails_refused', default: false })
   thumbnailsRefused!: boolean;
 }

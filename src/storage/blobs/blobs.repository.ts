@@ -1,4 +1,4 @@
-// The blobs' table: bytes that files refer to. The count of references is changed with the row that refers, in one transaction.
+// The table of blobs. Each transaction that adds or removes a reference to a blob also updates its reference count.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
@@ -10,10 +10,10 @@ import type { Owner } from '../../common/access/permissions.js';
 
 const statement = sqlFiles(import.meta.url, 'blobs');
 
-/** Whoever is about to open bytes that a blob has no more still finds them so long. */
+/** How long replaced bytes stay readable for a reader that is about to open them, ms. */
 export const OLD_BYTES_MS = 60_000;
 
-/** Of blobs that anybody's files may share. */
+/** The scope of blobs that files of all users may share. */
 const EVERYBODY = '0';
 
 export interface WrittenBytes {
@@ -25,13 +25,13 @@ export interface WrittenBytes {
 
 export interface Settled {
   blobId: string;
-  /** The same content was there already: these bytes are not needed, and are removed after the commit. */
+  /** The same content exists already: these bytes are not needed and are removed after the commit. */
   isSpare: boolean;
-  /** What was charged for it before. */
+  /** Bytes that were reserved for it before. */
   reservedBytes: number;
 }
 
-/** A blob and what became of it. */
+/** A blob and its state. */
 export interface KnownBlob extends BlobAddress {
   id: string;
   sha256: string;
@@ -47,17 +47,17 @@ export class BlobsRepository {
     private readonly config: AppConfig,
   ) {}
 
-  /** In the transaction that adds the file, and charges for it. Throws WRITE_LOST. */
+  /** Turns written bytes into a blob. Runs in the transaction that adds the file and charges the quota. Throws WRITE_LOST. */
   async settle(owner: Owner, bytes: WrittenBytes): Promise<Settled> {
     const { reservedBytes } = await this.leases.claim(bytes.storageKey);
     const scope = this.scopeOf(owner);
     for (;;) {
       const settled = (await this.insert(scope, bytes)) ?? (await this.addReference(scope, bytes));
-      if (settled) return { ...settled, reservedBytes }; // else the last reference went in between
+      if (settled) return { ...settled, reservedBytes }; // else the last reference was removed in between; try again
     }
   }
 
-  /** The blob that bytes with this content would become one with; null: there is none. */
+  /** Returns the blob that new bytes with this content would be merged with, or null. */
   findSame(owner: Owner, sha256: string): Promise<KnownBlob | null> {
     return this.one('find-same', 'scope = $1 AND sha256 = $2', [this.scopeOf(owner), sha256]);
   }
@@ -66,29 +66,29 @@ export class BlobsRepository {
     return this.one('find', 'id = $1', [blobId]);
   }
 
-  /** Another one with the same content, whose bytes are there as far as is known. */
+  /** Returns another blob with the same content that is not known to be damaged, or null. */
   findTwin({ id, sha256 }: KnownBlob): Promise<KnownBlob | null> {
     return this.one('find-twin', 'sha256 = $1 AND id <> $2 AND damaged_at IS NULL LIMIT 1', [sha256, id]);
   }
 
-  /** Of blobs, in the order of their ids. */
+  /** Returns blobs in the order of their ids. */
   listAfter(id: string, limit: number): Promise<KnownBlob[]> {
     return this.many('list-after', 'id > $1 ORDER BY id LIMIT $2', [id, limit]);
   }
 
-  /** Not verified since then; longest ago first. */
+  /** Returns blobs not verified since that time; the longest unverified first. */
   listUnverified(since: Date, limit: number): Promise<KnownBlob[]> {
     const text = '(verified_at IS NULL OR verified_at < $1) ORDER BY verified_at NULLS FIRST, id LIMIT $2';
     return this.many('list-unverified', text, [since, limit]);
   }
 
-  /** Encrypted with another key than `keyId`, or in clear, and not damaged. */
+  /** Returns undamaged blobs that are encrypted with another key than `keyId`, or not encrypted. */
   listOtherKey(keyId: string, afterId: string, limit: number): Promise<KnownBlob[]> {
     const text = 'key_id IS DISTINCT FROM $1 AND id > $2 AND damaged_at IS NULL ORDER BY id LIMIT $3';
     return this.many('list-other-key', text, [keyId, afterId, limit]);
   }
 
-  /** Whether any blob or thumbnail has these bytes. */
+  /** True when a blob or thumbnail has these bytes. */
   async isNeeded(storageKey: string): Promise<boolean> {
     const [row] = await this.transaction.query<{ is_needed: boolean }>({
       name: 'blobs-is-needed',
@@ -100,7 +100,7 @@ export class BlobsRepository {
     return row?.is_needed === true;
   }
 
-  /** What reading its bytes has shown. Nothing when it has other bytes by now. */
+  /** Stores the result of reading the bytes. Changes nothing when the blob has other bytes by now. */
   async noteVerified({ id, storageKey }: KnownBlob, isSound: boolean): Promise<void> {
     await this.transaction.query({
       name: 'blobs-note-verified',
@@ -112,7 +112,7 @@ export class BlobsRepository {
     });
   }
 
-  /** Whatever blob has these bytes. */
+  /** Marks the blob with these bytes as damaged, if there is one. */
   async noteDamaged(storageKey: string): Promise<void> {
     await this.transaction.query({
       name: 'blobs-note-damaged',
@@ -121,7 +121,7 @@ export class BlobsRepository {
     });
   }
 
-  /** False when it has other bytes by now, or is gone. */
+  /** Returns false when the blob has other bytes by now, or no longer exists. */
   async replaceBytes(blob: KnownBlob, by: Pick<BlobAddress, 'storageKey' | 'keyId'>): Promise<boolean> {
     const rows = await this.transaction.query({
       name: 'blobs-replace-bytes',
@@ -134,13 +134,13 @@ export class BlobsRepository {
     return rows.length > 0;
   }
 
-  /** In a transaction: the count becomes what it should be. Gives the storage keys that are to be ended after the commit. */
+  /** Corrects the reference count, inside a transaction. Returns the storage keys whose leases to end after the commit. */
   async recount(blobId: string): Promise<string[]> {
     await this.transaction.query({
       name: 'blobs-lock',
       text: 'SELECT 1 FROM blobs WHERE id = $1 FOR UPDATE',
       values: [blobId],
-    }); // whoever adds or ends a reference comes before this, or after the commit
+    }); // other changes of references run before this, or after the commit
     const rows = await this.transaction.query<{ reference_count: number }>({
       name: 'blobs-recount',
       text: `
@@ -152,8 +152,8 @@ export class BlobsRepository {
   }
 
   /**
-   * One reference less, in the transaction of the row that refers no more; the last one takes the blob and its thumbnails
-   * along. Gives the storage keys that are to be ended after the commit.
+   * Removes one reference, in the transaction of the row that had it. The last one also deletes the blob and its thumbnails.
+   * Returns the storage keys whose leases to end after the commit.
    */
   async dropReference(blobId: string): Promise<string[]> {
     const [left] = await this.transaction.query<{ reference_count: number }>({
@@ -164,7 +164,7 @@ export class BlobsRepository {
     return left?.reference_count === 0 ? this.delete(blobId) : [];
   }
 
-  /** Null: there is a blob with this content. */
+  /** Returns null when there already is a blob with this content. */
   private async insert(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
     const { storageKey, keyId, sha256, size } = bytes;
     const [row] = await this.transaction.query<{ id: string }>(
@@ -173,7 +173,7 @@ export class BlobsRepository {
     return row ? { blobId: row.id, isSpare: false } : null;
   }
 
-  /** Null: there is no such blob any more. */
+  /** Returns null when the blob no longer exists. */
   private async addReference(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
     const [row] = await this.transaction.query<{ id: string; storage_key: string; previous: string }>(
       statement('add-reference', [bytes.storageKey, bytes.keyId, scope, bytes.sha256]),

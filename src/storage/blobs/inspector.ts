@@ -1,20 +1,20 @@
-// What flows through it is counted, hashed, and looked at: how much there is, what it is, and what of that is refused.
+// A stream that counts and hashes the bytes passing through, detects their type, and refuses them by rules.
 import { createHash } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { type Claims, type KnownType, mediaTypeOf, SNIFFED_BYTES, UNKNOWN_TYPE } from '../media-types/media-type.js';
 
 export interface Inspection extends KnownType {
-  /** Bytes. */
+  /** Number of bytes. */
   size: number;
-  /** Hexadecimal. */
+  /** In hexadecimal. */
   sha256: string;
 }
 
 export interface Rules extends Claims {
   maxBytes: number;
-  /** Thrown beyond `maxBytes`. */
+  /** Creates the error to throw beyond `maxBytes`. */
   tooLarge: () => Error;
-  /** Is given what they are as soon as that is known from the first `seenBytes`, before any goes on; throws what it refuses. */
+  /** Called with the type once it is known from the first `seenBytes`, before they are passed on; throws to refuse the type. */
   expectType?: (mediaType: string, seenBytes: number) => void;
 }
 
@@ -22,14 +22,14 @@ export class Inspector extends Transform {
   private readonly hash = createHash('sha256');
   private size = 0;
   private type: KnownType = { mediaType: UNKNOWN_TYPE, charset: null };
-  /** The first bytes, held back until it is known what they are; null from then on. */
+  /** The first bytes, held back until their type is known; null afterwards. */
   private head: Buffer[] | null = [];
 
   constructor(private readonly rules: Rules) {
     super();
   }
 
-  /** Once, after the end. */
+  /** Returns the result. Call it once, after the end of the stream. */
   result(): Inspection {
     return { size: this.size, sha256: this.hash.digest('hex'), ...this.type };
   }

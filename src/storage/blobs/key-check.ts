@@ -1,11 +1,11 @@
-// At the start: are the keys those that files were encrypted with? A wrong or missing one would make good files look damaged.
+// Checks at the start that the keys are those that files were encrypted with: with a wrong key, good files would look damaged.
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { ConfigError } from '../../shared/config/env.schema.js';
 import { sqlStateOf } from '../../shared/database/sql-state.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { Keyring } from './keyring.js';
 
-/** undefined_table: the migrations are still to come, and so are the files. */
+/** undefined_table: the migrations have not run yet, so there are no files. */
 const NO_TABLE = '42P01';
 
 const IS_USED = ['blobs', 'thumbnails', 'upload_segments']
@@ -19,7 +19,7 @@ export class KeyCheck implements OnApplicationBootstrap {
     private readonly transaction: Transaction,
   ) {}
 
-  /** Throws ConfigError. */
+  /** Throws ConfigError when a key is wrong or missing. */
   async onApplicationBootstrap(): Promise<void> {
     try {
       for (const [id, fingerprint] of this.keyring.fingerprints()) await this.expectSame(id, fingerprint);

@@ -1,17 +1,17 @@
-// Encryption of one file at rest: AES-256-GCM in chunks, each checked by itself, so that any part can be read alone.
-// The STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, CRYPTO 2015): a nonce is the chunk's number and whether it
-// is the last, so that chunks can't be cut off, left out, doubled or put in another order.
+// Encrypts a file at rest with AES-256-GCM in chunks, each verified separately, so that any part can be read alone.
+// This is the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár, CRYPTO 2015): a nonce contains the chunk's number and
+// whether it is the last one, so that chunks cannot be cut off, omitted, repeated or reordered.
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
 import { Pieces } from '../../shared/libs/pieces.js';
 import type { ByteRange } from '../file-storage.js';
 
 const CIPHER = 'aes-256-gcm';
-/** Bytes in clear of every chunk but the last. */
+/** Plain bytes in every chunk except the last. */
 const CHUNK = 65_536;
 const TAG = 16;
 
-/** `key`: 32 bytes, for this one file. An empty file is one empty chunk. */
+/** Encrypts a stream. `key`: 32 bytes, for this one file. An empty file is one empty chunk. */
 export class Sealer extends Transform {
   private readonly rest = new Pieces();
   private index = 0;
@@ -22,7 +22,7 @@ export class Sealer extends Transform {
 
   override _transform(piece: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
     this.rest.add(piece);
-    while (this.rest.length > CHUNK) this.push(this.seal(this.rest.take(CHUNK), false)); // more follows: not the last
+    while (this.rest.length > CHUNK) this.push(this.seal(this.rest.take(CHUNK), false)); // more follows: not the last one
     done();
   }
 
@@ -36,26 +36,26 @@ export class Sealer extends Transform {
   }
 }
 
-/** Where a part of a file in clear lies in the sealed one. */
+/** The position of a part of the plain file in the encrypted file. */
 export interface SealedPart {
-  /** Of the sealed bytes: whole chunks. */
+  /** Range of the encrypted bytes: whole chunks. */
   range: ByteRange;
   /** Number of the first chunk. */
   first: number;
   /** Number of the file's last chunk. */
   last: number;
-  /** Bytes in clear before the part, in its first chunk. */
+  /** Plain bytes before the part, in its first chunk. */
   skip: number;
-  /** Bytes in clear of the part. */
+  /** Plain bytes of the part. */
   length: number;
 }
 
-/** Of a file that has so many bytes in clear. */
+/** Returns the encrypted size of a file with `size` plain bytes. */
 export function sealedSize(size: number): number {
   return size + Math.max(1, Math.ceil(size / CHUNK)) * TAG;
 }
 
-/** `size`: of the whole file in clear. Undefined `part`: all of it. */
+/** `size`: plain bytes of the whole file. Undefined `part`: the whole file. */
 export function sealedPart(size: number, part?: ByteRange): SealedPart {
   const last = Math.max(0, Math.ceil(size / CHUNK) - 1);
   const { start, end } = part ?? { start: 0, end: size - 1 };
@@ -67,7 +67,7 @@ export function sealedPart(size: number, part?: ByteRange): SealedPart {
   };
 }
 
-/** Takes the bytes of `part.range`, gives those of the part. Fails when they are not what was sealed. */
+/** Decrypts the bytes of `part.range` into those of the part. Fails when they differ from the encrypted ones. */
 export class Opener extends Transform {
   private readonly rest = new Pieces();
   private index: number;
@@ -105,7 +105,7 @@ export class Opener extends Transform {
 
   private open(sealed: Buffer): void {
     const iv = nonce(this.index, this.index === this.part.last);
-    const decipher = createDecipheriv(CIPHER, this.key, iv, { authTagLength: TAG }); // or a tag of four bytes would do as well
+    const decipher = createDecipheriv(CIPHER, this.key, iv, { authTagLength: TAG }); // refuses shorter tags
     this.index++;
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG));
     const chunk = Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - TAG)), decipher.final()]);
@@ -116,7 +116,7 @@ export class Opener extends Transform {
   }
 }
 
-/** Sealed bytes are not those that were written, or were sealed with another key. */
+/** The encrypted bytes were changed, or were encrypted with another key. */
 export class SealBroken extends Error {
   constructor(cause: unknown) {
     super('The sealed bytes are not those that were written.', { cause });

@@ -1,4 +1,4 @@
-// Bytes that stand in the storage for a time only: those that are being written, are to be removed, or belong to nobody.
+// Leases for temporary bytes in the storage: those being written, those to be removed, and those without an owner.
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
@@ -15,16 +15,16 @@ import { QuotaErrors, StorageErrors } from '../storage.errors.js';
 
 const statement = sqlFiles(import.meta.url, 'storage-leases');
 
-/** Bytes that are being written. While this process lives the lease is renewed, until `forget` or `end`. */
+/** Bytes that are being written. This process renews the lease until `forget` or `end`. */
 export interface WriteLease {
   readonly storageKey: string;
-  /** How many bytes its owner may still store, what was reserved for these included. */
+  /** How many bytes the owner may still store, including the reserved ones. */
   readonly roomBytes: number;
-  /** Aborts when the lease was lost: the sweep has taken this process for dead. */
+  /** Aborts when the lease is lost: the sweep has treated this process as dead. */
   readonly signal: AbortSignal;
 }
 
-/** Why bytes with a lease are to be removed when it ends. */
+/** The reason why the bytes are removed when the lease ends. */
 export type LeaseReason = 'WRITE' | 'DELETE' | 'QUARANTINE';
 
 export interface ExpiredLease {
@@ -33,8 +33,8 @@ export interface ExpiredLease {
 }
 
 /**
- * The one rule: when a lease is over, its bytes are removed, then its row. So whatever dies at whatever moment, no bytes
- * are without a row that knows of them.
+ * The only rule: when a lease ends, first its bytes are removed, then its row. So after a crash at any moment, all bytes in
+ * the storage are known to some row.
  */
 @Injectable()
 export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -56,23 +56,23 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     clearInterval(this.timer);
   }
 
-  /** Reserves the place and what is known of the size, before the first byte. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket). */
+  /** Reserves quota for the known size before the first byte. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket). */
   async begin(owner: Owner, bucket: Bucket, expectedBytes: number): Promise<WriteLease> {
-    const storageKey = randomUUID(); // at random, unlike v7, so that it spreads over the folders
+    const storageKey = randomUUID(); // random, not v7, so that keys spread over the folders
     const room = await this.reserve(storageKey, owner, bucket, expectedBytes, this.config.files.lease);
     return this.hold(storageKey, room);
   }
 
   /**
-   * The same for bytes that come later: it lasts without signs of life, until somebody takes it over. Gives how many
-   * bytes the owner may still store, these included. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket).
+   * Reserves quota for bytes that arrive later: the lease lasts `ms` without renewal, until a writer takes it over. Returns
+   * how many bytes the owner may still store, including these. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket).
    */
   async reserve(storageKey: string, owner: Owner, bucket: Bucket, bytes: number, ms: number): Promise<number> {
     const [row] = await this.transaction.query<{ bytes: string; files: string }>(
       statement('begin-write', [
         ...[storageKey, owner.key, bucket.name, bytes, ms],
         ...[this.config.files.quota.bytes, this.config.files.quota.files, bucket.userQuota],
-        !this.transaction.isRunning, // a writer whose lease is lost is refused in the end
+        !this.transaction.isRunning, // a writer that lost its lease is refused at the end
       ]),
     );
     if (!row) throw BucketErrors.NOT_FOUND(bucket.name); // deleted since it was read
@@ -83,8 +83,8 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   /**
-   * What was reserved is this writer's from now on, under a new key: whoever still writes under the old one finds no
-   * place for it. Null: nothing is reserved there.
+   * Takes over a reservation under a new key; an earlier writer that still uses the old key can no longer claim it. Returns
+   * null when nothing is reserved under this key.
    */
   async takeOver(storageKey: string): Promise<WriteLease | null> {
     const next = randomUUID();
@@ -96,14 +96,14 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     return row ? this.hold(next, Number(row.reserved_bytes)) : null;
   }
 
-  /** The same for bytes that count on nobody's quota. */
+  /** Starts a write that counts towards no quota. */
   async beginUncharged(): Promise<WriteLease> {
     const storageKey = randomUUID();
     await this.mark([storageKey], 'WRITE', this.config.files.lease);
     return this.hold(storageKey, Infinity);
   }
 
-  /** In the transaction that gives the bytes a place for good. Throws WRITE_LOST when the sweep was faster. */
+  /** Ends the lease, in the transaction that makes the bytes permanent. Throws WRITE_LOST when the sweep was faster. */
   async claim(storageKey: string): Promise<{ reservedBytes: number }> {
     const [row] = await this.transaction.query<{ reserved_bytes: string }>({
       name: 'storage-leases-claim',
@@ -114,48 +114,48 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     return { reservedBytes: Number(row.reserved_bytes) };
   }
 
-  /** From now on nobody renews it. */
+  /** Stops the renewal of the lease. */
   forget(storageKey: string): void {
     this.held.delete(storageKey);
   }
 
-  /** In the caller's transaction: these bytes are not needed any more once it is committed. */
+  /** Schedules bytes for removal after `ms`, in the caller's transaction. */
   async mark(storageKeys: readonly string[], reason: LeaseReason, ms = 0): Promise<void> {
     if (storageKeys.length > 0) await this.transaction.query(statement('mark', [storageKeys, reason, ms]));
   }
 
-  /** Removes the bytes, then the row, and gives back what was reserved. Idempotent; does nothing to bytes that are needed. */
+  /** Removes the bytes, then the row, and releases the reserved quota. Idempotent; does nothing to bytes that are in use. */
   end(storageKey: string): Promise<void> {
     this.forget(storageKey);
-    return requestContext.exit(() => this.removeBytes(storageKey)); // whoever asked may have hung up
+    return requestContext.exit(() => this.removeBytes(storageKey)); // the request that asked may be cancelled
   }
 
   /**
-   * `end` by a writer whose bytes have surely got no row: also when the lease was lost to the sweep, which may have been
-   * there before the last bytes were.
+   * `end` for a writer whose bytes certainly have no row. Also covers a lease lost to the sweep, which may have run before the
+   * last bytes were written.
    */
   async abandon(storageKey: string): Promise<void> {
     await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
     await this.end(storageKey);
   }
 
-  /** The same where a commit has failed: that it was done is out of the question only when the place was lost. */
+  /** `abandon` after a failed commit. Only WRITE_LOST proves that the commit did not happen; otherwise it is `end`. */
   async giveUp(storageKey: string, why: unknown): Promise<void> {
     const isLost = why instanceof AppError && why.code === StorageErrors.WRITE_LOST.code;
     await (isLost ? this.abandon(storageKey) : this.end(storageKey));
   }
 
-  /** `end` after a commit, by nobody who waits: what fails is the sweep's. */
+  /** `end` after a commit, without waiting: the sweep handles failures. */
   endSoon(storageKeys: readonly string[]): void {
     const end = async (): Promise<void> => {
       for (const key of storageKeys) await this.end(key);
     };
     void end().catch((error: unknown) =>
-      this.logger.warn({ err: error }, 'Bytes that nobody needs were not removed yet'),
+      this.logger.warn({ err: error }, 'Failed to remove unused bytes; the sweep retries'),
     );
   }
 
-  /** The oldest first. */
+  /** Returns expired leases, the oldest first. */
   async listExpired(limit: number): Promise<ExpiredLease[]> {
     const rows = await this.transaction.query<{ storage_key: string; reason: LeaseReason }>({
       name: 'storage-leases-expired',
@@ -181,7 +181,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
       const alive = new Set(rows.map((row) => row.storage_key));
       for (const key of keys.filter((one) => !alive.has(one))) this.held.get(key)?.abort(StorageErrors.WRITE_LOST());
     } catch (error) {
-      this.logger.warn({ err: error }, 'No sign of life could be given for files that are being written');
+      this.logger.warn({ err: error }, 'Failed to renew the leases of files that are being written');
     }
   }
 
@@ -190,7 +190,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
       name: 'storage-leases-take',
       text: `UPDATE storage_leases SET reason = 'DELETE', expires_at = now() WHERE storage_key = $1 RETURNING 1`,
       values: [storageKey],
-    }); // before the bytes go: no writer may claim them now
+    }); // deleted before the bytes, so that no writer can claim them
     if (taken.length === 0) return;
     await this.storage.remove(storageKey);
     await this.transaction.query(statement('release', [storageKey]));

@@ -1,4 +1,4 @@
-// Buckets over REST: everybody may see them, administrators make and change them.
+// The REST endpoints of buckets: all users may read them, administrators create and change them.
 import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';

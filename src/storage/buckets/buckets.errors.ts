@@ -1,4 +1,4 @@
-// What is refused about buckets.
+// The errors of buckets.
 import { defineErrors } from '../../shared/libs/app-error.js';
 
 export const BucketErrors = defineErrors('BUCKET', {

@@ -1,4 +1,4 @@
-// The buckets' table.
+// The table of buckets.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import type { Page } from '../../common/dto/page.dto.js';
@@ -16,13 +16,13 @@ export class BucketsRepository extends BaseRepository<Bucket> {
     name: { sql: 'row.name', type: 'text', value: (row) => row.name },
   };
 
-  /** Throws NAME_TAKEN. */
+  /** Inserts a bucket. Throws NAME_TAKEN. */
   async create(value: Pick<Bucket, 'name'> & Partial<Bucket>): Promise<Bucket> {
     const [bucket] = await this.insertAll([value]).catch((error: unknown) => refuseTaken(error, value.name));
     return bucket as Bucket;
   }
 
-  /** By its name, for those who store. Throws NOT_FOUND. */
+  /** Returns a bucket by its name. Throws NOT_FOUND. */
   async getNamed(name: string): Promise<Bucket> {
     const [row] = await this.transaction.read({
       name: 'bucket-get-named',
@@ -33,7 +33,7 @@ export class BucketsRepository extends BaseRepository<Bucket> {
     return this.toEntity(row);
   }
 
-  /** Throws NOT_FOUND. */
+  /** Returns a bucket by its UUID. Throws NOT_FOUND. */
   async get(uuid: string): Promise<Bucket> {
     const found = await this.rows().withDeleted().where('uuid = :uuid AND deleted_at IS NULL', { uuid }).getOne();
     if (!found) throw BucketErrors.NOT_FOUND(uuid);
@@ -61,7 +61,7 @@ export class BucketsRepository extends BaseRepository<Bucket> {
     return this.restore({ where: { uuid }, missing }).catch((error: unknown) => refuseTaken(error, 'of this name'));
   }
 
-  /** Files, those that are being uploaded, and deleted ones that may come back. */
+  /** True when the bucket has files, running uploads, or deleted files that can still be restored. */
   async isUsed(name: string): Promise<boolean> {
     const [row] = await this.transaction.query<{ is_used: boolean }>({
       name: 'bucket-is-used',

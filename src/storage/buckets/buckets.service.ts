@@ -1,4 +1,4 @@
-// Who may make and change buckets, and what of it is written down.
+// Checks the permissions for buckets and records changes in the audit log.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import type { Page } from '../../common/dto/page.dto.js';
@@ -19,7 +19,7 @@ export class BucketsService {
     private readonly events: Events,
   ) {}
 
-  /** Throws FORBIDDEN when it is the deleted ones. */
+  /** Throws FORBIDDEN when the actor may not read deleted buckets. */
   list(actor: Actor, query: ListBucketsQuery): Promise<Page<Bucket>> {
     if (query.deleted && !can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
     return this.buckets.list(query, query.deleted === true);
@@ -35,7 +35,7 @@ export class BucketsService {
     return this.audited(actor, 'bucket.changed', patch, async () => {
       const bucket = await this.buckets.update(id, patch, expected);
       const isOpen = bucket.visibility === 'private' && bucket.allowedTypes.length === 0;
-      if (bucket.name === DEFAULT_BUCKET && !isOpen) throw BucketErrors.NEEDED(bucket.name); // what jobs make goes there
+      if (bucket.name === DEFAULT_BUCKET && !isOpen) throw BucketErrors.NEEDED(bucket.name); // jobs store their results there
       return bucket;
     });
   }

@@ -1,16 +1,16 @@
-// Files in a folder of this machine: written aside, made durable, then shown by one rename.
+// The local file storage: writes to a temporary file, makes it durable, then publishes it with one rename.
 import { access, constants, mkdir, open, opendir, rename, rm, stat, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ByteRange, expectKey, FileStorage, keyIn, NoSuchBytes, type StoredObject } from '../file-storage.js';
 
-/** Ours alone; no link is followed and no file that is there is taken for a new one. */
+/** Opens without following links, and creates only files that do not exist yet. */
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const OLD_FILE = constants.O_RDONLY | constants.O_NOFOLLOW;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-/** Read and written at once, bytes: fewer and larger calls than the usual 64 KiB. */
+/** Bytes read or written at once: fewer and larger calls than with the usual 64 KiB. */
 const PIECE = 262_144;
 
 export class LocalStorage extends FileStorage {
@@ -67,7 +67,7 @@ export class LocalStorage extends FileStorage {
     return Promise.resolve(null);
   }
 
-  /** Where it is written, and where it stands then: the same file system, so that the rename is one step. */
+  /** Returns the temporary and the final path; both are on the same file system, so that the rename is atomic. */
   private pathsOf(key: string): [aside: string, target: string] {
     expectKey(key);
     return [join(this.root, 'incoming', key), join(this.root, key.slice(0, 2), key.slice(2, 4), key)];
@@ -82,7 +82,7 @@ async function receive(aside: string, target: string, source: Readable, signal?:
       await pipeline(source, sink, { signal });
       await handle.sync();
     } finally {
-      sink.destroy(); // it holds the handle, which waits for it
+      sink.destroy(); // it holds the handle, whose close waits for it
       await handle.close();
     }
     await show(aside, target);
@@ -92,7 +92,7 @@ async function receive(aside: string, target: string, source: Readable, signal?:
   }
 }
 
-/** A new name is durable only with the folder it stands in, and that one's with its own. */
+/** Renames the file into place. A new name is durable only after a sync of its folder, and of the folders above. */
 async function show(aside: string, target: string): Promise<void> {
   const folder = dirname(target);
   await mkdir(folder, { recursive: true, mode: FOLDER_MODE });
@@ -101,12 +101,12 @@ async function show(aside: string, target: string): Promise<void> {
 }
 
 async function syncFolder(path: string): Promise<void> {
-  if (process.platform === 'win32') return; // has no such thing
+  if (process.platform === 'win32') return; // does not support syncing a folder
   const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
   await handle.sync().finally(() => handle.close());
 }
 
-/** One entry after the other, however many there are. What goes meanwhile is not told. */
+/** Yields one path after the other, for any number of entries. Entries that disappear in the meantime are skipped. */
 async function* filesBelow(folder: string): AsyncGenerator<string> {
   const entries = await opendir(folder).catch((error: unknown) => {
     if (isAbsent(error)) return [];

@@ -1,35 +1,35 @@
-// The line to S3: how long it may keep us waiting, and errors that tell what went wrong but nothing of our secrets.
+// The S3 client: its time limits, and errors that explain the failure without revealing secrets.
 import { S3Client } from '@aws-sdk/client-s3';
 import type { S3Config } from '../../shared/config/app-config.js';
 
-/** Milliseconds. What does not come in time is asked for again, three times in all. */
+/** Time limits in milliseconds. A request that exceeds one is retried, three attempts in total. */
 export interface S3Patience {
-  /** For a connection, and for a place among them. */
+  /** To connect, and to wait for a free connection. */
   connection: number;
-  /** For the beginning of an answer. */
+  /** Until the beginning of a response. */
   answer: number;
-  /** The same where a part of a file goes along. */
+  /** The same for a request that sends a part of a file. */
   part: number;
-  /** Amid a download. Our HTTP server, who waits one or two minutes for a client who reads nothing, is to give up first. */
+  /** Silence during a download. Our HTTP server, which waits one or two minutes for a stalled client, must give up first. */
   silence: number;
 }
 
 export const PATIENCE: S3Patience = { connection: 5_000, answer: 15_000, part: 60_000, silence: 150_000 };
 
-/** Each download holds one as long as its client reads: with few of them few slow clients would shut everybody out. */
-const MOST_CONNECTIONS = 1_000;
+/** Each download uses one while its client reads: with a low maximum, a few slow clients could lock out all others. */
+const MAX_CONNECTIONS = 1_000;
 
 interface SdkFault extends Error {
-  /** Of the network. */
+  /** Error code of the network. */
   code?: string;
   $metadata?: { httpStatusCode?: number };
 }
 
-/** `name` is S3's own code, such as `NoSuchKey`. */
+/** `name` is S3's own code, for example `NoSuchKey`. */
 export class S3Error extends Error {
-  /** Of S3's answer; undefined: there was none. */
+  /** The status of S3's response; undefined when there was none. */
   readonly status: number | undefined;
-  /** What a request that needed it is answered with; undefined: the fault is ours. */
+  /** The status for a request that needed S3; undefined when the fault is ours. */
   readonly statusCode: 503 | undefined;
 
   constructor(command: string, { name, message, code, $metadata }: SdkFault) {
@@ -42,17 +42,17 @@ export class S3Error extends Error {
 }
 
 export function createS3Client(config: S3Config, patience: S3Patience): S3Client {
-  const pool = { keepAlive: true, maxSockets: MOST_CONNECTIONS };
+  const pool = { keepAlive: true, maxSockets: MAX_CONNECTIONS };
   const client = new S3Client({
     endpoint: config.endpoint,
     region: config.region,
-    credentials: config.credentials && { ...config.credentials }, // the SDK writes into it, and settings are frozen
+    credentials: config.credentials && { ...config.credentials }, // a copy: the SDK writes into it
     forcePathStyle: config.pathStyle,
     maxAttempts: 3,
-    // The signature of a request holds the SHA-256 of its body already; checksums on top are what some services can't take.
+    // The signature already contains the SHA-256 of the body, and some services do not support additional checksums.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    expectContinueHeader: false, // it takes a new connection for every part
+    expectContinueHeader: false, // it would open a new connection for every part
     requestHandler: {
       connectionTimeout: patience.connection,
       requestTimeout: patience.part,
@@ -62,7 +62,7 @@ export function createS3Client(config: S3Config, patience: S3Patience): S3Client
       httpsAgent: pool,
     },
   });
-  // The SDK's errors carry all of S3's answer, which may quote the request: key id, session token, signature.
+  // The SDK's errors contain S3's whole response, which may quote the request: key id, session token, signature.
   client.middlewareStack.add(
     (next, { commandName = '' }) =>
       (args) =>

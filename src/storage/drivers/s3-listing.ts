@@ -1,4 +1,4 @@
-// All that a bucket holds under a prefix, page by page: objects, and uploads in parts that nobody has completed.
+// Lists a bucket's content under a prefix in pages: objects, and incomplete multipart uploads.
 import {
   ListMultipartUploadsCommand,
   type ListMultipartUploadsOutput,
@@ -18,14 +18,14 @@ export interface UnfinishedUpload extends ListedObject {
 }
 
 export class S3Listing {
-  /** `options`: of each request. */
+  /** `options` apply to each request. */
   constructor(
     private readonly client: S3Client,
     private readonly bucket: string,
     private readonly options: { requestTimeout: number },
   ) {}
 
-  /** By the older of the two lists that S3 has: it goes on after a name, which every service can, not by a token. */
+  /** Uses the older list API of S3, which continues after a name instead of a token: all services support it. */
   async *objects(prefix: string): AsyncGenerator<ListedObject> {
     let Marker: string | undefined;
     do {
@@ -37,7 +37,7 @@ export class S3Listing {
     } while (Marker !== undefined);
   }
 
-  /** `size` is 0: nobody sees any of it. None where the service can't tell. */
+  /** `size` is 0, because incomplete content is not visible. Yields nothing when the service does not support the request. */
   async *unfinished(prefix: string): AsyncGenerator<UnfinishedUpload> {
     let page: ListMultipartUploadsOutput | null = null;
     do {

@@ -1,6 +1,6 @@
-// An upload to S3 of bytes whose number nobody knows: by one request where one part holds them, else part by part.
-// Not by @aws-sdk/lib-storage: that takes a `size` which a stream happens to have for the file's, and when it tidies up
-// after an error that of the tidying is all one hears of.
+// Uploads a stream of unknown length to S3: with one request if one part holds it, else as a multipart upload.
+// It does not use @aws-sdk/lib-storage, which treats a `size` property of a stream as the file's size, and which reports only
+// the error of its cleanup when that fails after another error.
 import type { Readable } from 'node:stream';
 import {
   type CompletedPart,
@@ -12,12 +12,12 @@ import {
 } from '@aws-sdk/client-s3';
 import { Pieces } from '../../shared/libs/pieces.js';
 
-/** Parts, while the next one fills: with it and its copy about four are in memory. */
+/** Parts being sent while the next one fills: with it and its copy, about four parts are in memory. */
 const UNDER_WAY = 2;
 
 /**
- * Stored, and to be seen, once it resolves. When it throws no part is under way any more (one that arrived after its upload
- * was aborted would stay), but something may be left: parts, even all of it, when it was the last answer that got lost.
+ * The object is stored and visible once it resolves. When it throws, no part is being sent any more (a part that arrives
+ * after the abort would stay). Something may be left all the same: parts, or the whole object if the last response was lost.
  */
 export async function upload(
   client: S3Client,
@@ -36,7 +36,7 @@ export async function upload(
       const PartNumber = parts.length + 1;
       const send = new UploadPartCommand({ ...address, UploadId, PartNumber, Body });
       const part = client.send(send).then(({ ETag }) => ({ PartNumber, ETag }));
-      part.catch((error: Error) => source.destroy(error)); // we may be waiting for a source that says nothing
+      part.catch((error: Error) => source.destroy(error)); // we may be waiting for a source that sends nothing
       parts.push(part);
     }
     const MultipartUpload = { Parts: await Promise.all(parts) };
@@ -47,7 +47,7 @@ export async function upload(
   }
 }
 
-/** All of one size but the last, as some services want it; at least one. */
+/** Yields parts of the same size except the last, as some services require; at least one. */
 async function* inParts(source: Readable, partSize: number): AsyncGenerator<Buffer> {
   const pieces = new Pieces();
   let isFirst = true;

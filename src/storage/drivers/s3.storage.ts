@@ -1,4 +1,4 @@
-// Files in a bucket of an S3-compatible service: sent by one request or in parts, to be seen with the last of them.
+// File storage in a bucket of an S3-compatible service: an object becomes visible with the last byte of its upload.
 import { addAbortSignal, type Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
@@ -24,10 +24,10 @@ import { createS3Client, PATIENCE, S3Error } from './s3-client.js';
 import { S3Listing } from './s3-listing.js';
 import { upload } from './s3-upload.js';
 
-/** What S3 sets: how small a part may be that is not the last, bytes, and how many there may be. */
-const LEAST_PART = 5 * 2 ** 20;
-const MOST_PARTS = 10_000;
-/** What encryption adds, rounded up. */
+/** Limits of S3: the minimum bytes of a part that is not the last, and the maximum number of parts. */
+const MIN_PART = 5 * 2 ** 20;
+const MAX_PARTS = 10_000;
+/** The growth through encryption, rounded up. */
 const OVERHEAD = 1.001;
 
 export class S3Storage extends FileStorage implements OnApplicationShutdown {
@@ -35,12 +35,12 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
   private readonly client: S3Client;
   private readonly listing: S3Listing;
   private readonly partSize: number;
-  /** Of all names here. */
+  /** Prefix of all object names. */
   private readonly prefix: string;
-  /** For requests without a body. */
+  /** Options for requests without a body. */
   private readonly quick: { requestTimeout: number };
 
-  /** `maxBytes`: of the largest file. */
+  /** `maxBytes`: the size of the largest file. */
   constructor(
     private readonly config: S3Config,
     maxBytes: number,
@@ -48,7 +48,7 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
   ) {
     super();
     this.client = createS3Client(config, patience);
-    this.partSize = Math.max(LEAST_PART, Math.ceil((maxBytes * OVERHEAD) / MOST_PARTS));
+    this.partSize = Math.max(MIN_PART, Math.ceil((maxBytes * OVERHEAD) / MAX_PARTS));
     this.prefix = `${config.prefix}/files/`;
     this.quick = { requestTimeout: patience.answer };
     this.listing = new S3Listing(this.client, config.bucket, this.quick);
@@ -69,7 +69,7 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
       await upload(this.client, address, source, this.partSize);
     } catch (error) {
       source.destroy();
-      await this.remove(key).catch(() => undefined); // what is left then goes with its lease
+      await this.remove(key).catch(() => undefined); // the end of the lease removes the rest
       throw error;
     }
   }
@@ -92,12 +92,12 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
       return ContentLength ?? null;
     } catch (error) {
       if (!isAbsent(error)) throw error;
-      await this.expectWorking(); // or all would seem lost with the bucket
+      await this.expectWorking(); // otherwise a missing bucket would make all files look lost
       return null;
     }
   }
 
-  /** What could still become the object goes first. */
+  /** Aborts incomplete uploads first, because they could still become the object. */
   async remove(key: string): Promise<void> {
     const address = this.addressOf(key);
     for await (const { uploadId } of this.listing.unfinished(address.Key)) {
@@ -107,7 +107,7 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
     await this.deleteObject(key);
   }
 
-  /** What is unfinished comes first: if it is completed meanwhile it comes twice, rather than never. */
+  /** Yields incomplete uploads first: one that completes in the meantime then comes twice instead of never. */
   async *list(): AsyncIterable<StoredObject> {
     for (const listed of [this.listing.unfinished(this.prefix), this.listing.objects(this.prefix)])
       for await (const { name, size, modifiedAt } of listed) {

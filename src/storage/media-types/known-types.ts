@@ -1,7 +1,7 @@
-// Types that bytes do not show by themselves: what a container may hold, what text may be, and by which names they go. Data.
+// Media types that the bytes alone do not prove: types of containers and of text, with their extensions. Data.
 import { hasSignature } from './signatures.js';
 
-/** A media type and its extensions. None of these runs in a browser: what does must be shown by the bytes. */
+/** Media types and their extensions. None of these runs in a browser: active types must be proven by the bytes. */
 type Types = Record<string, string>;
 
 const OPEN_XML: Types = {
@@ -62,7 +62,7 @@ const ZIP: Types = {
 };
 
 const COMPOUND_FILE: Types = {
-  ...OPEN_XML, // with a password
+  ...OPEN_XML, // encrypted with a password
   'application/msword': 'doc dot',
   'application/vnd.ms-excel': 'xls xlt xla',
   'application/vnd.ms-powerpoint': 'ppt pps pot',
@@ -86,7 +86,7 @@ const CAMERA_RAW: Types = {
 
 const OGG: Types = { 'audio/ogg': 'oga', 'video/ogg': 'ogv', 'audio/opus': '' };
 
-/** By the type that the bytes show. */
+/** The possible types by the type that the bytes prove. */
 const KINDS = new Map<string, Types>([
   ['application/zip', ZIP],
   ['application/java-archive', JAVA_ARCHIVES],
@@ -112,12 +112,12 @@ const KINDS = new Map<string, Types>([
   ['application/xml', { 'application/gpx+xml': 'gpx', 'application/vnd.google-earth.kml+xml': 'kml', 'application/rss+xml': 'rss', 'application/atom+xml': 'atom', 'application/x-plist': 'plist' }],
 ]); // prettier-ignore
 
-/** Of bytes of these types the container would show. XML is none: it may stand without its declaration. */
+/** Types that the container would prove. XML is not among them, because it may lack its declaration. */
 const CONTAINED = new Set(
   [...KINDS].flatMap(([shown, types]) => (shown === 'application/xml' ? [] : Object.keys(types))),
 );
 
-/** Text of which the bytes show no more than that it is some. */
+/** Text types whose bytes prove only that they are text. */
 const TEXT: Types = {
   'text/plain': 'txt log ini cfg conf properties env c h cc cpp hpp cs go java kt py rb rs sh bat ps1 ts tsx mts cts lua pl r swift',
   'text/csv': 'csv',
@@ -149,14 +149,14 @@ const TEXT: Types = {
   'model/step': 'step stp',
 }; // prettier-ignore
 
-/** Text or not. */
+/** Types that may be text or binary. */
 const EITHER: Types = { 'model/stl': 'stl' };
 
-/** Text that is written around HTML, and may begin with it. */
+/** Text types that contain HTML and may begin with it. */
 const AROUND_HTML = new Set(['text/markdown', 'text/x-markdown', 'text/x-web-markdown', 'text/x-php', 'application/x-php', 'application/x-httpd-php', 'text/x-vue']); // prettier-ignore
-/** What a browser runs. */
+/** Types that a browser runs. */
 const ACTIVE = new Set(['text/html', 'image/svg+xml', 'application/xhtml+xml']);
-/** Of these it must be shown by the bytes: HTML may begin with any word. */
+/** These must be proven by the bytes; HTML need not, because it may begin with any word. */
 const ACTIVE_XML = /^(image\/svg|application\/xhtml)\+xml$/;
 const UNICODE_ONLY = /[/+](?:json|xml|yaml)$/;
 
@@ -166,7 +166,7 @@ const BY_EXTENSION = new Map(
   ),
 );
 
-/** Whether bytes that show the type `shown` may be of the narrower one. */
+/** True when bytes that prove the type `shown` may have the narrower type `type`. */
 export function isKindOf(type: string, shown: string): boolean {
   if (Object.hasOwn(KINDS.get(shown) ?? {}, type)) return true;
   if (shown === 'application/zip') return type.endsWith('+zip');
@@ -174,18 +174,18 @@ export function isKindOf(type: string, shown: string): boolean {
   return ACTIVE.has(shown) && AROUND_HTML.has(type);
 }
 
-/** Whether text of which the bytes show no more than that it is some may be of this type. */
+/** True when bytes that prove only that they are text may have this type. */
 export function mayBeText(type: string, isUnicode: boolean): boolean {
   if (ACTIVE_XML.test(type)) return false;
   return isTextual(type) ? isUnicode || !UNICODE_ONLY.test(type) : mayBeUnsigned(type);
 }
 
-/** Whether bytes that are no text and show nothing may be of this type. */
+/** True when bytes that are not text and prove nothing may have this type. */
 export function mayBeBinary(type: string): boolean {
   return !isTextual(type) && mayBeUnsigned(type);
 }
 
-/** Undefined for a name whose extension says nothing, or something that must be shown by the bytes. */
+/** Returns undefined when the extension is unknown, or stands for a type that the bytes must prove. */
 export function typeByExtension(name: string): string | undefined {
   const extension = /\.([a-z0-9]{1,10})$/i.exec(name)?.[1];
   return extension && BY_EXTENSION.get(extension.toLowerCase());

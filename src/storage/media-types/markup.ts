@@ -1,12 +1,12 @@
-// What text is that begins with a tag: a page or a picture that a browser would run, or XML of some kind. Pure.
+// Detects the type of text that begins with a tag: a page or picture that a browser would run, or some kind of XML. Pure.
 
-/** Text that a browser would run, by the first tag in it (WHATWG MIME Sniffing, 7.1), whatever it was called. */
+/** Text that a browser would run, by its first tag (WHATWG MIME Sniffing, 7.1), whatever its declared type. */
 const ACTIVE_TAGS: ReadonlyArray<[type: string, tag: RegExp]> = [
   ['image/svg+xml', /^<(svg|!doctype svg)[\s>]/i],
   ['text/html', /^<(!doctype html|html|head|script|iframe|h1|div|font|table|a|style|title|b|body|br|p)[\s>/]/i],
 ];
 
-/** XML that says what it is by the name of its first element. */
+/** XML types by the name of the first element. */
 const XML_ROOTS: ReadonlyArray<[type: string, root: RegExp]> = [
   ['application/gpx+xml', /^<gpx[\s>]/],
   ['application/vnd.google-earth.kml+xml', /^<kml[\s>]/],
@@ -14,13 +14,13 @@ const XML_ROOTS: ReadonlyArray<[type: string, root: RegExp]> = [
   ['application/atom+xml', /^<feed\s[^>]*"http:\/\/www\.w3\.org\/2005\/Atom"/],
 ];
 
-/** What may stand before the first tag, any number of times. */
+/** Text that may stand before the first tag, any number of times. */
 const PROLOG = [
   ['<?xml', '?>'],
   ['<!--', '-->'],
 ] as const;
 
-/** Undefined for text that is no markup, or markup of no kind that is known here. */
+/** Returns undefined for text that is no markup, or markup of an unknown kind. */
 export function typeOfMarkup(text: string): string | undefined {
   const start = text.trimStart();
   if (!start.startsWith('<')) return undefined;
@@ -31,7 +31,7 @@ export function typeOfMarkup(text: string): string | undefined {
   return start.startsWith('<!--') ? 'text/html' : undefined;
 }
 
-/** From the first tag on. Step by step, since a pattern for any number of comments may try every way to read them. */
+/** Returns the text from the first tag on. Uses a loop: a pattern for any number of comments could backtrack heavily. */
 function withoutProlog(start: string): string {
   let rest = start;
   for (;;) {

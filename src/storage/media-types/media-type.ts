@@ -1,4 +1,4 @@
-// What bytes are: first by what they show themselves, then by what is said of them, as far as they do not speak against it.
+// Determines the media type of bytes: from the bytes themselves, then from the claims that they do not contradict.
 import { isAscii } from 'node:buffer';
 import { isKindOf, mayBeBinary, mayBeText, typeByExtension } from './known-types.js';
 import { typeOfMarkup } from './markup.js';
@@ -8,21 +8,21 @@ import { signatureOf, SNIFFED_BYTES } from './signatures.js';
 export { SNIFFED_BYTES };
 export const UNKNOWN_TYPE = 'application/octet-stream';
 
-/** What is said of the bytes. */
+/** What the uploader claims about the bytes. */
 export interface Claims {
   /** A plain `type/subtype`. */
   declaredType: string;
-  /** Of the file: its extension counts where the declared type says nothing, or cannot be right. */
+  /** Name of the file: its extension counts when the declared type says nothing or cannot be right. */
   name?: string | undefined;
 }
 
 export interface KnownType {
   mediaType: string;
-  /** `utf-8`, `utf-16` or `utf-32`; null: not text, or text of which the encoding cannot be known. */
+  /** `utf-8`, `utf-16` or `utf-32`; null: not text, or text whose encoding cannot be known. */
   charset: string | null;
 }
 
-/** Signatures of formats that are text themselves, more exactly than file-type looks for them. */
+/** Signatures of text-based formats, stricter than those of file-type. */
 const TEXT_FORMATS = new Map([
   ['application/pdf', /^%PDF-\d/],
   ['application/postscript', /^%!PS/],
@@ -37,7 +37,7 @@ const TEXT_FORMATS = new Map([
   ['model/stl', /^solid [^\n]*\n\s*(facet normal|endsolid)\s/],
 ]);
 
-/** `head`: the first SNIFFED_BYTES of the bytes, or all: `isWhole`. */
+/** `head`: the first SNIFFED_BYTES, or all bytes when `isWhole`. */
 export async function mediaTypeOf(
   head: Buffer,
   { declaredType, name = '' }: Claims,
@@ -54,7 +54,7 @@ export async function mediaTypeOf(
   return { mediaType: mediaType ?? shown ?? UNKNOWN_TYPE, charset: text.charset };
 }
 
-/** Of plain text a signature counts only where it is that of a text format: others are letters with which a word may begin. */
+/** In plain text only the signature of a text format counts: other signatures may be the letters of a word. */
 function shownBy(head: Buffer, signature: string | undefined, text: ReadableText): string | undefined {
   const isWords = text.isPlain && (text.charset !== null || isAscii(head.subarray(0, 2)));
   if (signature === undefined || signature === 'application/xml' || (isWords && !isTextFormat(signature, text)))

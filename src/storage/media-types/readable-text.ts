@@ -1,18 +1,18 @@
-// Bytes read as text: decoded by their byte order mark, or as UTF-8, or else as the 8-bit text that older programs write. Pure.
+// Decodes bytes as text: by byte order mark, else as UTF-8, else as the 8-bit text of older programs. Pure.
 
 export interface ReadableText {
-  /** Without the byte order mark. Where the encoding is not known, only the ASCII characters are right. */
+  /** Without the byte order mark. When the encoding is unknown, only the ASCII characters are correct. */
   readonly characters: string;
-  /** Null: not text, or 8 bits for each character, as in Windows-1252; which such encoding it is cannot be known. */
+  /** Null: not text, or an 8-bit encoding such as Windows-1252, which cannot be determined further. */
   readonly charset: 'utf-8' | 'utf-16' | 'utf-32' | null;
   readonly isText: boolean;
-  /** Text without the control characters that no text should have (WHATWG MIME Sniffing, "binary data byte"). */
+  /** Text without the control characters that text should not contain (WHATWG MIME Sniffing, "binary data byte"). */
   readonly isPlain: boolean;
 }
 
 type Encoding = 'utf-8' | 'utf-16le' | 'utf-16be' | 'utf-32le' | 'utf-32be';
 
-/** The longer mark first: that of UTF-16 LE is the beginning of that of UTF-32 LE. */
+/** The longer marks first: the mark of UTF-16 LE is the beginning of that of UTF-32 LE. */
 const BYTE_ORDER_MARKS: ReadonlyArray<[Encoding, Buffer]> = [
   ['utf-32le', Buffer.from([0xff, 0xfe, 0, 0])],
   ['utf-32be', Buffer.from([0, 0, 0xfe, 0xff])],
@@ -20,12 +20,12 @@ const BYTE_ORDER_MARKS: ReadonlyArray<[Encoding, Buffer]> = [
   ['utf-16be', Buffer.from([0xfe, 0xff])],
 ];
 
-/** Of the control characters below the blank: those that text has. */
+/** The control characters below the space that text may contain. */
 const IN_TEXT = new Set(['\t', '\n', '\f', '\r', '\x1B']);
-/** With it MS-DOS and CP/M end a text. */
+/** MS-DOS and CP/M end a text with it. */
 const CTRL_Z = '\x1A';
 
-/** `isWhole`: these are all bytes; else the last character may be cut. */
+/** `isWhole`: these are all bytes; otherwise the last character may be cut off. */
 export function readText(bytes: Buffer, isWhole: boolean): ReadableText {
   const mark = BYTE_ORDER_MARKS.find(([, start]) => bytes.subarray(0, start.length).equals(start));
   const encoding = mark?.[0] ?? 'utf-8';
@@ -37,7 +37,7 @@ export function readText(bytes: Buffer, isWhole: boolean): ReadableText {
   return { characters: characters ?? eightBit, charset: null, isText, isPlain: isText };
 }
 
-/** Its name where a byte order mark tells the rest (RFC 2781, 3.3). */
+/** Returns the charset name without the byte order, which the mark defines (RFC 2781, 3.3). */
 function charsetOf(encoding: Encoding): NonNullable<ReadableText['charset']> {
   return encoding.replace(/[lb]e$/, '') as NonNullable<ReadableText['charset']>;
 }
@@ -48,7 +48,7 @@ function isPlain(characters: string): boolean {
   return true;
 }
 
-/** Null when they are not in this encoding. */
+/** Returns null when the bytes are invalid in this encoding. */
 function decode(bytes: Buffer, encoding: Encoding, isWhole: boolean): string | null {
   if (encoding === 'utf-32le' || encoding === 'utf-32be') return decodeUtf32(bytes, encoding, isWhole);
   try {

@@ -1,11 +1,11 @@
-// Everything the outside sees of a bucket: shapes in, the shape out, and the mapper.
+// The public representation of a bucket: request bodies, the response, and the mapper.
 import { ApiProperty, ApiPropertyOptional, OmitType, PartialType } from '@nestjs/swagger';
 import { Matches } from 'class-validator';
 import { EnumField, IntField, TextField, TextListField } from '../../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../../common/dto/page.dto.js';
 import { type Bucket, VISIBILITIES, type Visibility } from '../bucket.entity.js';
 
-const MOST_BYTES = Number.MAX_SAFE_INTEGER;
+const MAX_BYTES = Number.MAX_SAFE_INTEGER;
 const NAME = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/;
 const TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]*\/([a-z0-9][a-z0-9!#$&^_.+-]*|\*)$/;
 
@@ -22,12 +22,12 @@ export class CreateBucketDto {
   })
   visibility?: Visibility;
 
-  @IntField({ min: 1, max: MOST_BYTES, optional: true, nullable: true, description: 'Bytes; null: FILE_MAX_SIZE' })
+  @IntField({ min: 1, max: MAX_BYTES, optional: true, nullable: true, description: 'Bytes; null: FILE_MAX_SIZE' })
   maxFileSize?: number | null;
 
   @IntField({
     min: 0,
-    max: MOST_BYTES,
+    max: MAX_BYTES,
     optional: true,
     nullable: true,
     description: 'Bytes that one user may have in it; null: no limit but FILE_QUOTA',
@@ -45,7 +45,7 @@ export class CreateBucketDto {
   allowedTypes?: string[];
 }
 
-/** PUT and PATCH alike: what is absent stays. */
+/** For PUT and PATCH alike: absent members stay unchanged. */
 export class ChangeBucketDto extends PartialType(OmitType(CreateBucketDto, ['name'] as const), {
   skipNullProperties: false,
 }) {}
