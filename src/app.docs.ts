@@ -1,11 +1,11 @@
-// Swagger UI at /docs, as far as the setting DOCS goes. The page is empty until it has read /docs/openapi.json.
+// Swagger UI at /docs, as the setting DOCS allows. The page is empty until it has loaded /docs/openapi.json.
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { createOpenApi } from './app.openapi.js';
 import { ApiDocument } from './common/http/docs/api-document.js';
 import type { AppConfig } from './shared/config/app-config.js';
 
-/** In place of the document, which Nest would write into a script for anybody to read. */
+/** Replaces the document, which Nest would otherwise embed in a script that anybody can read. */
 const NOTHING = {} as OpenAPIObject;
 
 export function addDocs(app: NestFastifyApplication, { docs, version }: AppConfig): void {
@@ -16,27 +16,27 @@ export function addDocs(app: NestFastifyApplication, { docs, version }: AppConfi
     customSiteTitle: 'Holdfast API',
     swaggerUrl: '/docs/openapi.json',
     swaggerOptions: {
-      spec: null, // or the page would take NOTHING for it
-      persistAuthorization: false, // a token in localStorage is there for every script, and for who uses the browser next
+      spec: null, // otherwise the page would use NOTHING as the document
+      persistAuthorization: false, // any script and the browser's next user could read a token in localStorage
       displayRequestDuration: true,
       ...(docs === 'admin' && { requestInterceptor: askForToken }),
     },
   });
 }
 
-/** Making the document blocks the process for some tenths of a second: in production not while it serves. */
+/** Creates the document at the start in production: that blocks the process for some tenths of a second. */
 export async function prepareDocs(app: NestFastifyApplication, config: AppConfig): Promise<void> {
   if (config.environment !== 'production' || config.role === 'worker' || config.docs === 'off') return;
   await app.get(ApiDocument, { strict: false }).encodedAs('identity');
 }
 
 interface BrowserRequest {
-  /** It reads the document. */
+  /** True for the request that loads the document. */
   loadSpec?: boolean;
   headers: Record<string, string>;
 }
 
-/** Runs in the browser, where its text is written into a script: it can use nothing of this file. Keeps no token. */
+/** Runs in the browser: its source text is copied into a script, so it can use nothing of this file. Stores no token. */
 function askForToken(request: BrowserRequest): BrowserRequest {
   const { prompt } = globalThis as unknown as { prompt: (question: string) => string | null };
   if (request.loadSpec) {

@@ -31,23 +31,23 @@ export class AppModule {
       imports: [
         SharedModule.for(config, logger), // settings, logger, events
         DatabaseModule.for(databaseUrl), //  PostgreSQL, unit of work, ids
-        RedisModule, //                      Redis, where one is configured
+        RedisModule, //                      Redis, if configured
         PubsubModule, //                     signals between processes
-        CacheModule, //                      reads that are remembered
-        LocksModule, //                      one process at a time
+        CacheModule, //                      cached reads
+        LocksModule, //                      locks between processes
         RateLimitsModule, //                 counters of rate limits
-        CommonModule, //                     what repositories share, the catalogue of problems
-        RequestLimitsModule.for(config), //  how much of it all one caller may use
-        RequestsModule, //                   cancelled while they run, sent many at once
+        CommonModule, //                     shared parts of repositories, the catalogue of problems
+        RequestLimitsModule.for(config), //  rate limits of each caller
+        RequestsModule, //                   cancels running requests, runs batches
         WorkersModule, //                    background jobs: queue, runner, threads
-        AuthModule, //                       sessions, tokens, the guard before every route
+        AuthModule, //                       sessions, tokens, the access guard of every route
         UsersModule, //                      accounts
-        StorageModule, //                    bytes of files: drivers, blobs, buckets
+        StorageModule, //                    content of files: drivers, blobs, buckets
         FilesModule, //                      files, links, uploads, thumbnails
-        TasksModule, //                      what users have to do
-        AuditModule, //                      who did what
+        TasksModule, //                      to-do items of users
+        AuditModule, //                      the audit log
         HealthModule, //                     probes
-        CacheAdminModule, //                 the cache, as administrators see it
+        CacheAdminModule, //                 cache endpoints for administrators
         DocsModule.for(config), //           the OpenAPI document
       ],
     };

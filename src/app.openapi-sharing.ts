@@ -1,4 +1,4 @@
-// What the OpenAPI document says several times moves to its components, and is said once.
+// Moves repeated parts of the OpenAPI document to its components, so that each is written once.
 import { STATUS_CODES } from 'node:http';
 import { isDeepStrictEqual } from 'node:util';
 import type { OpenAPIObject } from '@nestjs/swagger';
@@ -16,7 +16,7 @@ export function operationsOf({ paths }: OpenAPIObject): Array<[Method, Operation
   );
 }
 
-/** Moves parameters that are the same wherever their name stands, and stand more than once. Returns them by name. */
+/** Moves parameters that occur more than once and are identical wherever their name occurs. Returns them by name. */
 export function shareParameters(document: OpenAPIObject): Record<string, Parameter> {
   const byName = new Map<string, Parameter[]>();
   for (const [, { parameters = [] }] of operationsOf(document))
@@ -36,7 +36,7 @@ export function shareParameters(document: OpenAPIObject): Record<string, Paramet
   return Object.fromEntries(shared);
 }
 
-/** Moves answers that stand more than once, and adds the problems that operations refer to. Returns them by name. */
+/** Moves responses that occur more than once, and adds the problems that operations reference. Returns them by name. */
 export function shareResponses(document: OpenAPIObject): Record<string, Response> {
   const places = operationsOf(document).flatMap(([, { responses }]) =>
     Object.keys(responses).map((status) => ({ responses, status })),
@@ -52,14 +52,14 @@ export function shareResponses(document: OpenAPIObject): Record<string, Response
     const response = responses[status] as Response;
     if ('$ref' in response) continue;
     const name = nameOf(status, response);
-    if (group.length < 2 || shared.has(name)) continue; // the more frequent one has the name
+    if (group.length < 2 || shared.has(name)) continue; // the more frequent response keeps the name
     shared.set(name, response);
     for (const place of group) place.responses[place.status] = { $ref: `#/components/responses/${name}` };
   }
   return { ...Object.fromEntries(shared), ...usedProblems(places.map(({ responses, status }) => responses[status])) };
 }
 
-/** `Task` for 200 with a TaskDto, `CreatedTask` for 201, `NotModified` for 304 without a body. */
+/** Returns `Task` for 200 with a TaskDto, `CreatedTask` for 201, `NotModified` for 304 without a body. */
 function nameOf(status: string, { content = {} }: Exclude<Response, { $ref: string }>): string {
   const title = (STATUS_CODES[status] ?? status).replace(/[^A-Za-z]/g, '');
   const [media] = Object.values(content);
@@ -68,7 +68,7 @@ function nameOf(status: string, { content = {} }: Exclude<Response, { $ref: stri
   return (status === '200' ? '' : title) + schema.replace(/^.*\//, '').replace(/Dto$/, '');
 }
 
-/** A reference to a problem needs no description of its own where the problem has the same. */
+/** Returns the referenced problems. Removes the description of a reference where the problem has the same one. */
 function usedProblems(responses: Array<Response | undefined>): Record<string, Response> {
   const problems: Record<string, Response> = problemComponents();
   const used: Record<string, Response> = {};

@@ -1,4 +1,4 @@
-// The OpenAPI document: generated from the code, the same on every machine.
+// Generates the OpenAPI document from the code, with the same result on every machine.
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { type Method, type Operation, operationsOf, shareParameters, shareResponses } from './app.openapi-sharing.js';
@@ -26,7 +26,7 @@ Every limited answer says in \`RateLimit\` what is left of your quotas; beyond t
 
 export function createOpenApi(app: INestApplication, version: string): OpenAPIObject {
   const builder = new DocumentBuilder()
-    .setOpenAPIVersion('3.1.0') // its schemas are JSON Schema: null is a type, and `$ref` may have neighbours
+    .setOpenAPIVersion('3.1.0') // its schemas are JSON Schema: null is a type, and `$ref` may have siblings
     .setTitle('Holdfast')
     .setDescription(DESCRIPTION)
     .setVersion(version)
@@ -36,10 +36,10 @@ export function createOpenApi(app: INestApplication, version: string): OpenAPIOb
     .addSecurityRequirements('bearer')
     .build();
   const document = SwaggerModule.createDocument(app, builder, { operationIdFactory });
-  for (const path of Object.keys(document.paths)) if (path.startsWith('/api/v1/')) delete document.paths[path]; // the same routes again
+  for (const path of Object.keys(document.paths)) if (path.startsWith('/api/v1/')) delete document.paths[path]; // duplicates
   for (const [method, operation] of operationsOf(document)) complete(method, operation);
   for (const [name, schema] of Object.entries(document.components?.schemas ?? {}))
-    if (name.startsWith('Change')) dropDefaults(schema); // what is absent stays
+    if (name.startsWith('Change')) dropDefaults(schema); // absent members keep their values
   document.components = {
     ...document.components,
     headers: SHARED_HEADERS,
@@ -49,15 +49,15 @@ export function createOpenApi(app: INestApplication, version: string): OpenAPIOb
   return sortKeys(document);
 }
 
-/** As clients call it: `tasks.list`, `deadLetters.replay`. */
+/** Returns the operation id, used as a method name by clients: `tasks.list`, `deadLetters.replay`. */
 function operationIdFactory(controller: string, method: string): string {
   const name = controller.replace(/Controller$/, '');
   return `${name.charAt(0).toLowerCase()}${name.slice(1)}.${method}`;
 }
 
-/** What follows from the kind of an operation, so that no route needs to say it. */
+/** Adds the parts that follow from the kind of an operation, so that routes need not declare them. */
 function complete(method: Method, operation: Operation): void {
-  operation.operationId = operation.operationId?.replace(/\[\d+\]$/, ''); // one of the two versions of the path
+  operation.operationId = operation.operationId?.replace(/\[\d+\]$/, ''); // the index of one of the two versions of the path
   const ok = operation.responses['200'];
   if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
   const { requestBody } = operation;
@@ -65,13 +65,13 @@ function complete(method: Method, operation: Operation): void {
   if (requestBody && 'content' in requestBody && requestBody.content['application/json'])
     addProblems(operation, [HttpErrors.PAYLOAD_TOO_LARGE.code]);
   addProblems(operation, ANYWHERE.filter(isNamed(operation)));
-  operation.responses.default = OTHER_PROBLEM; // but for the statuses that are named
+  operation.responses.default = OTHER_PROBLEM; // for all statuses that are not named
 }
 
-/** Of routes with a body. */
+/** Problems of routes with a body. */
 const BODY_PROBLEMS = [HttpErrors.UNSUPPORTED_MEDIA_TYPE.code, HttpErrors.CONTENT_ENCODING_UNSUPPORTED.code];
 
-/** Characters that a line of the committed file may have, without its indent. */
+/** Maximum characters of a line in the committed file, without its indent. */
 const LINE = 240;
 
 function describeConditionalGet(operation: Operation): void {
@@ -87,7 +87,7 @@ function describeConditionalGet(operation: Operation): void {
   operation.responses['304'] = { description: 'Not Modified', headers };
 }
 
-/** Adds codes to those that the route itself names. */
+/** Adds codes to those that the route itself declares. */
 function addProblems(operation: Operation, codes: readonly string[]): void {
   for (const { status, $ref, description } of problemResponses(codes, '429' in operation.responses)) {
     const named = operation.responses[status];
@@ -101,7 +101,7 @@ function codesIn(response: object = {}): string[] {
   return [...description.matchAll(/`([A-Z0-9_]+)`/g)].map(([, code]) => code as string);
 }
 
-/** A default does not hold for a status that the operation names. */
+/** The default response does not cover a status that the operation names, so such codes must be listed there. */
 function isNamed({ responses }: Operation): (code: string) => boolean {
   return (code) => String(errorCatalogue().get(code)?.status) in responses;
 }
@@ -111,7 +111,7 @@ function dropDefaults(schema: object): void {
   for (const property of Object.values(properties)) delete property.default;
 }
 
-/** As the committed file has it: what fits into a line stands in one, and so do short neighbours. */
+/** Prints a value as in the committed file: on one line if it fits, and short neighbours share a line. */
 export function printOpenApi(value: unknown, indent = ''): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const deeper = `${indent} `;
@@ -124,7 +124,7 @@ export function printOpenApi(value: unknown, indent = ''): string {
   return `${open}\n${deeper}${fillLines(members).join(`,\n${deeper}`)}\n${indent}${close}`;
 }
 
-/** Joins neighbours as long as they fit into a line; a member of several lines stays alone. */
+/** Joins neighbours as long as they fit on a line; a member of several lines stays alone. */
 function fillLines(members: readonly string[]): string[] {
   const lines: string[] = [];
   for (const member of members) {
@@ -135,7 +135,7 @@ function fillLines(members: readonly string[]): string[] {
   return lines;
 }
 
-/** So that a committed document changes only where the contract does. */
+/** Sorts keys, so that the committed document changes only when the contract changes. */
 function sortKeys<T>(value: T): T {
   if (Array.isArray(value)) return value.map(sortKeys) as T;
   if (typeof value !== 'object' || value === null) return value;

@@ -1,4 +1,4 @@
-// The HTTP application in the order a request meets it; shared by the server and the tests.
+// Builds the HTTP application in the order in which a request passes through it; used by the server and the tests.
 import cors, { type FastifyCorsOptions } from '@fastify/cors';
 import { RequestMethod, VERSION_NEUTRAL, VersioningType } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -30,13 +30,13 @@ import { Clock } from './shared/libs/clock.js';
 import { type Logger, NestLogger } from './shared/logging/logger.js';
 import { QueueDriver } from './workers/drivers/queue.driver.js';
 
-/** Routes outside of /api. */
+/** Routes outside /api. */
 const UNPREFIXED = [
   ...['health', 'health/live', 'health/ready', 'health/startup', 'ping', 'problems', 'problems/:code'],
   'docs/openapi.json',
 ];
 
-/** Builds the application, ready to listen, and to run jobs (`startAllMicroservices`) where its role says so. */
+/** Returns the application, ready to listen, and to run jobs (`startAllMicroservices`) if its role includes that. */
 export async function createApp(
   config: AppConfig,
   databaseUrl: string,
@@ -78,14 +78,14 @@ export async function createApp(
   return app;
 }
 
-/** Only the listed origins, exactly; without a list no browser of another origin reads an answer. */
+/** Allows only the listed origins, by exact match; without a list no other origin may read a response in a browser. */
 function corsOptions(config: AppConfig): FastifyCorsOptions {
   return {
     origin: [...config.http.corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     credentials: true,
-    preflightContinue: true, // on to the route for OPTIONS, which says what is allowed
-    strictPreflight: false, // OPTIONS without a preflight's headers is OPTIONS as HTTP has it
+    preflightContinue: true, // continue to the OPTIONS route, which sets Allow
+    strictPreflight: false, // OPTIONS without preflight headers is a plain HTTP OPTIONS
     exposedHeaders: [
       ...['Allow', 'ETag', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'X-Request-Id'],
       ...['Tus-Extension', 'Tus-Max-Size', 'Tus-Resumable', 'Tus-Version', 'Upload-Expires', 'Upload-Length'],
@@ -96,13 +96,13 @@ function corsOptions(config: AppConfig): FastifyCorsOptions {
   };
 }
 
-/** Fastify waits for ever by default; every wait here has an end. Times in milliseconds. */
+/** Fastify waits without limits by default; here every wait has a limit. Times in milliseconds. */
 function createAdapter(config: AppConfig): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: config.http.bodyLimitBytes,
     connectionTimeout: 60_000,
-    keepAliveTimeout: 65_000, // above the idle timeout of usual load balancers, who must be the first to close
-    requestTimeout: 3_600_000, // the longest upload at one go; JSON bodies have their own deadline, stalled ones too
+    keepAliveTimeout: 65_000, // longer than the idle timeout of usual load balancers, which must close first
+    requestTimeout: 3_600_000, // the longest upload in one request; JSON bodies and stalled uploads have their own limits
     maxRequestsPerSocket: 0,
     http: {
       headersTimeout: 5_000,
@@ -112,7 +112,7 @@ function createAdapter(config: AppConfig): FastifyAdapter {
     },
     trustProxy: config.http.trustProxy.length > 0 ? [...config.http.trustProxy] : false,
     forceCloseConnections: 'idle',
-    return503OnClosing: false, // what Kubernetes still routes here while it drains is answered
+    return503OnClosing: false, // requests that Kubernetes still routes here while draining are answered
     requestIdHeader: false,
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: 128, ignoreTrailingSlash: false, caseSensitive: true },

@@ -1,4 +1,4 @@
-// Commands for developers and operators. Run through `yarn db:seed`, `db:reset`, `user:create-admin`, `openapi`.
+// Commands for developers and operators, run through `yarn db:seed`, `db:reset`, `user:create-admin`, `openapi`.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
@@ -18,13 +18,13 @@ import { inOneLine } from './shared/database/start-failure.js';
 import { createLogger, NestLogger } from './shared/logging/logger.js';
 import { ask, askPassword, isTerminal, readPassword, TerminalError } from './terminal.js';
 
-/** A refusal in one line. */
+/** A refusal, shown as one line. */
 class Refusal extends Error {}
 
 interface Command {
   readonly config: AppConfig;
   readonly options: { yes: boolean; 'new-passwords': boolean; another: boolean };
-  /** What stands behind its name. */
+  /** The arguments after the command's name. */
   readonly operands: readonly string[];
 }
 
@@ -50,7 +50,7 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
     });
   },
 
-  /** Asks before it opens the database: a server that starts meanwhile does not wait for the answer. */
+  /** Asks before it opens the database, so that a server that starts meanwhile does not wait for the answer. */
   async 'create-admin'({ config, options, operands }) {
     const email = operands[0] ?? (isTerminal() ? await ask('E-mail of the administrator: ') : null);
     if (email === null) throw new Refusal('Whose account? npm run user:create-admin -- <e-mail>');
@@ -78,7 +78,7 @@ async function withDatabase(config: AppConfig, work: (url: string) => Promise<vo
   await work(database.url).finally(() => database.stop());
 }
 
-/** Runs the work with all services and without a server. */
+/** Runs the work with all services but without a server. */
 async function withApp<T>(
   config: AppConfig,
   url: string,

@@ -1,4 +1,4 @@
-// Makes an administrator from the command line: the way to the first one in production.
+// Creates an administrator from the command line, for example the first one in production.
 import type { INestApplicationContext } from '@nestjs/common';
 import { createValidationPipe } from './common/http/pipes/validation.pipe.js';
 import { MigrationStatus } from './shared/database/migration-status.js';
@@ -10,16 +10,16 @@ import { UsersService } from './users/users.service.js';
 export interface AdminOptions {
   email: string;
   password: string;
-  /** Also where there is an administrator already. */
+  /** True to create one even if an administrator exists. */
   another: boolean;
 }
 
-/** A refusal in one line. */
+/** A refusal, shown as one line. */
 export class CreateAdminError extends Error {}
 
 /**
- * By the rules of `POST /api/users`. Returns the e-mail address as it is stored. Throws CreateAdminError and AppError
- * (VALIDATION_FAILED, EMAIL_TAKEN, …). Of two calls at the same time without `another`, one creates.
+ * Applies the rules of `POST /api/users`. Returns the e-mail address as it is stored. Throws CreateAdminError and AppError
+ * (VALIDATION_FAILED, EMAIL_TAKEN, …). Of two concurrent calls without `another`, only one creates an administrator.
  */
 export async function createAdmin(app: INestApplicationContext, options: AdminOptions): Promise<string> {
   const { email, password, another } = options;

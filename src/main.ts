@@ -1,4 +1,4 @@
-// Starts the server step by step, says what each step took, and stops everything in order.
+// Starts the server step by step and logs the duration of each step.
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { prepareDocs } from './app.docs.js';
 import { createApp } from './app.setup.js';
@@ -14,7 +14,7 @@ import { Lifecycle } from './shared/lifecycle/lifecycle.js';
 import { createLogger, flush, type Logger } from './shared/logging/logger.js';
 import { type Opened, stopOnSignal } from './shutdown.js';
 
-/** What a user can mend: one line, no stack. */
+/** A failure that the user can fix: shown as one line without a stack. */
 class StartError extends Error {}
 
 async function start(config: AppConfig, logger: Logger): Promise<void> {
@@ -24,7 +24,7 @@ async function start(config: AppConfig, logger: Logger): Promise<void> {
     await serve(config, logger, opened);
   } catch (error) {
     const line = error instanceof StartError ? error.message : inOneLine(error);
-    if (line === undefined) logger.fatal({ err: error }, 'The start failed');
+    if (line === undefined) logger.fatal({ err: error }, 'Failed to start the server');
     else logger.fatal(line);
     await opened.app?.close().catch(() => undefined);
     await opened.database?.stop();
@@ -88,7 +88,7 @@ async function step<T>(logger: Logger, what: string, work: () => Promise<T>): Pr
   return result;
 }
 
-/** The last lines of a start: where to look, and how to log in. */
+/** Returns the last lines of a start: the addresses and how to log in. */
 function welcome(origin: string, accounts: string | null, config: AppConfig): string {
   const login =
     accounts !== null

@@ -15,7 +15,7 @@ export interface DemoAccount {
   role: Role;
 }
 
-/** Addresses that nobody types by themselves: those of every tutorial stay free to be registered. */
+/** Addresses that users do not choose themselves, so that the addresses of tutorials stay free for registration. */
 const ACCOUNTS: ReadonlyArray<{ email: string; name: string; role: Role }> = [
   { email: 'demo-admin@holdfast.example', name: 'Demo Admin', role: 'ADMIN' },
   { email: 'demo-user@holdfast.example', name: 'Demo User', role: 'USER' },
@@ -25,7 +25,7 @@ export const DEMO_EMAILS = ACCOUNTS.map(({ email }) => email);
 
 const DAY_MS = 86_400_000;
 
-/** Every status and every priority. The last number: due in so many days. */
+/** Covers every status and every priority. The last number: days until the due date. */
 const TASKS: ReadonlyArray<readonly [title: string, status: TaskStatus, priority: number, dueIn?: number]> = [
   ['Read the README', 'DONE', 3],
   ['Try the API in Swagger UI', 'IN_PROGRESS', 4, 1],
@@ -36,8 +36,8 @@ const TASKS: ReadonlyArray<readonly [title: string, status: TaskStatus, priority
 ];
 
 /**
- * Makes the accounts that are missing, with `newPasswords` also new passwords for the others, and tasks for those that never
- * had any. Returns the accounts whose password is new: it cannot be read later.
+ * Creates the missing accounts, and tasks for accounts that never had any. With `newPasswords` the existing accounts get new
+ * passwords too. Returns the accounts with a new password, which cannot be read later.
  */
 export async function seedDemoData(
   app: INestApplicationContext,
@@ -73,7 +73,7 @@ async function seedTasks(app: INestApplicationContext, { id: key, uuid: id, role
   );
 }
 
-/** One line for each account. */
+/** Returns one line for each account. */
 export function describeAccounts(accounts: DemoAccount[]): string {
   return accounts.map(({ email, password, role }) => `  ${role.padEnd(5)}  ${email}  ${password}\n`).join('');
 }

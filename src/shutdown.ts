@@ -1,4 +1,4 @@
-// SIGTERM and SIGINT: say "not ready", finish what is in flight, close the database last.
+// Handles SIGTERM and SIGINT: reports "not ready", finishes the requests in flight, closes the database last.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { AppConfig } from './shared/config/app-config.js';
@@ -8,7 +8,7 @@ import { Lifecycle } from './shared/lifecycle/lifecycle.js';
 import { flush, type Logger } from './shared/logging/logger.js';
 import { JobRunner } from './workers/engine/job-runner.js';
 
-/** Filled as the start goes on; a signal may come at any moment of it. */
+/** Filled while the start proceeds; a signal may arrive at any moment. */
 export interface Opened {
   app?: NestFastifyApplication;
   connections?: Connections;
@@ -18,7 +18,7 @@ export interface Opened {
 export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened): void {
   let stopping = false;
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stopping) process.exit(1); // whoever asks twice does not want to wait
+    if (stopping) process.exit(1); // a second signal means: do not wait
     stopping = true;
     logger.info(`${signal}: stopping`);
     const { shutdownDelay, shutdownGrace } = config.http;
@@ -28,7 +28,7 @@ export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened):
     }, shutdownDelay + shutdownGrace).unref();
     void stop(config, opened)
       .then(() => logger.info('Stopped'))
-      .catch((error: unknown) => logger.error({ err: error }, 'The stop failed'))
+      .catch((error: unknown) => logger.error({ err: error }, 'Failed to stop the server'))
       .then(() => flush(logger))
       .finally(() => process.exit());
   };
@@ -38,9 +38,9 @@ export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened):
 async function stop(config: AppConfig, { app, connections, database }: Opened): Promise<void> {
   if (app) {
     app.get(Lifecycle).drain();
-    void app.get(JobRunner).stop(); // no new work; closing the application waits for it
+    void app.get(JobRunner).stop(); // takes no new jobs; closing the application waits for the running ones
     connections?.drain();
-    await delay(config.http.shutdownDelay); // Kubernetes needs a while to see the probe and send traffic elsewhere
+    await delay(config.http.shutdownDelay); // Kubernetes needs time to notice the probe and route traffic elsewhere
     await connections?.stopAccepting();
     const stopClosing = await connections?.closeQuiet();
     await app.close().finally(stopClosing);

@@ -1,21 +1,21 @@
-// Asks the person at the terminal; passwords are read without showing them, or come from standard input.
+// Reads answers from the terminal, passwords without echo; passwords may also come from standard input.
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
 
-/** Nobody answers, or the answer is of no use: one line with the cure. */
+/** There is no usable answer: one line with the cure. */
 export class TerminalError extends Error {}
 
-/** Longer than any password that is accepted, so that the rules of passwords refuse it. */
+/** Longer than any accepted password, so that the password rules refuse longer ones. */
 const MAX_INPUT_BYTES = 4_096;
 
 export const isTerminal = (): boolean => process.stdin.isTTY;
 
-/** Throws TerminalError when it is interrupted. */
+/** Asks a question. Throws TerminalError when it is interrupted. */
 export function ask(question: string): Promise<string> {
   return read(question, process.stdout);
 }
 
-/** Asks twice, without an echo. Throws TerminalError when the two differ. */
+/** Asks for a password twice, without echo. Throws TerminalError when the two differ. */
 export async function askPassword(): Promise<string> {
   const silence = new Writable({ write: (_chunk, _encoding, done) => done() });
   const password = await read('Password (not shown): ', silence);
@@ -24,7 +24,7 @@ export async function askPassword(): Promise<string> {
   return password;
 }
 
-/** All of `input` without the line break at its end. Throws TerminalError unless it is one line of UTF-8. */
+/** Reads all of `input` without its final line break. Throws TerminalError unless it is one line of UTF-8. */
 export async function readPassword(input: AsyncIterable<Buffer> = process.stdin): Promise<string> {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -48,7 +48,7 @@ function decode(bytes: Buffer): string {
   }
 }
 
-/** `output` gets what is typed. */
+/** `output` receives the typed text. */
 async function read(question: string, output: Writable): Promise<string> {
   const terminal = createInterface({ input: process.stdin, output, terminal: true });
   const interrupted = new Promise<never>((_resolve, reject) => {
