@@ -36,8 +36,8 @@ describe('faults', () => {
     expect(() => readEnv({ PORT: '70000', LOG_LEVEL: 'loud', EMBEDDED: 'perhaps' })).toThrow(
       new ConfigError([
         'PORT must be a valid port (Port to listen on; 0 picks a free one)',
-        'LOG_LEVEL must be one of [debug, info, warn, error] (Least level that is logged)',
-        'EMBEDDED must be a boolean (Production on the embedded engines, said aloud; it never falls back to them silently)',
+        'LOG_LEVEL must be one of [debug, info, warn, error] (Minimum level of log lines)',
+        'EMBEDDED must be a boolean (Allows production to run on the embedded engines; it never falls back to them silently)',
       ]),
     );
     expect(new ConfigError(['one', 'two']).message).toBe('The configuration has 2 faults:\n  - one\n  - two');

@@ -74,20 +74,20 @@ export const envSchema = Joi.object({
     .description('all, api (requests only) or worker (background jobs, and the probes)'),
   HOST: Joi.string()
     .hostname()
-    .description('Address to listen on, localhost being 127.0.0.1. Default: 127.0.0.1, in production 0.0.0.0'),
+    .description('Address to listen on; localhost means 127.0.0.1. Default: 127.0.0.1, in production 0.0.0.0'),
   PORT: Joi.number().port().default(3000).description('Port to listen on; 0 picks a free one'),
   TZ: Joi.string()
     .default('UTC')
     .custom((zone: string, helpers) => (isTimeZone(zone) ? zone : helpers.error('zone')))
     .messages({ zone: '{{#label}} must be a time zone like UTC or Europe/Vienna' })
-    .description('Time zone of the process; answers are always UTC'),
+    .description('Time zone of the process; responses always use UTC'),
   LOG_LEVEL: Joi.string()
     .valid('debug', 'info', 'warn', 'error')
     .default('info')
-    .description('Least level that is logged'),
+    .description('Minimum level of log lines'),
   LOG_FORMAT: Joi.string().valid('json', 'pretty').description('json or pretty. Default: pretty, in production json'),
 
-  JWT_SECRET: secret('Signs access tokens (HS256), 32 characters or more. Development makes its own under DATA_DIR'),
+  JWT_SECRET: secret('Signs access tokens (HS256), 32 characters or more. Development creates its own under DATA_DIR'),
   SESSION_SECRET: secret('Signs refresh tokens and page cursors, 32 characters or more', 'JWT_SECRET'),
   COOKIE_SECRET: secret('Signs the refresh cookie, 32 characters or more', 'JWT_SECRET', 'SESSION_SECRET'),
   ACCESS_TOKEN_TTL: Joi.number()
@@ -95,37 +95,37 @@ export const envSchema = Joi.object({
     .min(10)
     .max(86_400)
     .default(900)
-    .description('Life of an access token, seconds'),
+    .description('Lifetime of an access token, seconds'),
   REFRESH_TOKEN_TTL: Joi.number()
     .integer()
     .min(60)
     .default(2_592_000)
-    .description('Life of a session, seconds (30 days)'),
+    .description('Lifetime of a session, seconds (30 days)'),
   REFRESH_IDLE_TTL: Joi.number()
     .integer()
     .min(60)
     .default(604_800)
-    .description('A session unused for so long ends, seconds (7 days)'),
+    .description('A session ends after this time without use, seconds (7 days)'),
   REFRESH_GRACE: Joi.number()
     .min(0)
     .max(60)
     .default(10)
-    .description('So long after a rotation the previous refresh token gets the same successor, seconds'),
+    .description('Time after a rotation in which the previous refresh token still gets the same successor, seconds'),
   PASSWORD_HASH: Joi.string()
     .valid('argon2id', 'bcrypt')
     .default('argon2id')
-    .description('How new passwords are hashed; the other kind is still verified, and upgraded on login'),
+    .description('Hash of new passwords; the other kind is still verified, and replaced at login'),
 
   DATABASE_URL: Joi.string()
     .uri({ scheme: ['postgres', 'postgresql'] })
-    .description('PostgreSQL as one URL; where it is set, it wins over the five below'),
+    .description('PostgreSQL as one URL; if set, it overrides the five variables below'),
   DATABASE_HOST: Joi.string()
     .hostname()
     .description('PostgreSQL host; without it (and without DATABASE_URL) development runs an embedded PostgreSQL'),
   DATABASE_PORT: Joi.number().port().default(5432).description('PostgreSQL port'),
   DATABASE_USER: Joi.string().default('postgres').description('PostgreSQL role'),
-  DATABASE_PASSWORD: Joi.string().allow('').description('Its password'),
-  DATABASE_NAME: Joi.string().default('holdfast').description('Database name, the embedded one included'),
+  DATABASE_PASSWORD: Joi.string().allow('').description('Password of that role'),
+  DATABASE_NAME: Joi.string().default('holdfast').description('Database name, also of the embedded PostgreSQL'),
   DATABASE_SSL: Joi.string()
     .valid('off', 'require', 'verify')
     .default('off')
@@ -133,36 +133,36 @@ export const envSchema = Joi.object({
   DATABASE_POOL_SIZE: Joi.number().integer().min(2).max(200).default(10).description('Connections per process'),
   EMBEDDED: flag()
     .default(false)
-    .description('Production on the embedded engines, said aloud; it never falls back to them silently'),
-  DATA_DIR: Joi.string().default('.data').description('State of the embedded engines and development secrets'),
+    .description('Allows production to run on the embedded engines; it never falls back to them silently'),
+  DATA_DIR: Joi.string().default('.data').description("Folder of the embedded engines' data and the development secrets"),
 
   REDIS_URL: Joi.string()
     .uri({ scheme: ['redis', 'rediss'] })
     .description(
-      'Redis as one URL (redis:// or rediss://); where it is set, it wins over REDIS_HOST and REDIS_PORT; without Redis each process caches for itself',
+      'Redis as one URL (redis:// or rediss://); if set, it overrides REDIS_HOST and REDIS_PORT; without Redis each process has its own cache',
     ),
   REDIS_HOST: Joi.string().hostname().description('Redis host'),
   REDIS_PORT: Joi.number().port().default(6379).description('Redis port'),
   REDIS_CLUSTER_NODES: listOf(isHostAndPort, 'like redis-1:6379').description(
     'Some nodes of a Redis Cluster, comma-separated, instead of REDIS_URL and REDIS_HOST',
   ),
-  REDIS_PASSWORD: Joi.string().description('Password of Redis, where REDIS_URL has none'),
+  REDIS_PASSWORD: Joi.string().description('Password of Redis, if REDIS_URL has none'),
   REDIS_PREFIX: Joi.string()
     .pattern(/^[\w.:-]{1,50}$/)
     .default('holdfast')
     .messages({ 'string.pattern.base': '{{#label}} must be 1 to 50 of A-Z a-z 0-9 _ . : -' })
     .description('First part of every key and channel, so that deployments may share a Redis'),
-  CACHE_TTL: Joi.number().integer().min(1).max(86_400).default(60).description('Life of a cached read, seconds'),
-  CACHE_CAPACITY: Joi.number().integer().min(1).default(10_000).description('Most entries that a process caches'),
+  CACHE_TTL: Joi.number().integer().min(1).max(86_400).default(60).description('Lifetime of a cached read, seconds'),
+  CACHE_CAPACITY: Joi.number().integer().min(1).default(10_000).description('Maximum number of cached entries per process'),
   CACHE_MAX_BYTES: Joi.number()
     .integer()
     .min(65_536)
     .default(67_108_864)
-    .description('Most memory that they take, bytes; the least recently used leave first'),
+    .description('Maximum memory of these entries, bytes; the least recently used are evicted first'),
 
   RABBITMQ_URL: Joi.string()
     .uri({ scheme: ['amqp', 'amqps'] })
-    .description('RabbitMQ (amqp:// or amqps://); without it jobs are handed out by PostgreSQL alone'),
+    .description('RabbitMQ (amqp:// or amqps://); without it PostgreSQL alone distributes the jobs'),
   RABBITMQ_QUEUE: Joi.string()
     .pattern(/^[\w.-]{1,100}$/)
     .default('holdfast')
@@ -174,86 +174,86 @@ export const envSchema = Joi.object({
     .max(600_000)
     .default(10_000)
     .description(
-      'After so long without a sign of life a worker is taken for dead and its jobs are run again, milliseconds',
+      'A worker that does not renew its lease for this time counts as dead, and its jobs run again, milliseconds',
     ),
   JOB_CONCURRENCY: Joi.number()
     .integer()
     .min(1)
     .max(1_000)
     .default(10)
-    .description('Jobs of one queue that a process runs at once, where the job itself does not say'),
+    .description('Jobs of one queue that a process runs at once, unless the job defines its own number'),
   JOB_QUOTA: Joi.number()
     .integer()
     .min(1)
     .default(100)
-    .description('Jobs that one user may have waiting; more requests for jobs are refused'),
+    .description('Maximum waiting jobs of one user; further jobs are refused'),
   JOB_RUNNING_QUOTA: Joi.number()
     .integer()
     .min(1)
     .max(1_000)
     .default(4)
-    .description('Jobs of one user that run at once, in all processes together; the others wait'),
+    .description('Maximum running jobs of one user, in all processes together; the others wait'),
   JOB_RETENTION: Joi.number()
     .integer()
     .min(1)
     .default(7)
     .description(
-      'Finished jobs are deleted after so many days; dead letters stay until they are replayed or discarded',
+      'Days until finished jobs are deleted; dead letters stay until they are replayed or discarded',
     ),
-  TASK_QUOTA: Joi.number().integer().min(1).default(100_000).description('How many tasks one user may have'),
+  TASK_QUOTA: Joi.number().integer().min(1).default(100_000).description('Maximum tasks of one user'),
   TASK_RETENTION: Joi.number()
     .integer()
     .min(1)
     .max(3_650)
     .default(30)
     .description(
-      'Deleted tasks are deleted for good after so many days; until then administrators may bring them back',
+      'Days until deleted tasks are removed permanently; until then administrators may restore them',
     ),
   LINK_QUOTA: Joi.number()
     .integer()
     .min(1)
     .default(1_000)
-    .description('How many links to their files, which are neither expired nor revoked, one user may have'),
+    .description('Maximum file links of one user that are neither expired nor revoked'),
   SESSION_QUOTA: Joi.number()
     .integer()
     .min(1)
     .default(100)
-    .description('How many sessions one user may have; one login more ends the one that was not used for longest'),
+    .description('Maximum sessions of one user; a further login ends the least recently used one'),
   SESSION_RETENTION: Joi.number()
     .integer()
     .min(1)
     .max(3_650)
     .default(30)
-    .description('Sessions are deleted so many days after they ended'),
+    .description('Days until ended sessions are deleted'),
   LINK_RETENTION: Joi.number()
     .integer()
     .min(1)
     .max(3_650)
     .default(30)
-    .description('Links to files are deleted so many days after they expired or were revoked'),
+    .description('Days until expired or revoked file links are deleted'),
   AUDIT_RETENTION: Joi.number()
     .integer()
     .min(1)
     .max(36_500)
     .default(365)
-    .description('Lines of the audit log are deleted after so many days'),
+    .description('Days until entries of the audit log are deleted'),
   THREADS_RENDER: Joi.number()
     .integer()
     .min(1)
     .max(64)
     .default(1)
-    .description('Threads that draw documents, per process'),
+    .description('Threads that render documents, per process'),
   THREADS_DATA: Joi.number()
     .integer()
     .min(1)
     .max(64)
     .default(2)
-    .description('Threads that read, write and count tables of data, per process'),
+    .description('Threads that read, write and aggregate data tables, per process'),
   THREAD_MEMORY: Joi.number()
     .integer()
     .min(32)
     .default(512)
-    .description('Heap of one thread, MiB; who needs more fails its job, not the process'),
+    .description('Heap of one thread, MiB; a job that needs more fails, the process continues'),
   FILE_MAX_SIZE: Joi.number()
     .integer()
     .min(1)
@@ -263,24 +263,24 @@ export const envSchema = Joi.object({
     .integer()
     .min(0)
     .default(10_737_418_240)
-    .description('All files of one user together, bytes (10 GiB)'),
-  FILE_QUOTA_COUNT: Joi.number().integer().min(0).default(100_000).description('How many files one user may have'),
+    .description('Maximum bytes of all files of one user (10 GiB)'),
+  FILE_QUOTA_COUNT: Joi.number().integer().min(0).default(100_000).description('Maximum files of one user'),
   FILE_DEDUPLICATION: Joi.string()
     .valid('owner', 'deployment')
     .default('owner')
-    .description('Among whose files the same content is kept once: those of one owner, or of everybody (deployment)'),
+    .description('The files among which equal content is stored once: those of one owner, or of the whole deployment'),
   FILE_RETENTION: Joi.number()
     .integer()
     .min(0)
     .max(3_650)
     .default(0)
-    .description('So many days the bytes of a deleted file stay, for administrators to bring it back'),
+    .description('Days for which the bytes of a deleted file are kept, so that administrators may restore it'),
   FILE_LEASE: Joi.number()
     .integer()
     .min(1_000)
     .max(3_600_000)
     .default(60_000)
-    .description('After so long without a sign of life the process behind an upload is taken for dead, milliseconds'),
+    .description('A process that does not renew the lease of an upload for this time counts as dead, milliseconds'),
   FILE_ENCRYPTION_KEYS: listOf(isEncryptionKey, '<id>:<32 bytes in base64>')
     .custom((text: string, helpers) => {
       const items = text.split(',').map((item) => item.trim());
@@ -289,15 +289,15 @@ export const envSchema = Joi.object({
     })
     .messages({ twins: '{{#label}} must give each key an id of its own' })
     .description(
-      'Keys that files are encrypted with at rest, comma-separated, each <id>:<32 bytes in base64>: the first for new files, all for reading. Without it they are stored in clear',
+      'Keys that encrypt files at rest, comma-separated, each <id>:<32 bytes in base64>: the first for new files, all for reading. Without keys files are not encrypted',
     ),
   FILE_STORAGE: Joi.string()
     .valid('local', 's3')
     .default('local')
-    .description('Where the bytes of files are: local (under DATA_DIR) or s3'),
+    .description('Storage of the bytes of files: local (under DATA_DIR) or s3'),
   S3_ENDPOINT: Joi.string()
     .uri({ scheme: ['http', 'https'] })
-    .description('URL of an S3-compatible service. Default: the one of Amazon in S3_REGION'),
+    .description('URL of an S3-compatible service. Default: Amazon S3 in S3_REGION'),
   S3_REGION: Joi.string().default('us-east-1').description('Region of the service'),
   S3_BUCKET: Joi.string()
     .when('FILE_STORAGE', { is: 's3', then: Joi.required() })
@@ -306,21 +306,21 @@ export const envSchema = Joi.object({
     .pattern(/^[\w.-]+(\/[\w.-]+)*$/)
     .default('holdfast')
     .messages({ 'string.pattern.base': '{{#label}} must be of A-Z a-z 0-9 _ . - with / between' })
-    .description('First part of every key in it, so that deployments may share a bucket'),
+    .description('First part of every key in the bucket, so that deployments may share a bucket'),
   S3_ACCESS_KEY_ID: Joi.string().description('Access key. Default: what the AWS SDK finds (profile, instance, …)'),
-  S3_SECRET_ACCESS_KEY: Joi.string().description('Its secret'),
+  S3_SECRET_ACCESS_KEY: Joi.string().description('Secret of that access key'),
   S3_PATH_STYLE: flag()
     .default(true)
-    .description('The bucket in the path, as most services but that of Amazon want it'),
+    .description('Puts the bucket into the path of the URL, as most services except Amazon require'),
   S3_REDIRECT: flag()
     .default(false)
-    .description('Answer downloads with a redirect to a URL signed by S3, where files are not encrypted'),
+    .description('Answers downloads of files that are not encrypted with a redirect to a URL signed by S3'),
   UPLOAD_EXPIRY: Joi.number()
     .integer()
     .min(60)
     .max(2_592_000)
     .default(86_400)
-    .description('A resumable upload that is not complete after so long is removed, seconds'),
+    .description('A resumable upload that is not complete after this time is removed, seconds'),
   THUMBNAIL_MAX_PIXELS: Joi.number()
     .integer()
     .min(1)
@@ -349,13 +349,13 @@ export const envSchema = Joi.object({
   DOCS: Joi.string()
     .valid('on', 'admin', 'off')
     .description(
-      'Swagger UI and the OpenAPI document at /docs: on (for anybody), admin (the page asks for an access token of an administrator) or off. Default: on, in production admin',
+      'Swagger UI and the OpenAPI document at /docs: on (public), admin (the page asks for an access token of an administrator) or off. Default: on, in production admin',
     ),
   CORS_ORIGINS: listOf(isOrigin, 'an exact origin like https://app.example.com').description(
     'Origins that browsers may call from, comma-separated, exact (https://app.example.com)',
   ),
   TRUST_PROXY: listOf(isNetwork, 'an IP address or a CIDR range, and not everybody (/0)')
-    .description('Addresses or CIDR ranges of proxies whose X-Forwarded-For is believed, comma-separated')
+    .description('Addresses or CIDR ranges of proxies whose X-Forwarded-For is trusted, comma-separated')
     .when('NODE_ENV', {
       is: 'production',
       then: Joi.string()
@@ -366,45 +366,45 @@ export const envSchema = Joi.object({
           wide: '{{#label}} must name your proxies alone: in a range wider than /8 (IPv6: /16) anybody can forge an address',
         }),
     }),
-  BODY_LIMIT: Joi.number().integer().min(1024).default(1_048_576).description('Largest JSON body, bytes'),
+  BODY_LIMIT: Joi.number().integer().min(1024).default(1_048_576).description('Maximum size of a JSON body, bytes'),
   BODY_TIMEOUT: Joi.number()
     .integer()
     .min(100)
     .default(10_000)
-    .description('A JSON body must arrive within, milliseconds'),
+    .description('Maximum time for the arrival of a JSON body, milliseconds'),
   MIN_TRANSFER_RATE: Joi.number()
     .integer()
     .min(1)
     .default(1024)
     .description(
-      'An upload or a download that is slower, measured over BODY_TIMEOUT, is cut, bytes per second; a resumable upload goes on from where it was',
+      'Minimum rate of uploads and downloads, measured over BODY_TIMEOUT, bytes per second; slower ones are cut, and a resumable upload can continue',
     ),
   MAX_CONNECTIONS: Joi.number()
     .integer()
     .min(1)
     .default(10_000)
-    .description('Open connections of a process, each of which takes a file descriptor; what is beyond is closed'),
+    .description('Maximum open connections of a process, each of which takes a file descriptor; further ones are closed'),
   MAX_CONNECTIONS_PER_ADDRESS: Joi.number()
     .integer()
     .min(1)
     .default(1_000)
     .description(
-      'Of these from one IPv4 address or IPv6 /64 network; the proxies of TRUST_PROXY have no limit of their own',
+      'Maximum of these connections from one IPv4 address or IPv6 /64 network; the proxies of TRUST_PROXY are exempt',
     ),
   REQUEST_TIMEOUT: Joi.number()
     .integer()
     .min(1000)
     .default(30_000)
-    .description('A handler must answer within, milliseconds'),
+    .description('Maximum time of a handler, milliseconds'),
   SHUTDOWN_DELAY: Joi.number()
     .integer()
     .min(0)
-    .description('After SIGTERM: still serving while readiness says 503, milliseconds. Default: 0, in production 5000'),
+    .description('Time after SIGTERM in which requests are still served while readiness returns 503, milliseconds. Default: 0, in production 5000'),
   SHUTDOWN_GRACE: Joi.number()
     .integer()
     .min(0)
     .default(20_000)
-    .description('Requests in flight may finish within, milliseconds; then the process exits'),
+    .description('Time for requests in flight to finish, milliseconds; then the process exits'),
 })
   .when(Joi.object({ NODE_ENV: Joi.valid('production').required(), EMBEDDED: flag().valid(false) }).unknown(), {
     then: Joi.object()
