@@ -5,14 +5,14 @@ export const StorageErrors = defineErrors('FILE', {
   WRITE_LOST: {
     status: 503,
     level: 'warn',
-    message: () => 'The upload took so long without a sign of life that it was given up.',
-    cure: 'Send it again. Operators: the process was frozen for longer than FILE_LEASE, or cut off from the database.',
+    message: () => 'The upload was abandoned because its lease was not renewed in time.',
+    cure: 'Send it again. Operators: the process was frozen for longer than FILE_LEASE, or lost its connection to the database.',
   },
   STORAGE_FULL: {
     status: 507,
     level: 'warn',
-    message: () => 'There is no room left in the storage.',
-    cure: 'Operators make room on the volume of DATA_DIR. Nothing of the upload was kept; send it again then.',
+    message: () => 'There is no space left in the storage.',
+    cure: 'Operators have to free space on the volume of DATA_DIR; then send it again. Nothing of the upload was kept.',
   },
 });
 
@@ -20,7 +20,7 @@ export const QuotaErrors = defineErrors('', {
   QUOTA_EXCEEDED: {
     status: 507,
     level: 'info',
-    message: (what: 'bytes' | 'files') => `With this file there would be more ${what} than the quota allows.`,
-    cure: 'Delete files that are not needed; GET /api/files/usage tells what is used. Uploads that are under way count too.',
+    message: (what: 'bytes' | 'files') => `With this file you would store more ${what} than your quota allows.`,
+    cure: 'Delete files that are not needed; GET /api/files/usage shows the usage. Running uploads count too.',
   },
 });

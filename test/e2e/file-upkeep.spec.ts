@@ -375,9 +375,9 @@ it('a wrong key, and one that is missing, are named at the start, and nothing is
       house.server.app.get(Transaction),
     ).onApplicationBootstrap();
   };
-  await expect(start(`k1:${K2}`)).rejects.toThrow('k1 is another key than the k1 of before');
-  await expect(start(`k2:${K2}`)).rejects.toThrow('there are files that are encrypted with k1');
-  await expect(start('')).rejects.toThrow('there are files that are encrypted with k1');
+  await expect(start(`k1:${K2}`)).rejects.toThrow('k1 differs from the earlier key with this id');
+  await expect(start(`k2:${K2}`)).rejects.toThrow('some files are encrypted with k1');
+  await expect(start('')).rejects.toThrow('some files are encrypted with k1');
   await start(`k2:${K2},k1:${K1}`);
   await house.close();
 });

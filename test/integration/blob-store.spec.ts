@@ -301,7 +301,7 @@ function suiteOf(start: StorageKind['start']): void {
     });
 
     it('of a key that is gone say what to do', async () => {
-      const cure = 'FILE_ENCRYPTION_KEYS has no key new, which files are encrypted with. Put it back.';
+      const cure = 'FILE_ENCRYPTION_KEYS lacks the key new, with which files are encrypted. Restore it.';
       await expect(storeWith(OLD).open(address)).rejects.toThrow(cure);
       await expect(storeWith().open(address)).rejects.toThrow(cure);
     });

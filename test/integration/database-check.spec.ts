@@ -69,12 +69,12 @@ it('the database that an embedded PostgreSQL makes is accepted', async () => {
 
 describe('a database of another kind than the promises need', () => {
   const cure = (name: string) =>
-    `make another with CREATE DATABASE "${name}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;
+    `create another with CREATE DATABASE "${name}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;
 
   it.each(['SQL_ASCII', 'LATIN1'])('encoded in %s', async (encoding) => {
     const name = await create(encoding.toLowerCase(), `ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`);
     expect(await refusal(urlOf({ pathname: name }))).toBe(
-      `The database "${name}" is encoded in ${encoding}, which cannot hold every text: ${cure(name)}`,
+      `The database "${name}" is encoded in ${encoding}, which cannot store every text: ${cure(name)}`,
     );
   });
 
@@ -85,7 +85,7 @@ describe('a database of another kind than the promises need', () => {
   ])('with %s', async (title, locale) => {
     const name = await create(title.split(' ').at(-1)?.toLowerCase() ?? '', `ENCODING 'UTF8' ${locale}`);
     expect(await refusal(urlOf({ pathname: name }))).toMatch(
-      new RegExp(`^The character type of the database "${name}" does not know .*CREATE DATABASE "${name}_utf8"`),
+      new RegExp(`^The character type of the database "${name}" does not map .*CREATE DATABASE "${name}_utf8"`),
     );
   });
 

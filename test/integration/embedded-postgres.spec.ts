@@ -245,7 +245,7 @@ describe('a folder that PostgreSQL cannot use', () => {
   };
 
   it('is refused in one line and left as it is', async () => {
-    const cure = 'move it away, and the next start makes a new one.';
+    const cure = 'move it away, and the next start creates a new one.';
     expect(await refusal({ 'base/1': 'x' })).toBe(
       `DATA_DIR/postgres is not a complete PostgreSQL data folder (PG_VERSION is missing): ${cure}`,
     );
@@ -253,7 +253,7 @@ describe('a folder that PostgreSQL cannot use', () => {
       `DATA_DIR/postgres is not a complete PostgreSQL data folder (global/pg_control is missing): ${cure}`,
     );
     expect(await refusal({ PG_VERSION: '15\n', 'global/pg_control': 'x' })).toBe(
-      'DATA_DIR/postgres was made by PostgreSQL 15, this is PostgreSQL 18: dump it with 15 and restore it into a new folder, or start with another DATA_DIR.',
+      'DATA_DIR/postgres was created by PostgreSQL 15, this is PostgreSQL 18: dump it with 15 and restore it into a new folder, or start with another DATA_DIR.',
     );
   });
 
@@ -277,7 +277,7 @@ describe('one owner', () => {
     const url = await owner.hears('ready');
     expect(await new Holder('own', dataDir).hears('refused')).toContain(`Holdfast process (pid ${owner.pid}). Stop it`);
     const stranger = new Holder('join', dataDir, { password: 'other' });
-    expect(await stranger.hears('refused')).toContain('made with another password');
+    expect(await stranger.hears('refused')).toContain('created with another password');
     await expectKept(url);
     await owner.kill('SIGTERM');
   });
@@ -463,7 +463,7 @@ asRoot('as root: in folders that the postgres user', () => {
     await query(await owner.hears('ready'), 'create table kept as select 42 as answer');
     const cluster = clusterOf(dataDir);
     expect(cluster).toMatch(/^\/var\/lib\/holdfast\/[0-9a-f]{16}\/postgres$/);
-    await owner.hears('log', new RegExp(`its data stands in ${dirname(cluster)}`));
+    await owner.hears('log', new RegExp(`its data is stored in ${dirname(cluster)}`));
     expect(family().find(({ pid }) => pid === postmasterOf(dataDir))?.args).toMatch(
       /^\/var\/lib\/holdfast\/bin\/18\.[^ ]+\/bin\/postgres /,
     );
@@ -481,6 +481,6 @@ asRoot('as root: in folders that the postgres user', () => {
 
     rmSync(dirname(clusterOf(dataDir)), { recursive: true });
     const lost = new Holder('own', dataDir, { script });
-    expect(await lost.hears('refused')).toContain('which is gone: bring it back, or remove');
+    expect(await lost.hears('refused')).toContain('which is missing: restore it, or remove');
   });
 });

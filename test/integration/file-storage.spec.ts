@@ -21,7 +21,7 @@ const HOSTILE_KEYS = [
   ...['', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`],
   ...[`${randomUUID()}\0`, `${randomUUID()}\n`, randomUUID().toUpperCase(), 'incoming', 'name.txt'],
 ];
-const NO_KEY = 'is no key of a file';
+const NO_KEY = 'is not a storage key';
 
 for (const { name, there, lacks, start } of STORAGE_KINDS) {
   const suite = there ? describe : describe.skip;

@@ -124,10 +124,10 @@ describe('nothing is left, no descriptor either, and the source is let go', () =
     const depths = ['', 'a', 'a/b', 'a/b/c', 'a/b/c/d', 'a/b/c/d/files'];
     const decoys = depths.map((at) => join(one.ground, at, 'decoy'));
     for (const decoy of decoys) await plant(decoy, 'not yours');
-    await expectRefusal({ message: expect.stringContaining('is no key of a file') }, key);
-    await expect(storage.open(key)).rejects.toThrow('is no key of a file');
-    await expect(storage.sizeOf(key)).rejects.toThrow('is no key of a file');
-    await expect(storage.remove(key)).rejects.toThrow('is no key of a file');
+    await expectRefusal({ message: expect.stringContaining('is not a storage key') }, key);
+    await expect(storage.open(key)).rejects.toThrow('is not a storage key');
+    await expect(storage.sizeOf(key)).rejects.toThrow('is not a storage key');
+    await expect(storage.remove(key)).rejects.toThrow('is not a storage key');
     for (const decoy of decoys) expect(await readFile(decoy, 'utf8')).toBe('not yours');
     for (const decoy of decoys) await rm(decoy);
   });

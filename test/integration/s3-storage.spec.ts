@@ -90,7 +90,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     expect(answer.headers.get('content-type')).toBe(LINK.contentType);
     expect(answer.headers.get('content-disposition')).toBe(LINK.disposition);
     expect(await (await fetch(url, { headers: { range: 'bytes=1-3' } })).text()).toBe('ink');
-    await expect(one.storage.linkTo('../x', LINK)).rejects.toThrow('is no key of a file');
+    await expect(one.storage.linkTo('../x', LINK)).rejects.toThrow('is not a storage key');
   });
 
   unlessLacking('signatures')('a link ends, is for one file and for no other answer', async () => {

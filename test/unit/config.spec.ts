@@ -370,7 +370,7 @@ describe('secrets of development', () => {
       JSON.stringify({ jwt: '', session: 'x', cookie: 'x', database: 'x' }),
     ]) {
       writeFileSync(join(dataDir, 'secrets.json'), damaged);
-      expect(() => ensureDevSecrets(dataDir)).toThrow(/secrets\.json does not hold the secrets it should .*Mend it/);
+      expect(() => ensureDevSecrets(dataDir)).toThrow(/secrets\.json does not contain valid secrets .*Repair it/);
       expect(readFileSync(join(dataDir, 'secrets.json'), 'utf8')).toBe(damaged);
     }
   });

@@ -7,7 +7,7 @@ import type { Actor } from '../access/permissions.js';
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const { user } = context.switchToHttp().getRequest<FastifyRequest>();
   if (!user)
-    throw new Error('@CurrentUser() stands on a public route. Remove @Public(), or read the caller otherwise.');
+    throw new Error('@CurrentUser() is used on a public route. Remove @Public(), or use @PossibleUser().');
   return user;
 });
 

@@ -75,7 +75,7 @@ function textRules(min: number, max: number, each = false): PropertyDecorator[] 
   const demands = {
     min: `be longer than or equal to ${min} characters`,
     max: `be shorter than or equal to ${max} characters`,
-    storable: 'not hold NUL characters or halves of surrogate pairs',
+    storable: 'not contain NUL characters or halves of surrogate pairs',
     marks: `not put more than ${MAX_MARKS} combining marks on one character`,
   };
   return [
@@ -92,7 +92,7 @@ const singleLine = (each: boolean): PropertyDecorator =>
 
 /** Additional rules for single-line text. */
 function lineRules(each = false): PropertyDecorator[] {
-  return [singleLine(each), textRule('isVisible', isVisible, 'hold something that can be seen', each)];
+  return [singleLine(each), textRule('isVisible', isVisible, 'contain a visible character', each)];
 }
 
 interface TextOptions extends FieldOptions {

@@ -10,13 +10,13 @@ export const HttpErrors = defineErrors('', {
     status: 400,
     level: 'debug',
     message: (detail: string) => detail,
-    cure: 'Mend the fields named in `errors` and send the request again.',
+    cure: 'Correct the fields listed in `errors` and send the request again.',
   },
   BAD_REQUEST: {
     status: 400,
     level: 'debug',
     message: (detail: string) => detail,
-    cure: 'The request is not well-formed HTTP or uses a header wrongly; `detail` says where.',
+    cure: 'The request is not well-formed HTTP or uses a header wrongly; see `detail`.',
   },
   INVALID_JSON: {
     status: 400,
@@ -28,19 +28,19 @@ export const HttpErrors = defineErrors('', {
     status: 400,
     level: 'debug',
     message: (type: string) => `The answer is ${type}; a batch holds JSON only.`,
-    cure: 'Send this request by itself. It was run, but nobody has read its answer.',
+    cure: 'Send this request by itself. It was executed, but its response was not read.',
   },
   BATCH_IN_BATCH: {
     status: 400,
     level: 'debug',
-    message: () => 'A batch in a batch is not run.',
+    message: () => 'A batch cannot contain a batch.',
     cure: 'Put all requests into one list, or send several batches.',
   },
   INVALID_CURSOR: {
     status: 400,
     level: 'debug',
     message: () => 'The cursor was not made for this list and order.',
-    cure: 'Use `nextCursor` as it was given, with the same `sort`; without `cursor` the list starts anew.',
+    cure: 'Use `nextCursor` unchanged, with the same `sort`; without `cursor` the list starts from the beginning.',
   },
   UNAUTHENTICATED: {
     status: 401,
@@ -70,24 +70,24 @@ export const HttpErrors = defineErrors('', {
     status: 404,
     level: 'debug',
     message: (id: string) => `No request ${id} of yours is in flight.`,
-    cure: 'It has been answered, or never came. Name the `X-Request-Id` that it was sent with.',
+    cure: 'It has been answered or never arrived. Use the `X-Request-Id` that it was sent with.',
   },
   METHOD_NOT_ALLOWED: {
     status: 405,
     level: 'debug',
     message: (method: string, allowed: string) => `This path has no ${method}, only ${allowed}.`,
-    cure: 'Use one of the methods in `Allow`; Swagger UI at /docs says what each does.',
+    cure: 'Use one of the methods in `Allow`; Swagger UI at /docs describes each.',
   },
   REQUEST_TIMEOUT: {
     status: 408,
     level: 'info',
     message: () => 'The body did not arrive in time.',
-    cure: 'Send the whole body at once; on a slow line raise BODY_TIMEOUT.',
+    cure: 'Send the whole body at once; for slow connections increase BODY_TIMEOUT.',
   },
   CONFLICT: {
     status: 409,
     level: 'info',
-    message: () => 'The change collides with another one.',
+    message: () => 'The change conflicts with another one.',
     cure: 'Read the object again and repeat the change.',
   },
   VERSION_STALE: {
@@ -103,13 +103,13 @@ export const HttpErrors = defineErrors('', {
     status: 413,
     level: 'info',
     message: () => 'The body is larger than this route takes.',
-    cure: 'Send less at once.',
+    cure: 'Send less data in one request.',
   },
   BATCH_TOO_LARGE: {
     status: 413,
     level: 'info',
     message: (detail: string) => detail,
-    cure: 'The answers of a batch are 2 MiB together at most. Send this request in another batch, or ask it for less; `detail` says whether it was run.',
+    cure: 'The answers of a batch are 2 MiB together at most. Send this request in another batch, or request less data; `detail` tells whether it was executed.',
   },
   URI_TOO_LONG: {
     status: 414,
@@ -145,7 +145,7 @@ export const HttpErrors = defineErrors('', {
   SEARCH_BUSY: {
     status: 429,
     level: 'info',
-    message: () => 'Other searches of yours run and wait already.',
+    message: () => 'Other searches of yours are already running and waiting.',
     cure: 'One search of a user runs at a time and a few may wait. Wait for their answers, or for the seconds in Retry-After.',
   },
   HEADERS_TOO_LARGE: {
@@ -157,8 +157,8 @@ export const HttpErrors = defineErrors('', {
   REQUEST_CANCELLED: {
     status: 499,
     level: 'debug',
-    message: () => 'The request was cancelled before it was answered.',
-    cure: 'Its caller cancelled it (DELETE /api/requests/:id) or hung up. Read what it was to change before you send it again: a change that was just being committed was made.',
+    message: () => 'The request was cancelled before its response was sent.',
+    cure: 'Its caller cancelled it (DELETE /api/requests/:id) or hung up. Check the data before you send it again: a change that was already being committed has taken effect.',
   },
   INTERNAL_ERROR: {
     status: 500,

@@ -39,7 +39,7 @@ function read(file: string): DevSecrets | null {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw new Error(
-      `${file} does not hold the secrets it should (${(error as Error).message}). Mend it, or move it away: new secrets end all sessions.`,
+      `${file} does not contain valid secrets (${(error as Error).message}). Repair it, or move it away: new secrets end all sessions.`,
       { cause: error },
     );
   }

@@ -44,11 +44,11 @@ async function checkOnce(config: AppConfig, url: string): Promise<void> {
       );
     if (encoding !== 'UTF8')
       throw new DatabaseRefusedError(
-        `The database "${database}" is encoded in ${encoding}, which cannot hold every text: ${cure(database)}`,
+        `The database "${database}" is encoded in ${encoding}, which cannot store every text: ${cure(database)}`,
       );
     if (!(await foldsCase(client)))
       throw new DatabaseRefusedError(
-        `The character type of the database "${database}" does not know that Ä is a capital ä, or that I is a capital i, so that searches miss and usernames are not unique: ${cure(database)}`,
+        `The character type of the database "${database}" does not map Ä to ä, or I to i, so that searches miss rows and usernames are not unique: ${cure(database)}`,
       );
   } finally {
     await client.end().catch(() => undefined);
@@ -62,4 +62,4 @@ async function foldsCase(client: pg.Client): Promise<boolean> {
 }
 
 const cure = (database: string): string =>
-  `make another with CREATE DATABASE "${database}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;
+  `create another with CREATE DATABASE "${database}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;

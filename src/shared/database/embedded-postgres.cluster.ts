@@ -45,13 +45,13 @@ async function hasCluster({ cluster, version, user }: Place): Promise<boolean> {
   if (!written || !controlled) {
     const missing = written ? 'global/pg_control' : 'PG_VERSION';
     throw new EmbeddedPostgresError(
-      `${cluster} is not a complete PostgreSQL data folder (${missing} is missing): move it away, and the next start makes a new one.`,
+      `${cluster} is not a complete PostgreSQL data folder (${missing} is missing): move it away, and the next start creates a new one.`,
     );
   }
   const major = version.split('.')[0];
   if (written !== major) {
     throw new EmbeddedPostgresError(
-      `${cluster} was made by PostgreSQL ${written}, this is PostgreSQL ${major}: dump it with ${written} and restore it into a new folder, or start with another DATA_DIR.`,
+      `${cluster} was created by PostgreSQL ${written}, this is PostgreSQL ${major}: dump it with ${written} and restore it into a new folder, or start with another DATA_DIR.`,
     );
   }
   if (folder.uid !== uid) throw belongsToOther(cluster, folder.uid, uid);
@@ -60,7 +60,7 @@ async function hasCluster({ cluster, version, user }: Place): Promise<boolean> {
 
 function belongsToOther(cluster: string, owner: number, uid: number | undefined): EmbeddedPostgresError {
   return new EmbeddedPostgresError(
-    `${cluster} belongs to user ${owner}, but PostgreSQL would run as user ${uid}: start as that user or as root, or give it over (chown -R ${uid}).`,
+    `${cluster} belongs to user ${owner}, but PostgreSQL would run as user ${uid}: start as that user or as root, or change the owner (chown -R ${uid}).`,
   );
 }
 
@@ -77,7 +77,7 @@ async function makeCluster({ home, cluster, bin, version, user }: Place, options
     await initialise(draft, bin, user, options.durable);
     await rename(join(draft, 'data'), cluster); // replaces an empty folder, never one with content
     if (options.durable) await syncFolder(home);
-    options.log(`PostgreSQL ${version}: data folder made in ${Math.round(performance.now() - started)} ms`);
+    options.log(`PostgreSQL ${version}: data folder created in ${Math.round(performance.now() - started)} ms`);
   } catch (error) {
     // A concurrent first start won the race; its cluster is equivalent to ours.
     if (codeOf(error) !== 'ENOTEMPTY' && codeOf(error) !== 'EEXIST') throw error;
@@ -105,7 +105,7 @@ async function initialise(draft: string, bin: string, user: Place['user'], durab
   } catch (error) {
     const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
     const reason = said.split('\n').findLast((line) => /(error|fatal):/i.test(line)) ?? said.trim() ?? String(error);
-    throw new EmbeddedPostgresError(`PostgreSQL could not make its data folder: ${reason || String(error)}`);
+    throw new EmbeddedPostgresError(`PostgreSQL could not create its data folder: ${reason || String(error)}`);
   }
 }
 

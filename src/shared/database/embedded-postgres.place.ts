@@ -43,7 +43,7 @@ export async function findPlace(dataDir: string, log: (line: string) => void): P
   const owner = await ownerOf(join(elsewhere ?? folder, 'postgres'));
   const user = owner?.uid ? owner : await findSystemUser();
   const home = elsewhere ?? ((await letThrough(user, folder)) ? folder : await moveOut(folder));
-  if (home !== folder) log(`PostgreSQL ${version}: its data stands in ${home}, for its user cannot reach ${folder}`);
+  if (home !== folder) log(`PostgreSQL ${version}: its data is stored in ${home}, because its user cannot access ${folder}`);
   const reachable = await succeeds(user, join(native, 'bin', 'postgres'), '--version');
   return toPlace(home, reachable ? native : await copyBinaries(native, release, version, log), version, user);
 }
@@ -120,7 +120,7 @@ async function succeeds(user: ServerUser, command: string, ...args: string[]): P
 async function moveOut(folder: string): Promise<string> {
   if (await ownerOf(join(folder, 'postgres', 'PG_VERSION'))) {
     throw new EmbeddedPostgresError(
-      `The user of the data in ${join(folder, 'postgres')} cannot reach it: give the folders above it the permission to pass (chmod o+x), or run as that user.`,
+      `The owner of the data in ${join(folder, 'postgres')} cannot access it: make the folders above it passable (chmod o+x), or run as that user.`,
     );
   }
   const home = join(ROOTS_HOME, randomBytes(8).toString('hex'));
@@ -149,7 +149,7 @@ async function readLocation(folder: string): Promise<string | null> {
   );
   if (home && !(await ownerOf(home))) {
     throw new EmbeddedPostgresError(
-      `The database of this DATA_DIR stood in ${home}, which is gone: bring it back, or remove ${file} to begin with an empty one.`,
+      `The database of this DATA_DIR was stored in ${home}, which is missing: restore it, or remove ${file} to start with an empty one.`,
     );
   }
   return home;
@@ -172,7 +172,7 @@ async function findSystemUser(): Promise<ServerUser> {
     await run('useradd', ['--system', '--no-create-home', '--shell', '/bin/false', 'postgres']).catch(() => undefined);
     return find().catch(() => {
       throw new EmbeddedPostgresError(
-        'PostgreSQL refuses to run as root, and a system user "postgres" could not be made: create one (useradd --system postgres), or run as an ordinary user.',
+        'PostgreSQL refuses to run as root, and the system user "postgres" could not be created: create it (useradd --system postgres), or run as an ordinary user.',
       );
     });
   }

@@ -166,7 +166,7 @@ async function connect(server: Server, password: string): Promise<pg.Client | nu
   } catch (error) {
     if (codeOf(error) === '28P01') {
       throw new EmbeddedPostgresError(
-        'The database under DATA_DIR was made with another password: bring back the secrets that stood beside it, or start with another DATA_DIR.',
+        'The database under DATA_DIR was created with another password: restore the secrets that were stored beside it, or start with another DATA_DIR.',
       );
     }
     if (isLost(error)) return null;

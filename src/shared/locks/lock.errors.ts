@@ -5,20 +5,20 @@ export const LockErrors = defineErrors('LOCK', {
   BUSY: {
     status: 409,
     level: 'info',
-    message: () => 'Somebody else is at work on it.',
-    cure: 'Try again after the seconds in Retry-After; whoever is at work will have finished.',
+    message: () => 'Another request is working on it.',
+    cure: 'Try again after the seconds in Retry-After, when the other request has finished.',
   },
   UNAVAILABLE: {
     status: 503,
     level: 'warn',
-    message: () => 'It cannot be made sure at the moment that nobody else is at work on it.',
+    message: () => 'At the moment it cannot be ensured that no other request is working on it.',
     cure: 'Try again after the seconds in Retry-After. Nothing was done.',
   },
   LOST: {
     status: 503,
     level: 'warn',
-    message: () => 'While the work ran, the lock on it was lost.',
-    cure: 'Look at what became of it before you try again: it may be done, in part or as a whole.',
+    message: () => 'The lock was lost while the work was running.',
+    cure: 'Check the result before you try again: the work may be done in part or completely.',
   },
 });
 

@@ -49,7 +49,7 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
     const text = `${topic}\n${body}`;
     if (Buffer.byteLength(text) > MAX_BYTES)
       throw new RangeError(
-        `A signal takes ${MAX_BYTES} bytes. Send an id, and let the others read what it stands for.`,
+        `A signal may have at most ${MAX_BYTES} bytes. Send an id, and let the receivers read the data.`,
       );
     await this.relay.publish(text);
   }

@@ -165,7 +165,7 @@ export class Redis implements OnApplicationShutdown {
     if (!this.isTold) {
       this.isTold = true;
       const reason = (this.lastError ?? (error as Error)).message;
-      this.logger.warn(`Redis is away (${reason}): cached reads come from the database, limits count per process`);
+      this.logger.warn(`Redis is away (${reason}): reads use the database, and each process counts rate limits alone`);
     }
     if (!this.up) return;
     this.turn(false);

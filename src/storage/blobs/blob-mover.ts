@@ -23,7 +23,7 @@ export class BlobMover {
     const { storageKey, signal: lost } = await this.leases.beginUncharged();
     const rules = {
       maxBytes: blob.size,
-      tooLarge: () => new Error('There are more bytes than there should be.'),
+      tooLarge: () => new Error('There are more bytes than the blob has.'),
       declaredType: UNKNOWN_TYPE,
     };
     try {

@@ -6,26 +6,26 @@ export const BucketErrors = defineErrors('BUCKET', {
     status: 404,
     level: 'debug',
     message: (name: string) => `No bucket ${name}.`,
-    cure: 'GET /api/buckets lists the buckets; an administrator makes new ones.',
+    cure: 'GET /api/buckets lists the buckets; administrators create new ones.',
   },
   NAME_TAKEN: {
     status: 409,
     level: 'info',
-    message: (name: string) => `There is a bucket ${name} already.`,
+    message: (name: string) => `A bucket ${name} already exists.`,
     cure: 'Choose another name, or change that bucket.',
   },
   NOT_EMPTY: {
     status: 409,
     level: 'info',
     message: (name: string) =>
-      `Bucket ${name} holds files, some are being uploaded into it, or deleted ones may come back.`,
-    cure: 'Their owners delete them first; what is deleted may come back for FILE_RETENTION days.',
+      `Bucket ${name} contains files, running uploads, or deleted files that may be restored.`,
+    cure: 'The owners must delete their files first; deleted files may be restored for FILE_RETENTION days.',
   },
   NEEDED: {
     status: 409,
     level: 'info',
     message: (name: string) =>
-      `Bucket ${name} is where files go that name no bucket, and what jobs make: it stays, private and for every type.`,
-    cure: 'Change its limits instead, or make another bucket.',
+      `Bucket ${name} stores files that name no bucket, and results of jobs: it must stay, be private and accept every type.`,
+    cure: 'Change its limits instead, or create another bucket.',
   },
 });

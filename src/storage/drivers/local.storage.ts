@@ -24,7 +24,7 @@ export class LocalStorage extends FileStorage {
     await mkdir(this.root, { recursive: true, mode: FOLDER_MODE });
     await access(this.root, constants.R_OK | constants.W_OK);
     const { bavail } = await statfs(this.root);
-    if (bavail === 0) throw new Error('There is no room left.');
+    if (bavail === 0) throw new Error('There is no space left.');
   }
 
   async write(key: string, source: Readable, signal?: AbortSignal): Promise<void> {

@@ -27,7 +27,7 @@ export class ApiDocument {
 
   /** Returns the document in an encoding. The first caller waits until it is created. */
   async encodedAs(encoding: Encoding): Promise<Representation> {
-    if (!this.create) throw new Error('Nobody has said how the OpenAPI document is made.');
+    if (!this.create) throw new Error('ApiDocument.createWith() must be called before the OpenAPI document is read.');
     this.made ??= render(this.create());
     return (await this.made)[encoding];
   }

@@ -18,7 +18,7 @@ export function limitConnections(server: Server, { http }: AppConfig, log: Logge
   const isProxy = matcherOf(http.trustProxy);
   const warn = (setting: string) =>
     atMostEvery(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
-      log.warn({ skipped }, `Connections are refused: there are as many as ${setting} allows`),
+      log.warn({ skipped }, `Connections are refused: ${setting} is reached`),
     ); // prettier-ignore
   server.maxConnections = total;
   server.on('drop', warn('MAX_CONNECTIONS'));

@@ -17,7 +17,7 @@ const WARNING_PERIOD_MS = 60_000;
 export function limitPipelining(server: Server, log: Logger, clock: Clock): void {
   const unanswered = new WeakMap<Socket, number>();
   const warn = atMostEvery(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
-    log.warn({ skipped }, `A connection is closed: it has sent more than ${MAX_UNANSWERED} requests ahead of their answers`),
+    log.warn({ skipped }, `Closed a connection that sent more than ${MAX_UNANSWERED} requests ahead of their answers`),
   ); // prettier-ignore
   function answered(this: ServerResponse): void {
     const { socket } = this.req;

@@ -17,7 +17,7 @@ export function addProxyWarning(fastify: FastifyInstance, { http }: AppConfig, l
     (skipped, peer: string) =>
       log.warn(
         { peer, skipped },
-        `X-Forwarded-For from ${peer} is ignored: if that is a proxy of yours, list it in TRUST_PROXY, or the limits count all its clients as one`,
+        `Ignored X-Forwarded-For from ${peer}: if this is your proxy, list it in TRUST_PROXY; otherwise the limits count all its clients as one`,
       ),
   );
   fastify.addHook('onRequest', (request, _reply, done) => {

@@ -68,7 +68,7 @@ export class RequestLimits {
     const tier = refusedTier(taking);
     if (tier === null) return;
     if (this.config.rateLimits.mode === 'dry-run') {
-      this.log.warn({ caller, tier }, 'RATE_LIMITED would be the answer, but for RATE_LIMIT_MODE=dry-run');
+      this.log.warn({ caller, tier }, 'RATE_LIMITED is not enforced because of RATE_LIMIT_MODE=dry-run');
       return;
     }
     throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(taking[tier]));
