@@ -62,7 +62,8 @@ export abstract class FileStorage {
 
 /** Throws when the key is not a UUID: no other text may become part of a path. */
 export function expectKey(key: string): void {
-  if (!KEY.test(key)) throw new Error(`${JSON.stringify(key)} is not a storage key: it must be a UUID created by the application.`);
+  if (!KEY.test(key))
+    throw new Error(`${JSON.stringify(key)} is not a storage key: it must be a UUID created by the application.`);
 }
 
 /** Returns null when the name is not one of our keys. */

@@ -17,7 +17,7 @@ import type { S3Config } from '../../src/shared/config/app-config.js';
 import { testConfig } from '../support/config.js';
 import { type Lack, S3_KINDS, type S3Kind, type S3Place, startS3rver } from '../support/s3-places.js';
 import { S3Proxy } from '../support/s3-proxy.js';
-import { MOST_BYTES, OneS3Storage } from '../support/storages.js';
+import { MAX_BYTES, OneS3Storage } from '../support/storages.js';
 import { until } from '../support/until.js';
 
 jest.setTimeout(120_000);
@@ -46,7 +46,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
 
   it('deployments share a bucket, each under its prefix; what is none of ours is left alone', async () => {
     const { bucket: Bucket, prefix } = one.config;
-    const longer = new S3Storage({ ...one.config, prefix: `${prefix}-2` }, MOST_BYTES);
+    const longer = new S3Storage({ ...one.config, prefix: `${prefix}-2` }, MAX_BYTES);
     const [mine, theirs] = [randomUUID(), randomUUID()];
     await one.storage.write(mine, Readable.from([Buffer.from('mine')]));
     await longer.write(theirs, Readable.from([Buffer.from('theirs')]));
@@ -107,7 +107,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
   });
 
   it('a bucket that is not there is no missing file', async () => {
-    const storage = new S3Storage({ ...one.config, bucket: `no-such-${randomUUID()}` }, MOST_BYTES);
+    const storage = new S3Storage({ ...one.config, bucket: `no-such-${randomUUID()}` }, MAX_BYTES);
     await expect(storage.open(randomUUID())).rejects.toMatchObject({ name: 'NoSuchBucket' });
     await expect(storage.sizeOf(randomUUID())).rejects.toMatchObject({ status: 404 });
     await expect(keysOf(storage)).rejects.toMatchObject({ name: 'NoSuchBucket' });
@@ -116,7 +116,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
 
   unlessLacking('signatures')('a secret that is refused is a fault of ours and told to nobody', async () => {
     const credentials = { accessKeyId: one.config.credentials?.accessKeyId ?? '', secretAccessKey: 'wrong '.repeat(5) };
-    const storage = new S3Storage({ ...one.config, credentials }, MOST_BYTES);
+    const storage = new S3Storage({ ...one.config, credentials }, MAX_BYTES);
     const error: unknown = await storage.open(randomUUID()).catch((refusal: unknown) => refusal);
     expect(error).toMatchObject({ name: 'SignatureDoesNotMatch', status: 403, statusCode: undefined });
     expectNoSecret(error, credentials);
@@ -134,7 +134,7 @@ describe('a service that gives trouble', () => {
   beforeEach(async () => {
     proxy = await S3Proxy.to(place.config.endpoint);
     one = new OneS3Storage(place.config);
-    storage = new S3Storage({ ...one.config, endpoint: proxy.endpoint }, MOST_BYTES);
+    storage = new S3Storage({ ...one.config, endpoint: proxy.endpoint }, MAX_BYTES);
   });
   afterEach(async () => {
     storage.onApplicationShutdown();
@@ -260,7 +260,7 @@ it('an answer that quotes the request is not passed on', async () => {
   }).listen(0, '127.0.0.1');
   await once(quoting, 'listening');
   const endpoint = `http://127.0.0.1:${(quoting.address() as AddressInfo).port}`;
-  const storage = new S3Storage({ ...BASE, endpoint, credentials }, MOST_BYTES);
+  const storage = new S3Storage({ ...BASE, endpoint, credentials }, MAX_BYTES);
   for (const use of [
     () => storage.open(randomUUID()),
     () => storage.write(randomUUID(), Readable.from([Buffer.from('x')])),
@@ -283,7 +283,7 @@ describe('the settings', () => {
   it('of a largest file make parts large enough for it, and small ones for a small one', () => {
     const partSizeFor = (maxBytes: number): number => new S3Storage(BASE, maxBytes)['partSize'];
     expect(partSizeFor(1)).toBe(5 * MIB);
-    expect(partSizeFor(MOST_BYTES)).toBe(5 * MIB);
+    expect(partSizeFor(MAX_BYTES)).toBe(5 * MIB);
     for (const maxBytes of [2 ** 36, 2 ** 40, 5 * 2 ** 40]) {
       const sealed = maxBytes + 16 * Math.ceil(maxBytes / 65_536);
       expect(Math.ceil(sealed / partSizeFor(maxBytes))).toBeLessThanOrEqual(10_000);
@@ -298,7 +298,7 @@ const BASE: S3Config = {
 const SHORT: S3Patience = { connection: 300, answer: 300, part: 300, silence: 60_000 };
 
 function impatient(config: S3Config, patience: S3Patience): S3Storage {
-  return new S3Storage(config, MOST_BYTES, patience);
+  return new S3Storage(config, MAX_BYTES, patience);
 }
 
 function listingInPagesOf(count: number, config: S3Config): S3Listing {

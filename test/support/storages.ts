@@ -13,7 +13,7 @@ import { below, seeded } from './random.js';
 import { type Lack, S3_KINDS } from './s3-places.js';
 
 /** Of the largest file. */
-export const MOST_BYTES = 5 * 2 ** 30;
+export const MAX_BYTES = 5 * 2 ** 30;
 
 export interface OneStorage {
   readonly storage: FileStorage;
@@ -84,7 +84,7 @@ export class OneS3Storage implements OneStorage {
 
   constructor(place: S3Config) {
     this.config = { ...place, prefix: `test-${randomUUID()}` };
-    this.storage = new S3Storage(this.config, MOST_BYTES);
+    this.storage = new S3Storage(this.config, MAX_BYTES);
     const { endpoint, region, credentials, pathStyle } = place;
     this.client = new S3Client({
       ...{ endpoint, region, forcePathStyle: pathStyle },

@@ -6,8 +6,7 @@ import type { Actor } from '../access/permissions.js';
 /** Only for routes that are not public: there the guard sets the user. */
 export const CurrentUser = createParamDecorator((_: unknown, context: ExecutionContext): Actor => {
   const { user } = context.switchToHttp().getRequest<FastifyRequest>();
-  if (!user)
-    throw new Error('@CurrentUser() is used on a public route. Remove @Public(), or use @PossibleUser().');
+  if (!user) throw new Error('@CurrentUser() is used on a public route. Remove @Public(), or use @PossibleUser().');
   return user;
 });
 

@@ -134,7 +134,9 @@ export const envSchema = Joi.object({
   EMBEDDED: flag()
     .default(false)
     .description('Allows production to run on the embedded engines; it never falls back to them silently'),
-  DATA_DIR: Joi.string().default('.data').description("Folder of the embedded engines' data and the development secrets"),
+  DATA_DIR: Joi.string()
+    .default('.data')
+    .description("Folder of the embedded engines' data and the development secrets"),
 
   REDIS_URL: Joi.string()
     .uri({ scheme: ['redis', 'rediss'] })
@@ -153,7 +155,11 @@ export const envSchema = Joi.object({
     .messages({ 'string.pattern.base': '{{#label}} must be 1 to 50 of A-Z a-z 0-9 _ . : -' })
     .description('First part of every key and channel, so that deployments may share a Redis'),
   CACHE_TTL: Joi.number().integer().min(1).max(86_400).default(60).description('Lifetime of a cached read, seconds'),
-  CACHE_CAPACITY: Joi.number().integer().min(1).default(10_000).description('Maximum number of cached entries per process'),
+  CACHE_CAPACITY: Joi.number()
+    .integer()
+    .min(1)
+    .default(10_000)
+    .description('Maximum number of cached entries per process'),
   CACHE_MAX_BYTES: Joi.number()
     .integer()
     .min(65_536)
@@ -197,18 +203,14 @@ export const envSchema = Joi.object({
     .integer()
     .min(1)
     .default(7)
-    .description(
-      'Days until finished jobs are deleted; dead letters stay until they are replayed or discarded',
-    ),
+    .description('Days until finished jobs are deleted; dead letters stay until they are replayed or discarded'),
   TASK_QUOTA: Joi.number().integer().min(1).default(100_000).description('Maximum tasks of one user'),
   TASK_RETENTION: Joi.number()
     .integer()
     .min(1)
     .max(3_650)
     .default(30)
-    .description(
-      'Days until deleted tasks are removed permanently; until then administrators may restore them',
-    ),
+    .description('Days until deleted tasks are removed permanently; until then administrators may restore them'),
   LINK_QUOTA: Joi.number()
     .integer()
     .min(1)
@@ -383,7 +385,9 @@ export const envSchema = Joi.object({
     .integer()
     .min(1)
     .default(10_000)
-    .description('Maximum open connections of a process, each of which takes a file descriptor; further ones are closed'),
+    .description(
+      'Maximum open connections of a process, each of which takes a file descriptor; further ones are closed',
+    ),
   MAX_CONNECTIONS_PER_ADDRESS: Joi.number()
     .integer()
     .min(1)
@@ -399,7 +403,9 @@ export const envSchema = Joi.object({
   SHUTDOWN_DELAY: Joi.number()
     .integer()
     .min(0)
-    .description('Time after SIGTERM in which requests are still served while readiness returns 503, milliseconds. Default: 0, in production 5000'),
+    .description(
+      'Time after SIGTERM in which requests are still served while readiness returns 503, milliseconds. Default: 0, in production 5000',
+    ),
   SHUTDOWN_GRACE: Joi.number()
     .integer()
     .min(0)

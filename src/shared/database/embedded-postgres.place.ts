@@ -43,7 +43,8 @@ export async function findPlace(dataDir: string, log: (line: string) => void): P
   const owner = await ownerOf(join(elsewhere ?? folder, 'postgres'));
   const user = owner?.uid ? owner : await findSystemUser();
   const home = elsewhere ?? ((await letThrough(user, folder)) ? folder : await moveOut(folder));
-  if (home !== folder) log(`PostgreSQL ${version}: its data is stored in ${home}, because its user cannot access ${folder}`);
+  if (home !== folder)
+    log(`PostgreSQL ${version}: its data is stored in ${home}, because its user cannot access ${folder}`);
   const reachable = await succeeds(user, join(native, 'bin', 'postgres'), '--version');
   return toPlace(home, reachable ? native : await copyBinaries(native, release, version, log), version, user);
 }

@@ -86,9 +86,7 @@ export class PasswordHasher {
 function isBearable(hash: string): boolean {
   const argon2 = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(hash);
   if (argon2)
-    return (
-      Number(argon2[1]) <= ARGON2_MAX.m && Number(argon2[2]) <= ARGON2_MAX.t && Number(argon2[3]) <= ARGON2_MAX.p
-    );
+    return Number(argon2[1]) <= ARGON2_MAX.m && Number(argon2[2]) <= ARGON2_MAX.t && Number(argon2[3]) <= ARGON2_MAX.p;
   const rounds = /^\$2[aby]\$(\d\d)\$/.exec(hash);
   return rounds !== null && Number(rounds[1]) <= BCRYPT_MAX_ROUNDS;
 }

@@ -38,7 +38,9 @@ export class KeyCheck implements OnApplicationBootstrap {
       values: [id, fingerprint],
     });
     if (row && row.fingerprint !== fingerprint)
-      throw new ConfigError([`FILE_ENCRYPTION_KEYS: ${id} differs from the earlier key with this id. Restore the earlier key`]);
+      throw new ConfigError([
+        `FILE_ENCRYPTION_KEYS: ${id} differs from the earlier key with this id. Restore the earlier key`,
+      ]);
   }
 
   private async expectAll(ids: readonly string[]): Promise<void> {
@@ -52,9 +54,7 @@ export class KeyCheck implements OnApplicationBootstrap {
     });
     if (missing.length > 0)
       throw new ConfigError(
-        missing.map(
-          ({ id }) => `FILE_ENCRYPTION_KEYS: some files are encrypted with ${id}. Restore that key`,
-        ),
+        missing.map(({ id }) => `FILE_ENCRYPTION_KEYS: some files are encrypted with ${id}. Restore that key`),
       );
   }
 }

@@ -24,7 +24,8 @@ export class Keyring {
   /** Derives a separate key for one file (HKDF, RFC 5869), which need not be stored. Throws when the id is unknown. */
   keyOf(keyId: string, storageKey: string): Buffer {
     const key = this.keys.get(keyId);
-    if (!key) throw new Error(`FILE_ENCRYPTION_KEYS lacks the key ${keyId}, with which files are encrypted. Restore it.`);
+    if (!key)
+      throw new Error(`FILE_ENCRYPTION_KEYS lacks the key ${keyId}, with which files are encrypted. Restore it.`);
     return Buffer.from(hkdfSync('sha256', key, storageKey, 'holdfast file', 32));
   }
 }

@@ -17,8 +17,7 @@ export const BucketErrors = defineErrors('BUCKET', {
   NOT_EMPTY: {
     status: 409,
     level: 'info',
-    message: (name: string) =>
-      `Bucket ${name} contains files, running uploads, or deleted files that may be restored.`,
+    message: (name: string) => `Bucket ${name} contains files, running uploads, or deleted files that may be restored.`,
     cure: 'The owners must delete their files first; deleted files may be restored for FILE_RETENTION days.',
   },
   NEEDED: {
