@@ -24,6 +24,15 @@ it('`test:e2e FILE` runs that file only, `test:e2e` all of the folder and nothin
   expect(all.filter((path) => !path.startsWith('test/e2e/'))).toEqual([]);
 });
 
+it('`test:slow` runs the slow suites, which `npm test` leaves out', async () => {
+  const slow = await suitesOf('test:slow', '-w', '1');
+  expect(slow).toContain('test/slow/job-torture.spec.ts');
+  expect(slow.filter((path) => !path.startsWith('test/slow/'))).toEqual([]);
+  const usual = await suitesOf('test', '-w', '1');
+  expect(usual.length).toBeGreaterThan(100);
+  expect(usual.filter((path) => path.startsWith('test/slow/'))).toEqual([]);
+});
+
 it('thresholds of coverage are asked of a run of all suites, and not of one that chooses some', async () => {
   const thresholdsOf = async (...args: string[]): Promise<unknown> => {
     const jest = ['node_modules/jest/bin/jest.js', '--showConfig', '--coverage', ...args];
