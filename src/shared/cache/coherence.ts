@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRelay } from '../pubsub/relay.js';
+import { Announcements } from './announcements.js';
 import { type CoherenceMessage, partsOf, readMessage } from './coherence-messages.js';
+import { LEASE_MS, Membership } from './membership.js';
 
 /** Interval between the heartbeats of a process. */
 const HEARTBEAT_MS = 300;
-/** Duration of the lease to serve from memory, from the sending of a heartbeat that the process received back. */
-const LEASE_MS = 1_200;
 /** How long an announcement waits on a relay before the next relay is tried. */
 const PATIENCE_MS = 100;
 /** How long a reader waits for the renewal of a lease that ended because the process was busy. */
@@ -28,29 +28,10 @@ export interface CoherenceListener {
   report(): unknown;
 }
 
-interface Member {
-  heardAt: number;
-  report: unknown;
-}
-
-/** An announcement that waits until every other process has acknowledged it or has lost its lease. */
-interface Announcement {
-  /** Undefined until our own announcement has come back: from then on all possible lease holders are known. */
-  missing: Set<string> | undefined;
-  echoed(): void;
-  heard(): void;
-  /** The number of values that the others dropped. */
-  counted: { removed: number };
-}
-
-/** One relay: its members, and the end of our lease on it. Times are those of performance.now(). */
+/** One relay, and what this process knows from it. */
 class Line {
-  readonly members = new Map<string, Member>();
-  readonly announcements = new Map<string, Announcement>();
-  leaseUntil = 0;
-  echoedAt = performance.now();
-  /** A process that sent its heartbeat before this time may hold a lease that we do not know of. */
-  listeningSince = Infinity;
+  readonly membership: Membership;
+  readonly announcements = new Announcements();
   /** Set while a connection is new: identifies it. `joined`: we know all running changes. */
   joining: object | undefined;
   joined = false;
@@ -59,7 +40,21 @@ class Line {
   constructor(
     readonly index: number,
     readonly relay: EventRelay,
-  ) {}
+    self: string,
+  ) {
+    this.membership = new Membership(self);
+  }
+
+  /** True when no announcement can have been missed. */
+  get isCurrent(): boolean {
+    return this.joined && this.membership.holdsLease;
+  }
+
+  cutOff(): void {
+    this.membership.cutOff();
+    this.joined = false;
+    this.joining = undefined;
+  }
 }
 
 /**
@@ -94,12 +89,9 @@ export class Coherence {
     relays: readonly EventRelay[],
     private readonly listener: CoherenceListener,
   ) {
-    this.lines = relays.map((relay, index) => new Line(index, relay));
+    this.lines = relays.map((relay, index) => new Line(index, relay, this.id));
     for (const line of this.lines)
-      line.relay.open({
-        message: (text) => this.receive(line, text),
-        lost: () => Object.assign(line, { leaseUntil: 0, listeningSince: Infinity, joined: false, joining: undefined }),
-      });
+      line.relay.open({ message: (text) => this.receive(line, text), lost: () => line.cutOff() });
     this.timer = setInterval(() => this.beat(), HEARTBEAT_MS).unref();
     this.beat();
   }
@@ -107,8 +99,7 @@ export class Coherence {
   /** True when values in memory may be served. */
   get holdsLease(): boolean {
     if (this.left) return false;
-    const now = performance.now();
-    for (const line of this.lines) if (!line.joined || line.leaseUntil <= now) return false;
+    for (const line of this.lines) if (!line.isCurrent) return false;
     return true;
   }
 
@@ -123,15 +114,12 @@ export class Coherence {
 
   /** True when we receive announcements over the last relay, the only one of some processes. */
   get listens(): boolean {
-    const line = this.lines.at(-1) as Line;
-    return line.joined && line.leaseUntil > performance.now();
+    return (this.lines.at(-1) as Line).isCurrent;
   }
 
   /** Returns the last reports of the other live processes. */
   reports(): unknown[] {
-    const since = performance.now() - LEASE_MS;
-    const [line] = this.lines as [Line];
-    return [...line.members].filter(([id, { heardAt }]) => id !== this.id && heardAt > since).map(([, m]) => m.report);
+    return (this.lines as [Line])[0].membership.reports();
   }
 
   /**
@@ -157,10 +145,9 @@ export class Coherence {
 
   /** Makes every other process drop the matching values. Returns their number; rejects when it cannot be published. */
   async drop(pattern: string): Promise<number> {
-    const counted = { removed: 0 };
     const line = this.lines.at(-1) as Line;
-    await this.announcePart(line, { is: 'drop', from: this.id, id: randomUUID(), pattern }, null, counted);
-    return counted.removed;
+    const { removed } = await this.announcePart(line, { is: 'drop', from: this.id, id: randomUUID(), pattern }, null);
+    return removed;
   }
 
   /** From now on nothing is served from memory and no process waits for us; our own changes are still announced. */
@@ -187,8 +174,8 @@ export class Coherence {
   private beat(): void {
     const now = performance.now();
     for (const line of this.lines) {
-      if (now - line.echoedAt > SILENCE_MS) {
-        line.echoedAt = now;
+      if (now - line.membership.echoedAt > SILENCE_MS) {
+        line.membership.echoedAt = now;
         line.relay.reconnect();
       }
       this.publish(line, { is: 'here', from: this.id, sent: now, report: this.listener.report() });
@@ -203,74 +190,54 @@ export class Coherence {
   private async announceOn(line: Line, tags: readonly string[], id: string, patience: number | null): Promise<boolean> {
     const messages = partsOf(tags, id).map((part) => ({ is: 'changing' as const, from: this.id, ...part }));
     const done = await Promise.all(messages.map((message) => this.announcePart(line, message, patience)));
-    return done.every(Boolean);
+    return done.every(({ isDone }) => isDone);
   }
 
   private async announcePart(
     line: Line,
     message: CoherenceMessage & { is: 'changing' | 'drop' },
     patience: number | null,
-    counted = { removed: 0 },
-  ): Promise<boolean> {
-    const { id } = message;
-    const mine: Announcement = { missing: undefined, echoed: noop, heard: noop, counted };
-    const echoed = new Promise<void>((resolve) => (mine.echoed = resolve));
-    line.announcements.set(id, mine);
+  ): Promise<{ isDone: boolean; removed: number }> {
+    const announcement = line.announcements.begin(message.id);
+    const result = (isDone: boolean) => ({ isDone, removed: announcement.removed });
     try {
       const published = line.relay.publish(JSON.stringify(message));
       if (patience === null) await published;
       const carried = await raced(
-        published.then(() => echoed),
+        published.then(() => announcement.echoed),
         patience ?? LEASE_MS,
       );
-      if (!carried || !mine.missing) return patience === null;
-      const stranger = line.listeningSince + LEASE_MS - performance.now();
-      if (stranger > 0 && patience !== null) return false;
-      const all = new Promise<void>((resolve) => (mine.heard = resolve));
-      if (mine.missing.size === 0) mine.heard();
-      const heard = raced(all, patience ?? this.leaseOfLast(line, mine.missing));
-      if (stranger > 0) await delay(stranger);
-      return (await heard) || patience === null;
+      const { missing } = announcement;
+      if (!carried || !missing) return result(patience === null);
+      const unknownForMs = line.membership.unknownForMs;
+      if (unknownForMs > 0 && patience !== null) return result(false);
+      const limit = patience ?? line.membership.leaseOfLast(missing);
+      const acknowledged = await raced(announcement.acknowledged, limit);
+      if (unknownForMs > 0) await delay(unknownForMs);
+      return result(acknowledged || patience === null);
     } finally {
-      line.announcements.delete(id);
+      line.announcements.end(message.id);
     }
-  }
-
-  /** Returns the other processes that may hold a lease. */
-  private holders(line: Line): Set<string> {
-    const since = performance.now() - LEASE_MS;
-    for (const [id, { heardAt }] of line.members) if (heardAt <= since) line.members.delete(id);
-    return new Set([...line.members.keys()].filter((id) => id !== this.id));
-  }
-
-  private leaseOfLast(line: Line, missing: ReadonlySet<string>): number {
-    const last = Math.max(...[...missing].map((id) => line.members.get(id)?.heardAt ?? 0));
-    return Math.max(0, last + LEASE_MS - performance.now());
   }
 
   private receive(line: Line, text: string): void {
     const message = readMessage(text);
     if (!message) return;
-    if (message.is === 'here') return this.hear(line, message);
+    if (message.is === 'here') return this.heartbeat(line, message);
     if (message.is === 'heard') return this.acknowledged(line, message);
     if (message.is === 'gone') {
-      line.members.delete(message.from);
-      for (const id of line.announcements.keys()) this.count(line, id, message.from);
-      return;
+      line.membership.remove(message.from);
+      return line.announcements.settleAll(message.from);
     }
     if (message.from === this.id) return this.echo(line, message);
     if (message.is === 'changed') return this.listener.endChange(message.tags, message.id, line.index);
     void this.acknowledge(line, message);
   }
 
-  /** Handles a heartbeat. Our own one renews the lease; all messages published before it have been received by then. */
-  private hear(line: Line, { from, sent, report }: CoherenceMessage & { is: 'here' }): void {
-    const now = performance.now();
-    line.members.set(from, { heardAt: now, report });
+  /** Our own heartbeat renews the lease; all messages published before it have been received by then. */
+  private heartbeat(line: Line, { from, sent, report }: CoherenceMessage & { is: 'here' }): void {
+    line.membership.heartbeat(from, sent, report);
     if (from !== this.id) return;
-    line.leaseUntil = sent + LEASE_MS;
-    line.echoedAt = now;
-    line.listeningSince = Math.min(line.listeningSince, now);
     this.isDeaf = false;
     if (this.holdsLease) this.renewed();
     if (!line.joined && !line.joining) void this.join(line, (line.joining = {}));
@@ -284,25 +251,18 @@ export class Coherence {
   }
 
   private echo(line: Line, message: CoherenceMessage & { id: string }): void {
-    const announcement = line.announcements.get(message.id);
+    const announcement = line.announcements.find(message.id);
     if (!announcement) return;
-    line.listeningSince = Math.min(line.listeningSince, performance.now());
-    announcement.missing = this.holders(line);
-    announcement.echoed();
+    line.membership.listening();
+    announcement.comeBack(line.membership.holders());
   }
 
   private acknowledged(line: Line, { from, to, id, removed, report }: CoherenceMessage & { is: 'heard' }): void {
-    const member = line.members.get(from);
-    if (member) member.report = report;
-    const announcement = to === this.id ? line.announcements.get(id) : undefined;
+    line.membership.updateReport(from, report);
+    const announcement = to === this.id ? line.announcements.find(id) : undefined;
     if (!announcement) return;
-    announcement.counted.removed += removed;
-    this.count(line, id, from);
-  }
-
-  private count(line: Line, id: string, from: string): void {
-    const announcement = line.announcements.get(id);
-    if (announcement?.missing?.delete(from) && announcement.missing.size === 0) announcement.heard();
+    announcement.removed += removed;
+    announcement.settle(from);
   }
 
   private async acknowledge(line: Line, message: CoherenceMessage & { is: 'changing' | 'drop' }): Promise<void> {
