@@ -42,25 +42,25 @@ export const UserErrors = defineErrors('USER', {
     status: 422,
     level: 'info',
     message: () =>
-      'The file is not UTF-8: save it as "CSV UTF-8", or send "encoding": "windows-1252" with the job. Nobody was added.',
+      'The file is not UTF-8: save it as "CSV UTF-8", or send "encoding": "windows-1252" with the job. No user was added.',
     cure: 'Save it as "CSV UTF-8", or add its `encoding` to the payload: windows-1252 (what Excel saves as CSV in Western Europe), latin1, utf-16le or utf-16be.',
   },
   IMPORT_ENCODING: {
     status: 422,
     level: 'info',
-    message: (encoding: string) => `The file is not ${encoding}, which it should be. Nobody was added.`,
+    message: (encoding: string) => `The file is not ${encoding}, which it should be. No user was added.`,
     cure: 'Send the `encoding` that the file was saved in, or save it as "CSV UTF-8" and send none. A byte order mark decides, whatever is sent.',
   },
   IMPORT_HEADER: {
     status: 422,
     level: 'info',
-    message: (fault: string) => `The header cannot be used: ${fault}. Nobody was added.`,
+    message: (fault: string) => `The header cannot be used: ${fault}. No user was added.`,
     cure: 'The first line names the columns: email, username, name, age, hobbies, in any order, with commas, semicolons, tabs or | between them.',
   },
   IMPORT_TOO_LONG: {
     status: 422,
     level: 'info',
-    message: (most: number) => `The file has more than ${most} rows. Nobody was added.`,
+    message: (most: number) => `The file has more than ${most} rows. No user was added.`,
     cure: 'Divide it into several files, each with the header, and import one after the other.',
   },
 });

@@ -37,7 +37,7 @@ export const JobErrors = defineErrors('JOB', {
     status: 404,
     level: 'debug',
     message: (id: string) => `No dead letter ${id}.`,
-    cure: 'Check the id: only failed jobs are dead letters, and somebody may have replayed or discarded it.',
+    cure: 'Check the id: only failed jobs are dead letters, and an administrator may have replayed or discarded it.',
   },
   KEY_TAKEN: {
     status: 409,
@@ -72,7 +72,7 @@ export const JobErrors = defineErrors('JOB', {
   OWNERLESS: {
     status: 422,
     level: 'warn',
-    message: () => 'A job of this type works for somebody, and this one has no owner.',
+    message: () => 'A job of this type works for a user, and this one has no owner.',
     cure: 'Ask for it through POST /api/jobs, or give it an owner where it is enqueued.',
   },
   OWNER_NOT_ALLOWED: {

@@ -76,6 +76,16 @@ describe('sources are refused', () => {
     ]);
   });
 
+  it('for words that are not plain', () => {
+    const text = `// Who may.\n/** Whether it is. */\nconst MOST_ROWS = 3; // nobody reads more\n/** A limit for what is read. */`;
+    expect(faultsOf({ 'users/a.ts': text })).toEqual([
+      'users/a.ts is not in plain English: MOST_ROWS',
+      'users/a.ts is not in plain English: nobody',
+      'users/a.ts is not in plain English: Who may.',
+      'users/a.ts is not in plain English: Whether it is. */',
+    ]);
+  });
+
   it('for a file without a purpose, or in no layer', () => {
     expect(faultsOf({ 'users/a.ts': '//\nexport {};', 'utils/b.ts': 'export {};' })).toEqual([
       'users/a.ts does not say its purpose in a comment on its first line',

@@ -8,6 +8,8 @@ export interface SourceFile {
   imports: string[];
   /** Identifiers, and member accesses like `process.env` and `.normalize`. */
   words: ReadonlySet<string>;
+  /** Words, prefixes and openings of comments that are not plain English. */
+  unplain: readonly string[];
 }
 
 /** By path. */
@@ -54,6 +56,13 @@ const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
   },
 ];
 
+/** As far as a machine can see them; the style is in CONTRIBUTING.md. */
+const UNPLAIN = [
+  /\b(?:MOST|LONGEST|LEAST)_\w+/g, // MAX_ and MIN_
+  /\b(?:house|manners|plumbing|cellar|nobody|somebody|whoever)\b/gi, // name the thing, or the process
+  /(?<=\/\*\*\s*\*?\s*|^\/\/ )(?:What|Who|Whose|Whether)\b.*/gm, // say what it is, does or returns
+];
+
 export function readSource(path: string, text: string): SourceFile {
   const words = new Set<string>();
   const visit = (node: ts.Node): void => {
@@ -68,7 +77,8 @@ export function readSource(path: string, text: string): SourceFile {
     .filter((name) => name.startsWith('.'))
     .map((name) => posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts'))
     .filter((name) => name !== '../package.json');
-  return { firstLine: text.slice(0, text.indexOf('\n')), imports, words };
+  const unplain = UNPLAIN.flatMap((pattern) => text.match(pattern) ?? []);
+  return { firstLine: text.slice(0, text.indexOf('\n')), imports, words, unplain };
 }
 
 export function findFaults(sources: Sources): string[] {
@@ -99,11 +109,11 @@ function faultOfImport(path: string, target: string): string | undefined {
   return `${path} imports ${how}: ${target}`;
 }
 
-function faultsOfText(path: string, { firstLine, words }: SourceFile): string[] {
+function faultsOfText(path: string, { firstLine, words, unplain }: SourceFile): string[] {
   const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
     rule.words.filter((word) => words.has(word)).map((word) => `${path} says ${word}: ${rule.why}`),
   );
-  const faults = [...reserved];
+  const faults = [...reserved, ...unplain.map((word) => `${path} is not in plain English: ${word}`)];
   if (layerOf(path) === -1) faults.push(`${path} is in no layer: give its folder one in test/architecture/rules.ts`);
   if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the file that has it`);
   if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} does not say its purpose in a comment on its first line`);

@@ -88,7 +88,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
       },
       mistrust: (again, isLast) => {
         memory.clear();
-        if (again && isLast) shared?.mistrust(); // processes without Redis may have announced changes that nobody wrote to Redis
+        if (again && isLast) shared?.mistrust(); // processes without Redis may have announced changes that are missing in Redis
       },
       drop: (pattern) => this.dropFromMemory(pattern),
       report: () => this.counts(),

@@ -68,7 +68,7 @@ export abstract class AppConfig {
   abstract readonly role: Env['APP_ROLE'];
   abstract readonly version: string;
   abstract readonly dataDir: string;
-  /** Who may see Swagger UI and the OpenAPI document. */
+  /** The audience of Swagger UI and of the OpenAPI document. */
   abstract readonly docs: 'on' | 'admin' | 'off';
   abstract readonly http: {
     readonly host: string;

@@ -22,11 +22,11 @@ export class PasswordHasher {
   /** Each run takes 19 MiB and a core for ~20 ms: two run at once, 32 wait, further ones are refused. */
   private readonly turns = new Semaphore(2, 32, 2_000);
   private readonly scheme: AppConfig['auth']['passwordHash'];
-  private readonly nobody: Promise<string>;
+  private readonly decoy: Promise<string>;
 
   constructor(config: AppConfig) {
     this.scheme = config.auth.passwordHash;
-    this.nobody = this.make('no account has this password');
+    this.decoy = this.make('no account has this password');
   }
 
   /** True when the hash covers the whole password. */
@@ -66,7 +66,7 @@ export class PasswordHasher {
 
   private async holds(hash: string | null, password: string): Promise<boolean> {
     const stored = hash !== null && isBearable(hash) ? hash : null;
-    const against = stored ?? (await this.nobody);
+    const against = stored ?? (await this.decoy);
     const matches = await this.turns.run(() => this.check(against, password));
     return matches && stored !== null;
   }

@@ -8,7 +8,7 @@ import { signatureOf, SNIFFED_BYTES } from './signatures.js';
 export { SNIFFED_BYTES };
 export const UNKNOWN_TYPE = 'application/octet-stream';
 
-/** What the uploader claims about the bytes. */
+/** The uploader's claims about the bytes. */
 export interface Claims {
   /** A plain `type/subtype`. */
   declaredType: string;

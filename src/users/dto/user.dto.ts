@@ -17,7 +17,7 @@ export class CreateUserDto {
   @EmailField({ optional: true, nullable: true, example: 'ada@example.com' })
   email?: string | null;
 
-  @PasswordField({ optional: true, description: 'Without one, nobody can log in as this user' })
+  @PasswordField({ optional: true, description: 'Without one, the user cannot log in' })
   password?: string;
 
   @TextField({ max: 100, optional: true, nullable: true, example: 'Ada Lovelace' })

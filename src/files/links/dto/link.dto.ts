@@ -22,7 +22,7 @@ export class LinkDto {
 
   @ApiProperty({
     example: '/api/links/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11.kJ0…',
-    description: 'On this server; whoever has it may download the file',
+    description: 'On this server; every holder may download the file',
   })
   url!: string;
 

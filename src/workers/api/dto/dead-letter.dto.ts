@@ -68,7 +68,7 @@ export class DeadLetterDto {
   @ApiProperty({ type: 'integer', description: 'How often it was begun' })
   attempts!: number;
 
-  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the house's own" })
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the system's own" })
   ownerId!: string | null;
 
   @ApiProperty({ format: 'date-time' })

@@ -46,7 +46,7 @@ export class ListJobsQuery extends PageQuery {
   @TextField({ max: 100, optional: true })
   queue?: string;
 
-  @BooleanQuery({ description: "Administrators: everybody's jobs, and the house's own" })
+  @BooleanQuery({ description: "Administrators: the jobs of all users, and the system's own" })
   all?: boolean;
 }
 
@@ -93,7 +93,7 @@ export class JobDto {
   })
   error!: JobErrorDto | null;
 
-  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the house's own" })
+  @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the system's own" })
   ownerId!: string | null;
 
   @ApiProperty({ format: 'date-time', description: 'Not begun before' })
