@@ -193,7 +193,7 @@ describe('is refused as a whole, at the first attempt, and adds nobody:', () => 
     const files = await countFiles();
     const job = await importOf(content);
     expect(job).toMatchObject({ status: 'FAILED', attempts: 1, result: null, error: { code } });
-    expect(job.error?.message).toContain('Nobody was added');
+    expect(job.error?.message).toContain('No user was added');
     expect([await countImported(), await countFiles()]).toEqual([0, files + 1]);
   });
 

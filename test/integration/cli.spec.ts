@@ -197,7 +197,7 @@ describe('reset', () => {
 
   it('deletes nothing while nobody has said yes', async () => {
     expect(await run(['reset'])).toEqual(
-      refusal('Nobody is there to ask. Say --yes to delete everything without a question.'),
+      refusal('There is no terminal for a question. Add --yes to delete everything without one.'),
     );
     expect([await rows('users'), await rows('tasks')]).toEqual([1, 1]);
   });
@@ -363,7 +363,7 @@ describe('what is not understood ends in one line', () => {
       '',
       expect.stringMatching(/^The certificate of localhost is not trusted [^\n]*\n$/),
     ]);
-    expect(trusted).toEqual(refusal('Nobody is there to ask. Say --yes to delete everything without a question.')); // it was let in
+    expect(trusted).toEqual(refusal('There is no terminal for a question. Add --yes to delete everything without one.')); // it was let in
   });
 
   it('a wrong environment: one line for each fault', async () => {
