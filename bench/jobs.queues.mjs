@@ -31,15 +31,17 @@ async function openOurs({ queue, name, database, concurrency }) {
       'shared/logging/logger',
     ].map(load),
   );
-  const [{ defineJob, Handles }, { JobQueue }, { QueueDriver }, { JobRunner }, { Events }] = await Promise.all(
-    [
-      'workers/job',
-      'workers/job-queue',
-      'workers/drivers/queue.driver',
-      'workers/engine/job-runner',
-      'shared/events/events',
-    ].map(load),
-  );
+  const [{ defineJob, Handles }, { JobQueue }, { QueueDriver }, { JobRunner }, { Events }, { JobDone }] =
+    await Promise.all(
+      [
+        'workers/job',
+        'workers/job-queue',
+        'workers/drivers/queue.driver',
+        'workers/engine/job-runner',
+        'shared/events/events',
+        'workers/jobs.events',
+      ].map(load),
+    );
   const secret = 'x'.repeat(32);
   const config = toAppConfig(
     readEnv({
@@ -81,7 +83,7 @@ async function openOurs({ queue, name, database, concurrency }) {
         list.map((stamp) => ({ stamp })),
       ),
     async work(done) {
-      app.get(Events).within('job.done', async ({ jobId }) => {
+      app.get(Events).within(JobDone, async ({ jobId }) => {
         done(stamps.get(jobId));
         stamps.delete(jobId);
       });

@@ -106,7 +106,8 @@ function refuseInProduction(config: AppConfig, why: string): void {
 }
 
 async function confirm(question: string): Promise<boolean> {
-  if (!isTerminal()) throw new Refusal('There is no terminal for a question. Add --yes to delete everything without one.');
+  if (!isTerminal())
+    throw new Refusal('There is no terminal for a question. Add --yes to delete everything without one.');
   return /^y(es)?$/i.test((await ask(`${question} [y/N] `)).trim());
 }
 

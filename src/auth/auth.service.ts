@@ -21,6 +21,7 @@ import type { ChangePasswordDto, ListSessionsQuery, LoginDto, RegisterDto, Token
 import { LoginThrottle } from './login-throttle.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
+import { UserLockedOut } from '../users/users.events.js';
 
 /** Client that opens a session. */
 export interface Device {
@@ -56,7 +57,7 @@ export class AuthService {
     private readonly users: UsersRepository,
     private readonly sessions: SessionsRepository,
   ) {
-    events.within('user.locked-out', ({ userId }) => sessions.endAll(userId, 'locked-out'));
+    events.within(UserLockedOut, ({ userId }) => sessions.endAll(userId, 'locked-out'));
   }
 
   /** Creates an account and logs in. Throws EMAIL_TAKEN, VALIDATION_FAILED, PASSWORD_TOO_LONG. */

@@ -6,6 +6,7 @@ import { CacheService } from '../shared/cache/cache.service.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { Events } from '../shared/events/events.js';
 import type { CacheStatusDto } from './cache.dto.js';
+import { CacheCleared } from './cache.events.js';
 
 @Injectable()
 export class CacheReport {
@@ -42,7 +43,7 @@ export class CacheReport {
   /** Clears matching entries, and writes an audit entry. */
   async clear({ id: actorId }: Actor, pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
     const removed = await this.cache.deletePattern(pattern);
-    await this.transaction.run(() => this.events.emit('cache.cleared', { actorId, pattern, removed }));
+    await this.transaction.run(() => this.events.emit(CacheCleared, { actorId, pattern, removed }));
     return { entriesRemoved: removed, currentSize: (await this.status()).size };
   }
 }

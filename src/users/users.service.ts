@@ -16,6 +16,7 @@ import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
 import { maySee } from './users.policy.js';
 import { UsersRepository, withPassword } from './users.repository.js';
+import { UserChanged, UserCreated, UserDeleted, UserLockedOut, UserRestored } from './users.events.js';
 
 @Injectable()
 export class UsersService {
@@ -41,7 +42,7 @@ export class UsersService {
     return this.transaction.run(async () => {
       const user = await this.users.create({ ...values, passwordHash });
       const { uuid: userId, role } = user;
-      if (actor) await this.events.emit('user.created', { actorId: actor.id, userId, role });
+      if (actor) await this.events.emit(UserCreated, { actorId: actor.id, userId, role });
       return user;
     });
   }
@@ -66,10 +67,10 @@ export class UsersService {
       const user = await this.users.update(id, { ...patch, ...secret }, expected);
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
       const endsSessions = password !== undefined || (before !== null && before.role !== user.role);
-      if (endsSessions) await this.events.emit('user.locked-out', { userId: user.uuid });
+      if (endsSessions) await this.events.emit(UserLockedOut, { userId: user.uuid });
       const fields = Object.keys(body).sort();
       if (actor && fields.length > 0)
-        await this.events.emit('user.changed', { actorId: actor.id, userId: user.uuid, role: user.role, fields });
+        await this.events.emit(UserChanged, { actorId: actor.id, userId: user.uuid, role: user.role, fields });
       return user;
     });
   }
@@ -88,8 +89,8 @@ export class UsersService {
     return this.transaction.run(async () => {
       await this.keepAnAdmin(id);
       await this.users.delete(id, expected);
-      await this.events.emit('user.locked-out', { userId: id });
-      await this.events.emit('user.deleted', { actorId: actor.id, userId: id });
+      await this.events.emit(UserLockedOut, { userId: id });
+      await this.events.emit(UserDeleted, { actorId: actor.id, userId: id });
     });
   }
 
@@ -97,7 +98,7 @@ export class UsersService {
   restore(actor: Actor, id: string): Promise<User> {
     return this.transaction.run(async () => {
       const user = await this.users.undelete(id);
-      await this.events.emit('user.restored', { actorId: actor.id, userId: id });
+      await this.events.emit(UserRestored, { actorId: actor.id, userId: id });
       return user;
     });
   }

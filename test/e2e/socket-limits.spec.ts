@@ -391,7 +391,7 @@ describe('connections beyond the limit', () => {
       for (let i = 0; i < 24; i++) await kept();
       for (let i = 0; i < 10; i++) await closed(open());
       expect(warnings()).toHaveLength(1);
-      expect(warnings()[0]).toMatch(/MAX_CONNECTIONS allows/);
+      expect(warnings()[0]).toMatch(/: MAX_CONNECTIONS is reached/);
     });
   });
 });

@@ -363,7 +363,9 @@ describe('what is not understood ends in one line', () => {
       '',
       expect.stringMatching(/^The certificate of localhost is not trusted [^\n]*\n$/),
     ]);
-    expect(trusted).toEqual(refusal('There is no terminal for a question. Add --yes to delete everything without one.')); // it was let in
+    expect(trusted).toEqual(
+      refusal('There is no terminal for a question. Add --yes to delete everything without one.'),
+    ); // it was let in
   });
 
   it('a wrong environment: one line for each fault', async () => {

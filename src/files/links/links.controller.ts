@@ -25,7 +25,8 @@ export class LinksController {
   @Post('files/:id/link')
   @Endpoint({
     summary: 'Make a signed link to a file',
-    description: 'Every holder of the link may download the file, in its present version, until it expires or is revoked.',
+    description:
+      'Every holder of the link may download the file, in its present version, until it expires or is revoked.',
     returns: LinkDto,
     status: 201,
     errors: [FileErrors.NOT_FOUND, LinkErrors.QUOTA_EXCEEDED],

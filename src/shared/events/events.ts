@@ -1,20 +1,19 @@
 // The event bus: feature modules emit events, and listeners run inside the same transaction.
 import { Injectable } from '@nestjs/common';
-import type { EventMap, EventName } from './event-map.js';
+import type { EventDefinition } from './event.js';
 
-type Listener<N extends EventName> = (event: EventMap[N]) => Promise<void>;
-type Listeners = { [N in EventName]?: Array<Listener<N>> };
+type Listener = (payload: unknown) => Promise<void>;
 
 @Injectable()
 export class Events {
-  private readonly inside: Listeners = {};
+  private readonly listeners = new Map<string, Listener[]>();
 
   /** Registers a listener that runs inside the emitter's transaction: its failure rolls the change back. */
-  within<N extends EventName>(name: N, listener: Listener<N>): void {
-    ((this.inside[name] ??= []) as Array<Listener<N>>).push(listener);
+  within<T>({ name }: EventDefinition<T>, listener: (payload: T) => Promise<void>): void {
+    this.listeners.set(name, [...(this.listeners.get(name) ?? []), listener as Listener]);
   }
 
-  async emit<N extends EventName>(name: N, event: EventMap[N]): Promise<void> {
-    for (const listener of this.inside[name] ?? []) await listener(event);
+  async emit<T>({ name }: EventDefinition<T>, payload: T): Promise<void> {
+    for (const listener of this.listeners.get(name) ?? []) await listener(payload);
   }
 }

@@ -28,7 +28,8 @@ const LOOKALIKES: Record<string, string> = {
 
 const FAULTS = {
   isNotBlank: 'must hold something that can be seen: choose four words that do not belong together',
-  isNotPersonal: 'must not be the e-mail address, name or username of the account: choose text that cannot be looked up',
+  isNotPersonal:
+    'must not be the e-mail address, name or username of the account: choose text that cannot be looked up',
   isNotRepetitive: 'must not repeat a few characters, or count: choose four words that do not belong together',
   isNotCommon:
     'must not be one of the most used passwords, or nearly one: choose four words that do not belong together',

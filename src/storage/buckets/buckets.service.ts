@@ -10,6 +10,7 @@ import { type Bucket, DEFAULT_BUCKET } from './bucket.entity.js';
 import { BucketErrors } from './buckets.errors.js';
 import { BucketsRepository } from './buckets.repository.js';
 import type { ChangeBucketDto, CreateBucketDto, ListBucketsQuery } from './dto/bucket.dto.js';
+import { BucketChanged, BucketCreated, BucketDeleted, BucketRestored } from './buckets.events.js';
 
 @Injectable()
 export class BucketsService {
@@ -27,12 +28,12 @@ export class BucketsService {
 
   /** Throws NAME_TAKEN. */
   create(actor: Actor, value: CreateBucketDto): Promise<Bucket> {
-    return this.audited(actor, 'bucket.created', value, () => this.buckets.create(value));
+    return this.audited(actor, BucketCreated, value, () => this.buckets.create(value));
   }
 
   /** Throws NOT_FOUND, VERSION_STALE, NEEDED. */
   change(actor: Actor, id: string, patch: ChangeBucketDto, expected: ExpectedVersions): Promise<Bucket> {
-    return this.audited(actor, 'bucket.changed', patch, async () => {
+    return this.audited(actor, BucketChanged, patch, async () => {
       const bucket = await this.buckets.update(id, patch, expected);
       const isOpen = bucket.visibility === 'private' && bucket.allowedTypes.length === 0;
       if (bucket.name === DEFAULT_BUCKET && !isOpen) throw BucketErrors.NEEDED(bucket.name); // jobs store their results there
@@ -42,7 +43,7 @@ export class BucketsService {
 
   /** Throws NOT_FOUND, VERSION_STALE, NEEDED, NOT_EMPTY. */
   async delete(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
-    await this.audited(actor, 'bucket.deleted', {}, async () => {
+    await this.audited(actor, BucketDeleted, {}, async () => {
       const bucket = await this.buckets.delete(id, expected);
       if (bucket.name === DEFAULT_BUCKET) throw BucketErrors.NEEDED(bucket.name);
       if (await this.buckets.isUsed(bucket.name)) throw BucketErrors.NOT_EMPTY(bucket.name);
@@ -52,12 +53,12 @@ export class BucketsService {
 
   /** Throws NOT_FOUND unless deleted, NAME_TAKEN. */
   restore(actor: Actor, id: string): Promise<Bucket> {
-    return this.audited(actor, 'bucket.restored', {}, () => this.buckets.undelete(id));
+    return this.audited(actor, BucketRestored, {}, () => this.buckets.undelete(id));
   }
 
   private audited(
     actor: Actor,
-    event: 'bucket.created' | 'bucket.changed' | 'bucket.deleted' | 'bucket.restored',
+    event: typeof BucketCreated,
     change: object,
     work: () => Promise<Bucket>,
   ): Promise<Bucket> {

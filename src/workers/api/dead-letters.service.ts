@@ -12,6 +12,7 @@ import type { Job } from '../job.entity.js';
 import { JobErrors } from '../jobs.errors.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { announceAfterCommit } from '../engine/news-after-commit.js';
+import { JobsDiscarded, JobsReplayed } from '../jobs.events.js';
 
 /** Number of tries: a new job may take the key of a dead letter that was just selected; the next try skips that one. */
 const MAX_TRIES = 5;
@@ -65,7 +66,7 @@ export class DeadLettersService {
   async discard(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
     await this.transaction.run(async () => {
       await this.jobs.discard(id, expected);
-      await this.events.emit('job.discarded', { actorId: actor.id, jobIds: [id] });
+      await this.events.emit(JobsDiscarded, { actorId: actor.id, jobIds: [id] });
     });
   }
 
@@ -75,7 +76,7 @@ export class DeadLettersService {
     if (replayed.length === 0) return 0;
     const queues = replayed.map(({ queue }) => queue);
     announceAfterCommit(this.transaction, this.driver, queues);
-    await this.events.emit('job.replayed', { actorId: actor.id, jobIds: replayed.map(({ uuid }) => uuid) });
+    await this.events.emit(JobsReplayed, { actorId: actor.id, jobIds: replayed.map(({ uuid }) => uuid) });
     return replayed.length;
   }
 }

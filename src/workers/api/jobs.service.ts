@@ -17,6 +17,7 @@ import { JobQueue } from '../job-queue.js';
 import { JobErrors } from '../jobs.errors.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { CANCEL_TOPIC } from '../engine/job-runner.js';
+import { JobDone } from '../jobs.events.js';
 
 const YEAR_MS = 366 * 86_400_000;
 
@@ -77,7 +78,7 @@ export class JobsService {
     await this.signals
       .send(CANCEL_TOPIC, id)
       .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to signal the cancellation of a job'));
-    await this.events.emit('job.done', { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
+    await this.events.emit(JobDone, { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
   }
 }
 

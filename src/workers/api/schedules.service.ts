@@ -9,6 +9,7 @@ import { JobsRepository } from '../engine/jobs.repository.js';
 import { findScheduledJob } from '../engine/scheduled-jobs.js';
 import { ScheduleErrors } from './schedules.errors.js';
 import { SchedulesRepository } from '../engine/schedules.repository.js';
+import { ScheduleRun } from '../jobs.events.js';
 
 @Injectable()
 export class SchedulesService {
@@ -27,7 +28,7 @@ export class SchedulesService {
     return this.transaction.run(async () => {
       const { id } = await this.queue.enqueue(job, job.schedule.payload);
       await this.schedules.ran(name, id);
-      await this.events.emit('schedule.run', { actorId: actor.id, schedule: name, jobId: id });
+      await this.events.emit(ScheduleRun, { actorId: actor.id, schedule: name, jobId: id });
       return (await this.jobs.find(id, null)) as Job;
     });
   }

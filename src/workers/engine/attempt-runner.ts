@@ -19,6 +19,7 @@ import { type AttemptKey, type Claim, JobLedger } from './job-ledger.js';
 import type { JobFailure } from '../job.entity.js';
 import { type JobResult, UnrecoverableError } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
+import { JobDone } from '../jobs.events.js';
 
 /** Wait for a handler that ignores its abort signal. After it the attempt ends, but its slot stays taken until it returns. */
 const SETTLE_MS = 5_000;
@@ -109,7 +110,7 @@ export class AttemptRunner {
 
   private async succeeded({ uuid: jobId, owner_uuid: ownerId, type, queue }: Claim): Promise<void> {
     this.counts.add(queue, 'succeeded');
-    await this.events.emit('job.done', { jobId, ownerId, type, status: 'SUCCEEDED' });
+    await this.events.emit(JobDone, { jobId, ownerId, type, status: 'SUCCEEDED' });
   }
 
   private async ended(attempt: Attempt, error: unknown): Promise<void> {
@@ -139,7 +140,7 @@ export class AttemptRunner {
     if (status !== 'FAILED') return;
     this.counts.add(claim.queue, 'dead');
     this.driver.bury([{ jobId: claim.uuid, type: claim.type, queue: claim.queue, reason: failure.code }]);
-    await this.events.emit('job.done', {
+    await this.events.emit(JobDone, {
       jobId: claim.uuid,
       ownerId: claim.owner_uuid,
       type: claim.type,

@@ -5,6 +5,7 @@ import { Events } from '../../shared/events/events.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import type { Attempt } from './attempt.js';
 import { JobLedger } from './job-ledger.js';
+import { JobProgress } from '../jobs.events.js';
 
 /** Minimum interval between two writes of progress. */
 const PROGRESS_MS = 500;
@@ -87,6 +88,6 @@ export class Heartbeats {
     if ((this.written.get(attempt) ?? 0) === progress) return;
     this.written.set(attempt, progress);
     const { uuid: jobId, owner_uuid: ownerId, type } = attempt.claim;
-    await this.events.emit('job.progress', { jobId, ownerId, type, progress });
+    await this.events.emit(JobProgress, { jobId, ownerId, type, progress });
   }
 }

@@ -15,6 +15,7 @@ import { type Claim, JobLedger } from './job-ledger.js';
 import { JobRegistry } from './job-registry.js';
 import { JobErrors } from '../jobs.errors.js';
 import { Scheduler } from './scheduler.js';
+import { JobDone } from '../jobs.events.js';
 
 /** Topic of the signal that aborts a cancelled job in the process that runs it. Its body is the job's UUID. */
 export const CANCEL_TOPIC = 'job-cancel';
@@ -223,7 +224,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     this.driver.bury(dead.map(({ uuid, ...job }) => ({ ...job, jobId: uuid, reason: lost.code })));
     for (const { queue, status } of reaped) this.counts.add(queue, status === 'FAILED' ? 'dead' : 'retried');
     for (const { uuid: jobId, owner_uuid: ownerId, type } of dead)
-      await this.events.emit('job.done', { jobId, ownerId, type, status: 'FAILED' });
+      await this.events.emit(JobDone, { jobId, ownerId, type, status: 'FAILED' });
   }
 
   private track<T>(work: Promise<T>): Promise<T> {
