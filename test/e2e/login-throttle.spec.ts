@@ -211,7 +211,7 @@ describe('in a dry run', () => {
     const { email } = await server.registerUser();
     expect(await guess(12, email)).toEqual(times(12, 401));
     expect((await login(email, PASSWORD)).status).toBe(200);
-    const warned = server.log.filter((line) => line.includes('AUTH_ACCOUNT_SLOWED would be the answer'));
+    const warned = server.log.filter((line) => line.includes('the answer would be AUTH_ACCOUNT_SLOWED'));
     expect(warned).toHaveLength(3);
     for (const line of warned) {
       expect(JSON.parse(line)).toMatchObject({ level: 'warn', caller: expect.stringMatching(/^login:[\w-]{43}$/) });
