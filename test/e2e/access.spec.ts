@@ -1,4 +1,4 @@
-// Who gets in where: every route of the OpenAPI document without a token, and paths that try to slip past the guard.
+// Checks authentication and roles on every route of the OpenAPI document, and paths that try to bypass the guard.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Task } from '../support/api.js';
 import { exampleOf, type Operation, readOperations } from '../support/openapi.js';
@@ -6,11 +6,11 @@ import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js'
 import { send } from '../support/raw-http.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 
-/** A route that is to be public is written here by hand, and reviewed. */
+/** Public routes. The list is written by hand, so that each new public route is reviewed. */
 const PUBLIC = [
-  'GET /api/files/{id}/content', // of a public bucket: 404 else
+  'GET /api/files/{id}/content', // of a public bucket, else 404
   'GET /api/files/{id}/thumbnail',
-  'GET /api/links/{token}', // for who has the token
+  'GET /api/links/{token}', // with the token of a link
   'GET /health',
   'GET /health/live',
   'GET /health/ready',
@@ -23,7 +23,7 @@ const PUBLIC = [
   'POST /api/auth/refresh',
   'POST /api/auth/register',
 ];
-/** What an ordinary user may not do at all. */
+/** Routes that an ordinary user may not call. */
 const FOR_ADMINISTRATORS = [
   'DELETE /api/buckets/{id}',
   'DELETE /api/cache',
@@ -70,7 +70,7 @@ afterAll(() => server.close());
 
 const nameOf = ({ method, path }: Operation): string => `${method} ${path}`;
 
-/** Calls an operation as it should be called, but for who calls. */
+/** Sends a valid request to an operation, as the given caller. */
 async function call({ method, path, body }: Operation, token?: string, prefix = '/api') {
   const answer = await send(server.port, {
     method,
@@ -89,8 +89,8 @@ async function call({ method, path, body }: Operation, token?: string, prefix = 
   return answer;
 }
 
-describe.each(['/api', '/api/v1'])('under %s', (prefix) => {
-  it('every route is 401 without a token, but for those that are written here', async () => {
+describe.each(['/api', '/api/v1'])('routes under %s', (prefix) => {
+  it('every route returns 401 without a token, except the listed public ones', async () => {
     expect(operations.length).toBeGreaterThan(30);
     const open: string[] = [];
     for (const operation of operations) {
@@ -101,7 +101,7 @@ describe.each(['/api', '/api/v1'])('under %s', (prefix) => {
     expect(open.sort()).toEqual(PUBLIC);
   });
 
-  it('the routes for administrators are 403 for a user and not for an administrator', async () => {
+  it('the routes for administrators return 403 to a user, and not to an administrator', async () => {
     const forbidden: Record<string, string[]> = { user: [], administrator: [] };
     for (const operation of operations) {
       if (PUBLIC.includes(nameOf(operation)) || operation.path.startsWith('/api/auth/')) continue;
@@ -113,7 +113,7 @@ describe.each(['/api', '/api/v1'])('under %s', (prefix) => {
   });
 });
 
-describe('a path that is not quite', () => {
+describe('a path that is almost that of a route', () => {
   it.each([
     '/api//tasks', '//api/tasks', '/API/tasks', '/Api/Tasks', '/api/TASKS', '/api/tasks/', '/api/%74asks', '/%61pi/tasks', '/api/tasks;x', '/api;x/tasks',
     '/api/tasks;jsessionid=1', '/api/tasks.', '/api/tasks..', '/api/tasks.json', '/api./tasks', '/api/./tasks', '/api/x/../tasks', '/api/%2e/tasks',

@@ -1,4 +1,4 @@
-// Headers that stand on every answer, whatever is wrong with its request, and that never repeat a foreign host.
+// Checks the headers that every response has, even to a malformed request, and that no response repeats a foreign host.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type RawAnswer, send, sendBytes } from '../support/raw-http.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
@@ -42,7 +42,7 @@ const head = (line: string, ...lines: string[]): string =>
   [line, 'Host: localhost', `Origin: ${APP}`, ...lines, '', ''].join('\r\n');
 const JSON_TYPE = 'Content-Type: application/json';
 
-describe('an answer has security headers, those of CORS, an id and a date', () => {
+describe('every response has the security headers, the CORS headers, an id and a date', () => {
   it.each<[number, string, () => Record<string, string>]>([
     [200, 'GET /health/live', () => ({})],
     [200, 'GET /problems', () => ({})],
@@ -52,7 +52,7 @@ describe('an answer has security headers, those of CORS, an id and a date', () =
     [403, 'GET /api/users', () => ({ authorization: `Bearer ${ada.accessToken}` })],
     [404, 'GET /nowhere', () => ({})],
     [405, 'PUT /api/tasks', () => ({})],
-  ])('%i', async (status, line, headers) => {
+  ])('with status %i', async (status, line, headers) => {
     const [method = '', path = ''] = line.split(' ');
     const answer = await send(server.port, { method, path, headers: { origin: APP, ...headers() } });
     expect(answer.status).toBe(status);
@@ -61,19 +61,19 @@ describe('an answer has security headers, those of CORS, an id and a date', () =
 
   it.each<[string, number, string]>([
     ['a malformed path', 400, head('GET /api/%zz HTTP/1.1')],
-    ['a malformed path with a body', 400, `${head('POST /api/%zz HTTP/1.1', JSON_TYPE, 'Content-Length: 2')}{}`],
+    ['a malformed path and a body', 400, `${head('POST /api/%zz HTTP/1.1', JSON_TYPE, 'Content-Length: 2')}{}`],
     ['a path parameter too long', 414, head(`GET /api/tasks/${'x'.repeat(129)} HTTP/1.1`)],
-    ['the absolute form', 400, head('GET http://evil.example/api/tasks HTTP/1.1')],
-    ['two Hosts', 400, head('GET /api/tasks HTTP/1.1', 'Host: evil.example')],
-    ['no Host', 400, `GET /api/tasks HTTP/1.1\r\nOrigin: ${APP}\r\n\r\n`],
+    ['an absolute-form target', 400, head('GET http://evil.example/api/tasks HTTP/1.1')],
+    ['two Host headers', 400, head('GET /api/tasks HTTP/1.1', 'Host: evil.example')],
+    ['no Host header', 400, `GET /api/tasks HTTP/1.1\r\nOrigin: ${APP}\r\n\r\n`],
     ['a malformed header', 400, head('GET /api/tasks HTTP/1.1', 'X-Any: a\0b')],
     ['too many headers', 431, head('GET /api/tasks HTTP/1.1', `Cookie: ${'x'.repeat(20_480)}`)],
     ['a malformed Content-Length', 400, head('POST /api/tasks HTTP/1.1', 'Content-Length: -1')],
     ['unreadable JSON', 400, `${head('POST /api/auth/login HTTP/1.1', JSON_TYPE, 'Content-Length: 1')}{`],
     ['a body too large', 413, head('POST /api/auth/login HTTP/1.1', JSON_TYPE, 'Content-Length: 9999')],
     ['a body of a wrong type', 415, head('POST /api/auth/login HTTP/1.1', 'Content-Type: a/b', 'Content-Length: 9')],
-    ['a body that does not come', 408, head('POST /api/auth/login HTTP/1.1', JSON_TYPE, 'Content-Length: 9')],
-  ])('%s: %i', async (_what, status, bytes) => {
+    ['a body that never arrives', 408, head('POST /api/auth/login HTTP/1.1', JSON_TYPE, 'Content-Length: 9')],
+  ])('to a request with %s: %i', async (_what, status, bytes) => {
     const answer = (await sendBytes(server.port, bytes)) as RawAnswer;
     expect([answer.status, answer.headers['content-type']]).toEqual([
       status,
@@ -82,13 +82,13 @@ describe('an answer has security headers, those of CORS, an id and a date', () =
     expectAllHeaders(answer);
   });
 
-  it('another origin gets no CORS on a malformed request', async () => {
+  it('a malformed request from another origin gets no CORS headers', async () => {
     const bytes = head('GET /api/tasks HTTP/1.1', 'X-Any: a\0b').replace(APP, 'https://evil.example');
     const { headers } = (await sendBytes(server.port, bytes)) as RawAnswer;
     expect(headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('a malformed path is told as it came, without its query, and gets a log line', async () => {
+  it('a malformed path is reported as it was sent, without its query, and gets a log line', async () => {
     const answer = await server.api.get('/api/%zz?token=s3same', { headers: { 'x-request-id': 'malformed-1' } });
     expect(answer.body).toMatchObject({ code: 'BAD_REQUEST', additionalInfo: { route: '/api/%zz', method: 'GET' } });
     const lines = server.log.filter((line) => line.includes('malformed-1'));
@@ -97,9 +97,9 @@ describe('an answer has security headers, those of CORS, an id and a date', () =
   });
 });
 
-describe('what is made from the host of a request', () => {
+describe('a response', () => {
   const EVIL = 'evil.example';
-  /** With a Host and forwarding headers of somebody else. */
+  /** Sends a request with foreign Host and forwarding headers. */
   const ask = (method: string, path: string, body?: string, headers: Record<string, string> = {}) =>
     send(server.port, {
       method,
@@ -116,7 +116,7 @@ describe('what is made from the host of a request', () => {
       },
     });
 
-  it('is nothing that an answer holds: links, locations, problems, documents', async () => {
+  it('never contains the host of the request, in links, locations, problems or documents', async () => {
     for (const title of ['One', 'Two']) await ada.api.post('/api/tasks', { title });
     const created = await ask('POST', '/api/tasks', '{"title":"Three"}');
     const tus = { 'tus-resumable': '1.0.0', 'upload-length': '5' };

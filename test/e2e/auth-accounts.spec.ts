@@ -1,4 +1,4 @@
-// Accounts and sessions as a partner sees them: register, log in, log out, devices, password and role changes.
+// Checks accounts and sessions over HTTP: register, log in, log out, devices, password and role changes.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
@@ -11,14 +11,14 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** What a caller can tell two answers apart by. */
+/** The parts of a response by which a caller can distinguish two of them. */
 function visible({ status, headers, body }: Answer<object>): unknown {
   const rest = [...headers].filter(([name]) => !['date', 'x-request-id'].includes(name));
   return { status, headers: Object.fromEntries(rest), body: { ...body, requestId: 'any' } };
 }
 
-describe('registering', () => {
-  it('opens an account, logs in and shows no password', async () => {
+describe('registration', () => {
+  it('creates an account, logs it in, and returns no password', async () => {
     const values = { email: ' Grace@Example.COM ', password: PASSWORD, name: 'Grace Hopper' };
     const { status, body, headers } = await server.api.post<Tokens>('/api/auth/register', values);
     expect(status).toBe(201);
@@ -33,7 +33,7 @@ describe('registering', () => {
     expect(profile.headers.get('etag')).toBe('"1"');
   });
 
-  it('is refused for a taken e-mail in any case, a short password and a role of the own choice', async () => {
+  it('is refused for an e-mail that is taken in any case, a short password, or a role in the body', async () => {
     const { email } = await server.registerUser();
     const register = (values: object) =>
       server.api.post('/api/auth/register', { email: 'new@example.com', password: PASSWORD, name: 'New', ...values });
@@ -51,23 +51,23 @@ describe('registering', () => {
     }
   });
 
-  it('of one e-mail by twenty at once gives one account', async () => {
+  it('by twenty requests at once with one e-mail creates one account', async () => {
     const values = { email: 'race@example.com', password: PASSWORD, name: 'Race' };
     const all = await Promise.all(Array.from({ length: 20 }, () => server.api.post('/api/auth/register', values)));
     expect(all.filter(({ status }) => status === 201)).toHaveLength(1);
-    const busy = 503; // where hashes take so long that a turn does not come in time
+    const busy = 503; // when hashing is so slow that a request does not get its turn in time
     for (const { status } of all) expect([201, 409, busy]).toContain(status);
     expect((await server.api.post('/api/auth/register', values)).status).toBe(409);
   });
 });
 
-describe('logging in', () => {
-  it('works with the e-mail in any case', async () => {
+describe('login', () => {
+  it('accepts the e-mail in any case', async () => {
     const { email, user } = await server.registerUser();
     expect((await server.login(email.toUpperCase())).user).toEqual(user);
   });
 
-  it('says the same to an unknown e-mail, a wrong password and an account without one, after one verification each', async () => {
+  it('gives the same response to an unknown e-mail, a wrong password and an account without one, after one hash verification each', async () => {
     const { email } = await server.registerUser();
     const root = await server.makeAdmin();
     await root.api.post<User>('/api/users', { email: 'passwordless@example.com' });
@@ -88,9 +88,9 @@ describe('logging in', () => {
 });
 
 describe('a session', () => {
-  it('ends at once on logout, the refresh token and the cookie with it', async () => {
+  it('ends immediately at logout, together with its refresh token and cookie', async () => {
     const ada = await server.registerUser();
-    expect((await ada.api.get('/api/profile')).status).toBe(200); // the token is known to the cache from here on
+    expect((await ada.api.get('/api/profile')).status).toBe(200); // puts the token into the cache
     const out = await ada.api.post('/api/auth/logout');
     expect(out.status).toBe(204);
     expect(out.headers.get('set-cookie')).toMatch(/^refresh_token=;.*Max-Age=0/);
@@ -101,7 +101,7 @@ describe('a session', () => {
     expect(again).toMatchObject({ status: 401, body: { code: 'AUTH_REFRESH_INVALID' } });
   });
 
-  it('of another device lives on after a logout, and ends with logout-all', async () => {
+  it('on another device survives a logout, and ends with logout-all', async () => {
     const phone = await server.registerUser();
     const laptop = await server.login(phone.email);
     const other = await server.registerUser();
@@ -115,7 +115,7 @@ describe('a session', () => {
     expect((await other.api.get('/api/profile')).status).toBe(200);
   });
 
-  it('is listed for its owner alone, newest first, with its device', async () => {
+  it('is listed only for its owner, newest first, with its device', async () => {
     const phone = await server.registerUser();
     await server.registerUser();
     const { body } = await server.api.post<Tokens>(
@@ -130,7 +130,7 @@ describe('a session', () => {
     ]);
   });
 
-  it('is revoked by its owner, who is then out on that device, and by nobody else', async () => {
+  it('is revoked only by its owner, and then that device is logged out', async () => {
     const phone = await server.registerUser();
     const laptop = await server.login(phone.email);
     const stranger = await server.makeAdmin();
@@ -146,8 +146,8 @@ describe('a session', () => {
   });
 });
 
-describe('a change of the password', () => {
-  it('needs the current one, ends the other sessions, and only the new one works from then on', async () => {
+describe('a password change', () => {
+  it('needs the current password and ends the other sessions; only the new password works afterwards', async () => {
     const phone = await server.registerUser();
     const laptop = await server.login(phone.email);
     const change = (currentPassword: string, newPassword = 'a new battery staple') =>
@@ -162,7 +162,7 @@ describe('a change of the password', () => {
     expect((await server.login(phone.email, 'a new battery staple')).user.id).toBe(phone.user.id);
   });
 
-  it('by an administrator ends all sessions', async () => {
+  it('by an administrator ends all sessions of the user', async () => {
     const ada = await server.registerUser();
     const root = await server.makeAdmin();
     expect((await ada.api.get('/api/profile')).status).toBe(200);
@@ -172,7 +172,7 @@ describe('a change of the password', () => {
   });
 });
 
-it('a change of the role ends the sessions, the same role again does not', async () => {
+it('a role change ends the sessions of the user, setting the same role again does not', async () => {
   const ada = await server.registerUser();
   const root = await server.makeAdmin();
   const path = `/api/users/${ada.user.id}`;
@@ -186,7 +186,7 @@ it('a change of the role ends the sessions, the same role again does not', async
   expect((await promoted.api.get('/api/users')).status).toBe(401);
 });
 
-it('the profile is changed by its owner, but not its role, e-mail or password', async () => {
+it('the owner can change the profile, except its role, e-mail and password', async () => {
   const ada = await server.registerUser();
   const patched = await ada.api.patch<User>('/api/profile', { username: 'ada.l', age: 36, hobbies: ['chess'] });
   expect(patched).toMatchObject({ status: 200, body: { name: 'Ada', username: 'ada.l', age: 36, hobbies: ['chess'] } });
@@ -201,7 +201,7 @@ it('the profile is changed by its owner, but not its role, e-mail or password', 
 describe('an e-mail address', () => {
   const register = (email: string) => server.api.post('/api/auth/register', { email, password: PASSWORD, name: 'Ada' });
 
-  it('with a domain in any script is one account with its spelling in ASCII', async () => {
+  it('with an international domain is one account in every spelling, stored in ASCII', async () => {
     const opened = await server.api.post<Tokens>('/api/auth/register', {
       ...{ email: 'Ada@MÜLLER-idn.de', password: PASSWORD, name: 'Ada' },
     });
@@ -226,13 +226,13 @@ describe('an e-mail address', () => {
     ['ad\u2800a@example.com', 'hasNoHidden'],
     ['ad\u3000a@example.com', 'hasNoBlanks'],
     ['ﬁona@example.com', 'isPlainForm'],
-  ])('%j is refused: %s', async (email, rule) => {
+  ])('%j is refused by the rule %s', async (email, rule) => {
     const { status, body } = await register(email);
     expect([status, body.errors?.map((error) => error.rule)]).toEqual([400, [rule]]);
   });
 });
 
-it('an account whose names are older than the rules against look-alikes is read, logged in to and changed', async () => {
+it('an account with names older than the look-alike rules can still be read, logged in to and changed', async () => {
   const bob = await server.registerUser('Bob');
   const [email, username] = ['ｂｏ\u2800b\u3000ﬁ@example.com', 'ｂｏｂ \u2800  x'];
   await server.sql('UPDATE users SET email = $1, username = $2 WHERE uuid = $3', email, username, bob.user.id);
@@ -243,7 +243,7 @@ it('an account whose names are older than the rules against look-alikes is read,
   expect([status, body.errors?.map(({ field, rule }) => [field, rule])]).toEqual([400, [['username', 'hasNoHidden']]]);
 });
 
-describe('a password that guessers try first is refused with its rule', () => {
+describe('a commonly guessed password is refused, and the response names the rule,', () => {
   const weak: Array<[string, string]> = [
     ['Password123!', 'isNotCommon'],
     ['aaaaaaaa', 'isNotRepetitive'],
@@ -256,7 +256,7 @@ describe('a password that guessers try first is refused with its rule', () => {
   };
   const refused = (field: string, rule: string): unknown[] => [400, 'VALIDATION_FAILED', field, rule];
 
-  it('where an account is opened, whether or not the e-mail is taken', async () => {
+  it('at registration, whether or not the e-mail is taken', async () => {
     const taken = await server.registerUser();
     for (const [password, rule] of weak)
       for (const email of ['weak@example.com', taken.email]) {
@@ -266,7 +266,7 @@ describe('a password that guessers try first is refused with its rule', () => {
     expect(await server.sql(`SELECT FROM users WHERE email = 'weak@example.com'`)).toEqual([]);
   });
 
-  it('where it is changed, before the current one is looked at; the current one again, too', async () => {
+  it('at a password change, before the current password is verified; the unchanged current password too', async () => {
     const ada = await server.registerUser('Ada Lovelace'.replace(' ', '.'));
     const change = (newPassword: string, currentPassword = PASSWORD) =>
       ada.api.post('/api/auth/password', { currentPassword, newPassword });
@@ -278,7 +278,7 @@ describe('a password that guessers try first is refused with its rule', () => {
     expect((await server.login(ada.email)).user.id).toBe(ada.user.id);
   });
 
-  it('where an administrator gives it', async () => {
+  it('when an administrator sets it', async () => {
     const root = await server.makeAdmin();
     const user = await root.api.post<User>('/api/users', { email: 'given@example.com', name: 'Ada Lovelace' });
     for (const [password, rule] of weak) {
@@ -296,7 +296,7 @@ describe('a password that guessers try first is refused with its rule', () => {
   });
 });
 
-it('a password is the same one in either Unicode form, also where it was stored as typed', async () => {
+it('a password is the same in both Unicode normal forms, even if it was stored as typed', async () => {
   const [composed, decomposed] = ['caf\u00e9 au lait, Zo\u00eb', 'cafe\u0301 au lait, Zoe\u0308'];
   const values = { email: 'forms@example.com', name: 'Forms', password: decomposed };
   expect((await server.api.post('/api/auth/register', values)).status).toBe(201);

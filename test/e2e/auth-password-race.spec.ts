@@ -1,4 +1,4 @@
-// A password change and logins with the old password at the same moment.
+// Checks a password change and logins with the old password at the same moment.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Tokens } from '../support/api.js';
 import { PASSWORD, startServer, type TestServer } from '../support/server.js';
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-it('a login with the old password does not outlive the change of it, however close they are', async () => {
+it('a session opened with the old password does not survive a password change at the same moment', async () => {
   let opened = 0;
   for (let round = 0; round < 8; round++) {
     const { email, api } = await server.registerUser();
@@ -23,5 +23,5 @@ it('a login with the old password does not outlive the change of it, however clo
       expect((await server.api.as(body.accessToken).get('/api/profile')).status).toBe(401);
     }
   }
-  expect(opened).toBeGreaterThan(0); // else nothing was shown
+  expect(opened).toBeGreaterThan(0); // otherwise the race did not happen
 });

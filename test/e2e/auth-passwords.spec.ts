@@ -1,4 +1,4 @@
-// Password hashes: old ones still verified and made better, bcrypt's 72 bytes, and more logins at once than cores.
+// Checks password hashes: old ones are verified and upgraded, the 72-byte limit of bcrypt, and more logins at once than cores.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash as argon2 } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
@@ -22,24 +22,24 @@ async function setHash(on: TestServer, id: string, hash: string): Promise<void> 
 
 const login = (on: TestServer, email: string, password: string) => on.api.post('/api/auth/login', { email, password });
 
-it('new passwords are hashed with argon2id at the costs that OWASP names', async () => {
+it('new passwords are hashed with argon2id at the costs that OWASP recommends', async () => {
   const { user } = await server.registerUser();
   expect(await hashOf(server, user.id)).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
 });
 
-describe('a bcrypt hash from elsewhere', () => {
-  it('is verified, and upgraded to argon2id on login, which no client sees', async () => {
+describe('an imported bcrypt hash', () => {
+  it('is verified and upgraded to argon2id at login, invisibly to the client', async () => {
     const { email, user } = await server.registerUser();
     await setHash(server, user.id, await bcrypt.hash(PASSWORD, 4));
     expect(await login(server, email, 'wrong password')).toMatchObject({ status: 401 });
     expect(await hashOf(server, user.id)).toMatch(/^\$2b\$04\$/);
-    expect((await server.login(email)).user).toEqual(user); // the same version too
+    expect((await server.login(email)).user).toEqual(user); // the version too
     expect(await hashOf(server, user.id)).toMatch(/^\$argon2id\$/);
     expect((await server.login(email)).user).toEqual(user);
     expect(await login(server, email, 'wrong password')).toMatchObject({ status: 401 });
   });
 
-  it('of 72 bytes does not let a longer password in', async () => {
+  it('of 72 bytes does not accept a longer password', async () => {
     const { email, user } = await server.registerUser();
     const most = 'A'.repeat(72);
     await setHash(server, user.id, await bcrypt.hash(most, 4));
@@ -48,12 +48,12 @@ describe('a bcrypt hash from elsewhere', () => {
   });
 
   it.each([
-    ['costs more than a login may', '$2b$31$......................................................'],
-    ['is argon2id of 4 GiB', '$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$hashhashhashhashhashhash'],
-    ['is cut short', '$2b$12$short'],
-    ['is of no known scheme', '$md5$abc'],
+    ['has a higher cost than allowed', '$2b$31$......................................................'],
+    ['is argon2id with 4 GiB of memory', '$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHQ$hashhashhashhashhashhash'],
+    ['is truncated', '$2b$12$short'],
+    ['has an unknown scheme', '$md5$abc'],
     ['is plain text', PASSWORD],
-  ])('that %s is never right, and no fault of the server', async (_what, hash) => {
+  ])('that %s never matches, and causes no server error', async (_what, hash) => {
     const { email, user } = await server.registerUser();
     await setHash(server, user.id, hash);
     expect(await login(server, email, PASSWORD)).toMatchObject({
@@ -63,7 +63,7 @@ describe('a bcrypt hash from elsewhere', () => {
   });
 });
 
-it('more at once than may wait are told to come back, on every route that hashes', async () => {
+it('requests over the limit of waiting hashes get 503 with Retry-After, on every route that hashes', async () => {
   const { email } = await server.registerUser();
   const root = await server.makeAdmin();
   const at = (i: number) => `crowd.${i}@example.com`;
@@ -87,7 +87,7 @@ describe('with PASSWORD_HASH=bcrypt', () => {
   });
   afterAll(() => old.close());
 
-  it('72 bytes are taken and 73 refused, counted in bytes, wherever a password is set', async () => {
+  it('passwords of 72 bytes are accepted and of 73 refused, counted in bytes, wherever a password is set', async () => {
     const register = (email: string, password: string) =>
       old.api.post<Tokens & { code?: string }>('/api/auth/register', { email, password, name: 'Old' });
     const most = `${'äöüß'.repeat(8)}éàôî`; // 36 characters, 72 bytes
@@ -106,7 +106,7 @@ describe('with PASSWORD_HASH=bcrypt', () => {
     expect(await root.api.patch(`/api/users/${body.user.id}`, { password: `${most}x` })).toMatchObject(tooLong);
   });
 
-  it('an argon2id hash is verified and becomes bcrypt, unless its password is longer than bcrypt reads', async () => {
+  it('an argon2id hash is verified and becomes bcrypt, unless the password is longer than bcrypt supports', async () => {
     const { email, user } = await old.registerUser();
     await setHash(old, user.id, await argon2(PASSWORD));
     expect((await login(old, email, PASSWORD)).status).toBe(200);

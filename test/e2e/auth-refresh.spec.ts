@@ -1,4 +1,4 @@
-// Refresh tokens: rotation, two tabs at once, theft, and the cookie that browsers keep them in.
+// Checks refresh tokens: rotation, two tabs at once, theft, and the browser cookie.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Answer, cookieOf, type Options, type Tokens } from '../support/api.js';
 import { mutations, seeded } from '../support/random.js';
@@ -16,7 +16,7 @@ afterAll(() => server.close());
 const refresh = (refreshToken: string): Promise<Answer<Tokens & { code?: string }>> =>
   server.api.post('/api/auth/refresh', { refreshToken });
 
-/** The token after `refreshToken`, and the access token that came with it. */
+/** Returns the successor of `refreshToken`, and the access token that was issued with it. */
 async function successor(refreshToken: string): Promise<Tokens> {
   const { status, body } = await refresh(refreshToken);
   expect(status).toBe(200);
@@ -37,7 +37,7 @@ const sessionsOf = ({ user }: Tokens) =>
   );
 
 describe('a refresh token', () => {
-  it('is traded for a new pair, and both access tokens work', async () => {
+  it('is exchanged for a new pair, and both access tokens work', async () => {
     const ada = await server.registerUser();
     const next = await successor(ada.refreshToken);
     expect(next.refreshToken).not.toBe(ada.refreshToken);
@@ -46,7 +46,7 @@ describe('a refresh token', () => {
       expect((await server.api.get('/api/profile', { token })).status).toBe(200);
   });
 
-  it('shown by fifty tabs at once gives all of them the same successor in one session', async () => {
+  it('used by fifty tabs at once returns the same successor to all of them, in one session', async () => {
     const ada = await server.registerUser();
     const all = await Promise.all(Array.from({ length: 50 }, () => refresh(ada.refreshToken)));
     expect(all.map(({ status }) => status)).toEqual(Array.from({ length: 50 }, () => 200));
@@ -56,7 +56,7 @@ describe('a refresh token', () => {
       expect((await server.api.get('/api/profile', { token: body.accessToken })).status).toBe(200);
   });
 
-  it('of two generations ago ends the session: its access and refresh tokens are dead', async () => {
+  it('of two generations ago ends the session with its access and refresh tokens', async () => {
     const first = await server.registerUser();
     const elsewhere = await server.login(first.email);
     const second = await successor(first.refreshToken);
@@ -65,22 +65,22 @@ describe('a refresh token', () => {
     expect(await refresh(first.refreshToken)).toMatchObject({ status: 401, body: { code: 'AUTH_REFRESH_REUSED' } });
     await expectDead(first, second, third);
     const warned = server.log.filter((line) => line.includes('"AUTH_REFRESH_REUSED"'));
-    expect(warned.at(-1)).toContain('"level":"warn"'); // whoever watches the log hears of a theft
+    expect(warned.at(-1)).toContain('"level":"warn"'); // theft is logged as a warning
     expect((await elsewhere.api.get('/api/profile')).status).toBe(200);
     expect((await sessionsOf(first)).map((session) => session.ended_by ?? 'alive').sort()).toEqual(['alive', 'reuse']);
   });
 
-  it('of the generation before ends the session too, once the grace is over', async () => {
+  it('of the previous generation ends the session too, after the grace period', async () => {
     const first = await server.registerUser();
     const second = await successor(first.refreshToken);
     server.advanceClock(9_000);
     expect((await successor(first.refreshToken)).refreshToken).toBe(second.refreshToken);
-    server.advanceClock(1_500); // the grace counts from the rotation, not from the last use
+    server.advanceClock(1_500); // the grace period counts from the rotation, not from the last use
     expect(await refresh(first.refreshToken)).toMatchObject({ status: 401, body: { code: 'AUTH_REFRESH_REUSED' } });
     await expectDead(first, second);
   });
 
-  it('works no more when the session was idle for seven days, or has lasted thirty', async () => {
+  it('is refused after seven idle days, or thirty days after login', async () => {
     const idle = await server.registerUser();
     const busy = await server.registerUser();
     let { refreshToken } = busy;
@@ -93,7 +93,7 @@ describe('a refresh token', () => {
     expect(await refresh(refreshToken)).toMatchObject({ status: 401, body: { code: 'AUTH_REFRESH_INVALID' } });
   });
 
-  it('in none of 400 mutations is accepted, and the mutations do not harm the session', async () => {
+  it('is refused in each of 400 mutations, which do not harm the session', async () => {
     const ada = await server.registerUser();
     const tokens = mutations(ada.refreshToken, 400, seeded(9700));
     const answers = await Promise.all(tokens.map(async (token) => [(await refresh(token)).status, token] as const));
@@ -102,7 +102,7 @@ describe('a refresh token', () => {
   });
 
   it.each(['01', '001', '000000001', '1e0', '0x1', '+1', '1.0', ' 1', '1 '])(
-    'whose generation is written as %j is not the one of generation 1',
+    'with the generation written as %j is not accepted as generation 1',
     async (generation) => {
       const { refreshToken } = await server.registerUser();
       const [rt, session, one, mac] = refreshToken.split('.');
@@ -113,7 +113,7 @@ describe('a refresh token', () => {
     },
   );
 
-  it('racing with a logout never outlives it', async () => {
+  it('that is refreshed during a logout never survives the logout', async () => {
     for (let round = 0; round < 10; round++) {
       const ada = await server.registerUser();
       const [next, out] = await Promise.all([refresh(ada.refreshToken), ada.api.post('/api/auth/logout')]);
@@ -130,12 +130,12 @@ describe('the refresh cookie', () => {
   beforeAll(async () => {
     ada = await server.registerUser();
     const answer = await server.api.post('/api/auth/login', { email: ada.email, password: PASSWORD });
-    cookie = cookieOf(answer).split('; ', 1)[0] as string; // the other one is the device's
+    cookie = cookieOf(answer).split('; ', 1)[0] as string; // the other cookie is that of the device
   });
   const refreshBy = (headers: Record<string, string>, body?: unknown, options: Options = {}) =>
     server.api.post<Tokens & { code?: string }>('/api/auth/refresh', body, { ...options, headers });
 
-  it('is httpOnly, same-site, limited to the API and signed', async () => {
+  it('is httpOnly, same-site, limited to the API path and signed', async () => {
     const answer = await server.api.post<Tokens>('/api/auth/login', { email: ada.email, password: PASSWORD });
     const [set = ''] = answer.headers.getSetCookie();
     const [pair = '', ...attributes] = set.split('; ');
@@ -144,7 +144,7 @@ describe('the refresh cookie', () => {
     expect(pair.length).toBeGreaterThan(`refresh_token=${answer.body.refreshToken}`.length + 40);
   });
 
-  it('refreshes without a body, and is set anew', async () => {
+  it('refreshes the session without a body, and is replaced', async () => {
     const answer = await refreshBy({ cookie });
     expect(answer.status).toBe(200);
     expect(cookieOf(answer)).toContain(answer.body.refreshToken);
@@ -153,9 +153,9 @@ describe('the refresh cookie', () => {
   });
 
   it.each<[string, () => Record<string, string>]>([
-    ['the own origin', () => ({ origin: server.url })],
+    ["the server's own origin", () => ({ origin: server.url })],
     ['an allow-listed origin', () => ({ origin: APP, 'sec-fetch-site': 'cross-site' })],
-    ['the own site', () => ({ 'sec-fetch-site': 'same-origin' })],
+    ['its own site', () => ({ 'sec-fetch-site': 'same-origin' })],
     ['the address bar', () => ({ 'sec-fetch-site': 'none' })],
   ])('is accepted from %s', async (_from, headers) => {
     const answer = await refreshBy({ cookie, ...headers() });
@@ -167,16 +167,16 @@ describe('the refresh cookie', () => {
     ['a foreign origin', { origin: 'https://evil.example.com' }],
     ['an origin that begins like an allowed one', { origin: `${APP}.evil.example.com` }],
     ['the allowed host over http', { origin: APP.replace('https', 'http') }],
-    ['an origin that is null', { origin: 'null' }],
+    ['the origin "null"', { origin: 'null' }],
     ['another site', { 'sec-fetch-site': 'cross-site' }],
-    ['a neighbour', { 'sec-fetch-site': 'same-site' }],
-  ])('is refused from %s, and a token in the body is not', async (_from, headers) => {
+    ['another host of the same site', { 'sec-fetch-site': 'same-site' }],
+  ])('is refused from %s, and a token in the body is accepted', async (_from, headers) => {
     expect(await refreshBy({ cookie, ...headers })).toMatchObject({ status: 403, body: { code: 'AUTH_CROSS_SITE' } });
     const { refreshToken } = await server.login(ada.email);
     expect((await refreshBy(headers, { refreshToken })).status).toBe(200);
   });
 
-  it('is refused when it was tampered with, is unsigned, or absent', async () => {
+  it('is refused when it is changed, unsigned or missing', async () => {
     const [name, value = ''] = cookie.split('=', 2);
     const bent = mutations(decodeURIComponent(value), 200, seeded(6265)).map(
       (text) => `${name}=${encodeURIComponent(text)}`,
@@ -188,7 +188,7 @@ describe('the refresh cookie', () => {
   });
 });
 
-it('without a grace the previous token ends the session at once', async () => {
+it('without a grace period, the previous token ends the session immediately', async () => {
   const strict = await startServer({ REFRESH_GRACE: '0' });
   try {
     const { refreshToken } = await strict.registerUser();
