@@ -60,8 +60,8 @@ describe('a forged token is refused', () => {
       forge({ alg: 'RS256', jwk }, {}, (text) =>
         sign('sha256', Buffer.from(text), rsa.privateKey).toString('base64url'),
       ),
-    'signed with HS256 and another secret': () => forge({}, {}, hmac('sha256', 'another secret of more than 32 characters')),
-    'signed with HS256 and an empty secret': () => forge({}, {}, hmac('sha256', '')),
+    'with HS256 by another secret': () => forge({}, {}, hmac('sha256', 'another secret of more than 32 characters')),
+    'with HS256 by an empty secret': () => forge({}, {}, hmac('sha256', '')),
     'with the key in its header': () =>
       forge({ jwk: { kty: 'oct', k: encode('key') }, kid: '../../dev/null' }, {}, hmac('sha256', 'key')),
     'of another issuer': () => forge({}, { iss: 'someone-else' }),

@@ -1,4 +1,4 @@
-// Several requests in one: each does what it does alone, and the batch adds nothing of its own.
+// Checks the batch endpoint: each request in it behaves as it does alone.
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -31,7 +31,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** What each was answered; throws unless the batch was 207. */
+/** Returns the responses of the requests in the batch; throws unless the batch returned 207. */
 async function run(requests: Asked[], api = ada.api, headers = {}): Promise<Answered[]> {
   const { status, body } = await api.post<{ responses: Answered[] }>('/api/batch', { requests }, { headers });
   if (status !== 207) throw new Error(`${status}: ${JSON.stringify(body)}`);
@@ -42,8 +42,8 @@ const get = (path: string, id = path): Asked => ({ id, method: 'GET', path });
 const create = (title: string, id = title): Asked => ({ id, method: 'POST', path: '/api/tasks', body: { title } });
 const statusesOf = (answers: Answered[]): number[] => answers.map(({ status }) => status);
 
-describe('each request', () => {
-  it('is run after the one before it, and answered as it would be alone', async () => {
+describe('each request in a batch', () => {
+  it('runs after the previous one and gets the same response as alone', async () => {
     const [created, listed] = (await run([create('First'), get('/api/tasks?limit=1'), get('/api/v1/profile')])) as [
       Answered<Task>,
       Answered<Page<Task>>,
@@ -60,7 +60,7 @@ describe('each request', () => {
     expect(listed.headers['etag']).toBe(alone.headers.get('etag'));
   });
 
-  it('takes its own conditions, and only those headers come back that concern its content and its limits', async () => {
+  it('has its own conditional headers, and only headers about its content and its limits are returned', async () => {
     const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Conditional' });
     const path = `/api/tasks/${task.id}`;
     const answers = await run([
@@ -76,7 +76,7 @@ describe('each request', () => {
     expect([...names].sort()).toEqual(['content-type', 'etag', 'x-request-id']);
   });
 
-  it('that fails does not stop the others, whatever it is', async () => {
+  it('runs even when an earlier one failed for any reason', async () => {
     const answers = (await run([
       get('/api/nowhere'),
       { id: 'bad', method: 'POST', path: '/api/tasks', body: { title: 7, constructor: undefined } },
@@ -94,7 +94,7 @@ describe('each request', () => {
     expect(answers[0]?.headers['content-type']).toBe('application/problem+json; charset=utf-8');
   });
 
-  it("has the batch's id with its number, the caller's address, and a line in the log", async () => {
+  it('has the id of the batch with a number, the address of the caller, and a log line', async () => {
     const id = 'x'.repeat(64);
     const answers = await run([get('/api/profile', 'a'), get('/api/nowhere', 'b')], ada.api, { 'x-request-id': id });
     expect(answers.map(({ headers }) => headers['x-request-id'])).toEqual([`${id.slice(2)}.1`, `${id.slice(2)}.2`]);
@@ -107,7 +107,7 @@ describe('each request', () => {
     });
   });
 
-  it('that is a batch again by another spelling is refused by itself', async () => {
+  it('is refused if it is itself a batch in another spelling', async () => {
     const inner = { requests: [create('Nested')] };
     const answers = (await run([
       { id: 'a', method: 'POST', path: '/api/%62atch', body: inner },
@@ -121,9 +121,9 @@ describe('each request', () => {
 
   it.each([
     ['table.csv', 'text/csv', 'a,b\n1,2\n'],
-    ['flood.json', 'application/json', `[${'{},'.repeat(200_000)}{}]`], // to be parsed it would hold up everybody
+    ['flood.json', 'application/json', `[${'{},'.repeat(200_000)}{}]`], // parsing it would block the event loop
     ['broken.json', 'application/json', '{"a":1,,}'],
-  ])('that is answered with the content of a file says so instead: %s', async (name, type, text) => {
+  ])('gets an error instead of a response that is the content of a file: %s', async (name, type, text) => {
     const form = new FormData();
     form.set('file', new Blob([text], { type }), name);
     const headers = { authorization: `Bearer ${ada.accessToken}` };
@@ -138,29 +138,29 @@ describe('each request', () => {
   });
 });
 
-describe('the batch', () => {
+describe('a batch', () => {
   const refusals: Array<[string, unknown, string]> = [
-    ['no list', {}, 'requests'],
+    ['no array of requests', {}, 'requests'],
     ['an empty list', { requests: [] }, 'requests'],
-    ['21', { requests: Array.from({ length: 21 }, (_, at) => get('/api/tasks', `${at}`)) }, 'requests'],
-    ['two with one id', { requests: [get('/api/tasks', 'a'), get('/api/profile', 'a')] }, 'requests'],
-    ['a member that is no object', { requests: [get('/api/tasks'), null] }, 'requests'],
-    ['an id of 65', { requests: [get('/api/tasks', 'x'.repeat(65))] }, 'requests.0.id'],
-    ['a method of its own', { requests: [{ ...get('/api/tasks'), method: 'TRACE' }] }, 'requests.0.method'],
-    ['a batch in it', { requests: [create('a'), { ...create('b'), path: '/api/batch' }] }, 'requests.1.path'],
-    ['a batch of version 1', { requests: [{ ...create('b'), path: '/api/v1/batch?x' }] }, 'requests.0.path'],
-    ['a longer path', { requests: [get(`/api/tasks?q=${'x'.repeat(2_000)}`, 'a')] }, 'requests.0.path'],
+    ['21 requests', { requests: Array.from({ length: 21 }, (_, at) => get('/api/tasks', `${at}`)) }, 'requests'],
+    ['two requests with the same id', { requests: [get('/api/tasks', 'a'), get('/api/profile', 'a')] }, 'requests'],
+    ['a member that is not an object', { requests: [get('/api/tasks'), null] }, 'requests'],
+    ['an id of 65 characters', { requests: [get('/api/tasks', 'x'.repeat(65))] }, 'requests.0.id'],
+    ['an unsupported method', { requests: [{ ...get('/api/tasks'), method: 'TRACE' }] }, 'requests.0.method'],
+    ['a batch inside it', { requests: [create('a'), { ...create('b'), path: '/api/batch' }] }, 'requests.1.path'],
+    ['a batch under /api/v1 inside it', { requests: [{ ...create('b'), path: '/api/v1/batch?x' }] }, 'requests.0.path'],
+    ['a path that is too long', { requests: [get(`/api/tasks?q=${'x'.repeat(2_000)}`, 'a')] }, 'requests.0.path'],
     ...['/health', '//evil.example/api/', 'http://evil.example/api/', '/api/../health', '/api/./tasks', '/api/ä', '/api/tasks#a', '/api\\tasks', '/api/x y'].map(
       (path): [string, unknown, string] => [path, { requests: [get(path)] }, 'requests.0.path'],
     ),
     ...['Authorization', 'X-Forwarded-For', 'X-Request-Id', 'Cookie', 'Host', 'Content-Length'].map(
       (name): [string, unknown, string] => [name, { requests: [{ ...get('/api/tasks'), headers: { [name]: '1' } }] }, 'requests.0.headers'],
     ),
-    ['a header of two lines', { requests: [{ ...get('/api/tasks'), headers: { accept: 'a\r\nb: c' } }] }, 'requests.0.headers'],
-    ['a list as headers', { requests: [{ ...get('/api/tasks'), headers: ['accept'] }] }, 'requests.0.headers'],
+    ['a header with a line break', { requests: [{ ...get('/api/tasks'), headers: { accept: 'a\r\nb: c' } }] }, 'requests.0.headers'],
+    ['an array as headers', { requests: [{ ...get('/api/tasks'), headers: ['accept'] }] }, 'requests.0.headers'],
     ['an unknown member', { requests: [{ ...get('/api/tasks'), token: 'x' }] }, 'requests.0.token'],
   ]; // prettier-ignore
-  it.each(refusals)('is refused as a whole with %s', async (_, body, field) => {
+  it.each(refusals)('is refused as a whole when it contains %s', async (_, body, field) => {
     const before = await server.sql('SELECT FROM tasks');
     const answer = await ada.api.post<Problem>('/api/batch', body);
     expect([answer.status, answer.body.code, answer.body.errors?.[0]?.field]).toEqual([
@@ -171,7 +171,7 @@ describe('the batch', () => {
     expect(await server.sql('SELECT FROM tasks')).toHaveLength(before.length);
   });
 
-  it('needs a caller, whose identity is that of all in it', async () => {
+  it('needs a logged-in caller, and runs every request as that caller', async () => {
     const requests = [get('/api/profile')];
     expect((await server.api.post('/api/batch', { requests })).status).toBe(401);
     const bob = await server.registerUser('Bob');
@@ -179,7 +179,7 @@ describe('the batch', () => {
     expect(statusesOf(await run([get(`/api/tasks/${task.id}`)], bob.api))).toEqual([404]);
   });
 
-  it('holds 2 MiB of answers: what has no room left says so, and what comes after it is not run', async () => {
+  it('returns at most 2 MiB of responses: the one that does not fit is an error, and later ones are not run', async () => {
     const cy = await server.registerUser('Cy');
     const tasks = Array.from({ length: 90 }, () => ({ title: 'Long', description: 'x'.repeat(10_000) }));
     expect((await cy.api.post('/api/tasks/bulk', { tasks })).status).toBe(201);
@@ -195,8 +195,8 @@ describe('the batch', () => {
   });
 });
 
-describe('cancelled', () => {
-  /** A batch whose second request waits for a row that is held. */
+describe('a batch that is cancelled', () => {
+  /** Sends a batch whose second request waits for a locked row. */
   async function stuckBatch(send: (body: string, id: string) => unknown) {
     const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Held' });
     const holder = new pg.Client({ connectionString: server.databaseUrl });
@@ -208,9 +208,9 @@ describe('cancelled', () => {
     const stuck = { id: 'b', method: 'PATCH', path: `/api/tasks/${task.id}`, body: { title: 'Mine' } };
     const sent = send(JSON.stringify({ requests: [create(titles[0]), stuck, create(titles[1])] }), id);
     const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE "tasks"%'`;
-    const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length; // a transaction would see them once and for all
+    const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length; // not inside a transaction, which would always see the same snapshot
     await until(async () => (await waiters()) > 0, 'the second request to wait');
-    /** The statement ends within a second, and what came before it is all that was done. */
+    /** Checks that the statement ends within a second, and that only the first request had an effect. */
     const isOver = async (): Promise<void> => {
       await until(async () => (await waiters()) === 0, 'the statement to be over', 1_000);
       await holder.end();
@@ -224,7 +224,7 @@ describe('cancelled', () => {
     return { id, sent, isOver, letGo: () => holder.end() };
   }
 
-  it('by its id: the request under way is stopped, and the rest is not begun', async () => {
+  it('by its id stops the running request and does not start the rest', async () => {
     const { id, sent, isOver } = await stuckBatch((body, id) =>
       ada.api.request('POST', '/api/batch', body, { headers: { 'x-request-id': id } }),
     );
@@ -236,7 +236,7 @@ describe('cancelled', () => {
     await isOver();
   });
 
-  it('by a client that hangs up', async () => {
+  it('by a client that closes the connection stops the running request', async () => {
     const socket = connect(server.port, '127.0.0.1');
     const { isOver } = await stuckBatch((body, id) =>
       socket.write(
@@ -248,7 +248,7 @@ describe('cancelled', () => {
     await isOver();
   });
 
-  it('in one of its requests: the others go on', async () => {
+  it('in only one of its requests continues with the others', async () => {
     const { id, sent, letGo } = await stuckBatch((body, id) =>
       ada.api.request('POST', '/api/batch', body, { headers: { 'x-request-id': id } }),
     );
@@ -259,7 +259,7 @@ describe('cancelled', () => {
   });
 });
 
-describe('limited', () => {
+describe('the rate limit of a batch', () => {
   let limited: TestServer;
   beforeAll(async () => {
     const doors = { AUTH_RATE_LIMIT_BURST: '999/10', AUTH_RATE_LIMIT_SUSTAINED: '999/60' };
@@ -268,7 +268,7 @@ describe('limited', () => {
   });
   afterAll(() => limited.close());
 
-  it('every request counts by itself, and the batch as one', async () => {
+  it('counts every request, and the batch itself as one', async () => {
     const { api } = await limited.registerUser();
     const requests = Array.from({ length: 6 }, (_, at) => get('/api/profile', `${at}`));
     const answers = await run(requests, api);

@@ -1,4 +1,4 @@
-// Buckets: administrators make them, their limits and types hold for everybody, and what is public is public.
+// Checks buckets: administrators manage them, their limits and types apply to every user, and public buckets are readable by all.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BucketDto } from '../../src/storage/buckets/dto/bucket.dto.js';
@@ -31,7 +31,7 @@ const make = async (bucket: object): Promise<Bucket> => {
   return body;
 };
 
-it('the default one is there, private, for everything', async () => {
+it('the default bucket exists, is private and accepts every type', async () => {
   const { body } = await ada.api.get<Page<Bucket>>('/api/buckets');
   expect(body.items).toContainEqual(
     expect.objectContaining({
@@ -52,7 +52,7 @@ it('the default one is there, private, for everything', async () => {
   expect((await ada.api.get(`/api/buckets/${id}`)).body).toMatchObject({ visibility: 'private', version: 1 });
 });
 
-it('only administrators make, change, delete and restore them, and it is written down', async () => {
+it('only administrators create, change, delete and restore buckets, with a line in the audit log each', async () => {
   expect((await ada.api.post('/api/buckets', { name: 'mine' })).status).toBe(403);
   const bucket = await make({ name: 'papers', maxFileSize: 100 });
   expect(bucket).toMatchObject({ name: 'papers', visibility: 'private', maxFileSize: 100, version: 1 });
@@ -87,12 +87,12 @@ it.each([
   { name: '' }, { name: '../x' }, { name: 'A' }, { name: '-a' }, { name: 'a'.repeat(51) }, {}, { name: 'b', visibility: 'secret' },
   { name: 'b', maxFileSize: 0 }, { name: 'b', maxFileSize: 1.5 }, { name: 'b', userQuota: -1 }, { name: 'b', allowedTypes: ['x'] },
   { name: 'b', allowedTypes: ['*/*'] }, { name: 'b', allowedTypes: 'image/png' }, { name: 'b', owner: 'x' },
-])('%j is refused', async (bucket) => {
+])('the bucket %j is refused', async (bucket) => {
   expect(await root.api.post('/api/buckets', bucket)).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
 }); // prettier-ignore
 
-describe('limits', () => {
-  it('of one file, of one user in it, and of types, which are those of the bytes', async () => {
+describe('a bucket', () => {
+  it('limits the size of one file, the total of one user, and the types, which are detected from the bytes', async () => {
     await make({ name: 'icons', maxFileSize: 1_000, userQuota: 1_500, allowedTypes: ['image/png', 'text/*'] });
     const into = { bucket: 'icons' };
     expect(await house.tryUpload(ada, 'x'.repeat(1_001), into)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE', detail: expect.stringContaining('1000') } }); // prettier-ignore
@@ -109,7 +109,7 @@ describe('limits', () => {
     expect(body.items).toHaveLength(2);
   });
 
-  it('one with files in it stays', async () => {
+  it('with files in it cannot be deleted', async () => {
     const { id } = await make({ name: 'full' });
     const file = await house.upload(ada, 'x', { bucket: 'full' });
     expect(await root.api.delete(`/api/buckets/${id}`)).toMatchObject({
@@ -120,7 +120,7 @@ describe('limits', () => {
     await until(async () => (await root.api.delete(`/api/buckets/${id}`)).status === 204, 'the file to be purged');
   });
 
-  it('one to which deleted files may come back stays: another one of its name might be public', async () => {
+  it('with deleted files that may be restored cannot be deleted, since another bucket of that name might be public', async () => {
     const { id } = await make({ name: 'left' });
     const file = await house.upload(ada, 'x', { bucket: 'left' });
     await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, file.id); // as with FILE_RETENTION
@@ -130,7 +130,7 @@ describe('limits', () => {
     expect((await root.api.delete(`/api/buckets/${id}`)).status).toBe(204);
   });
 
-  it('one that is being deleted takes nothing in', async () => {
+  it('that is being deleted accepts no files', async () => {
     const { id, name } = await make({ name: 'going' });
     let commit = (): void => undefined;
     const gate = new Promise<void>((open) => (commit = open));
@@ -151,7 +151,7 @@ describe('limits', () => {
     expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
-  it('one into which something is being uploaded stays', async () => {
+  it('with an upload in progress cannot be deleted', async () => {
     const { id, name } = await make({ name: 'coming' });
     const headers = { 'tus-resumable': '1.0.0', 'upload-length': '5', 'upload-metadata': `bucket ${btoa(name)}` };
     const begun = await ada.api.request('POST', '/api/uploads', undefined, { headers });
@@ -161,7 +161,7 @@ describe('limits', () => {
   });
 });
 
-it('what is public anybody may download, nobody but the owner sees or deletes; until it is private again', async () => {
+it('anyone can download a file of a public bucket until it is private again; only the owner lists or deletes it', async () => {
   const { id: bucketId } = await make({ name: 'posters', visibility: 'public' });
   const bytes = randomBytes(1_000);
   const { id } = await house.upload(ada, bytes, { bucket: 'posters' });
@@ -180,14 +180,14 @@ it('what is public anybody may download, nobody but the owner sees or deletes; u
   expect((await house.content(ada, id)).status).toBe(200);
 });
 
-it('pictures are no pages: image/* takes no SVG', async () => {
+it('a bucket that allows image/* refuses SVG', async () => {
   await make({ name: 'pictures', allowedTypes: ['image/*'] });
   const svg = { bucket: 'pictures', type: 'image/png' };
   expect(await house.tryUpload(ada, '<svg onload="alert(1)"/>', svg)).toMatchObject({ status: 415 });
   expect((await house.upload(ada, PNG, { bucket: 'pictures' })).mimeType).toBe('image/png');
 });
 
-it('of an owner who is deleted nobody gets anything, until the account is back', async () => {
+it('files of a deleted owner are not readable until the account is restored', async () => {
   await make({ name: 'open', visibility: 'public' });
   const bob = await house.server.registerUser('Bob');
   const { id } = await house.upload(bob, 'x', { bucket: 'open' });

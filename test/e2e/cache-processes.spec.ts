@@ -1,4 +1,4 @@
-// Two server processes on one database and one Redis: one load for all, and no process that answers with what was.
+// Checks two server processes on one database and one Redis: each value is loaded once, and no process returns an outdated one.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
@@ -30,7 +30,7 @@ for (const [name, there] of suites) {
     let database: ClonedDatabase;
     let redis: OwnRedis | undefined;
     let servers: ServerProcess[];
-    /** Ada, through either process. */
+    /** The API as Ada, through each of the two processes. */
     let apis: [Api, Api];
     let admin: Api;
     let login: { email: string; password: string };
@@ -61,7 +61,7 @@ for (const [name, there] of suites) {
     });
 
     const status = async (): Promise<Status> => (await admin.get<Status>('/api/cache-status')).body;
-    /** Once both processes have reported all that they loaded: their reports come three times a second. */
+    /** Returns the status after both processes have reported all their loads; they report three times a second. */
     const settled = async (): Promise<Status> => {
       let last = await status();
       let since = performance.now();
@@ -75,13 +75,13 @@ for (const [name, there] of suites) {
     };
     const createTask = async (): Promise<Task> => (await apis[0].post<Task>('/api/tasks', { title: 'first' })).body;
 
-    it('1,000 readers of a cold key at once are one load in the deployment, or about one in each process without Redis', async () => {
+    it('1,000 readers of a cold key cause one load for all processes, or about one for each process without Redis', async () => {
       for (const api of apis) await api.get('/api/profile');
       let loads = await loadsOfACrowd();
-      // On a busy machine Redis may take more than the 100 ms that are waited for it: then a process loads for itself.
+      // On a busy machine, Redis may need more than the 100 ms that a process waits for it; then the process loads by itself.
       for (let attempt = 1; shares && loads !== 1 && attempt < 3; attempt++) loads = await loadsOfACrowd();
       if (shares) expect(loads).toBe(1);
-      // A process that was too busy to hear itself for a second does not know what the others changed, and asks again.
+      // A process too busy to receive its own messages for a second cannot know what others changed, and loads again.
       else expect(loads).toBeLessThan(10);
     });
 
@@ -92,7 +92,7 @@ for (const [name, there] of suites) {
         Array.from({ length: 1_000 }, (_, at) => (apis[at % 2] as Api).get(`/api/tasks/${id}`)),
       );
       expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([200]));
-      // Each read is two look-ups, the caller's principal and the task; only the task was not known.
+      // Each read is two look-ups: the principal of the caller, and the task. Only the task was not in the cache.
       const done = await until(async () => {
         const now = await status();
         return now.hits + now.misses >= before.hits + before.misses + 2_000 && now;
@@ -100,7 +100,7 @@ for (const [name, there] of suites) {
       return done.misses - before.misses;
     }
 
-    it('what one process changed, the other never answers as it was', async () => {
+    it('a change by one process is visible in the next read from the other', async () => {
       const { id } = await createTask();
       for (let at = 0; at < 100; at++) {
         const [here, there] = at % 2 ? apis : [apis[1], apis[0]];
@@ -113,7 +113,7 @@ for (const [name, there] of suites) {
       }
     });
 
-    it('a session that one process ended, the other refuses at once', async () => {
+    it('a session that one process ends is refused by the other immediately', async () => {
       for (let at = 0; at < 10; at++) {
         const { accessToken } = (await apis[0].post<Tokens>('/api/auth/login', login)).body;
         const [here, there] = apis.map((api) => api.as(accessToken)) as [Api, Api];
@@ -125,7 +125,7 @@ for (const [name, there] of suites) {
 
     if (!shares) return;
 
-    it('Redis that is killed shows as degraded, costs no answer, and heals by itself', async () => {
+    it('a killed Redis is reported as degraded, causes no failed request, and recovers without a restart', async () => {
       const { id } = await createTask();
       const readiness = async (): Promise<string[]> =>
         Promise.all(

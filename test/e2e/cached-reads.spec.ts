@@ -1,4 +1,4 @@
-// Reads that are remembered: no statement where nothing changed, one for many who ask at once, never an old answer.
+// Checks cached reads: no statement when nothing changed, one for equal concurrent reads, and never an outdated response.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { ReadLanes } from '../../src/shared/database/read-lanes.js';
@@ -30,7 +30,7 @@ beforeAll(async () => {
   server = await startServer({ APP_ROLE: 'api' });
   [ada, bob, root] = [await server.registerUser('Ada'), await server.registerUser('Bob'), await server.makeAdmin()];
   lanes = jest.spyOn(ReadLanes.prototype, 'query');
-  pool = jest.spyOn(pg.Pool.prototype, 'connect'); // whoever asks the pool for a connection, TypeORM included
+  pool = jest.spyOn(pg.Pool.prototype, 'connect'); // every connection comes from this pool, those of TypeORM included
   await until(async () => {
     await ada.api.get('/api/profile');
     return (await statementsOf(() => ada.api.get('/api/profile'))) === 0;
@@ -44,7 +44,7 @@ afterAll(async () => {
   await server.close();
 });
 
-/** How many statements requests send; the reservation of ids in the background takes none of these ways. */
+/** Counts the statements that requests send; the background reservation of ids does not use this pool. */
 async function statementsOf(work: () => Promise<unknown>): Promise<number> {
   lanes.mockClear();
   pool.mockClear();
@@ -59,8 +59,8 @@ const reads = (): Array<[string, () => Promise<unknown>]> => [
   ['/api/tasks', () => ada.api.get('/api/tasks?limit=5&status=TODO')],
 ];
 
-describe('the second time', () => {
-  it.each(reads().map(([path], at) => [path, at] as const))('%s asks the database nothing', async (_path, at) => {
+describe('a repeated read', () => {
+  it.each(reads().map(([path], at) => [path, at] as const))('of %s sends no statement', async (_path, at) => {
     const read = (reads()[at] as [string, () => Promise<unknown>])[1];
     const first = await read();
     let second: unknown;
@@ -68,14 +68,14 @@ describe('the second time', () => {
     expect((second as { body: unknown }).body).toEqual((first as { body: unknown }).body);
   });
 
-  it('a search and a further page are asked again, since there is no end of them', async () => {
+  it('of a search or a further page sends a statement, since there are too many of them to cache', async () => {
     await ada.api.post('/api/tasks/bulk', { tasks: [{ title: 'milk' }, { title: 'milk' }] });
     const { nextCursor } = (await ada.api.get<Page<Task>>('/api/tasks?limit=1')).body;
     for (const query of ['q=milk', 'dueBefore=2030-01-01T00:00:00Z', `limit=1&cursor=${nextCursor}`])
       for (let at = 0; at < 2; at++) expect(await statementsOf(() => ada.api.get(`/api/tasks?${query}`))).toBe(1);
   });
 
-  it('a page has an ETag too', async () => {
+  it('of a page has an ETag', async () => {
     const { headers } = await ada.api.get('/api/tasks?limit=3');
     const known = { headers: { 'if-none-match': headers.get('etag') as string } };
     expect((await ada.api.get('/api/tasks?limit=3', known)).status).toBe(304);
@@ -83,7 +83,7 @@ describe('the second time', () => {
     expect((await ada.api.get('/api/tasks?limit=3', known)).status).toBe(200);
   });
 
-  it('304 asks nothing either', async () => {
+  it('that is answered 304 sends no statement', async () => {
     const { headers } = await ada.api.get(`/api/tasks/${task.id}`);
     const etag = headers.get('etag') as string;
     let status = 0;
@@ -93,7 +93,7 @@ describe('the second time', () => {
     expect([status, statements]).toEqual([304, 0]);
   });
 
-  it('what is not there asks nothing, and is there as soon as it comes back', async () => {
+  it('of something missing sends no statement, and finds it as soon as it is restored', async () => {
     await ada.api.delete(`/api/tasks/${task.id}`);
     expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(404);
     expect(await statementsOf(() => ada.api.get(`/api/tasks/${task.id}`))).toBe(0);
@@ -102,7 +102,7 @@ describe('the second time', () => {
   });
 });
 
-it('50 equal requests of one caller at once share one statement', async () => {
+it('50 equal concurrent requests of one caller share one statement', async () => {
   const paths = [`/api/tasks/${task.id}`, '/api/tasks?limit=7'];
   for (const path of paths) {
     let answers: unknown[] = [];
@@ -114,7 +114,7 @@ it('50 equal requests of one caller at once share one statement', async () => {
   }
 });
 
-describe('a change is seen by the next read', () => {
+describe('the next read shows a change', () => {
   const titles = async (): Promise<string[]> =>
     (await ada.api.get<Page<Task>>('/api/tasks?limit=100')).body.items.map(({ title }) => title);
 
@@ -137,7 +137,7 @@ describe('a change is seen by the next read', () => {
     expect(await titles()).toHaveLength(before + 2);
   });
 
-  it('of the profile and of the user, whoever changed it', async () => {
+  it('of the profile and of the user, whether the user or an administrator made it', async () => {
     const names = async (): Promise<unknown[]> => [
       (await ada.api.get<{ name: string }>('/api/profile')).body.name,
       (await root.api.get<{ name: string }>(`/api/users/${ada.user.id}`)).body.name,
@@ -149,7 +149,7 @@ describe('a change is seen by the next read', () => {
     expect(await names()).toEqual(['Countess', 'Countess']);
   });
 
-  it('a change that is refused changes nothing that is read', async () => {
+  it('only if the change was accepted', async () => {
     await ada.api.get(`/api/tasks/${task.id}`);
     const stale = await ada.api.patch(`/api/tasks/${task.id}`, { title: 'no' }, { headers: { 'if-match': '"7"' } });
     expect(stale.status).toBe(412);
@@ -157,7 +157,7 @@ describe('a change is seen by the next read', () => {
   });
 });
 
-it("someone else's stays unknown, however well it is remembered", async () => {
+it('the cached task of another user is not found', async () => {
   for (const { api, status } of [
     { api: ada.api, status: 200 },
     { api: bob.api, status: 404 },
@@ -170,7 +170,7 @@ it("someone else's stays unknown, however well it is remembered", async () => {
   expect((await bob.api.get(`/api/users/${ada.user.id}`)).status).toBe(404);
 });
 
-it('a browser may keep answers for one user, and must ask each time', async () => {
+it('a browser may store a response for one user only, and must revalidate it each time', async () => {
   for (const path of ['/api/profile', `/api/tasks/${task.id}`, '/api/tasks']) {
     const { headers } = await ada.api.get(path);
     expect([headers.get('cache-control'), headers.get('vary')]).toEqual(['private, no-cache', 'Authorization']);
@@ -182,7 +182,7 @@ describe('a created user', () => {
   const create = async (): Promise<string> =>
     (await root.api.post<{ id: string }>('/api/users', { username: `new-${Date.now()}`, hobbies: [] })).body.id;
 
-  it('is remembered: the first read sends no statement and shows what the database has', async () => {
+  it('is cached: the first read sends no statement and returns what is in the database', async () => {
     const id = await create();
     let first: Awaited<ReturnType<typeof root.api.get>> | undefined;
     expect(await statementsOf(async () => (first = await root.api.get(`/api/users/${id}`)))).toBe(0);
@@ -191,13 +191,13 @@ describe('a created user', () => {
     expect([first?.status, first?.headers.get('etag'), first?.body]).toEqual([200, '"1"', loaded.body]);
   });
 
-  it('is shown as it became by a change right after', async () => {
+  it('is returned with a change that was made right after', async () => {
     const id = await create();
     expect((await root.api.patch(`/api/users/${id}`, { name: 'Changed' })).status).toBe(200);
     expect((await root.api.get(`/api/users/${id}`)).body).toMatchObject({ name: 'Changed', version: 2 });
   });
 
-  it('is not remembered when it was refused', async () => {
+  it('is not cached when the creation was refused', async () => {
     const [id, size] = [await create(), async () => (await root.api.get<Status>('/api/cache-status')).body.size];
     const { username } = (await root.api.get<{ username: string }>(`/api/users/${id}`)).body;
     const before = await size();
@@ -207,7 +207,7 @@ describe('a created user', () => {
 });
 
 describe('GET /api/cache-status', () => {
-  it('tells what the source document names, and the layers', async () => {
+  it('returns the members that the requirements name, and the layers', async () => {
     const { status, body, headers } = await root.api.get<Status>('/api/cache-status');
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
     expect(body).toEqual({
@@ -233,7 +233,7 @@ describe('GET /api/cache-status', () => {
     expect(body.hitRatio).toBe(`${((body.hits / body.totalRequests) * 100).toFixed(2)}%`);
   });
 
-  it('counts what had to go because there was no room', async () => {
+  it('counts the evictions of a full cache', async () => {
     const small = await startServer({ APP_ROLE: 'api', CACHE_CAPACITY: '2' });
     const admin = await small.makeAdmin();
     const evictions = async (): Promise<number> =>
@@ -246,7 +246,7 @@ describe('GET /api/cache-status', () => {
     await small.close();
   });
 
-  it('counts a read as a miss, then as a hit', async () => {
+  it('counts a read first as a miss, then as a hit', async () => {
     const counted = async (read: () => Promise<unknown>): Promise<number[]> => {
       const before = (await root.api.get<Status>('/api/cache-status')).body;
       await read();
@@ -254,14 +254,14 @@ describe('GET /api/cache-status', () => {
       return [after.hits - before.hits, after.misses - before.misses];
     };
     const read = () => ada.api.get(`/api/tasks/${task.id}`);
-    // Ada's principal, and the administrator's of the second question, are hits themselves.
+    // The look-ups of Ada's principal, and of the administrator's in the second request, are hits themselves.
     expect(await counted(read)).toEqual([2, 1]);
     expect(await counted(read)).toEqual([3, 0]);
   });
 });
 
 describe('DELETE /api/cache', () => {
-  it('removes what matches, tells how much, and leaves a line in the audit log', async () => {
+  it('removes the matching entries, returns their number, and writes a line to the audit log', async () => {
     await ada.api.get(`/api/tasks/${task.id}`);
     const { body } = await root.api.delete<{ entriesRemoved: number }>(`/api/cache?pattern=task:*:${task.id}`);
     expect(body).toEqual({
@@ -279,15 +279,15 @@ describe('DELETE /api/cache', () => {
     });
   });
 
-  it('without a pattern removes everything', async () => {
+  it('removes everything without a pattern', async () => {
     await ada.api.get(`/api/tasks/${task.id}`);
     const { body } = await root.api.delete<{ entriesRemoved: number; currentSize: number }>('/api/cache');
     expect(body.entriesRemoved).toBeGreaterThanOrEqual(2);
     expect(body.currentSize).toBe(0);
-    expect((await root.api.get<Status>('/api/cache-status')).body.size).toBe(1); // who asked
+    expect((await root.api.get<Status>('/api/cache-status')).body.size).toBe(1); // the principal of the caller
   });
 
-  it('is not for users', async () => {
+  it('returns 403 to users', async () => {
     const { status, body } = await ada.api.delete<Problem>('/api/cache');
     expect([status, body.code]).toEqual([403, 'FORBIDDEN']);
   });

@@ -1,4 +1,4 @@
-// What has ended is deleted for good by schedules, after the days of the settings; what has not stays.
+// Checks the scheduled clean-ups: what ended is deleted after the configured days, everything else stays.
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
 import type { Page } from '../support/api.js';
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** Keys as snowflakes have them that were made `days` ago. */
+/** Returns snowflake keys that were created `days` ago. */
 const keyOf = (days: number, n: number): string =>
   ((BigInt(Date.now() - days * DAY_MS - SNOWFLAKE_EPOCH) << 22n) + BigInt(n)).toString();
 const ago = (days: number): string => `now() - interval '${days} days'`;
@@ -36,7 +36,7 @@ async function run(schedule: string): Promise<unknown> {
   return result;
 }
 
-it('the schedules are there, and run daily', async () => {
+it('the clean-up schedules exist and run daily', async () => {
   const { body } = await root.api.get<Page<{ name: string; nextRunAt: string }>>('/api/schedules');
   for (const name of ['sessions.cleanup', 'links.cleanup', 'audit.cleanup', 'tasks.cleanup']) {
     const schedule = body.items.find((one) => one.name === name);
@@ -44,7 +44,7 @@ it('the schedules are there, and run daily', async () => {
   }
 });
 
-it('sessions go SESSION_RETENTION days after they ended, expired or were last used, more than one batch of them', async () => {
+it('sessions are deleted SESSION_RETENTION days after they ended, expired or were last used, in several batches', async () => {
   const add = (days: number, count: number, agent: string, columns: { deleted: string; rotated: string; expires: string }) =>
     server.sql(
       `INSERT INTO sessions (id, uuid, user_id, salt, user_agent, deleted_at, rotated_at, expires_at)
@@ -68,7 +68,7 @@ it('sessions go SESSION_RETENTION days after they ended, expired or were last us
   expect(await run('sessions.cleanup')).toEqual({ deleted: 0 });
 });
 
-it('links go LINK_RETENTION days after they expired or were revoked', async () => {
+it('links are deleted LINK_RETENTION days after they expired or were revoked', async () => {
   const file = await uploadFile(root, 'a,b');
   const { body: living } = await root.api.post<{ id: string }>(`/api/files/${file}/link`, { expiresIn: 60 });
   const add = (days: number, version: number, deleted: string, expires: string) =>
@@ -90,7 +90,7 @@ it('links go LINK_RETENTION days after they expired or were revoked', async () =
   expect(await server.sql('SELECT 1 FROM file_links WHERE uuid = $1', living.id)).toHaveLength(1);
 });
 
-it('lines of the audit log go after AUDIT_RETENTION days', async () => {
+it('lines of the audit log are deleted after AUDIT_RETENTION days', async () => {
   for (const [days, action] of [[3.1, 'old'], [2.9, 'young']] as const)
     await server.sql(
       `INSERT INTO audit_log (id, uuid, created_at, actor_uuid, action, details) VALUES ($1, gen_random_uuid(), ${ago(days)}, $2, $3, '{}')`,
@@ -101,7 +101,7 @@ it('lines of the audit log go after AUDIT_RETENTION days', async () => {
   expect(left).toEqual([{ action: 'young' }]);
 });
 
-it('tasks go TASK_RETENTION days after they were deleted, more than one batch of them; the others may come back', async () => {
+it('tasks are purged TASK_RETENTION days after their deletion, in several batches; the others can be restored', async () => {
   const ada = await server.registerUser();
   const add = (days: number, count: number, title: string, deleted: string) =>
     server.sql(

@@ -1,4 +1,4 @@
-// Dead letters: listed with what went wrong, replayed once however many try, discarded; all of it in the audit log.
+// Checks dead letters: listed with their errors, replayed exactly once, discarded, and recorded in the audit log.
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AuditRepository } from '../../src/audit/audit.repository.js';
@@ -17,7 +17,7 @@ interface AuditLine {
   details: { jobIds: string[] };
 }
 
-/** No process takes from it. */
+/** No process consumes this queue. */
 const QUEUE = 'graves';
 
 let server: TestServer;
@@ -33,7 +33,7 @@ afterEach(() => {
 });
 afterAll(() => server.close());
 
-/** A row as it stands when its attempts are spent; `minutes` ago. Gives its UUID. */
+/** Inserts a job whose attempts ran out `minutes` ago, and returns its UUID. */
 async function bury(values: Record<string, unknown> = {}, minutes = 0): Promise<string> {
   const row: Record<string, unknown> = {
     id: `${++keys}`,
@@ -78,8 +78,8 @@ const audited = async (action: string): Promise<AuditLine[]> =>
 
 const replayMatching = (body: object) => root.api.post<Wire<ReplayedDto>>('/api/dead-letters/replay', body);
 
-describe('the list', () => {
-  it('has what failed for good and nothing else, the latest first, without payloads', async () => {
+describe('the list of dead letters', () => {
+  it('contains only jobs that failed for good, the latest first, without payloads', async () => {
     const older = await bury({ payload: '{"text":"long"}' }, 2);
     const later = await bury({}, 1);
     for (const status of ['QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'CANCELLED']) await bury({ status });
@@ -113,7 +113,7 @@ describe('the list', () => {
     expect(await listed('queue=others&type=test.other')).toEqual([]);
   });
 
-  it('goes on where its page before ended, though many failed in the same millisecond', async () => {
+  it('continues where the previous page ended, even when many jobs failed in the same millisecond', async () => {
     const all: string[] = [];
     for (let at = 0; at < 7; at++) all.push(await bury({}, at < 4 ? 0 : 1));
     const seen: string[] = [];
@@ -130,8 +130,8 @@ describe('the list', () => {
   });
 });
 
-describe('one dead letter', () => {
-  it("shows every attempt's error, and a payload whose secrets stay inside", async () => {
+describe('a dead letter', () => {
+  it('shows the error of every attempt, and a payload with its secrets hidden', async () => {
     const payload = {
       fileId: 'f-1',
       password: 'hunter2',
@@ -159,7 +159,7 @@ describe('one dead letter', () => {
     });
   });
 
-  it('is not found when the job lives, or never was', async () => {
+  it('is not found while its job is unfinished, or when it never existed', async () => {
     for (const id of [await bury({ status: 'RETRYING' }), randomUUID()])
       for (const answer of [
         await root.api.get(`/api/dead-letters/${id}`),
@@ -170,8 +170,8 @@ describe('one dead letter', () => {
   });
 });
 
-describe('a replay', () => {
-  it('runs the job again, with all its attempts, and tells where to watch it', async () => {
+describe('a replay of a dead letter', () => {
+  it('runs the job again with all its attempts, and returns its location', async () => {
     const id = await bury({ type: 'jobs.cleanup', queue: 'maintenance', attempt: 3, max_attempts: 3, crashes: 2 });
     const { status, body, headers } = await root.api.post<Job>(`/api/v1/dead-letters/${id}/replay`);
     expect([status, headers.get('location'), headers.get('etag')]).toEqual([202, `/api/v1/jobs/${id}`, '"2"']);
@@ -184,13 +184,13 @@ describe('a replay', () => {
     expect(await listed()).toEqual([]);
   });
 
-  it('of a type that nobody here knows gives it as many attempts as it had', async () => {
+  it('of a type without a definition adds as many attempts as the job had', async () => {
     const id = await bury({ attempt: 5, max_attempts: 4, crashes: 2 });
     expect((await root.api.post(`/api/dead-letters/${id}/replay`)).status).toBe(202);
     expect(await rowOf(id)).toMatchObject({ attempt: 5, max_attempts: 9, crashes: 0, reason: null, announce_at: null });
   });
 
-  it('is told of after its commit, and where there is a broker the row remembers that it must be', async () => {
+  it('is announced after its commit, and with a broker the row is marked for announcement', async () => {
     const driver = server.app.get(QueueDriver);
     const seen: Array<Promise<unknown>> = [];
     const announce = jest
@@ -205,7 +205,7 @@ describe('a replay', () => {
     expect(announce_at).toEqual(run_at);
   });
 
-  it('by many at once happens once', async () => {
+  it('by many requests at once happens once', async () => {
     const id = await bury();
     const before = (await audited('job.replayed')).length;
     const answers = await Promise.all(
@@ -226,7 +226,7 @@ describe('a replay', () => {
     expect(await listed()).toEqual([id]);
   });
 
-  it('that cannot be written down does not happen', async () => {
+  it('is rolled back when the audit log cannot be written; so is a discard', async () => {
     const id = await bury();
     jest.spyOn(server.app.get(AuditRepository), 'add').mockRejectedValue(new Error('no room for the audit line'));
     const announce = jest.spyOn(server.app.get(QueueDriver), 'announce');
@@ -242,7 +242,7 @@ describe('a replay', () => {
 });
 
 describe('a replay by filter', () => {
-  it('takes the oldest that match, tells whether there are more, and writes one line', async () => {
+  it('takes the oldest matching jobs, returns whether there are more, and writes one audit line', async () => {
     const [youngest, oldest, middle] = [await bury({}, 1), await bury({}, 3), await bury({}, 2)];
     const other = await bury({ reason: 'JOB_WORKER_LOST' }, 9);
     const filter = { queue: QUEUE, type: 'test.gone', reason: 'JOB_TIMED_OUT', limit: 2 };
@@ -256,7 +256,7 @@ describe('a replay by filter', () => {
     expect(await listed()).toEqual([other]);
   });
 
-  it('leaves those out whose unique key is taken, by a living one or by each other', async () => {
+  it('skips jobs whose unique key is taken by an active job or by another one in the filter', async () => {
     const taken = await bury({ unique_key: 'a' }, 5);
     await bury({ unique_key: 'a', status: 'QUEUED' });
     const [first, second] = [await bury({ unique_key: 'b' }, 4), await bury({ unique_key: 'b' }, 3)];
@@ -267,20 +267,20 @@ describe('a replay by filter', () => {
     expect(await listed()).toEqual([second, taken]);
   });
 
-  it('by many at once replays each one once', async () => {
+  it('by many requests at once replays each job once', async () => {
     const ids: string[] = [];
     for (let at = 0; at < 40; at++) ids.push(await bury({}, at));
     const answers = await Promise.all(Array.from({ length: 8 }, () => replayMatching({ queue: QUEUE, limit: 10 })));
     expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(202));
     let replayed = answers.reduce((sum, { body }) => sum + body.replayed, 0);
-    replayed += (await replayMatching({ queue: QUEUE })).body.replayed; // what the others had in hand
+    replayed += (await replayMatching({ queue: QUEUE })).body.replayed; // the jobs that the other requests had locked
     expect(replayed).toBe(40);
     expect(await server.sql('SELECT DISTINCT version, max_attempts FROM jobs')).toEqual([
       { version: 2, max_attempts: 4 },
     ]);
   });
 
-  it('must name something', async () => {
+  it('needs at least one filter', async () => {
     const id = await bury();
     for (const body of [{}, { limit: 10 }])
       expect(await replayMatching(body)).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
@@ -288,8 +288,8 @@ describe('a replay by filter', () => {
   });
 });
 
-describe('a discarded one', () => {
-  it('is in no list any more, and nothing brings it back', async () => {
+describe('a discarded dead letter', () => {
+  it('is in no list, and cannot be replayed', async () => {
     const id = await bury({ unique_key: 'a' });
     expect((await root.api.delete(`/api/dead-letters/${id}`)).status).toBe(204);
     expect((await audited('job.discarded'))[0]).toMatchObject({ actorId: root.user.id, details: { jobIds: [id] } });
@@ -305,7 +305,7 @@ describe('a discarded one', () => {
     expect(await rowOf(id)).toMatchObject({ status: 'FAILED', deleted_at: expect.any(Date), version: 2 });
   });
 
-  it('or a replayed one: of both at once, one wins', async () => {
+  it('is not replayed: of a discard and a replay at once, one wins', async () => {
     for (let round = 0; round < 5; round++) {
       const id = await bury();
       const answers = await Promise.all([

@@ -1,4 +1,4 @@
-// The OpenAPI document and Swagger UI over HTTP: for whom DOCS says, cheap to answer, and no token is kept.
+// Checks the OpenAPI document and Swagger UI over HTTP: access according to DOCS, compression, caching, and no stored token.
 import { once } from 'node:events';
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
@@ -15,7 +15,7 @@ interface RawAnswer {
   bytes: Buffer;
 }
 
-/** As it is on the wire: fetch would decompress it. */
+/** Returns the response as it is on the wire; fetch would decompress it. */
 async function get(headers: Record<string, string> = {}, method = 'GET', path = PATH): Promise<RawAnswer> {
   const sent = request(new URL(path, server.url), { method, headers }).end();
   const [answer] = (await once(sent, 'response')) as [IncomingMessage];
@@ -23,7 +23,7 @@ async function get(headers: Record<string, string> = {}, method = 'GET', path = 
   return { status: answer.statusCode, headers: answer.headers, bytes };
 }
 
-describe('DOCS=on', () => {
+describe('the OpenAPI document with DOCS=on', () => {
   beforeAll(async () => {
     server = await startServer({
       DOCS: 'on',
@@ -41,7 +41,7 @@ describe('DOCS=on', () => {
     [undefined, 'identity', (bytes: Buffer) => bytes],
     [undefined, '', (bytes: Buffer) => bytes],
   ])(
-    'is answered as %s to Accept-Encoding “%s”, with a strong ETag of its own and 304',
+    'is sent as %s to Accept-Encoding “%s”, with an ETag of its own and 304',
     async (encoding, accepted, decode) => {
       const plain = await get();
       const headers: Record<string, string> = accepted === '' ? {} : { 'accept-encoding': accepted };
@@ -61,7 +61,7 @@ describe('DOCS=on', () => {
     },
   );
 
-  it('is made once, however many ask', async () => {
+  it('is built once for any number of requests', async () => {
     let count = 0;
     const document = server.app.get(ApiDocument, { strict: false });
     document.createWith(() => ({ count: ++count }));
@@ -69,7 +69,7 @@ describe('DOCS=on', () => {
     expect(answers.map(({ bytes }) => bytes.toString())).toEqual(Array(5).fill('{"count":1}'));
   });
 
-  it('Swagger UI reads it from there, and keeps no token', async () => {
+  it('is read by Swagger UI, which stores no token', async () => {
     expect((await get({}, 'GET', '/docs')).status).toBe(200);
     const script = (await get({}, 'GET', '/docs/swagger-ui-init.js')).bytes.toString();
     expect(script).toContain('"swaggerUrl": "/docs/openapi.json"');
@@ -77,7 +77,7 @@ describe('DOCS=on', () => {
     expect(script).not.toContain('/api/tasks');
   });
 
-  it('counts as a request of its address, and is refused beyond the limit', async () => {
+  it('counts against the rate limit of the address, and is refused beyond it', async () => {
     const remaining = async (): Promise<number> => {
       const { status, headers } = await get();
       expect(status).toBe(200);
@@ -90,7 +90,7 @@ describe('DOCS=on', () => {
   });
 });
 
-describe('DOCS=admin', () => {
+describe('the documentation with DOCS=admin', () => {
   let ada: Person;
   let root: Person;
   beforeAll(async () => {
@@ -100,7 +100,7 @@ describe('DOCS=admin', () => {
   });
   afterAll(() => server.close());
 
-  it('shows the document to administrators only, and no part of it in the page, which asks for the token', async () => {
+  it('shows the document to administrators only; the page contains no part of it and asks for a token', async () => {
     const as = ({ accessToken }: Person) => ({ authorization: `Bearer ${accessToken}` });
     expect((await get()).status).toBe(401);
     expect((await get(as(ada))).status).toBe(403);
@@ -114,14 +114,14 @@ describe('DOCS=admin', () => {
   });
 });
 
-describe('DOCS=off', () => {
+describe('the documentation with DOCS=off', () => {
   beforeAll(async () => {
     server = await startServer({ DOCS: 'off' });
   });
   afterAll(() => server.close());
 
   it.each([PATH, '/docs', '/docs/', '/docs/swagger-ui-init.js', '/docs/swagger-ui-bundle.js'])(
-    '%s is 404',
+    'returns 404 for %s',
     async (path) => {
       expect((await get({}, 'GET', path)).status).toBe(404);
     },

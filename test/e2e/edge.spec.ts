@@ -1,4 +1,4 @@
-// The edge: security headers, CORS, trusted proxies, request ids.
+// Checks security headers, CORS, trusted proxies and request ids.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Problem, Sessions, Tokens } from '../support/api.js';
 import { send } from '../support/raw-http.js';
@@ -6,14 +6,14 @@ import { PASSWORD, startServer, type TestServer } from '../support/server.js';
 
 const APP = 'https://app.example.com';
 
-describe('security headers', () => {
+describe('with default settings', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer();
   });
   afterAll(() => server.close());
 
-  it.each(['/health/live', '/api/tasks', '/nowhere', '/problems', '/docs'])('stand on %s', async (path) => {
+  it.each(['/health/live', '/api/tasks', '/nowhere', '/problems', '/docs'])('security headers are sent on %s', async (path) => {
     const { headers } = await send(server.port, { method: 'GET', path });
     expect(headers).toMatchObject({
       'x-content-type-options': 'nosniff',
@@ -26,13 +26,13 @@ describe('security headers', () => {
     expect(Object.keys(headers)).not.toContain('server');
   });
 
-  it('let nothing run in an answer with data, and Swagger UI run its own scripts only', async () => {
+  it('security headers allow no scripts in a data response, and only its own scripts in Swagger UI', async () => {
     const csp = async (path: string) => (await server.api.get(path)).headers.get('content-security-policy');
     expect(await csp('/problems')).toMatch(/default-src 'none'/);
     expect(await csp('/docs')).toMatch(/script-src 'self'(;|$)/);
   });
 
-  it('without a list of origins no browser of another one reads an answer', async () => {
+  it('without a list of origins, no browser page of another origin can read a response', async () => {
     const headers = { origin: APP, 'access-control-request-method': 'PATCH' };
     for (const method of ['GET', 'OPTIONS']) {
       const answer = await send(server.port, { method, path: '/api/tasks', headers });
@@ -40,15 +40,15 @@ describe('security headers', () => {
     }
   });
 
-  it('X-Forwarded-For is not believed of anybody', async () => {
+  it('X-Forwarded-For is ignored without a trusted proxy', async () => {
     const headers = { 'x-forwarded-for': '203.0.113.7', 'x-real-ip': '203.0.113.7', forwarded: 'for=203.0.113.7' };
     expect((await server.api.get('/api/tasks', { headers })).body.additionalInfo.ip).toBe('127.0.0.1');
   });
 
-  it('X-Forwarded-For of somebody who is not trusted is warned of once in an hour', async () => {
+  it('X-Forwarded-For from an untrusted address is logged as a warning once an hour', async () => {
     const warnings = () => server.log.filter((line) => line.includes('TRUST_PROXY'));
     const forwarded = () => server.api.get('/health/live', { headers: { 'x-forwarded-for': '203.0.113.7' } });
-    server.advanceClock(3_600_000); // other tests have sent it
+    server.advanceClock(3_600_000); // other tests may have sent it in this hour
     const before = warnings().length;
     for (let i = 0; i < 5; i++) await forwarded();
     expect(warnings().length).toBe(before + 1);
@@ -97,7 +97,7 @@ describe('CORS with a list', () => {
       },
     });
 
-  it.each([APP, 'https://other.example.com'])('%s gets the headers, errors included', async (origin) => {
+  it.each([APP, 'https://other.example.com'])('the listed origin %s gets the headers, on errors too', async (origin) => {
     for (const path of ['/health/live', '/api/tasks', '/nowhere']) {
       const { headers } = await server.api.get(path, { headers: { origin } });
       expect(headers.get('access-control-allow-origin')).toBe(origin);
@@ -125,7 +125,7 @@ describe('CORS with a list', () => {
     'https://APP.example.com',
     'null',
     'https://app.example.com/',
-  ])('%s gets none', async (origin) => {
+  ])('the unlisted origin %s gets no CORS headers', async (origin) => {
     const answers = [
       await preflight(origin),
       await send(server.port, { method: 'GET', path: '/api/tasks', headers: { origin } }),
@@ -149,13 +149,13 @@ describe('behind a trusted proxy', () => {
     ['203.0.113.7, 10.1.2.3', '203.0.113.7'],
     ['2001:db8::7', '2001:db8::7'],
     ['', '127.0.0.1'],
-  ])('X-Forwarded-For "%s" means %s', async (header, ip) => {
+  ])('X-Forwarded-For "%s" gives the client address %s', async (header, ip) => {
     const { body } = await server.api.get('/api/tasks', { headers: { 'x-forwarded-for': header } });
     expect(body.additionalInfo.ip).toBe(ip);
   });
 
   it.each(['203.0.113.7', '203.0.113.7:54321', 'unknown', '_hidden', 'fe80::1%eth0', 'x'.repeat(1_000)])(
-    'logging in works whatever the proxy calls the client: %s',
+    'login works with any X-Forwarded-For value: %s',
     async (header) => {
       const { email } = await server.registerUser();
       const headers = { 'x-forwarded-for': header };

@@ -1,4 +1,4 @@
-// Signed links: whoever has one gets that version of the file, until it expires or is revoked; nobody can make one.
+// Checks signed links: each gives access to one version of a file until it expires or is revoked, and none can be forged.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { LinkDto } from '../../src/files/links/dto/link.dto.js';
 import type { Page, Wire } from '../support/api.js';
@@ -26,7 +26,7 @@ const make = async (id = file.id, body: object = {}): Promise<Link> => {
   return answer.body;
 };
 
-it('gives the file to anybody, whole or in parts, as any download', async () => {
+it('a link returns the file to anyone, whole or in parts, like any download', async () => {
   const { url, expiresAt, createdAt, fileVersion } = await make();
   const response = await follow(url);
   expect([response.status, await response.text(), fileVersion]).toEqual([200, 'for your eyes', 1]);
@@ -42,7 +42,7 @@ it('gives the file to anybody, whole or in parts, as any download', async () => 
   expect((await follow(url.replace('/api/', '/api/v1/'))).status).toBe(200);
 });
 
-it('nobody makes one by guessing, nor of another one', async () => {
+it('a link cannot be guessed, nor changed into a link to another file', async () => {
   const [one, other] = [await make(), await make()];
   const [id, mac] = one.url.split('/').at(-1)!.split('.') as [string, string];
   const flipped = mac.startsWith('A') ? `B${mac.slice(1)}` : `A${mac.slice(1)}`;
@@ -62,14 +62,14 @@ it('nobody makes one by guessing, nor of another one', async () => {
   }
 });
 
-it('ends with its time', async () => {
+it('a link stops working when it expires', async () => {
   const link = await make(file.id, { expiresIn: 1_000 });
   await house.server.sql(`UPDATE file_links SET expires_at = now() - interval '1 ms' WHERE uuid = $1`, link.id);
   const response = await follow(link.url);
   expect([response.status, await response.json()]).toMatchObject([410, { code: 'LINK_GONE' }]);
 });
 
-it('is listed and revoked by the owner alone', async () => {
+it('only the owner lists and revokes a link', async () => {
   const { id } = await house.upload(ada, 'y');
   const link = await make(id);
   for (const answer of [
@@ -78,7 +78,7 @@ it('is listed and revoked by the owner alone', async () => {
     await eve.api.delete(`/api/files/${id}/links/${link.id}`),
   ])
     expect(answer).toMatchObject({ status: 404, body: { code: 'FILE_NOT_FOUND' } });
-  expect((await ada.api.delete(`/api/files/${file.id}/links/${link.id}`)).status).toBe(404); // not of this file
+  expect((await ada.api.delete(`/api/files/${file.id}/links/${link.id}`)).status).toBe(404); // a link of another file
   expect((await follow(link.url)).status).toBe(200);
   const { body } = await ada.api.get<Page<Link>>(`/api/files/${id}/links`);
   expect(body.items).toEqual([link]);
@@ -88,7 +88,7 @@ it('is listed and revoked by the owner alone', async () => {
   expect(await ada.api.delete(`/api/files/${id}/links/${link.id}`)).toMatchObject({ status: 404, body: { code: 'LINK_NOT_FOUND' } }); // prettier-ignore
 });
 
-it('stands for one version of the file, and dies with it', async () => {
+it('a link is valid for one version of the file, and ends with it', async () => {
   const { id } = await house.upload(ada, 'z');
   const link = await make(id);
   await ada.api.patch(`/api/files/${id}`, { name: 'other' });
@@ -100,13 +100,13 @@ it('stands for one version of the file, and dies with it', async () => {
 });
 
 it.each([{ expiresIn: 0 }, { expiresIn: 2_592_001 }, { expiresIn: '60' }, { expiresIn: 1.5 }, { until: 'x' }])(
-  '%j is refused',
+  'a link with %j is refused',
   async (body) => {
     expect((await ada.api.post(`/api/files/${file.id}/link`, body)).status).toBe(400);
   },
 );
 
-it('is not in the log, nor in the database', async () => {
+it('the token of a link is neither in the log nor in the database', async () => {
   const { url } = await make();
   await follow(url);
   const mac = url.split('.').at(-1)!;

@@ -1,4 +1,4 @@
-// Downloads in parts: what RFC 9110 says of ranges, conditions and HEAD, in clear and encrypted alike.
+// Checks partial downloads (ranges, conditions and HEAD of RFC 9110), of unencrypted and encrypted files.
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -9,9 +9,9 @@ import type { Person } from '../support/server.js';
 const KEY = `k1:${randomBytes(32).toString('base64')}`;
 
 describe.each([
-  ['in clear', {}],
+  ['unencrypted', {}],
   ['encrypted', { FILE_ENCRYPTION_KEYS: KEY }],
-])('%s', (kind, env: Record<string, string>) => {
+])('a file stored %s', (kind, env: Record<string, string>) => {
   const bytes = randomBytes(300_001);
   const etag = `"${sha256(bytes)}"`;
   let house: FileHouse;
@@ -28,12 +28,12 @@ describe.each([
     house.content(ada, file.id, { range, ...headers }, method);
   const bodyOf = async (response: Response): Promise<Buffer> => Buffer.from(await response.arrayBuffer());
 
-  it('stands so on the disk', async () => {
+  it('is on the disk in that form', async () => {
     const stored = await readFile(await house.pathOf(file.id));
-    expect(stored.includes(bytes.subarray(1_000, 1_064))).toBe(kind === 'in clear');
+    expect(stored.includes(bytes.subarray(1_000, 1_064))).toBe(kind === 'unencrypted');
   });
 
-  it('500 random parts are those of the whole', async () => {
+  it('returns 500 random ranges with the right bytes', async () => {
     const random = seeded(5);
     for (let round = 0; round < 500; round++) {
       const start = below(random, bytes.length);
@@ -46,7 +46,7 @@ describe.each([
     }
   });
 
-  it('several parts come in one answer, each with its place', async () => {
+  it('returns several ranges in one response, each with its position', async () => {
     const response = await get('bytes=0-9,65530-65545,-5');
     const [, boundary] =
       /^multipart\/byteranges; boundary=(\w+)$/.exec(response.headers.get('content-type') ?? '') ?? [];
@@ -66,15 +66,15 @@ describe.each([
     expect(body.equals(Buffer.concat(expected))).toBe(true);
   });
 
-  it('a part outside is 416, and says how much there is', async () => {
+  it('returns 416 for a range beyond its end, with its length', async () => {
     const response = await get(`bytes=${bytes.length}-`);
     expect([response.status, response.headers.get('content-range')]).toEqual([416, `bytes */${bytes.length}`]);
     expect(await response.json()).toMatchObject({ code: 'FILE_RANGE_NOT_SATISFIABLE' });
     for (const name of ['etag', 'content-disposition', 'accept-ranges'])
-      expect([name, response.headers.get(name)]).toEqual([name, null]); // they are the file's, not the problem's
+      expect([name, response.headers.get(name)]).toEqual([name, null]); // they belong to the file, not to the problem
   });
 
-  it('If-Range: the part when nothing has changed, else the whole', async () => {
+  it('returns the range with If-Range while it is unchanged, else the whole file', async () => {
     expect((await get('bytes=0-9', { 'if-range': etag })).status).toBe(206);
     for (const other of ['"x"', `W/${etag}`, new Date().toUTCString()]) {
       const response = await get('bytes=0-9', { 'if-range': other });
@@ -82,7 +82,7 @@ describe.each([
     }
   });
 
-  it('what is no range is ignored; HEAD knows none; 304 goes first', async () => {
+  it('ignores an invalid Range; HEAD ignores ranges; 304 comes before a range', async () => {
     for (const range of ['lines=1-2', 'bytes=9-1', 'bytes=x'])
       expect([(await get(range)).status, range]).toEqual([200, range]);
     const head = await get('bytes=0-9', {}, 'HEAD');
@@ -90,14 +90,14 @@ describe.each([
     expect((await get('bytes=0-9', { 'if-none-match': etag })).status).toBe(304);
   });
 
-  it('of an empty file there is the whole, and no part', async () => {
+  it('that is empty returns the whole file, and 416 for a range', async () => {
     const empty = await house.upload(ada, '');
     expect([(await house.content(ada, empty.id)).status, empty.size]).toEqual([200, 0]);
     expect((await house.content(ada, empty.id, { range: 'bytes=0-' })).status).toBe(416);
     expect((await house.content(ada, empty.id, { range: 'bytes=-5' })).status).toBe(416);
   });
 
-  it('nobody else gets a part', async () => {
+  it('returns no range to another user', async () => {
     const eve = await house.server.registerUser('Eve');
     for (const range of ['bytes=0-9', 'bytes=0-1,5-6', `bytes=${bytes.length}-`])
       expect((await house.content(eve, file.id, { range })).status).toBe(404);
@@ -106,7 +106,7 @@ describe.each([
   });
 
   if (kind === 'encrypted')
-    it('a byte that was changed on the disk is not served: refused where it comes first, else cut off before it', async () => {
+    it('with a byte changed on the disk is refused at the start, or cut off before that byte', async () => {
       const changed = await house.upload(ada, randomBytes(3_000_000), { type: 'application/octet-stream' });
       const path = await house.pathOf(changed.id);
       const stored = await readFile(path);
@@ -115,9 +115,9 @@ describe.each([
       expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(206);
       await expect(house.content(ada, changed.id).then((response) => response.arrayBuffer())).rejects.toThrow();
       expect(house.server.log.some((line) => line.includes('Failed to read a file to its end'))).toBe(true);
-      await house.server.sql('UPDATE blobs SET damaged_at = NULL'); // as if nobody had noticed
+      await house.server.sql('UPDATE blobs SET damaged_at = NULL'); // as if the damage had not been noticed
       const refused = await house.content(ada, changed.id, { range: 'bytes=2500000-2500009' });
       expect([refused.status, await refused.json()]).toMatchObject([410, { code: 'FILE_DAMAGED' }]);
-      expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(410); // it is known now
+      expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(410); // the damage is recorded now
     });
 });

@@ -1,4 +1,4 @@
-// What files cost and how long their bytes live: quotas, the same content once, deleted, brought back, restored.
+// Checks quotas, deduplication, deletion and restoration of stored files.
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { UsageDto } from '../../src/files/dto/file.dto.js';
@@ -24,7 +24,7 @@ describe('a quota of 10,000 bytes and 3 files', () => {
   beforeAll(async () => void (house = await FileHouse.open({ FILE_QUOTA: '10000', FILE_QUOTA_COUNT: '3' })));
   afterAll(() => house.close());
 
-  it('holds what fits to the byte, and no byte more; what is deleted makes room at once', async () => {
+  it('accepts files up to the exact byte, and a deletion frees the quota immediately', async () => {
     const ada = await house.server.registerUser('Ada');
     const first = await house.upload(ada, randomBytes(6_000));
     expect(await house.tryUpload(ada, randomBytes(4_001))).toMatchObject({
@@ -51,7 +51,7 @@ describe('a quota of 10,000 bytes and 3 files', () => {
     });
   });
 
-  it('holds against twenty at once, and what was refused leaves nothing', async () => {
+  it('holds against twenty uploads at once, and refused ones leave nothing', async () => {
     const bob = await house.server.registerUser('Bob');
     const before = (await house.bytesLeft()).length;
     const answers = await Promise.all(Array.from({ length: 20 }, () => house.tryUpload(bob, randomBytes(4_900))));
@@ -62,7 +62,7 @@ describe('a quota of 10,000 bytes and 3 files', () => {
     expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
-  it('also without a length that is known before', async () => {
+  it('holds for uploads of unknown length', async () => {
     const eve = await house.server.registerUser('Eve');
     const send = (size: number) =>
       fetch(`${house.server.url}/api/files`, {
@@ -81,17 +81,17 @@ describe('a quota of 10,000 bytes and 3 files', () => {
   });
 });
 
-describe('the same content', () => {
+describe('equal content', () => {
   beforeAll(async () => void (house = await FileHouse.open()));
   afterAll(() => house.close());
 
-  it('of one owner is stored once, counts twice, and goes with the last file that has it', async () => {
+  it('of one owner is stored once, counts twice, and is removed with the last file that has it', async () => {
     const ada = await house.server.registerUser('Ada');
     const bytes = randomBytes(5_000);
     const first = await house.upload(ada, bytes, { name: 'one.bin' });
     const second = await house.upload(ada, bytes, { name: 'two.bin' });
     expect([second.sha256, second.id === first.id, second.name]).toEqual([sha256(bytes), false, 'two.bin']);
-    await bytesGone(1); // the second's own go after its answer
+    await bytesGone(1); // the bytes of the second upload are removed after its response
     expect(await usage(ada)).toEqual([10_000, 2]);
     await remove(ada, first);
     await until(async () => (await house.server.sql(`SELECT 1 FROM jobs WHERE type = 'files.purge' AND status <> 'SUCCEEDED'`)).length === 0, 'the purge'); // prettier-ignore
@@ -102,7 +102,7 @@ describe('the same content', () => {
     expect(await house.server.sql('SELECT * FROM blobs')).toEqual([]);
   });
 
-  it('of two owners is stored twice: nobody can find out what others have', async () => {
+  it('of two owners is stored twice, so that no user can find out what others have', async () => {
     const [ada, eve] = [await house.server.registerUser('Ada'), await house.server.registerUser('Eve')];
     const files = [await house.upload(ada, 'the same'), await house.upload(eve, 'the same')];
     expect((await house.bytesLeft()).length).toBe(2);
@@ -113,7 +113,7 @@ describe('the same content', () => {
     await bytesGone(0);
   });
 
-  it('sent and deleted by many at once is never lost and never left', async () => {
+  it('uploaded and deleted concurrently is never lost and never left over', async () => {
     const ada = await house.server.registerUser('Ada');
     const rounds = async (): Promise<void> => {
       for (let round = 0; round < 8; round++) {
@@ -129,13 +129,13 @@ describe('the same content', () => {
   });
 });
 
-describe('deduplication for everybody, deleted files kept for 3 days', () => {
+describe('with global deduplication, and deleted files kept for 3 days', () => {
   beforeAll(async () => {
     house = await FileHouse.open({ FILE_DEDUPLICATION: 'deployment', FILE_RETENTION: '3', FILE_QUOTA: '10000' });
   });
   afterAll(() => house.close());
 
-  it('stores it once for all owners', async () => {
+  it('equal content of all owners is stored once', async () => {
     const [ada, eve] = [await house.server.registerUser('Ada'), await house.server.registerUser('Eve')];
     await house.upload(ada, 'the same');
     const file = await house.upload(eve, 'the same');
@@ -143,7 +143,7 @@ describe('deduplication for everybody, deleted files kept for 3 days', () => {
     expect(await (await house.content(eve, file.id)).text()).toBe('the same');
   });
 
-  it('an administrator brings a deleted file back while its bytes are there', async () => {
+  it('an administrator restores a deleted file while its bytes exist', async () => {
     const [ada, root] = [await house.server.registerUser('Ada'), await house.server.makeAdmin()];
     const file = await house.upload(ada, randomBytes(6_000));
     await remove(ada, file);
@@ -169,7 +169,7 @@ describe('deduplication for everybody, deleted files kept for 3 days', () => {
   });
 });
 
-it('a new name is a new version; what is no name is refused or made harmless', async () => {
+it('a new name is a new version; an invalid name is refused or sanitised', async () => {
   house = await FileHouse.open();
   const ada = await house.server.registerUser('Ada');
   const { id } = await house.upload(ada, 'x', { name: 'a.txt' });

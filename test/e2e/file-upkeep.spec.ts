@@ -1,4 +1,4 @@
-// The upkeep of the storage: what dies or breaks on either side is found, told and put right.
+// Checks storage maintenance: lost, damaged and orphaned bytes or rows are found, reported and repaired.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -28,7 +28,7 @@ let ada: Person;
 let root: Person;
 
 async function open(env: Record<string, string> = {}): Promise<void> {
-  house = await FileHouse.open({ FILE_LEASE: '600000', ...env }); // a test ends them: nobody renews one meanwhile
+  house = await FileHouse.open({ FILE_LEASE: '600000', ...env }); // no lease is renewed in a test; the tests end them in the database
   ada = await house.server.registerUser('Ada');
   root = await house.server.makeAdmin();
 }
@@ -42,23 +42,23 @@ const NOTHING = { dryRun: false, orphans: 0, mended: 0, lost: 0, thumbnails: 0, 
 const sweep = (payload: object = {}) => run('files.sweep', { minAgeHours: 0, ...payload });
 const textOf = async ({ id }: StoredFile): Promise<string> => (await house.content(ada, id)).text();
 
-describe('with one owner', () => {
+describe('the maintenance of files', () => {
   beforeAll(() => open());
   afterAll(() => house.close());
 
-  it('only those who maintain files ask for it', async () => {
+  it('is started only by callers with the permission to maintain files', async () => {
     for (const type of ['files.tidy', 'files.sweep', 'files.verify', 'files.rekey'])
       expect((await ada.api.post('/api/jobs', { type })).status).toBe(403);
     expect((await root.api.post('/api/jobs', { type: 'files.sweep', payload: { dryRun: 'yes' } })).status).toBe(400);
     expect((await root.api.post('/api/jobs', { type: 'files.purge', payload: { fileId: randomUUID() } })).status).toBe(400); // prettier-ignore
   });
 
-  it('finds nothing where all is well', async () => {
+  it('finds nothing when all is well', async () => {
     await house.upload(ada, 'sound');
     expect(await sweep()).toEqual(NOTHING);
   });
 
-  it('bytes of a writer that died go when its lease is over, and their place is free again', async () => {
+  it('removes the bytes of a dead writer when its lease expires, and frees the quota', async () => {
     const { body: before } = await ada.api.get<{ bytes: number }>('/api/files/usage');
     const writer = house.server.app.get(FileWriter);
     const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
@@ -68,9 +68,9 @@ describe('with one owner', () => {
     expect(await house.bytesLeft()).toContain(blob.storageKey);
     expect((await ada.api.get<{ bytes: number }>('/api/files/usage')).body.bytes).toBe(before.bytes + 500);
     await run('files.tidy');
-    expect(await house.bytesLeft()).toContain(blob.storageKey); // its writer lives
+    expect(await house.bytesLeft()).toContain(blob.storageKey); // the lease of the writer has not expired
 
-    house.server.app.get(StorageLeases).forget(blob.storageKey); // as of a process that died
+    house.server.app.get(StorageLeases).forget(blob.storageKey); // as if the process had died
     await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
     await run('files.tidy');
     expect(await house.bytesLeft()).not.toContain(blob.storageKey);
@@ -80,7 +80,7 @@ describe('with one owner', () => {
     expect(await sweep()).toEqual(NOTHING);
   });
 
-  it('a writer whose place was lost leaves nothing, though it has written on after the sweep', async () => {
+  it('leaves nothing of a writer that lost its lease and wrote on after the sweep', async () => {
     const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
     const owner = { id: ada.user.id, key: row!.id };
     const writer = house.server.app.get(FileWriter);
@@ -95,7 +95,7 @@ describe('with one owner', () => {
     expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
-  it('bytes that were to replace those of a blob go, when it has others by now', async () => {
+  it('removes the new bytes of a blob that was moved elsewhere meanwhile', async () => {
     await house.upload(ada, 'moved');
     const [blob] = await house.server.app.get(BlobsRepository).listAfter('0', 1);
     const before = await house.bytesLeft();
@@ -105,7 +105,7 @@ describe('with one owner', () => {
     expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
-  it('of two who bring the same content at once, each with a key of its own, the bytes of one go', async () => {
+  it('keeps one copy when two uploads store the same content at once under different storage keys', async () => {
     const [blobs, leases, transaction] = [house.server.app.get(BlobsRepository), house.server.app.get(StorageLeases), house.server.app.get(Transaction)]; // prettier-ignore
     const owner = { id: ada.user.id, key: '1' };
     const [{ storageKey: first }, { storageKey: second }] = [await leases.beginUncharged(), await leases.beginUncharged()]; // prettier-ignore
@@ -129,7 +129,7 @@ describe('with one owner', () => {
     for (const table of ['storage_leases', 'blobs WHERE reference_count = 2']) await house.server.sql(`DELETE FROM ${table}`); // prettier-ignore
   });
 
-  it('bytes that no row knows are put in quarantine, a week later removed; young ones, and others’ files, are left alone', async () => {
+  it('quarantines bytes without a row and removes them a week later; young bytes and foreign files stay', async () => {
     const lost = randomUUID();
     const young = randomUUID();
     for (const key of [lost, young]) {
@@ -152,7 +152,7 @@ describe('with one owner', () => {
     expect(await sweep()).toEqual({ ...NOTHING, orphans: 1 });
   });
 
-  it('thumbnails that are lost or cut short are made again, and nothing of the old ones is left', async () => {
+  it('recreates lost or truncated thumbnails, and leaves nothing of the old ones', async () => {
     const image = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } })
       .png()
       .toBuffer();
@@ -172,7 +172,7 @@ describe('with one owner', () => {
     await ada.api.delete(`/api/files/${id}`);
   });
 
-  it('damaged thumbnails are found by verify', async () => {
+  it('finds damaged thumbnails with files.verify', async () => {
     const image = await sharp({ create: { width: 30, height: 20, channels: 3, background: 'navy' } })
       .png()
       .toBuffer();
@@ -186,7 +186,7 @@ describe('with one owner', () => {
     await ada.api.delete(`/api/files/${id}`);
   });
 
-  it('bytes that were mended are looked at anew: a thumbnail may be made of them', async () => {
+  it('inspects repaired bytes again, so that they can get a thumbnail', async () => {
     const image = await sharp({ create: { width: 40, height: 20, channels: 3, background: 'red' } })
       .png()
       .toBuffer();
@@ -200,12 +200,12 @@ describe('with one owner', () => {
     const again = await upload();
     await until(async () => (await thumbnail()) === 200, 'the thumbnail again');
     for (const one of [id, again.id]) await ada.api.delete(`/api/files/${one}`);
-    await run('files.sweep', { minAgeHours: 0 }); // of the rows that were deleted past the API
+    await run('files.sweep', { minAgeHours: 0 }); // for the rows that were deleted without the API
     await house.server.sql('UPDATE storage_leases SET expires_at = now()');
     await run('files.tidy');
   });
 
-  it('rows without bytes are told, refused as damaged, and mended by the same content', async () => {
+  it('reports rows without bytes, refuses them as damaged, and repairs them from an upload of the same content', async () => {
     const file = await house.upload(ada, 'will be lost');
     await rm(await house.pathOf(file.id));
     expect(await sweep({ dryRun: true })).toMatchObject({ lost: 1 });
@@ -219,7 +219,7 @@ describe('with one owner', () => {
     expect(await run('files.verify')).toMatchObject({ damaged: 0, damagedFiles: [] });
   });
 
-  it('a lost file is mended by its content, even if nobody has noticed the loss before', async () => {
+  it('repairs a lost file from an upload of its content, even when the loss was not noticed before', async () => {
     const [file, read] = [await house.upload(ada, 'nobody knows'), await house.upload(ada, 'a reader knows')];
     for (const { id } of [file, read]) await rm(await house.pathOf(id));
     expect((await house.content(ada, read.id)).status).toBe(410);
@@ -229,7 +229,7 @@ describe('with one owner', () => {
     expect(await sweep()).toEqual(NOTHING);
   });
 
-  it('verify reads every byte: one changed, one missing; and believes bytes that are back', async () => {
+  it('verifies every byte, finds a changed and a truncated file, and accepts restored bytes', async () => {
     const [flipped, cut, fine] = [await house.upload(ada, 'flip me'), await house.upload(ada, 'cut me'), await house.upload(ada, 'fine')]; // prettier-ignore
     await writeFile(await house.pathOf(flipped.id), 'Flip me');
     await truncate(await house.pathOf(cut.id), 3);
@@ -245,7 +245,7 @@ describe('with one owner', () => {
     expect(unknown).toMatchObject({ status: 'FAILED', error: { code: 'FILE_NOT_FOUND' } });
   });
 
-  it('counts that are wrong become right, and a deleted file whose purge was lost is purged', async () => {
+  it('corrects wrong counts, and purges a deleted file whose purge job was lost', async () => {
     const [one, two] = [await house.upload(ada, 'one of us'), await house.upload(ada, 'one of us')];
     await until(
       async () =>
@@ -261,14 +261,14 @@ describe('with one owner', () => {
     expect((await ada.api.get('/api/files/usage')).body).toEqual(usage);
     const path = await house.pathOf(one.id);
     await ada.api.delete(`/api/files/${one.id}`);
-    await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, two.id); // its job never was
+    await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, two.id); // without a purge job
     await run('files.tidy');
     await until(() => readFile(path).then(() => false, () => true), 'the bytes to go'); // prettier-ignore
-    expect(await sweep()).toEqual({ ...NOTHING, mischarged: 1 }); // what was deleted past us was not given back
+    expect(await sweep()).toEqual({ ...NOTHING, mischarged: 1 }); // the SQL above deleted the file without giving back its quota
     expect(await sweep()).toEqual(NOTHING);
   });
 
-  it('a storage that is not there is not taken for a loss of everything', async () => {
+  it('does not take a missing storage folder for the loss of all files', async () => {
     const file = await house.upload(ada, 'still here');
     const folder = join(house.dataDir, 'files');
     await rename(folder, `${folder}.away`);
@@ -290,7 +290,7 @@ describe('with one owner', () => {
   });
 });
 
-it('what one owner lost is mended from another who has the same', async () => {
+it('bytes that one owner lost are repaired from another owner with the same content', async () => {
   await open();
   const eve = await house.server.registerUser('Eve');
   const [mine, hers] = [await house.upload(ada, 'shared luck'), await house.upload(eve, 'shared luck')];
@@ -304,7 +304,7 @@ it('what one owner lost is mended from another who has the same', async () => {
   await house.close();
 });
 
-it('a new key: what was encrypted with the old one, or not at all, is still read, until all is encrypted with the new one', async () => {
+it('after a key change, files with the old key or without encryption are read until all are encrypted with the new one', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2},k1:${K1}` });
   const [old, clear, fresh] = [await house.upload(ada, 'old'), await house.upload(ada, 'clear'), await house.upload(ada, 'fresh')]; // prettier-ignore
   const oldRing = new Keyring({ files: { encryptionKeys: [{ id: 'k1', key: K1 }] } } as unknown as AppConfig);
@@ -338,7 +338,7 @@ it('a new key: what was encrypted with the old one, or not at all, is still read
   await house.close();
 });
 
-it('what is uploaded again is encrypted with the present key, whatever the same content was before', async () => {
+it('content that is uploaded again is encrypted with the current key, however it was stored before', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2}` });
   const file = await house.upload(ada, 'once in clear');
   const path = await house.pathOf(file.id);
@@ -355,7 +355,7 @@ it('what is uploaded again is encrypted with the present key, whatever the same 
   await house.close();
 });
 
-it('one blob that cannot be read does not keep the others from the new key', async () => {
+it('one unreadable blob does not stop the re-encryption of the others', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2}` });
   const files = [await house.upload(ada, 'one'), await house.upload(ada, 'two'), await house.upload(ada, 'three')];
   for (const [at, { id }] of files.entries()) await writeFile(await house.pathOf(id), ['one', 'two', 'three'][at]!);
@@ -365,7 +365,7 @@ it('one blob that cannot be read does not keep the others from the new key', asy
   await house.close();
 });
 
-it('a wrong key, and one that is missing, are named at the start, and nothing is done with them', async () => {
+it('a wrong key and a missing key are reported at the start, and no file is changed', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k1:${K1}` });
   await house.upload(ada, 'sealed');
   const start = (keys: string) => {

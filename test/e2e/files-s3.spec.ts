@@ -1,4 +1,4 @@
-// Files over HTTP with their bytes at S3: the whole life, in clear, encrypted, and with downloads that S3 answers itself.
+// Checks files stored in S3: upload, download, sweep and deletion, unencrypted, encrypted, and with redirects to S3.
 import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { FileStorage } from '../../src/storage/file-storage.js';
@@ -13,7 +13,7 @@ jest.setTimeout(60_000);
 const KEY = `k1:${randomBytes(32).toString('base64')}`;
 
 for (const { name, there, start } of S3_KINDS)
-  (there ? describe : describe.skip)(`at ${name}`, () => {
+  (there ? describe : describe.skip)(`files in S3 at ${name}`, () => {
     let s3: S3Place;
     beforeAll(async () => void (s3 = await start()));
     afterAll(() => s3?.stop());
@@ -32,9 +32,9 @@ for (const { name, there, start } of S3_KINDS)
     }
 
     it.each([
-      ['in clear', {}],
+      ['unencrypted', {}],
       ['encrypted', { FILE_ENCRYPTION_KEYS: KEY }],
-    ])('%s: up in parts, down whole and in ranges, swept, deleted', async (_kind, env: Record<string, string>) => {
+    ])('%s files are uploaded in parts, downloaded whole and in ranges, swept and deleted', async (_kind, env: Record<string, string>) => {
       const [house, ada] = await open(env);
       const bytes = randomBytes(11_000_003);
       const file = await house.upload(ada, bytes, { type: 'application/octet-stream' });
@@ -56,7 +56,7 @@ for (const { name, there, start } of S3_KINDS)
       await house.close();
     });
 
-    it('with S3_REDIRECT a download is answered by S3, with our type and disposition; an encrypted one by us', async () => {
+    it('with S3_REDIRECT, S3 itself serves a download with our type and disposition; we serve an encrypted file', async () => {
       const [house, ada] = await open({ S3_REDIRECT: 'true' });
       const { id } = await house.upload(ada, 'hello from afar', { name: 'ünter.txt' });
       const headers = { authorization: `Bearer ${ada.accessToken}` };

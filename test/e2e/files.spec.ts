@@ -1,4 +1,4 @@
-// Files over HTTP: the same bytes out as in, nothing left of what failed, and nothing that a name or a type could do.
+// Checks files over HTTP: downloads equal uploads, failed uploads leave nothing, and hostile names and types are harmless.
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, readdir, readlink, rm } from 'node:fs/promises';
@@ -44,7 +44,7 @@ async function stop(): Promise<void> {
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-/** The head of a part, as a client may write it. */
+/** Returns the headers of a multipart part, as a client may write them. */
 const partHead = (disposition: string, type = 'text/plain'): string =>
   `--${BOUNDARY}\r\nContent-Disposition: form-data; ${disposition}\r\nContent-Type: ${type}\r\n\r\n`;
 const FILE_HEAD = partHead('name="file"; filename="a.txt"');
@@ -66,13 +66,13 @@ const download = (id: string, headers: Record<string, string> = {}, method = 'GE
     headers: { authorization: `Bearer ${ada.accessToken}`, ...headers },
   });
 
-/** What stands in the storage, finished or not. */
+/** Returns the names of all files in the storage, finished or not. */
 async function bytesLeft(): Promise<string[]> {
   const entries = await readdir(join(dataDir, 'files'), { recursive: true, withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
 
-/** Files of the storage that this process holds open; none where the system does not tell. */
+/** Returns the storage files that this process holds open; an empty list on systems without /proc. */
 async function openFiles(): Promise<string[]> {
   const descriptors = await readdir('/proc/self/fd').catch(() => []);
   const paths = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
@@ -81,7 +81,7 @@ async function openFiles(): Promise<string[]> {
 
 const rows = async (): Promise<number> => (await server.sql<{ n: number }>('SELECT count(*)::int n FROM files'))[0]!.n;
 
-/** Runs something that is to fail, and looks that it left neither bytes nor rows nor descriptors, nor a word of alarm. */
+/** Runs a failing operation, and checks that it leaves no bytes, rows, descriptors or error log lines. */
 async function leavesNothing(work: () => Promise<void>): Promise<void> {
   const before = [(await bytesLeft()).sort(), await rows()];
   await work();
@@ -90,7 +90,7 @@ async function leavesNothing(work: () => Promise<void>): Promise<void> {
   expect(server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
 }
 
-/** The first part of an upload on a socket of its own, which promises more. */
+/** Sends the first part of an upload on its own socket, without the rest. */
 async function beginUpload(): Promise<ReturnType<typeof connect>> {
   const before = (await bytesLeft()).length;
   const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
@@ -103,12 +103,12 @@ async function beginUpload(): Promise<ReturnType<typeof connect>> {
   return socket;
 }
 
-describe('with a limit of 16 MiB', () => {
+describe('files with a limit of 16 MiB', () => {
   beforeAll(() => start({ FILE_MAX_SIZE: String(MOST), REQUEST_TIMEOUT: '1000', BODY_TIMEOUT: '500' }));
   afterAll(stop);
 
-  describe('up and down', () => {
-    it('the bytes come back as they were, with what is known of them', async () => {
+  describe('upload and download', () => {
+    it('a download returns the uploaded bytes with their metadata', async () => {
       const bytes = randomBytes(3_000_001);
       const form = new FormData();
       form.append('file', new Blob([bytes], { type: 'application/pdf' }), 'Übersicht 2030.pdf');
@@ -123,7 +123,7 @@ describe('with a limit of 16 MiB', () => {
         {
           id: expect.stringMatching(/^[0-9a-f-]{36}$/),
           name: 'Übersicht 2030.pdf',
-          mimeType: 'application/octet-stream', // random bytes are no PDF
+          mimeType: 'application/octet-stream', // random bytes are not detected as a PDF
           declaredType: 'application/pdf',
           size: 3_000_001,
           sha256: sha256(bytes),
@@ -153,7 +153,7 @@ describe('with a limit of 16 MiB', () => {
       ]);
     });
 
-    it('a file may be empty, and as large as is allowed', async () => {
+    it('a file may be empty, or have the maximum size', async () => {
       for (const size of [0, 1, MOST]) {
         const file = await upload(Buffer.alloc(size, 'x'));
         expect(file.size).toBe(size);
@@ -162,7 +162,7 @@ describe('with a limit of 16 MiB', () => {
       }
     });
 
-    it('HEAD says the same as GET, and a known ETag is 304; neither holds the file open', async () => {
+    it('HEAD has the headers of GET, and a known ETag returns 304; neither holds the file open', async () => {
       const bytes = randomBytes(1_000_000);
       const { id, sha256: hash } = await upload(bytes);
       const [get, head] = [await download(id), await download(id, {}, 'HEAD')];
@@ -188,13 +188,13 @@ describe('with a limit of 16 MiB', () => {
       await until(async () => (await openFiles()).length === 0, 'files to be closed');
     });
 
-    it('who hangs up in the middle of a download holds no file open', async () => {
+    it('a client that closes the connection during a download holds no file open', async () => {
       const { id } = await upload(randomBytes(MOST));
       const outgoing = httpRequest(`${server.url}/api/files/${id}/content`, {
         headers: { authorization: `Bearer ${ada.accessToken}` },
       }).end();
       const [incoming] = (await once(outgoing, 'response')) as [Readable];
-      await once(incoming, 'readable'); // and reads nothing more: the server's pipe is full
+      await once(incoming, 'readable'); // and reads no more: the pipe of the server is full
       if (process.platform === 'linux')
         await until(async () => (await openFiles()).length === 1, 'the file to be open');
       outgoing.destroy();
@@ -214,18 +214,18 @@ describe('with a limit of 16 MiB', () => {
     ['text', `a/${'x'.repeat(99)}`, 'a;b', OCTETS, OCTETS],
     ['nothing', 'text/plain', '', 'text/plain', 'text/plain; charset=utf-8'],
     ['zeros', 'text/plain', Buffer.alloc(5_000), OCTETS, OCTETS],
-    ['a page', 'text/html', '<p>hello', 'text/html', OCTETS],
-    ['a page', 'text/plain', ' \n<!-- x --><SCRIPT>alert(1)</SCRIPT>', 'text/html', OCTETS],
-    ['a page', 'image/png', '<!doctype html>', 'text/html', OCTETS],
+    ['an HTML page', 'text/html', '<p>hello', 'text/html', OCTETS],
+    ['an HTML page', 'text/plain', ' \n<!-- x --><SCRIPT>alert(1)</SCRIPT>', 'text/html', OCTETS],
+    ['an HTML page', 'image/png', '<!doctype html>', 'text/html', OCTETS],
     ['an SVG', 'image/png', '<?xml version="1.0"?><svg onload="alert(1)"/>', 'image/svg+xml', OCTETS],
     ['a PNG', 'text/html', PNG, 'image/png', 'image/png'],
     ['a PDF', 'text/csv', '%PDF-1.7\n', 'application/pdf', 'application/pdf'],
     ['UTF-16', 'text/csv', Buffer.from('\uFEFFname;Zoë', 'utf16le'), 'text/csv', 'text/csv; charset=utf-16'],
     ['Windows-1252', 'text/csv', Buffer.from('name;Zoë', 'latin1'), 'text/csv', 'text/csv'],
     ['words', 'text/csv', 'MAC Address,Name', 'text/csv', 'text/csv; charset=utf-8'],
-    ['a page in Markdown', 'text/markdown', '<div>\n\n# Hello', 'text/markdown', OCTETS],
-    ['a page in UTF-16', 'text/plain', Buffer.from('\uFEFF<script>', 'utf16le'), 'text/html', OCTETS],
-  ])('%s sent as %s is known for what it is', async (_what, sent, bytes, known, answered) => {
+    ['an HTML page in Markdown', 'text/markdown', '<div>\n\n# Hello', 'text/markdown', OCTETS],
+    ['an HTML page in UTF-16', 'text/plain', Buffer.from('\uFEFF<script>', 'utf16le'), 'text/html', OCTETS],
+  ])('%s sent as %s is stored with its detected type', async (_what, sent, bytes, known, answered) => {
     const file = await upload(Buffer.from(bytes as string), 'filename="a"', sent);
     expect(file.mimeType).toBe(known);
     expect((await download(file.id)).headers.get('content-type')).toBe(answered);
@@ -246,7 +246,7 @@ describe('with a limit of 16 MiB', () => {
     [`${'a'.repeat(300)}.tar.gz`, `${'a'.repeat(248)}.tar.gz`, `${'a'.repeat(248)}.tar.gz`],
     [`${'a'.repeat(300)}. not an extension`, `${'a'.repeat(255)}`, 'a'.repeat(255)],
     ['a%22b%25.txt', 'a"b%25.txt', 'a%22b%2525.txt'],
-  ])('the name %j is kept as %j', async (sent, kept, encoded) => {
+  ])('the name %j is stored as %j', async (sent, kept, encoded) => {
     const quoted = sent.replace(/[\\"]/g, '\\$&');
     const file = await upload(Buffer.from('x'), `filename="${quoted}"`);
     expect(file.name).toBe(kept);
@@ -260,12 +260,12 @@ describe('with a limit of 16 MiB', () => {
     ['\u2025\uFF3Cx', '.._x'],
     ['\u2100\uFF02b', 'a_c_b'],
     ['\u2025', '_'],
-  ])('%j is no path either for those who read ASCII only', async (sent, ascii) => {
+  ])('%j is no path in the ASCII file name either', async (sent, ascii) => {
     const { id } = await upload(Buffer.from('x'), `filename="${sent}"`);
     expect((await download(id)).headers.get('content-disposition')).toContain(`; filename="${ascii}";`);
   });
 
-  it('however long a name is, it counts on no limit of bytes', async () => {
+  it('a name of any length counts against no byte limit', async () => {
     const root = await server.makeAdmin();
     await root.api.post('/api/buckets', { name: 'narrow', maxFileSize: 10, userQuota: 10 });
     const name = `${'😀'.repeat(255)}`;
@@ -278,9 +278,9 @@ describe('with a limit of 16 MiB', () => {
   });
 
   it.each([
-    '../../../no-such-folder/name.txt', // a folder that is nowhere: who joined it would write nothing
+    '../../../no-such-folder/name.txt', // in a folder that does not exist, so that a server which uses the path writes nothing
     '..\\..\\boot.ini', 'C:\\Users\\ada\\cv.pdf', '/', '..', '.', 'a/..', 'a\0b.txt', 'tab\tescape\x1b[2J.txt', 'a\nb',
-  ])('what is no name, as %j, is refused', (sent) =>
+  ])('the invalid name %j is refused', (sent) =>
     leavesNothing(async () => {
       for (const filename of [`filename="${sent.replace(/[\\"]/g, '\\$&')}"`, `filename*=UTF-8''${encodeURIComponent(sent)}`]) {
         const { status, body } = await post(`${partHead(`name="file"; ${filename}`)}x${END}`);
@@ -291,7 +291,7 @@ describe('with a limit of 16 MiB', () => {
 
   it.each([
     'filename="a\r\nSet-Cookie: b=c"', 'filename="a\r\n\r\n<script>"', 'filename="a\r\n folded"', 'filename="a\\"\r\nSet-Cookie: b=c"', "filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b",
-  ])('a name broken by CR LF, as %j, is refused', (filename) =>
+  ])('the name %j with a line break is refused', (filename) =>
     leavesNothing(async () => {
       for (const before of ['', 'preamble\r\n\r\n']) {
         const { status, headers, body } = await post(`${before}${partHead(`name="file"; ${filename}`)}x${END}`);
@@ -300,46 +300,46 @@ describe('with a limit of 16 MiB', () => {
     }),
   ); // prettier-ignore
 
-  it('quotes and backslashes in a name are no end of it', async () => {
+  it('quotes and backslashes in a name do not end it', async () => {
     const file = await upload(Buffer.from('x\r\n"\r\n\r\n'), 'filename="a \\"b\\" c"');
     expect([file.name, file.size]).toEqual(['a "b" c', 8]);
   });
 
-  describe('what is no upload', () => {
+  describe('an upload form', () => {
     const invalid = { code: 'VALIDATION_FAILED', errors: [{ field: 'file', rule: 'isFile' }] };
     const broken = { code: 'BAD_REQUEST' };
     it.each<[string, string, object]>([
       ['an empty body', '', invalid],
       ['an empty form', `--${BOUNDARY}--\r\n`, invalid],
-      ['a text field', `${partHead('name="file"').replace(/Content-Type.*\r\n/, '')}x${END}`, invalid],
-      ['text in the field of the file', `${partHead('name="file"')}x${END}`, invalid],
-      ['text in it beside the file', `${FILE_HEAD}x\r\n${partHead('name="file"')}x${END}`, invalid],
-      ['text without a name', `${partHead('x=y')}x\r\n${FILE_HEAD}x${END}`, invalid],
-      ['text only', `${partHead('name="type"')}x${END}`, invalid],
-      ['much text before the file', `${partHead('name="type"')}${'x'.repeat(4_097)}\r\n${FILE_HEAD}x${END}`, invalid],
-      ['much text after the file', `${FILE_HEAD}x\r\n${partHead('name="type"')}${'x'.repeat(4_097)}${END}`, invalid],
-      ['a long name of a text', `${partHead(`name="${'n'.repeat(101)}"`)}x\r\n${FILE_HEAD}x${END}`, invalid],
-      ['many texts before the file', `${`${partHead('name="type"')}x\r\n`.repeat(11)}${FILE_HEAD}x${END}`, invalid],
+      ['a text field instead of the file', `${partHead('name="file"').replace(/Content-Type.*\r\n/, '')}x${END}`, invalid],
+      ['text in the file field', `${partHead('name="file"')}x${END}`, invalid],
+      ['text in the file field besides the file', `${FILE_HEAD}x\r\n${partHead('name="file"')}x${END}`, invalid],
+      ['a text field without a name', `${partHead('x=y')}x\r\n${FILE_HEAD}x${END}`, invalid],
+      ['a text field only', `${partHead('name="type"')}x${END}`, invalid],
+      ['a long text field before the file', `${partHead('name="type"')}${'x'.repeat(4_097)}\r\n${FILE_HEAD}x${END}`, invalid],
+      ['a long text field after the file', `${FILE_HEAD}x\r\n${partHead('name="type"')}${'x'.repeat(4_097)}${END}`, invalid],
+      ['a text field with a long name', `${partHead(`name="${'n'.repeat(101)}"`)}x\r\n${FILE_HEAD}x${END}`, invalid],
+      ['many text fields before the file', `${`${partHead('name="type"')}x\r\n`.repeat(11)}${FILE_HEAD}x${END}`, invalid],
       [
-        'many texts around the file',
+        'many text fields around the file',
         `${`${partHead('name="a"')}x\r\n`.repeat(6)}${FILE_HEAD}x\r\n${`${partHead('name="a"')}x\r\n`.repeat(5)}--${BOUNDARY}--\r\n`,
         invalid,
       ],
       [
-        'a name with a browser’s line break',
+        'a name with the line break of a browser',
         `${partHead('name="file"; filename="a%0D%0Ab"')}x${END}`,
         { code: 'VALIDATION_FAILED', errors: [{ field: 'filename' }] },
       ],
-      ['another field', `${partHead('name="photo"; filename="a"')}x${END}`, invalid],
+      ['a file in another field', `${partHead('name="photo"; filename="a"')}x${END}`, invalid],
       ['two files', `${FILE_HEAD}x\r\n${FILE_HEAD}y${END}`, invalid],
       ['a field named __proto__', `${partHead('name="__proto__"; filename="a"')}x${END}`, broken],
-      ['no end', `${FILE_HEAD}xyz`, broken],
-      ['no boundary', 'nonsense', broken],
-    ])('%s is 400, and leaves nothing', (_what, body, problem) =>
+      ['no end boundary', `${FILE_HEAD}xyz`, broken],
+      ['no boundary at all', 'nonsense', broken],
+    ])('with %s returns 400 and leaves nothing', (_what, body, problem) =>
       leavesNothing(async () => expect(await post(body)).toMatchObject({ status: 400, body: problem })),
     );
 
-    it('a few small text fields before and after the file are ignored, as upload widgets send them', async () => {
+    it('may have a few small text fields around the file, which are ignored; upload widgets send them', async () => {
       const text = (name: string, value: string) => `--${BOUNDARY}\r\nContent-Disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`;
       const before = text('relativePath', 'null') + text('name', 'hello.txt') + text('type', '') + text('caption', 'x'.repeat(4_096));
       const file = `${partHead('name="file"; filename="a%22b.txt"')}hello\r\n`;
@@ -351,12 +351,12 @@ describe('with a limit of 16 MiB', () => {
       expect(encoded.body.name).toBe('a%22b.txt');
     }); // prettier-ignore
 
-    it('a file without a name gets one', async () => {
+    it('may have no file name; the file gets one', async () => {
       const { status, body } = await post(`${partHead('name="file"', 'application/octet-stream')}x${END}`);
       expect([status, body.name]).toEqual([201, 'file']);
     });
 
-    it('a form without a boundary is 400, another media type 415, here and elsewhere', async () => {
+    it('without a boundary returns 400, and with another media type 415, on this and other routes', async () => {
       const send = async (path: string, type: string | null, body: string) => {
         const headers: Record<string, string> = type === null ? {} : { 'content-type': type };
         const answer = await fetch(server.url + path, {
@@ -375,7 +375,7 @@ describe('with a limit of 16 MiB', () => {
       );
     });
 
-    it('too large is 413, whether the client says so or not', () =>
+    it('that is too large returns 413, with or without a declared length', () =>
       leavesNothing(async () => {
         const bytes = Buffer.concat([Buffer.from(FILE_HEAD), Buffer.alloc(MOST + 1), Buffer.from(END)]);
         expect(await post(bytes)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE' } });
@@ -395,12 +395,12 @@ describe('with a limit of 16 MiB', () => {
       }));
 
     it.each([
-      ['goes on after a refusal, once the rest of a small form has come', 30_000, ['HTTP/1.1 400', 'HTTP/1.1 200']],
-      ['ends after the refusal of a large one', 3 * MIB, ['HTTP/1.1 400']],
-    ])('the connection %s', (_what, size, answered) =>
+      ['stays open after a refusal, once the rest of a small form has arrived', 30_000, ['HTTP/1.1 400', 'HTTP/1.1 200']],
+      ['is closed after the refusal of a large form', 3 * MIB, ['HTTP/1.1 400']],
+    ])('leaves a connection that %s', (_what, size, answered) =>
       leavesNothing(async () => {
         const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
-        const closed = new Promise((resolve) => socket.once('close', resolve)); // maybe before the refusal is noticed below
+        const closed = new Promise((resolve) => socket.once('close', resolve)); // may happen before the refusal is noticed below
         const head = (line: string) => `${line} HTTP/1.1\r\nHost: localhost\r\n`;
         const form = Buffer.from(partHead('name="photo"; filename="a"') + 'x'.repeat(size) + END);
         let answers = '';
@@ -416,21 +416,21 @@ describe('with a limit of 16 MiB', () => {
       }),
     );
 
-    it('without a token it is 401, and no byte is written', () =>
+    it('without a token returns 401, and no byte is written', () =>
       leavesNothing(async () =>
         expect((await post(`${FILE_HEAD}x${END}`, server.api)).body).toMatchObject({ code: 'UNAUTHENTICATED' }),
       ));
   });
 
-  describe('an upload that does not come to its end leaves nothing', () => {
-    it('when the client hangs up', () =>
+  describe('an incomplete upload leaves nothing', () => {
+    it('when the client closes the connection', () =>
       leavesNothing(async () => {
         const before = (await bytesLeft()).length;
         (await beginUpload()).destroy();
         await until(async () => (await bytesLeft()).length === before, 'the bytes to be gone');
       }));
 
-    it('when the client falls silent, which is 408', () =>
+    it('when the client stops sending, which returns 408', () =>
       leavesNothing(async () => {
         const before = (await bytesLeft()).length;
         const socket = await beginUpload();
@@ -440,7 +440,7 @@ describe('with a limit of 16 MiB', () => {
         await until(async () => (await bytesLeft()).length === before, 'the bytes to be gone');
       }));
 
-    it('when the row is refused', () =>
+    it('when the database refuses the row', () =>
       leavesNothing(async () => {
         await server.sql(`ALTER TABLE files ADD CONSTRAINT no_poison CHECK (name <> 'poison.txt')`);
         const { status } = await post(`${partHead('name="file"; filename="poison.txt"')}x${END}`);
@@ -448,14 +448,14 @@ describe('with a limit of 16 MiB', () => {
       }));
   });
 
-  it('an upload may take longer than any other request, as long as it goes on', async () => {
+  it('an upload may take longer than any other request while its bytes keep arriving', async () => {
     const socket = await beginUpload();
     const length = 900_000 - FILE_HEAD.length - END.length;
     const began = performance.now();
     let left = length - 300_000;
     for (; left > 40_000; left -= 20_000) {
       socket.write(Buffer.alloc(20_000));
-      await sleep(100); // 2.9 s together: beyond REQUEST_TIMEOUT and BODY_TIMEOUT, at a rate that goes on
+      await sleep(100); // 2.9 s in total: over REQUEST_TIMEOUT and BODY_TIMEOUT, but above the minimum rate
     }
     socket.write(Buffer.alloc(left));
     socket.write(END);
@@ -466,7 +466,7 @@ describe('with a limit of 16 MiB', () => {
     socket.destroy();
   });
 
-  it("someone else's file is not found, whatever one asks of it", async () => {
+  it('the file of another user is not found by any request', async () => {
     const file = await upload(Buffer.from('a secret of Ada'));
     const { status } = await fetch(`${server.url}/api/files/${file.id}/content`, {
       headers: { authorization: `Bearer ${eve.accessToken}` },
@@ -480,7 +480,7 @@ describe('with a limit of 16 MiB', () => {
     expect(await (await download(file.id)).text()).toBe('a secret of Ada');
   }); // prettier-ignore
 
-  it("the list goes through the caller's files in both orders", async () => {
+  it("the list pages through the caller's files in both orders", async () => {
     const grace = await server.registerUser('Grace');
     const names: string[] = [];
     for (const name of ['one', 'two', 'three', 'four', 'five']) {
@@ -502,7 +502,7 @@ describe('with a limit of 16 MiB', () => {
     expect((await grace.api.get('/api/files?cursor=x')).body.code).toBe('INVALID_CURSOR');
   });
 
-  it('a deleted file is gone, unless the client knew another version', async () => {
+  it('a deleted file is not found; a deletion with an outdated ETag is refused', async () => {
     const { id } = await upload(Buffer.from('x'));
     const remove = (headers: Record<string, string>) => ada.api.delete(`/api/files/${id}`, { headers });
     expect(await remove({ 'if-match': '"7"' })).toMatchObject({ status: 412, body: { code: 'VERSION_STALE' } });
@@ -514,7 +514,7 @@ describe('with a limit of 16 MiB', () => {
     expect(body.items.map((file) => file.id)).not.toContain(id);
   });
 
-  describe('for other rooms', () => {
+  describe('a file written by another feature module', () => {
     const store = async (text: string) =>
       server.app
         .get(FileWriter)
@@ -524,7 +524,7 @@ describe('with a limit of 16 MiB', () => {
       return { id: ada.user.id, key: row!.id };
     };
 
-    it('a result appears with the commit of what it is a result of', async () => {
+    it('appears with the commit of its transaction', async () => {
       const files = server.app.get(FilesService);
       const blob = await store('a;b');
       const before = await rows();
@@ -541,7 +541,7 @@ describe('with a limit of 16 MiB', () => {
       });
     });
 
-    it('or not at all', () =>
+    it('is not kept when the transaction is rolled back', () =>
       leavesNothing(async () => {
         const writer = server.app.get(FileWriter);
         const blob = await store('never seen');
@@ -553,7 +553,7 @@ describe('with a limit of 16 MiB', () => {
         await writer.discard(blob);
       }));
 
-    it('within the limit that the caller sets', () =>
+    it('has the size limit that the caller sets', () =>
       leavesNothing(async () => {
         const options = { name: 'a', mimeType: 'text/plain', maxBytes: 3 };
         const storing = server.app.get(FileWriter).store(await owner(), Readable.from(['1234']), options);

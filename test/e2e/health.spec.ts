@@ -1,4 +1,4 @@
-// Probes: live says only that the process turns, ready whether it may get traffic, and why not.
+// Checks the probes: /live tells that the process runs; /ready whether it can take traffic, and if not, why.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createApp } from '../../src/app.setup.js';
@@ -13,7 +13,7 @@ import { until } from '../support/until.js';
 
 type Health = Problem & { details: Record<string, { status: string } & Record<string, unknown>> };
 
-/** At the next look at the database. */
+/** Waits until ready returns 503, at the next database check. */
 function untilUnready(api: Api): Promise<Answer<Health>> {
   return until(async () => {
     const answer = await api.get<Health>('/health/ready');
@@ -21,14 +21,14 @@ function untilUnready(api: Api): Promise<Answer<Health>> {
   }, 'the server to be unready');
 }
 
-describe('of a server that is well', () => {
+describe('a healthy server', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startServer();
   });
   afterAll(() => server.close());
 
-  it('live, ready and startup are 200, and never cached', async () => {
+  it('returns 200 on live, ready and startup, never cached', async () => {
     for (const [path, body] of Object.entries({
       '/health/live': { status: 'ok' },
       '/health/ready': {
@@ -44,7 +44,7 @@ describe('of a server that is well', () => {
     }
   });
 
-  it('health tells versions and times, ping which process answers', async () => {
+  it('returns its versions and times on health, and its process on ping', async () => {
     expect((await server.api.get('/health')).body).toMatchObject({
       status: 'ok',
       version: expect.stringMatching(/^\d+\.\d+\.\d+$/),
@@ -55,7 +55,7 @@ describe('of a server that is well', () => {
     expect((await server.api.get('/ping')).body).toMatchObject({ pid: process.pid, instance: expect.any(String) });
   });
 
-  it('probes that come at once share a look at the database, those that come later do not', async () => {
+  it('checks the database once for concurrent probes, and again for later ones', async () => {
     const looks = jest.spyOn(server.app.get(MigrationStatus), 'pending');
     const probes = await Promise.all(Array.from({ length: 40 }, () => server.api.get('/health/ready')));
     expect(probes.map(({ status }) => status)).toEqual(Array(40).fill(200));
@@ -65,7 +65,7 @@ describe('of a server that is well', () => {
     looks.mockRestore();
   });
 
-  it('probes stand outside of /api and are not logged as requests', async () => {
+  it('serves probes outside of /api and does not log them as requests', async () => {
     expect((await server.api.get('/api/health/live')).status).toBe(404);
     await server.api.get('/health/ready');
     await server.api.get('/problems');
@@ -73,7 +73,7 @@ describe('of a server that is well', () => {
     expect(server.log.filter((line) => /health|ping/.test(line) && line.includes('"msg":"request"'))).toEqual([]);
   });
 
-  it('ready is 503 while it starts and while it drains, and says so; live and startup stay 200', async () => {
+  it('returns 503 with the reason on ready while it starts or drains, and 200 on live and startup', async () => {
     const lifecycle = server.app.get(Lifecycle);
     lifecycle.drain();
     const ready = await server.api.get<Health>('/health/ready');
@@ -85,13 +85,13 @@ describe('of a server that is well', () => {
     expect(ready.headers.get('retry-after')).toBe('1');
     expect((await server.api.get('/health/live')).status).toBe(200);
     expect((await server.api.get('/health/startup')).status).toBe(200);
-    expect((await server.api.get('/problems')).status).toBe(200); // what is routed here still is answered
+    expect((await server.api.get('/problems')).status).toBe(200); // requests are still served
     lifecycle.serve();
     expect((await server.api.get('/health/ready')).status).toBe(200);
   });
 });
 
-it('ready and startup are 503 while migrations are pending, name them, and turn when they are there', async () => {
+it('ready and startup return 503 and name the pending migrations, and 200 once these are applied', async () => {
   const server = await startServer();
   try {
     const [last] = await server.sql<{ id: number; timestamp: string; name: string }>(
@@ -117,7 +117,7 @@ it('ready and startup are 503 while migrations are pending, name them, and turn 
   }
 });
 
-describe('of a server whose database goes away', () => {
+describe('a server whose database goes away', () => {
   let database: ClonedDatabase;
   let proxy: Server;
   let api: Api;
@@ -125,7 +125,7 @@ describe('of a server whose database goes away', () => {
   const sockets = new Set<Socket>();
   let cut = false;
 
-  /** Between the server and PostgreSQL stands a wire that the test cuts. */
+  /** A TCP proxy between the server and PostgreSQL, which the test cuts. */
   beforeAll(async () => {
     database = await cloneDatabase();
     const real = new URL(database.url);
@@ -156,13 +156,13 @@ describe('of a server whose database goes away', () => {
     cut = false;
   });
 
-  it('ready is 503 with details, requests get 503 with Retry-After, live stays 200, and all is well once it is back', async () => {
+  it('returns 503 with details on ready, 503 with Retry-After on requests, 200 on live, and recovers with the database', async () => {
     expect((await api.get('/health/ready')).status).toBe(200);
     cut = true;
     for (const socket of sockets) socket.destroy();
     const ready = await untilUnready(api);
     expect(ready.body).toMatchObject({ code: 'NOT_READY', details: { database: { status: 'down' } } });
-    expect(JSON.stringify(ready.body)).not.toMatch(/throw-away|postgres:/); // no word of the connection
+    expect(JSON.stringify(ready.body)).not.toMatch(/throw-away|postgres:/); // no connection details
     await until(async () => (await api.get('/health/startup')).status === 503, 'startup to be refused');
     expect((await api.get('/health/live')).status).toBe(200);
     const login = await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' });
@@ -173,7 +173,7 @@ describe('of a server whose database goes away', () => {
     expect((await api.post('/api/auth/login', { email: 'ada@example.com', password: 'whatever' })).status).toBe(401);
   });
 
-  it('a database that is dropped under the server is 503 too', async () => {
+  it('returns 503 when the database is dropped', async () => {
     await database.drop();
     database = await cloneDatabase(); // for afterAll to drop
     const { body } = await untilUnready(api);

@@ -1,9 +1,9 @@
-// No request stops the event loop, whatever its body, headers or target look like, on any route that anybody may call.
+// Checks that no request blocks the event loop, whatever its body, headers or target are, on any public route.
 //
-// Measured is the CPU time of the server's main thread from sending a request to its answer: no pause of the event loop
-// is longer than that. Wall-clock time would measure the other processes of a busy machine, and the CPU time of the whole
+// The measure is the CPU time of the server's main thread from sending a request to its response: no pause of the event
+// loop is longer than that. Wall-clock time would include the other processes of a busy machine, and the CPU time of the whole
 // process the threads that hash passwords and collect garbage. Linux counts it in nanoseconds (/proc/<pid>/schedstat).
-// How fast the machine is now is found by the same measure of a plain JSON body of one megabyte.
+// The speed of the machine is measured with a plain JSON body of one megabyte.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -17,18 +17,18 @@ import { DataDir, ServerProcess } from '../support/server-process.js';
 
 jest.setTimeout(600_000);
 
-/** The default, in bytes, with nothing left for one byte more. */
+/** The default body limit, in bytes; the bodies fill it to the last byte. */
 const BODY_LIMIT = 1_048_576;
-/** What routes take that anybody may call. */
+/** The body limit of public routes, in bytes. */
 const PUBLIC_BODY_LIMIT = 16_384;
 const MAX_PAUSE_MS = 50;
-/** How many times as much as a plain body a hostile one may cost, where the machine is so slow that this is more. */
+/** A hostile body may cost so many times as much as a plain one, on a machine so slow that this is more. */
 const MAX_FACTOR = 5;
-/** A garbage collection may fall into one measurement, but not into each; quadratic work does. */
+/** A garbage collection may fall into one measurement, but not into each; quadratic work falls into each. */
 const ATTEMPTS = 3;
 
 const suite = process.platform === 'linux' ? describe : describe.skip;
-suite('hostile shapes', () => {
+suite('a hostile request', () => {
   const dataDir = new DataDir();
   let database: ClonedDatabase;
   let server: ServerProcess;
@@ -72,7 +72,7 @@ suite('hostile shapes', () => {
     return { ms: mainThreadMs() - before, status };
   }
 
-  /** The median of five, once the code is compiled. */
+  /** Returns the median of five, after the code is compiled. */
   async function calibrate(): Promise<number> {
     const body = JSON.stringify({ title: 'x'.repeat(BODY_LIMIT - 100) });
     const request = { method: 'POST', path: '/api/tasks', headers: headersFor(true, true), body };
@@ -89,7 +89,7 @@ suite('hostile shapes', () => {
     };
   }
 
-  /** What it answered, and whether it took too long; the process answers its probe beside it. */
+  /** Returns the status, and whether it took too long; also checks that the process answers its probe meanwhile. */
   async function faultOf(name: string, request: RawRequest): Promise<string[]> {
     let least = Infinity;
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -114,12 +114,12 @@ suite('hostile shapes', () => {
       return [`${method} ${path}, ${name}`, request] as const;
     });
 
-  it('there are at least 60 of them', () => {
+  it('has at least 60 shapes', () => {
     const all = [BODY_SHAPES, HEADER_SHAPES, QUERY_SHAPES, PATH_SHAPES].flatMap((shapes) => Object.keys(shapes));
     expect(all.length).toBeGreaterThanOrEqual(60);
   });
 
-  it('as bodies of the routes that anybody may call, up to their limit', async () => {
+  it('with a body up to the limit of a public route does not block the event loop', async () => {
     const open = operations.filter(({ body, isPublic }) => body && isPublic);
     expect(open.map(({ path }) => path)).toEqual(
       expect.arrayContaining(['/api/auth/login', '/api/auth/register', '/api/auth/refresh']),
@@ -128,7 +128,7 @@ suite('hostile shapes', () => {
       expect(await faultsOf(withBodies(path, method, body as Schema, PUBLIC_BODY_LIMIT, false))).toEqual([]);
   });
 
-  it('as bodies beyond that limit, which are refused unread', async () => {
+  it('with a body over that limit is refused unread', async () => {
     for (const { method, path, body } of operations.filter((operation) => operation.body && operation.isPublic)) {
       const requests = withBodies(path, method, body as Schema, BODY_LIMIT, false).filter(
         ([, { body: sent }]) => Buffer.byteLength(sent) > PUBLIC_BODY_LIMIT,
@@ -138,7 +138,7 @@ suite('hostile shapes', () => {
     }
   });
 
-  it('as bodies of a megabyte to a path that no route has, and without a token to one that needs it', async () => {
+  it('with a body of a megabyte, without a route or without a token, does not block the event loop', async () => {
     for (const path of ['/api/nothing', '/api/tasks'])
       expect(await faultsOf(withBodies(path, 'POST', { properties: { title: {} } }, BODY_LIMIT, false))).toEqual([]);
   });
@@ -151,12 +151,12 @@ suite('hostile shapes', () => {
     ['POST', '/api/users'],
     ['POST', '/api/buckets'],
     ['PUT', '/api/profile'],
-  ])('as bodies of a megabyte, by a user: %s %s', async (method, path) => {
+  ])('with a body of a megabyte from a logged-in user does not block the event loop: %s %s', async (method, path) => {
     const operation = operations.find((one) => one.method === method && one.path === path);
     expect(await faultsOf(withBodies(path, method, operation?.body as Schema, BODY_LIMIT, true))).toEqual([]);
   });
 
-  it('as headers and queries of the routes that anybody may call, and of some that need a token', async () => {
+  it('with such headers or queries, on public routes and some that need a token, does not block the event loop', async () => {
     const paths = operations
       .filter(({ isPublic, method }) => isPublic && method === 'GET')
       .map(({ path }) => path.replace(/\{\w+\}/g, 'a'));
@@ -177,7 +177,7 @@ suite('hostile shapes', () => {
     expect(await faultsOf(requests)).toEqual([]);
   });
 
-  it('as headers of routes that take a body', async () => {
+  it('with such headers on a route that takes a body does not block the event loop', async () => {
     const targets = ['/api/auth/login', '/api/auth/refresh', '/api/files', '/api/uploads', '/api/nothing'];
     const requests = targets.flatMap((path) =>
       Object.entries(HEADER_SHAPES).map(([name, headers]) => {
@@ -188,7 +188,7 @@ suite('hostile shapes', () => {
     expect(await faultsOf(requests)).toEqual([]);
   });
 
-  it('as paths', async () => {
+  it('with such a path does not block the event loop', async () => {
     const requests = Object.entries(PATH_SHAPES).map(
       ([name, path]) => [name, { method: 'GET', path, headers: headersFor(true) }] as const,
     );

@@ -1,4 +1,4 @@
-// Bytes that are hardly HTTP, and bodies that never come: a 4xx or a closed connection, and the server lives on.
+// Checks malformed HTTP and bodies that never arrive: each gets a 4xx or a closed connection, and the server keeps running.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
@@ -31,7 +31,7 @@ async function expectAnswer(bytes: string | Uint8Array, status: number): Promise
   return (JSON.parse(answer.text) as { code: string }).code;
 }
 
-describe('malformed', () => {
+describe('a malformed request', () => {
   it.each<[string, string, number]>([
     ['no Host', 'GET /health/live HTTP/1.1\r\n\r\n', 400],
     ['garbage', 'garbage\r\n\r\n', 400],
@@ -68,41 +68,41 @@ describe('malformed', () => {
     ['a negative Content-Length', head(POST, JSON_TYPE, 'Content-Length: -1'), 400],
     ['a hexadecimal Content-Length', `${head(POST, JSON_TYPE, 'Content-Length: 0x2')}{}`, 400],
     ['a Content-Length beyond 64 bits', head(POST, JSON_TYPE, 'Content-Length: 99999999999999999999999'), 400],
-    ['a chunk size that is none', `${head(POST, JSON_TYPE, 'Transfer-Encoding: chunked')}ZZ\r\n{}\r\n0\r\n\r\n`, 400],
+    ['an invalid chunk size', `${head(POST, JSON_TYPE, 'Transfer-Encoding: chunked')}ZZ\r\n{}\r\n0\r\n\r\n`, 400],
     ['a chunk longer than its size', `${head(POST, JSON_TYPE, 'Transfer-Encoding: chunked')}1\r\n{}\r\n0\r\n\r\n`, 400],
     ['a method that no route has', head('PROPFIND /api/tasks HTTP/1.1'), 405],
     ['TRACE', head('TRACE /api/tasks HTTP/1.1'), 405],
     ['an asterisk as a path', head('GET * HTTP/1.1'), 400],
     ['a body where none is expected', `${head('GET /api/tasks HTTP/1.1', JSON_TYPE, 'Content-Length: 2')}{}`, 401],
-    ['an expectation that nobody can meet', `${head(POST, JSON_TYPE, 'Expect: tea', 'Content-Length: 2')}{}`, 400],
+    ['an unsupported expectation', `${head(POST, JSON_TYPE, 'Expect: tea', 'Content-Length: 2')}{}`, 400],
     ['the absolute form', head('GET http://evil.example.com/api/tasks HTTP/1.1'), 400],
     ['the absolute form of this host', head('GET http://localhost/api/tasks HTTP/1.1'), 400],
     ['a path without its slash', head('GET api/tasks HTTP/1.1'), 400],
-    ['two Hosts', head('GET /api/tasks HTTP/1.1', 'Host: evil.example.com'), 400],
-    ['two Hosts of HTTP/1.0', head('GET /api/tasks HTTP/1.0', 'hOST: evil.example.com'), 400],
-    ['two Hosts in one', 'GET /api/tasks HTTP/1.1\r\nHost: localhost, evil.example.com\r\n\r\n', 400],
+    ['two Host headers', head('GET /api/tasks HTTP/1.1', 'Host: evil.example.com'), 400],
+    ['two Host headers in HTTP/1.0', head('GET /api/tasks HTTP/1.0', 'hOST: evil.example.com'), 400],
+    ['two hosts in one Host header', 'GET /api/tasks HTTP/1.1\r\nHost: localhost, evil.example.com\r\n\r\n', 400],
     ['a Host with a path', 'GET /api/tasks HTTP/1.1\r\nHost: localhost/x\r\n\r\n', 400],
     ['a Host with a user', 'GET /api/tasks HTTP/1.1\r\nHost: a@localhost\r\n\r\n', 400],
-    ['more bytes than Content-Length says', `${head(POST, JSON_TYPE, 'Content-Length: 2')}{}{}{}`, 400],
-  ])('%s', async (_what, bytes, status) => {
+    ['more bytes than its Content-Length', `${head(POST, JSON_TYPE, 'Content-Length: 2')}{}{}{}`, 400],
+  ])('with %s is refused, or the connection is closed', async (_what, bytes, status) => {
     await expectAnswer(bytes, status);
   });
 
-  it('CONNECT is no proxy: the connection ends', async () => {
+  it('CONNECT is not supported: the connection is closed', async () => {
     expect(await sendBytes(server.port, head('CONNECT evil.example.com:443 HTTP/1.1'))).toBeNull();
   });
 
-  it('HTTP/1.0, and 0.9 as far as it is understood, still get an answer', async () => {
+  it('HTTP/1.0, and 0.9 as far as it is supported, get a response', async () => {
     for (const bytes of ['GET /health/live HTTP/1.0\r\n\r\n', 'GET /health/live\r\n\r\n'])
       expect((await sendBytes(server.port, bytes))?.status).toBeLessThan(500);
   });
 
-  it('an upgrade that is not offered is answered as an ordinary request', async () => {
+  it('an upgrade request gets an ordinary response', async () => {
     const upgrade = ['Connection: Upgrade', 'Upgrade: websocket', 'Sec-WebSocket-Key: x', 'Sec-WebSocket-Version: 13'];
     expect((await sendBytes(server.port, head('GET /health/live HTTP/1.1', ...upgrade)))?.status).toBe(200);
   });
 
-  it('a smuggled second request is not answered as the first one’s caller', async () => {
+  it('a smuggled second request does not get a response as the first caller', async () => {
     const smuggled = `GET /api/profile HTTP/1.1\r\nHost: localhost\r\n\r\n`;
     const bytes = head(POST, `Authorization: Bearer ${token}`, 'Transfer-Encoding: chunked', 'Content-Length: 4');
     const answer = await sendBytes(server.port, `${bytes}0\r\n\r\n${smuggled}`);
@@ -112,10 +112,10 @@ describe('malformed', () => {
   });
 });
 
-describe('a body that does not come', () => {
+describe('a body that does not arrive', () => {
   it.each<[string, string[], number]>([
     ['is cut with 408', [JSON_TYPE, 'Content-Length: 100'], 408],
-    ['is not waited for when it would be too large', [JSON_TYPE, 'Content-Length: 100000000'], 413],
+    ['is not waited for when it is too large', [JSON_TYPE, 'Content-Length: 100000000'], 413],
     ['is not waited for when its type is wrong', ['Content-Type: text/xml', 'Content-Length: 100'], 415],
   ])('%s', async (_what, lines, status) => {
     await expectAnswer(head(POST, ...lines), status);
@@ -123,11 +123,11 @@ describe('a body that does not come', () => {
     await expectAnswer(head('POST /nowhere HTTP/1.1', ...lines), 404); // no route reads it
   });
 
-  it('in chunks is cut with 408', async () => {
+  it('in chunks is refused with 408', async () => {
     await expectAnswer(`${head(POST, JSON_TYPE, 'Transfer-Encoding: chunked')}2\r\n{"\r\n`, 408);
   });
 
-  it('is cut though a byte of it comes now and then', async () => {
+  it('is refused even if a byte of it arrives now and then', async () => {
     const socket = connect(server.port, '127.0.0.1');
     socket.write(head(POST, JSON_TYPE, 'Content-Length: 1000'));
     const drip = setInterval(() => socket.write(' '), 50);
@@ -137,7 +137,7 @@ describe('a body that does not come', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
-  it('hurts nobody where it is not read: the route answers at once, and who wrongly sends a body is cut later', async () => {
+  it('does not delay a route that reads no body: the response is immediate, the connection is closed later', async () => {
     const open: Socket[] = [];
     for (const line of ['GET /health/live', 'HEAD /health/live', 'GET /nowhere', 'TRACE /', 'POST /api/auth/login']) {
       const socket = connect(server.port, '127.0.0.1');
@@ -151,7 +151,7 @@ describe('a body that does not come', () => {
     for (const socket of open) socket.destroy();
   });
 
-  it('because its sender hung up is no error of the server', async () => {
+  it('because its sender closed the connection causes no server error', async () => {
     for (let i = 0; i < 20; i++) {
       const socket = connect(server.port, '127.0.0.1');
       await new Promise<void>((resolve) =>

@@ -1,4 +1,4 @@
-// Values that break naive servers: each is a 4xx in the words of the contract, and the server lives on.
+// Checks values that break naive servers: each returns a documented 4xx, and the server keeps running.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Page, Task } from '../support/api.js';
 import { exampleOf, type Operation, readOperations, type Schema } from '../support/openapi.js';
@@ -24,7 +24,7 @@ afterEach(async () => {
 
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** The status and the code, once the rest is as the contract has it. */
+/** Returns the status and the code, after checking that the response conforms to the contract. */
 async function outcome(request: RawRequest): Promise<string> {
   const headers = { authorization: `Bearer ${root.accessToken}`, ...request.headers };
   const answer = await send(server.port, { ...request, headers });
@@ -39,19 +39,19 @@ const withTitle = (json: string): string => `{"title":${json}}`;
 describe('a JSON body', () => {
   const nested = (depth: number): string => `{"title":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`;
   it.each<[string, string | Uint8Array, string]>([
-    ['that is cut', '{"title":"x"', '400 INVALID_JSON'],
+    ['that is truncated', '{"title":"x"', '400 INVALID_JSON'],
     ['with a trailing comma', '{"title":"x",}', '400 INVALID_JSON'],
     ['with single quotes', "{'title':'x'}", '400 INVALID_JSON'],
     ['with a comment', '{"title":"x"} // why', '400 INVALID_JSON'],
     ['with two documents', '{"title":"x"}{"title":"y"}', '400 INVALID_JSON'],
     ['with NaN', '{"title":"x","priority":NaN}', '400 INVALID_JSON'],
     ['with a raw line break in text', '{"title":"a\nb"}', '400 INVALID_JSON'],
-    ['of blanks', '   ', '400 INVALID_JSON'],
+    ['of whitespace', '   ', '400 INVALID_JSON'],
     ['of NUL bytes', new Uint8Array(10), '400 INVALID_JSON'],
     ['in Latin-1', Buffer.from('{"title":"\xe4"}', 'latin1'), '400 INVALID_JSON'],
     ['in UTF-16', Buffer.from('{"title":"x"}', 'utf16le'), '400 INVALID_JSON'],
-    ['with a surrogate in UTF-8', Buffer.from('7b227469746c65223a22eda080227d', 'hex'), '400 INVALID_JSON'],
-    ['with an overlong character', Buffer.from('7b227469746c65223a22c080227d', 'hex'), '400 INVALID_JSON'],
+    ['with a surrogate encoded in UTF-8', Buffer.from('7b227469746c65223a22eda080227d', 'hex'), '400 INVALID_JSON'],
+    ['with an overlong encoding', Buffer.from('7b227469746c65223a22c080227d', 'hex'), '400 INVALID_JSON'],
     ['with an escaped NUL', withTitle('"a\\u0000b"'), '400 INVALID_JSON'],
     ['with an escaped NUL in a key', '{"title":"x","a\\u0000":1}', '400 INVALID_JSON'],
     ['with a lone high surrogate', withTitle('"\\ud83d"'), '400 INVALID_JSON'],
@@ -59,7 +59,7 @@ describe('a JSON body', () => {
     ['with surrogates in the wrong order', withTitle('"\\ude00\\ud83d"'), '400 INVALID_JSON'],
     ['with __proto__', '{"title":"x","__proto__":{"role":"ADMIN"}}', '400 INVALID_JSON'],
     ['with __proto__ in escapes', '{"title":"x","\\u005f_proto__":{"role":"ADMIN"}}', '400 INVALID_JSON'],
-    ['with __proto__ deep inside', '{"title":{"a":[{"__proto__":1}]}}', '400 INVALID_JSON'],
+    ['with __proto__ nested deeply', '{"title":{"a":[{"__proto__":1}]}}', '400 INVALID_JSON'],
     ['with constructor.prototype', '{"title":"x","constructor":{"prototype":{"role":"ADMIN"}}}', '400 INVALID_JSON'],
     ['with constructor', '{"title":"x","constructor":1}', '400 VALIDATION_FAILED'],
     ['with hasOwnProperty and toString', '{"title":"x","hasOwnProperty":1,"toString":1}', '400 VALIDATION_FAILED'],
@@ -67,16 +67,16 @@ describe('a JSON body', () => {
     ['of depth 33', nested(33), '400 INVALID_JSON'],
     ['of a hundred thousand open brackets', '['.repeat(100_000), '400 INVALID_JSON'],
     ['of a hundred thousand nested objects', '{"a":'.repeat(100_000), '400 INVALID_JSON'],
-    ['of brackets inside of text', withTitle(`"${'['.repeat(150)}"`), '201'],
+    ['with brackets inside a string', withTitle(`"${'['.repeat(150)}"`), '201'],
     ['with an escaped quote before brackets', withTitle(`"\\"${'['.repeat(150)}"`), '201'],
-    ['with a pair of surrogates', withTitle('"\\ud83d\\ude00"'), '201'],
+    ['with a surrogate pair', withTitle('"\\ud83d\\ude00"'), '201'],
     ['with the same key twice', '{"title":"x","title":5}', '400 VALIDATION_FAILED'],
     ['that is null', 'null', '400 VALIDATION_FAILED'],
     ['that is text', '"title"', '400 VALIDATION_FAILED'],
     ['that is a number', '5', '400 VALIDATION_FAILED'],
     ['that is true', 'true', '400 VALIDATION_FAILED'],
-    ['that is a list', '[]', '400 VALIDATION_FAILED'],
-    ['that is a list of what would be right', '[{"title":"x"}]', '400 VALIDATION_FAILED'],
+    ['that is an array', '[]', '400 VALIDATION_FAILED'],
+    ['that is an array of valid objects', '[{"title":"x"}]', '400 VALIDATION_FAILED'],
     [
       'of a thousand unknown members',
       JSON.stringify(Object.fromEntries(Array.from({ length: 1_000 }, (_, i) => [`k${i}`, i]))),
@@ -95,7 +95,7 @@ describe('a JSON body', () => {
       '400 VALIDATION_FAILED',
     ],
     ['with a title of half a megabyte', withTitle(`"${'x'.repeat(500_000)}"`), '400 VALIDATION_FAILED'],
-    ['with a title of blanks', withTitle('" \\t\\n "'), '400 VALIDATION_FAILED'],
+    ['with a title of whitespace', withTitle('" \\t\\n "'), '400 VALIDATION_FAILED'],
     ['over the limit of a megabyte', withTitle(`"${'x'.repeat(1_048_576)}"`), '413 PAYLOAD_TOO_LARGE'],
   ])('%s', async (_what, body, expected) => {
     expect(await post(body)).toBe(expected);
@@ -113,11 +113,11 @@ describe('a JSON body', () => {
     ['nonsense', '415 UNSUPPORTED_MEDIA_TYPE'],
     ['application/json; charset=utf-8', '201'],
     ['APPLICATION/JSON', '201'],
-  ])('as %s', async (type, expected) => {
+  ])('with the type %s', async (type, expected) => {
     expect(await post(withTitle('"x"'), { 'content-type': type })).toBe(expected);
   });
 
-  it('without a type, or packed, is refused', async () => {
+  it('without a type, or compressed, is refused', async () => {
     expect(await post(withTitle('"x"'), {})).toBe('415 UNSUPPORTED_MEDIA_TYPE');
     const packed = await post(Buffer.from('1f8b08', 'hex'), { ...JSON_TYPE, 'content-encoding': 'gzip' });
     expect(packed).toBe('415 CONTENT_ENCODING_UNSUPPORTED');
@@ -131,7 +131,7 @@ describe('an id', () => {
     `${uuid}%0A`, `{${uuid}}`, uuid.replaceAll('-', ''), `urn:uuid:${uuid}`, `${uuid}/..`, '%2e%2e', '..%2f..', "'%20OR%201=1--", '__proto__',
     'constructor', '%F0%9F%98%80', '%EF%BC%90'.repeat(8), 'x'.repeat(128), `${uuid};x`, `${uuid},${uuid}`, '*', '%25', '$where', '[object%20Object]',
   ]; // prettier-ignore
-  it.each(ids)('"%s" is refused before any row is looked for', async (id) => {
+  it.each(ids)('"%s" is refused before the database is read', async (id) => {
     for (const path of [`/api/tasks/${id}`, `/api/users/${id}`])
       for (const method of ['GET', 'PUT', 'PATCH', 'DELETE']) {
         const body = method === 'PUT' || method === 'PATCH' ? { headers: JSON_TYPE, body: '{}' } : {};
@@ -156,7 +156,7 @@ describe('a query', () => {
   }); // prettier-ignore
 
   it.each(['__proto__=x', 'constructor=x', 'prototype=x', 'hasOwnProperty=x', 'toString=x', 'q=%ED%A0%80', 'q=%FF'])(
-    '?%s is refused or harmless',
+    '?%s is refused or has no effect',
     async (query) => {
       expect(await outcome({ method: 'GET', path: `/api/tasks?${query}` })).toMatch(/^(200|400 VALIDATION_FAILED)$/);
       expect(({} as Record<string, unknown>)['x']).toBeUndefined();
@@ -169,7 +169,7 @@ describe('a query', () => {
     expect(await outcome({ method: 'GET', path: `/api/tasks?q=${'x'.repeat(10_240)}` })).toBe('400 VALIDATION_FAILED');
   });
 
-  it('that would be SQL, a pattern or a script is plain text', async () => {
+  it('that contains SQL, a pattern or a script is treated as text', async () => {
     for (const q of [
       "'; DROP TABLE tasks; --",
       '\\',
@@ -186,7 +186,7 @@ describe('a query', () => {
       expect(await outcome({ method: 'GET', path: `/api/tasks?q=${encodeURIComponent(q)}` })).toBe('200');
     expect((await root.api.get<Page<Task>>(`/api/tasks?q=${encodeURIComponent('%')}`)).body.items).toEqual([]);
     expect(await outcome({ method: 'GET', path: `/api/tasks?q=${encodeURIComponent('\u202e')}` })).toBe(
-      '400 VALIDATION_FAILED', // nothing that can be seen
+      '400 VALIDATION_FAILED', // no visible character
     );
   });
 });
@@ -212,7 +212,7 @@ function wrongFor(schema: Schema): string[] {
   return wrong;
 }
 
-it('every field of every body is refused in every wrong type and beyond every limit that the OpenAPI document names', async () => {
+it('every field of every body is refused in every wrong type and over every limit of the OpenAPI document', async () => {
   let tried = 0;
   for (const { method, path: pattern, body } of operations) {
     if (!body?.properties) continue;

@@ -1,4 +1,4 @@
-// Every path of the OpenAPI document with every method: what it has is served, all else is 405, and OPTIONS says which is which.
+// Checks every path of the OpenAPI document with every method: undocumented ones return 405, and OPTIONS lists the others.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
 import { send, sendBytes } from '../support/raw-http.js';
@@ -14,7 +14,7 @@ const PAGES = ['/docs', '/docs/', '/docs/openapi.json'];
 
 let server: TestServer;
 let catalogue: Catalogue;
-/** What each path serves, beside OPTIONS. */
+/** The methods of each path, without OPTIONS. */
 let served: Map<string, string[]>;
 
 beforeAll(async () => {
@@ -35,13 +35,13 @@ afterAll(() => server.close());
 const inOrder = (methods: string[]): string => [...methods].sort().join();
 const allowOf = (header = ''): string => inOrder(header.split(', '));
 
-it('the document has the paths that are tried', () => {
+it('the OpenAPI document has the paths that this file checks', () => {
   expect(served.size).toBeGreaterThan(80);
   expect(served.get('/api/tasks/bulk')).toEqual(['POST']);
   expect(served.get(`/api/v1/tasks/${ID}`)?.sort()).toEqual(['DELETE', 'GET', 'HEAD', 'PATCH', 'PUT']);
 });
 
-it('every other method of every path is 405 with Allow, and reads no body', async () => {
+it('every undocumented method of every path returns 405 with Allow, and reads no body', async () => {
   const faults: string[] = [];
   for (const [path, methods] of served)
     for (const method of METHODS.filter((one) => !methods.includes(one))) {
@@ -55,7 +55,7 @@ it('every other method of every path is 405 with Allow, and reads no body', asyn
   expect(faults).toEqual([]);
 });
 
-it('OPTIONS of every path is 204 with Allow, and no body', async () => {
+it('OPTIONS on every path returns 204 with Allow and no body', async () => {
   const faults: string[] = [];
   for (const [path, methods] of served) {
     const { status, headers, text } = await send(server.port, { method: 'OPTIONS', path });
@@ -65,7 +65,7 @@ it('OPTIONS of every path is 204 with Allow, and no body', async () => {
   expect(faults).toEqual([]);
 });
 
-it('a preflight of every path gets the headers of CORS', async () => {
+it('a preflight on every path gets the CORS headers', async () => {
   const headers = { origin: APP, 'access-control-request-method': 'PATCH' };
   for (const path of [...served.keys(), '/nowhere']) {
     const answer = await send(server.port, { method: 'OPTIONS', path, headers });
@@ -74,7 +74,7 @@ it('a preflight of every path gets the headers of CORS', async () => {
   }
 });
 
-describe('paths that nobody has are 404 for every method', () => {
+describe('a path without a route returns 404 for every method:', () => {
   it.each([
     '/',
     '/nowhere',
@@ -93,12 +93,12 @@ describe('paths that nobody has are 404 for every method', () => {
   });
 });
 
-it('OPTIONS * says what the server understands', async () => {
+it('OPTIONS * lists the methods that the server supports', async () => {
   const answer = await sendBytes(server.port, 'OPTIONS * HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
   expect([answer?.status, answer?.headers['allow']]).toEqual([204, 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS']);
 });
 
-it('in a batch 405 comes with Allow as well', async () => {
+it('a 405 in a batch has the Allow header too', async () => {
   const { api } = await server.registerUser();
   const requests = [{ id: 'a', method: 'DELETE', path: '/api/tasks' }];
   const { body } = await api.post<{ responses: unknown[] }>('/api/batch', { requests });

@@ -1,4 +1,4 @@
-// HTTP as RFC 9110 has it, where clients meet it: preconditions, codings, empty bodies, schemes, what is accepted.
+// Checks HTTP semantics of RFC 9110: preconditions, content codings, empty bodies, auth schemes and content negotiation.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
 import type { Task } from '../support/api.js';
@@ -37,7 +37,7 @@ describe('If-None-Match on a change', () => {
   const change = (method: string, path: string, tags: Record<string, string>) =>
     ask(method, path, { ...JSON_TYPE, ...tags }, method === 'DELETE' ? undefined : '{"title":"Two"}');
 
-  it.each(['PUT', 'PATCH', 'DELETE'])('* and the present tag refuse %s, other tags do not', async (method) => {
+  it.each(['PUT', 'PATCH', 'DELETE'])('with * or the current tag refuses %s, with other tags it does not', async (method) => {
     const { path } = await newTask();
     for (const tags of ['*', '"1"', 'W/"1"', '"7", "1"', ' "1" '])
       expectProblem(await change(method, path, { 'if-none-match': tags }), 412, 'VERSION_STALE');
@@ -46,7 +46,7 @@ describe('If-None-Match on a change', () => {
     expect(status).toBe(method === 'DELETE' ? 204 : 200);
   });
 
-  it('is looked at beside If-Match', async () => {
+  it('is evaluated together with If-Match', async () => {
     const { path } = await newTask();
     const both = (match: string, none: string) => change('PATCH', path, { 'if-match': match, 'if-none-match': none });
     expectProblem(await both('"1"', '"1"'), 412, 'VERSION_STALE');
@@ -55,7 +55,7 @@ describe('If-None-Match on a change', () => {
     expect((await both('"1"', '"2"')).status).toBe(200);
   });
 
-  it('of what is not there is 404, of no tag at all 400', async () => {
+  it('returns 404 on a missing resource, and 400 without a valid tag', async () => {
     const path = '/api/tasks/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
     for (const tags of ['*', '"1"'])
       expectProblem(await change('PATCH', path, { 'if-none-match': tags }), 404, 'TASK_NOT_FOUND');
@@ -63,7 +63,7 @@ describe('If-None-Match on a change', () => {
     expectProblem(await change('PATCH', there, { 'if-none-match': 'nonsense' }), 400, 'BAD_REQUEST');
   });
 
-  it('refuses the cancelling of a job, too', async () => {
+  it('refuses to cancel a job too', async () => {
     const runAt = new Date(Date.now() + 3_600_000).toISOString();
     const { status, body } = await ada.api.post<{ id: string; version: number }>('/api/jobs', {
       type: 'report.pdf',
@@ -79,7 +79,7 @@ describe('If-None-Match on a change', () => {
 });
 
 describe('If-Match on a read', () => {
-  it.each(['GET', 'HEAD'])('%s is 412 when it is stale, weak, or of another kind', async (method) => {
+  it.each(['GET', 'HEAD'])('returns 412 for %s when it is stale, weak, or of another resource', async (method) => {
     const { path } = await newTask();
     for (const tags of ['"2"', 'W/"1"', '"x", "2"']) {
       const answer = await ask(method, path, { 'if-match': tags });
@@ -90,14 +90,14 @@ describe('If-Match on a read', () => {
       expect((await ask(method, path, { 'if-match': tags })).status).toBe(200);
   });
 
-  it('comes before If-None-Match, which is 304 only when If-Match holds', async () => {
+  it('comes before If-None-Match, which returns 304 only when If-Match holds', async () => {
     const { path } = await newTask();
     const both = (match: string, none: string) => ask('GET', path, { 'if-match': match, 'if-none-match': none });
     expect((await both('"2"', '"1"')).status).toBe(412);
     expect((await both('"1"', '"1"')).status).toBe(304);
   });
 
-  it('of the bytes of a file compares with their tag', async () => {
+  it('on the content of a file compares with the tag of the content', async () => {
     const path = `/api/files/${await new Tus(ada.api).complete(Buffer.from('hello'))}/content`;
     const { headers } = await ask('GET', path, {});
     expect((await ask('GET', path, { 'if-match': headers['etag'] as string })).status).toBe(200);
@@ -110,18 +110,18 @@ describe('Content-Encoding', () => {
   const body = JSON.stringify({ title: 'Packed' });
   const JSON_TYPE = { 'content-type': 'application/json' };
 
-  it.each(['gzip', 'br', 'deflate', 'zstd', 'identity, gzip', 'x'])('%s is 415, and Accept-Encoding says what is read', async (coding) => {
+  it.each(['gzip', 'br', 'deflate', 'zstd', 'identity, gzip', 'x'])('%s returns 415, and Accept-Encoding lists what is supported', async (coding) => {
     const answer = await ask('POST', '/api/tasks', { ...JSON_TYPE, 'content-encoding': coding }, gzipSync(body));
     expectProblem(answer, 415, 'CONTENT_ENCODING_UNSUPPORTED');
     expect(answer.headers['accept-encoding']).toBe('identity');
   }); // prettier-ignore
 
-  it.each(['identity', 'IDENTITY', ''])('"%s" is read', async (coding) => {
+  it.each(['identity', 'IDENTITY', ''])('"%s" is accepted', async (coding) => {
     const { status } = await ask('POST', '/api/tasks', { ...JSON_TYPE, 'content-encoding': coding }, body);
     expect(status).toBe(201);
   });
 
-  it('of a file and of a part of an upload is refused, too', async () => {
+  it('is refused on a file and on a part of an upload too', async () => {
     const form = { 'content-type': 'multipart/form-data; boundary=x', 'content-encoding': 'gzip' };
     expectProblem(await ask('POST', '/api/files', form, gzipSync('x')), 415, 'CONTENT_ENCODING_UNSUPPORTED');
     const part = { 'content-type': 'application/offset+octet-stream', 'content-encoding': 'gzip' };
@@ -129,14 +129,14 @@ describe('Content-Encoding', () => {
     expectProblem(await ask('POST', '/api/uploads', { ...tus, ...part }, 'hello'), 415, 'CONTENT_ENCODING_UNSUPPORTED');
   });
 
-  it('where there is no body says nothing', async () => {
+  it('is ignored without a body', async () => {
     expect((await ask('GET', '/api/tasks', { 'content-encoding': 'gzip' })).status).toBe(200);
     const { path } = await newTask();
     expect((await ask('DELETE', path, { 'content-encoding': 'gzip' })).status).toBe(204);
   });
 });
 
-describe('a body of no bytes, where none is needed, may have any type', () => {
+describe('an empty body on a route that needs none may have any type:', () => {
   const TYPES = [
     'application/json',
     'text/plain',
@@ -158,7 +158,7 @@ describe('a body of no bytes, where none is needed, may have any type', () => {
     expect((await send(server.port, { method: 'POST', path: '/api/auth/logout', headers })).status).toBe(204);
   });
 
-  it('in chunks, too', async () => {
+  it('in chunks too', async () => {
     const { path } = await newTask();
     const lines = [`DELETE ${path} HTTP/1.1`, 'Host: x', `Authorization: Bearer ${ada.accessToken}`];
     const bytes = [
@@ -174,7 +174,7 @@ describe('a body of no bytes, where none is needed, may have any type', () => {
     expect((await sendBytes(server.port, bytes))?.status).toBe(204);
   });
 
-  it('and is refused by its content where one is needed', async () => {
+  it('but it is refused by its content on a route that needs one', async () => {
     expectProblem(
       await ask('POST', '/api/tasks', { 'content-type': 'application/json' }, ''),
       400,
@@ -186,10 +186,10 @@ describe('a body of no bytes, where none is needed, may have any type', () => {
   });
 });
 
-it.each(['Bearer ', 'Bearer    ', 'bearer  ', 'BEARER '])('the scheme "%s" is Bearer', async (scheme) => {
+it.each(['Bearer ', 'Bearer    ', 'bearer  ', 'BEARER '])('the scheme "%s" is accepted as Bearer', async (scheme) => {
   const authorization = scheme + ada.accessToken;
   expect((await ask('GET', '/api/profile', { authorization })).status).toBe(200);
-  const fresh = await server.registerUser(); // a token that is not remembered yet
+  const fresh = await server.registerUser(); // a token that is not in the cache yet
   expect((await ask('GET', '/api/profile', { authorization: scheme + fresh.accessToken })).status).toBe(200);
 });
 
@@ -208,7 +208,7 @@ it.each([
   ['text/html;q=0, */*', 'application/json'],
   ['nonsense', 'application/json'],
   [`${'a/b,'.repeat(20)}text/html`, 'text/html'],
-])('/problems for Accept: %s is %s', async (accept, type) => {
+])('/problems with Accept: %s returns %s', async (accept, type) => {
   for (const path of ['/problems', '/problems/BAD_REQUEST']) {
     const answer = await send(server.port, { method: 'GET', path, headers: accept === undefined ? {} : { accept } });
     expect([answer.status, answer.headers['content-type']?.split(';')[0]]).toEqual([200, type]);
@@ -216,8 +216,8 @@ it.each([
   }
 });
 
-describe('small things', () => {
-  it('204 and 304 have no Content-Length', async () => {
+describe('a response', () => {
+  it('with 204 or 304 has no Content-Length', async () => {
     const { path } = await newTask();
     const unmodified = await ask('GET', path, { 'if-none-match': '"1"' });
     const deleted = await ask('DELETE', path, {});
@@ -225,7 +225,7 @@ describe('small things', () => {
     for (const { headers } of [unmodified, deleted]) expect(Object.keys(headers)).not.toContain('content-length');
   });
 
-  it('Range says nothing where no file is', async () => {
+  it('ignores Range unless it is the content of a file', async () => {
     const { path } = await newTask();
     for (const target of [path, '/api/tasks', '/health/live', '/problems']) {
       const { status, headers } = await ask('GET', target, { range: 'bytes=0-1' });
@@ -233,7 +233,7 @@ describe('small things', () => {
     }
   });
 
-  it('HEAD has the headers of GET', async () => {
+  it('to HEAD has the headers of GET', async () => {
     const { path } = await newTask();
     const changing = /^(date|x-request-id|ratelimit|connection|keep-alive)/;
     for (const target of [
@@ -246,7 +246,7 @@ describe('small things', () => {
     ]) {
       const [get, head] = [await ask('GET', target, {}), await ask('HEAD', target, {})];
       const steady = ({ headers }: RawAnswer) => Object.entries(headers).filter(([name]) => !changing.test(name));
-      const length = ([name]: [string, string]) => name !== 'content-length' || target !== '/nowhere'; // names the method
+      const length = ([name]: [string, string]) => name !== 'content-length' || target !== '/nowhere'; // differs, since the problem names the method
       expect([head.status, head.text]).toEqual([get.status, '']);
       expect(Object.fromEntries(steady(head).filter(length))).toEqual(Object.fromEntries(steady(get).filter(length)));
     }

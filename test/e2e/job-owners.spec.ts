@@ -1,4 +1,4 @@
-// A job runs with the rights that its owner has now: at its time, at a retry and when an administrator replays it.
+// Checks that a job runs with the current rights of its owner: when it is due, at a retry, and at a replay by an administrator.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Page } from '../support/api.js';
 import { type Job, jobOver } from '../support/job-requests.js';
@@ -27,7 +27,7 @@ async function enqueueForLater(type: string): Promise<string> {
   return body.id;
 }
 
-/** `row`: columns as SQL. */
+/** Makes the job due now, and returns it when it has ended. `row`: more SQL assignments. */
 async function makeDue(id: string, row = ''): Promise<Job> {
   await server.sql(`UPDATE jobs SET run_at = now() ${row} WHERE uuid = $1`, id);
   return jobOver(root, id);
@@ -41,9 +41,9 @@ const filesOfBoss = () => server.sql('SELECT 1 FROM files WHERE owner_uuid = $1'
 describe.each([
   ['the role', 'users.export', demote, 'users:read'],
   ['the account', 'users.export', remove, 'no account'],
-  ['the account, for a job that anyone may ask for,', 'report.pdf', remove, 'no account'],
-])('when the owner lost %s', (_what, type, lose, reason) => {
-  it('a job that was enqueued before fails for good, and makes nothing', async () => {
+  ['the account, with a job type for every user,', 'report.pdf', remove, 'no account'],
+])('when the owner of a job loses %s', (_what, type, lose, reason) => {
+  it('a job that was enqueued before fails for good and has no effect', async () => {
     const id = await enqueueForLater(type);
     await lose();
     const job = await makeDue(id);
@@ -57,7 +57,7 @@ describe.each([
     expect(await filesOfBoss()).toEqual([]);
   });
 
-  it('a retry does, too', async () => {
+  it('a retry fails for good too', async () => {
     const id = await enqueueForLater(type);
     await lose();
     const job = await makeDue(id, `, status = 'RETRYING', attempt = 1`);
@@ -66,7 +66,7 @@ describe.each([
   });
 });
 
-it('an administrator who replays the job does not lend it own rights', async () => {
+it('a replay by an administrator runs with the rights of the owner, not of the administrator', async () => {
   const id = await enqueueForLater('users.export');
   await demote();
   await makeDue(id);

@@ -1,4 +1,4 @@
-// How the queues do: every number right, every queue told of, and finished jobs never looked at.
+// Checks the queue statistics: the numbers are right, every queue is listed, and finished jobs are not scanned.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
@@ -9,7 +9,7 @@ import { explain, nodesOf, rowsReadBy } from '../support/query-plan.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';
 
-/** No process takes from it. */
+/** No process consumes this queue. */
 const QUEUE = 'nobodys';
 
 let server: TestServer;
@@ -19,7 +19,7 @@ beforeAll(async () => {
   root = await server.makeAdmin();
 });
 beforeEach(async () => {
-  for (const table of ['jobs', 'job_counts']) await server.sql(`DELETE FROM ${table}`); // one after the other: the server is at work too
+  for (const table of ['jobs', 'job_counts']) await server.sql(`DELETE FROM ${table}`); // one table after the other, since the server works on them too
 });
 afterAll(() => server.close());
 
@@ -29,7 +29,7 @@ async function statsOf(queue: string): Promise<Wire<QueueStatsDto> | undefined> 
   return (await read()).queues.find((one) => one.queue === queue);
 }
 
-/** `count` rows from key `from` on; SQL for what is not the same in all. */
+/** Inserts `count` rows with keys from `from` on; `columns` is SQL for the values that differ. */
 async function fill(from: number, count: number, columns: Record<string, string>): Promise<void> {
   await server.sql(
     `INSERT INTO jobs (id, uuid, type, queue, payload, max_attempts, ${Object.keys(columns).join()})
@@ -38,10 +38,10 @@ async function fill(from: number, count: number, columns: Record<string, string>
   );
 }
 
-/** Away from the end of a minute, so that none passes between what is written and what is read. */
+/** Waits until the current minute has enough time left for a write and a read. */
 const withinOneMinute = (): Promise<unknown> => until(() => new Date().getUTCSeconds() < 50, 'a new minute', 15_000);
 
-it('tells of every queue that this version has jobs for, though nothing was ever in it', async () => {
+it('lists every queue that this version has job types for, even if it was never used', async () => {
   const { driver, broker, queues } = await read();
   expect([driver, broker]).toEqual(['postgres', null]);
   const none = { succeeded: 0, retried: 0, dead: 0 };
@@ -51,7 +51,7 @@ it('tells of every queue that this version has jobs for, though nothing was ever
   expect(queues.map(({ queue }) => queue)).toEqual(queues.map(({ queue }) => queue).toSorted());
 });
 
-it('counts what waits, runs and is dead, and how long the oldest waits', async () => {
+it('counts waiting, running and dead jobs, and the age of the oldest waiting one', async () => {
   const hour = `interval '1 hour'`;
   await fill(1, 3, { status: `'QUEUED'`, run_at: `now() - n * interval '1 min'` });
   await fill(10, 2, { status: `'RETRYING'`, run_at: `now() - interval '1 s'` });
@@ -72,19 +72,19 @@ it('counts what waits, runs and is dead, and how long the oldest waits', async (
   expect(stats?.oldestWaitMs).toBeLessThan(190_000);
 });
 
-it('nothing waits where all is for later', async () => {
+it('counts no job as waiting when all are scheduled for later', async () => {
   await fill(1, 1, { status: `'QUEUED'`, run_at: `now() + interval '1 min'` });
   expect(await statsOf(QUEUE)).toMatchObject({ waiting: 0, delayed: 1, oldestWaitMs: null });
 });
 
-describe('rates', () => {
+describe('the rates of a queue', () => {
   const count = (minutesAgo: number, succeeded: number, retried: number, dead: number) =>
     server.sql(
       `INSERT INTO job_counts VALUES ($1, date_trunc('minute', now()) - $2 * interval '1 min', $3, $4, $5)`,
       QUEUE, minutesAgo, succeeded, retried, dead,
     ); // prettier-ignore
 
-  it('are of the last five full minutes and of the last hour', async () => {
+  it('cover the last five full minutes and the last hour', async () => {
     await withinOneMinute();
     await count(61, 1_000, 1_000, 1_000);
     await count(60, 100, 0, 0);
@@ -98,23 +98,23 @@ describe('rates', () => {
     });
   });
 
-  it('come from jobs that were done', async () => {
+  it('count the jobs that were executed', async () => {
     expect((await root.api.post('/api/schedules/jobs.cleanup/run')).status).toBe(202);
     await until(
       async () => (await statsOf('maintenance'))?.lastHour.succeeded === 1,
-      'the worker to tell what it has done',
+      'the worker to report what it has done',
     );
   });
 });
 
-it('is not taken for a job by that name, nor shown to users', async () => {
+it('the statistics route is not read as a job id, and is refused to users', async () => {
   const { status, headers } = await root.api.get('/api/v1/jobs/stats');
   expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
   const ada = await server.registerUser();
   expect(await ada.api.get('/api/jobs/stats')).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
 });
 
-it('among 30,000 finished jobs looks only at those that are not', async () => {
+it('the statistics read only the unfinished among 30,000 finished jobs', async () => {
   await fill(1, 30_000, { status: `'SUCCEEDED'`, finished_at: 'now()' });
   await fill(40_000, 20, { status: `'QUEUED'` });
   await fill(50_000, 10, { status: `'FAILED'`, finished_at: 'now()' });
