@@ -1,4 +1,4 @@
-// Jobs over REST: asked for, watched, cancelled; whose they are; what the roles of a process do.
+// Checks jobs over HTTP: enqueue, read, cancel, ownership, and the APP_ROLE of a process.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import { killAll, DataDir, ServerProcess } from '../support/server-process.js';
@@ -35,8 +35,8 @@ function ends(person: Asker, id: string): Promise<JobDto> {
 const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
 const far = (): string => inDays(1);
 
-describe('report.pdf', () => {
-  it('is asked for, runs, and leaves a PDF of its own in the files', async () => {
+describe('a report.pdf job', () => {
+  it('runs, and stores a PDF that only its owner can read', async () => {
     for (const title of ['Buy milk', 'Купить молоко', '牛乳を買う'])
       await ada.api.post('/api/tasks', { title, dueAt: far() });
     const { status, body, headers } = await ask(ada, { type: 'report.pdf', payload: {} });
@@ -56,7 +56,7 @@ describe('report.pdf', () => {
     expect((await eve.api.get(`/api/files/${fileId}`)).status).toBe(404);
   });
 
-  it('is drawn of 3,000 tasks, while the server goes on answering', async () => {
+  it('reports on 3,000 tasks', async () => {
     await server.sql(
       `INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, status, due_at)
        SELECT n, gen_random_uuid(), u.id, u.uuid, 'Task ' || n, 'TODO', now() + n * interval '1 h' FROM users u, generate_series(1, 3000) n
@@ -68,24 +68,24 @@ describe('report.pdf', () => {
   });
 });
 
-describe('asking', () => {
+describe('a request for a job', () => {
   it.each([
-    ['a type that nobody knows', { type: 'no.such' }, 400, 'JOB_TYPE_UNKNOWN'],
-    ['a type that nobody may ask for', { type: 'jobs.cleanup' }, 400, 'JOB_TYPE_UNKNOWN'],
+    ['an unknown type', { type: 'no.such' }, 400, 'JOB_TYPE_UNKNOWN'],
+    ['a type that only the system enqueues', { type: 'jobs.cleanup' }, 400, 'JOB_TYPE_UNKNOWN'],
     ['no type', { payload: {} }, 400, 'VALIDATION_FAILED'],
     ['a payload that is a list', { type: 'report.pdf', payload: [] }, 400, 'VALIDATION_FAILED'],
-    ['a payload with what the type does not know', { type: 'report.pdf', payload: { a: 1 } }, 400, 'VALIDATION_FAILED'],
-    ['a priority beyond the scale', { type: 'report.pdf', priority: 6 }, 400, 'VALIDATION_FAILED'],
-    ['a time without zone', { type: 'report.pdf', runAt: '2030-01-01T00:00:00' }, 400, 'VALIDATION_FAILED'],
-    ['more than a year ahead', { type: 'report.pdf', runAt: inDays(367) }, 400, 'VALIDATION_FAILED'],
-    ["an administrator's type", { type: 'users.export' }, 403, 'FORBIDDEN'],
-    ['a priority above the normal', { type: 'report.pdf', priority: 4 }, 403, 'FORBIDDEN'],
-  ])('for %s is refused', async (_what, body, status, code) => {
+    ['a payload with an unknown member', { type: 'report.pdf', payload: { a: 1 } }, 400, 'VALIDATION_FAILED'],
+    ['a priority over the maximum', { type: 'report.pdf', priority: 6 }, 400, 'VALIDATION_FAILED'],
+    ['a time without a time zone', { type: 'report.pdf', runAt: '2030-01-01T00:00:00' }, 400, 'VALIDATION_FAILED'],
+    ['a time more than a year ahead', { type: 'report.pdf', runAt: inDays(367) }, 400, 'VALIDATION_FAILED'],
+    ['a type that is for administrators', { type: 'users.export' }, 403, 'FORBIDDEN'],
+    ['a priority above normal', { type: 'report.pdf', priority: 4 }, 403, 'FORBIDDEN'],
+  ])('with %s is refused', async (_what, body, status, code) => {
     const answer = await ask(ada, body);
     expect([answer.status, answer.body.code]).toEqual([status, code]);
   });
 
-  it('names the member of the payload that was refused', async () => {
+  it('gets an error that names the invalid member of the payload', async () => {
     const { body } = await ask(ada, { type: 'report.pdf', payload: { a: 1 } });
     expect(body.errors).toEqual([
       { field: 'payload.a', rule: 'unknownMember', message: 'property payload.a should not exist' },
@@ -93,8 +93,8 @@ describe('asking', () => {
   });
 });
 
-describe('an owner', () => {
-  it('has one unfinished report: the second request is answered 409 and leads to the first', async () => {
+describe('a user', () => {
+  it('can have one unfinished report: a second request gets 409 with the location of the first', async () => {
     const answers = await Promise.all(Array.from({ length: 10 }, () => ask(ada, { type: 'report.pdf', runAt: far() })));
     const [first, ...more] = answers.filter(({ status }) => status === 202);
     expect(more).toEqual([]);
@@ -110,7 +110,7 @@ describe('an owner', () => {
     expect((await eve.api.delete(`/api/jobs/${others.body.id}`)).status).toBe(204);
   });
 
-  it('may not run ahead of others, but an administrator may', async () => {
+  it('cannot raise the priority of a job, but an administrator can', async () => {
     const chief = await server.makeAdmin('Chief');
     const { status, body } = await ask(chief, { type: 'report.pdf', runAt: inDays(365), priority: 5 });
     expect([status, body.priority]).toEqual([202, 5]);
@@ -122,7 +122,7 @@ describe('an owner', () => {
 });
 
 describe('a job', () => {
-  it("is its owner's and the administrators'; for others it does not exist", async () => {
+  it('is visible to its owner and to administrators, and not found by other users', async () => {
     const { body } = await ask(ada, { type: 'report.pdf', runAt: far() });
     expect(body.status).toBe('QUEUED');
     for (const verb of ['get', 'delete'] as const) {
@@ -139,14 +139,14 @@ describe('a job', () => {
     expect((await ada.api.delete(`/api/jobs/${body.id}`)).status).toBe(204);
   });
 
-  it('that waits is cancelled, once', async () => {
+  it('that waits can be cancelled once', async () => {
     const { body } = await ask(ada, { type: 'report.pdf', runAt: far() });
     expect((await ada.api.delete(`/api/jobs/${body.id}`)).status).toBe(204);
     expect((await ada.api.get<JobDto>(`/api/jobs/${body.id}`)).body.status).toBe('CANCELLED');
     expect(await ada.api.delete(`/api/jobs/${body.id}`)).toMatchObject({ status: 409, body: { code: 'JOB_FINISHED' } });
   });
 
-  it('is not cancelled by whoever saw another version of it', async () => {
+  it('is not cancelled with an outdated ETag', async () => {
     const { body } = await ask(ada, { type: 'report.pdf', runAt: far() });
     const stale = await ada.api.delete(`/api/jobs/${body.id}`, { headers: { 'if-match': '"99"' } });
     expect(stale).toMatchObject({ status: 412, body: { code: 'VERSION_STALE' } });
@@ -154,7 +154,7 @@ describe('a job', () => {
     expect((await ada.api.delete(`/api/jobs/${body.id}`, fresh)).status).toBe(204);
   });
 
-  it('that is to run in the past runs now, after those who came before', async () => {
+  it('with a time in the past runs immediately, after the jobs that were enqueued before it', async () => {
     const { body } = await ask(ada, { type: 'report.pdf', runAt: '1970-01-01T00:00:00Z' });
     expect(Date.now() - Date.parse(String(body.runAt))).toBeLessThan(60_000);
     await ends(ada, body.id);
@@ -175,10 +175,10 @@ describe('a job', () => {
   });
 });
 
-describe('roles', () => {
+describe('the role of a process', () => {
   afterAll(() => killAll());
 
-  it('an api process takes orders, a worker does them and answers probes only', async () => {
+  it('splits the work: an api process enqueues jobs, a worker runs them and serves only probes', async () => {
     const database = await cloneDatabase();
     const [apiDir, workerDir] = [new DataDir(), new DataDir()];
     const env = {
@@ -200,7 +200,7 @@ describe('roles', () => {
       expect(await probes.get(path)).toMatchObject({ status: 404, body: { code: 'ROUTE_NOT_FOUND' } });
     expect(await worker.stop()).toBe(0);
     const { body: next } = await ask(me, { type: 'report.pdf' });
-    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than a scan
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // longer than the interval of the worker's scan
     expect((await me.api.get<JobDto>(`/api/jobs/${next.id}`)).body.status).toBe('QUEUED');
     expect(await api.stop()).toBe(0);
     for (const one of [api, worker]) expect(one.complaints).toEqual([]);

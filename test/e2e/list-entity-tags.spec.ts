@@ -1,4 +1,4 @@
-// Every list has an ETag that stays while the list does (RFC 9110, 8.8.3), for HEAD as for GET, and changes with it.
+// Checks that every list has an ETag that changes exactly when the list does (RFC 9110, 8.8.3), for GET and HEAD.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -11,7 +11,7 @@ interface Document {
   paths: Record<string, { get?: { responses: Record<string, { headers?: Record<string, unknown> }> } }>;
 }
 
-/** Those whose first page has a Link header. */
+/** The list routes: those whose first page has a Link header. */
 const lists = Object.entries((JSON.parse(readFileSync('openapi.json', 'utf8')) as Document).paths)
   .filter(([, { get }]) => get?.responses['200']?.headers?.['Link'])
   .map(([path]) => path);
@@ -23,14 +23,14 @@ let tus: Tus;
 let made = 0;
 
 beforeAll(async () => {
-  server = await startServer({ APP_ROLE: 'api' }); // no job runs, and none is over in between
+  server = await startServer({ APP_ROLE: 'api' }); // no job runs and finishes during the test
   root = await server.makeAdmin();
   tus = new Tus(root.api);
   fileId = await uploadFile(root, 'name\nAda\n');
 });
 afterAll(() => server.close());
 
-/** Adds an item to a list, so that its first page is another one. */
+/** Adds an item to each list, so that its first page changes. */
 const additions: Record<string, () => Promise<unknown>> = {
   '/api/audit-logs': () => createBucket(),
   '/api/auth/sessions': () => server.login(root.email),
@@ -50,17 +50,17 @@ const additions: Record<string, () => Promise<unknown>> = {
   '/api/users': () => server.registerUser(`Person${++made}`),
 };
 
-const createBucket = () => root.api.post('/api/buckets', { name: `a${1_000_000 - ++made}` }); // in front by its name
+const createBucket = () => root.api.post('/api/buckets', { name: `a${1_000_000 - ++made}` }); // the name puts it in front of the list
 const insert = (text: string) => server.sql(text, `${++made}`, randomUUID());
 const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
 
-describe.each(lists)('GET %s', (path) => {
+describe.each(lists)('the list GET %s', (path) => {
   const ask = (method: 'GET' | 'HEAD', known?: string): Promise<Answer<Page<unknown> | undefined>> =>
     root.api.request(method, `${path.replace('{id}', fileId)}?limit=2`, undefined, {
       headers: known === undefined ? {} : { 'if-none-match': known },
     });
 
-  it('has the same ETag until it changes; If-None-Match is answered 304, for HEAD as for GET', async () => {
+  it('has the same ETag until it changes; GET and HEAD with If-None-Match return 304', async () => {
     const add = additions[path];
     if (!add) throw new Error(`Say in \`additions\` how an item gets into ${path}.`);
     for (let count = 0; count < 3; count++) await add(); // more than one page

@@ -1,4 +1,4 @@
-// Guessing passwords: ten wrong ones for an account, from wherever they come, and its owner's devices stay open.
+// Checks the login throttle: at most ten wrong passwords for an account from all addresses; known devices are not locked out.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
@@ -10,7 +10,7 @@ jest.setTimeout(60_000);
 
 const ENFORCED = {
   RATE_LIMIT_MODE: 'enforce',
-  AUTH_RATE_LIMIT_BURST: '9999/10', // addresses are not what this is about
+  AUTH_RATE_LIMIT_BURST: '9999/10', // so that the limit of addresses does not interfere
   AUTH_RATE_LIMIT_SUSTAINED: '9999/60',
   TRUST_PROXY: '127.0.0.1/32',
 };
@@ -19,7 +19,7 @@ const WRONG = 'a wrong password';
 let server: TestServer;
 let guesses = 0;
 
-/** From another address each time. */
+/** Logs in from a new address each time. */
 function login(email: string, password: string, cookie = ''): Promise<Answer<Tokens & { code?: string }>> {
   const headers = { 'x-forwarded-for': `198.51.100.${++guesses % 250}`, ...(cookie && { cookie }) };
   return server.api.post('/api/auth/login', { email, password }, { headers });
@@ -33,7 +33,7 @@ async function guess(times: number, email: string, cookie = ''): Promise<number[
 
 const times = (count: number, status: number): number[] => Array.from({ length: count }, () => status);
 
-/** How often a password was really checked since. */
+/** Returns a function that counts the password verifications since this call. */
 function watchVerifications(): () => number {
   const spy = jest.spyOn(server.app.get(PasswordHasher), 'verify');
   const before = spy.mock.calls.length;
@@ -46,7 +46,7 @@ function deviceCookieOf(answer: Answer<unknown>): string {
     .find((cookie) => cookie.startsWith('device=')) as string;
 }
 
-describe('with 10 in 15 minutes', () => {
+describe('with a limit of 10 wrong passwords in 15 minutes', () => {
   let ada: Person;
   let device: string;
   beforeAll(async () => void (server = await startServer(ENFORCED)));
@@ -57,7 +57,7 @@ describe('with 10 in 15 minutes', () => {
     jest.restoreAllMocks();
   });
 
-  it('of 500 guesses at once ten are checked; the others are told when to come back', async () => {
+  it('of 500 concurrent guesses ten are verified, the others get 429 with Retry-After', async () => {
     const verifications = watchVerifications();
     const answers = await Promise.all(times(500, 0).map(() => login(ada.email, WRONG)));
     expect(verifications()).toBe(10);
@@ -71,18 +71,18 @@ describe('with 10 in 15 minutes', () => {
       expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(915);
     }
     expect(verifications()).toBe(10);
-    expect((await login(ada.email, PASSWORD)).status).toBe(429); // the right one, from a stranger
+    expect((await login(ada.email, PASSWORD)).status).toBe(429); // even the right one, from an unknown device
     expect(verifications()).toBe(10);
   });
 
-  it('the eleventh is refused however it is written, and other accounts are not', async () => {
+  it('the eleventh guess is refused in every spelling of the e-mail; other accounts are not affected', async () => {
     const bob = await server.registerUser('Bob');
     expect(await guess(10, ada.email)).toEqual(times(10, 401));
     expect((await login(` ${ada.email.toUpperCase()} `, PASSWORD)).status).toBe(429);
     expect((await login(bob.email, PASSWORD)).status).toBe(200);
   });
 
-  it('a device on which the account logged in before is let in, by its cookie alone', async () => {
+  it('a device that logged in to the account before is accepted by its cookie', async () => {
     await guess(11, ada.email);
     expect((await login(ada.email, PASSWORD, device)).status).toBe(200);
     expect((await login(ada.email, PASSWORD, `theme=dark; ${device}`)).status).toBe(200);
@@ -94,7 +94,7 @@ describe('with 10 in 15 minutes', () => {
       expect([cookie, (await login(ada.email, PASSWORD, cookie)).status]).toEqual([cookie, 429]);
   });
 
-  it('guesses on a known device are counted for it alone', async () => {
+  it('guesses on a known device count only for that device', async () => {
     const another = deviceCookieOf(await login(ada.email, PASSWORD));
     expect(await guess(11, ada.email, device)).toEqual([...times(10, 401), 429]);
     expect((await login(ada.email, PASSWORD, device)).status).toBe(429);
@@ -102,13 +102,13 @@ describe('with 10 in 15 minutes', () => {
     expect((await login(ada.email, PASSWORD)).status).toBe(200);
   });
 
-  it('a login costs nothing, so that only wrong passwords count', async () => {
+  it('a successful login is not counted', async () => {
     await guess(9, ada.email);
     for (let again = 0; again < 5; again++) expect((await login(ada.email, PASSWORD)).status).toBe(200);
     expect(await guess(2, ada.email)).toEqual([401, 429]);
   });
 
-  it('nor does a check that did not take place', async () => {
+  it('a login whose password was not verified is not counted', async () => {
     const verify = jest.spyOn(server.app.get(PasswordHasher), 'verify');
     verify.mockImplementation(() => Promise.reject(new SemaphoreFullError('queue is full')));
     expect(await guess(15, ada.email)).toEqual(times(15, 503));
@@ -116,7 +116,7 @@ describe('with 10 in 15 minutes', () => {
     expect((await login(ada.email, PASSWORD)).status).toBe(200);
   });
 
-  it('after the 15 minutes it is open again', async () => {
+  it('the account can log in again after the 15 minutes', async () => {
     const [refused] = (await Promise.all(times(12, 0).map(() => login(ada.email, WRONG)))).filter(
       (a) => a.status === 429,
     );
@@ -125,7 +125,7 @@ describe('with 10 in 15 minutes', () => {
     expect((await login(ada.email, PASSWORD)).status).toBe(200);
   });
 
-  it('an account that does not exist is slowed the same', async () => {
+  it('an account that does not exist gets the same limit', async () => {
     const shown = async (email: string) => {
       const { status, headers, body } = await login(email, WRONG);
       const { code, detail, title } = body as unknown as Record<string, string>;
@@ -139,7 +139,7 @@ describe('with 10 in 15 minutes', () => {
   const change = (person: Person, currentPassword: string, newPassword: string) =>
     person.api.post('/api/auth/password', { currentPassword, newPassword });
 
-  it("the current password is not guessed by changing it either, and guesses in one session are that one's", async () => {
+  it('wrong current passwords in a password change count too, for their session only', async () => {
     const verifications = watchVerifications();
     const answers = await Promise.all(times(30, 0).map(() => change(ada, WRONG, 'a new battery staple')));
     expect(answers.filter(({ status }) => status === 401)).toHaveLength(10);
@@ -153,13 +153,13 @@ describe('with 10 in 15 minutes', () => {
     expect((await login(ada.email, 'a new battery staple')).status).toBe(200);
   });
 
-  it('who is logged in changes the password while strangers guess it', async () => {
+  it('a logged-in user can change the password while others guess it', async () => {
     await guess(11, ada.email);
     expect((await login(ada.email, PASSWORD)).status).toBe(429);
     expect((await change(ada, PASSWORD, 'a new battery staple')).status).toBe(204);
   });
 
-  it('a new password makes strangers of all devices but the one that changed it', async () => {
+  it('a password change makes all devices unknown, except the one that made it', async () => {
     const changed = await ada.api.post(
       '/api/auth/password',
       { currentPassword: PASSWORD, newPassword: 'a new battery staple' },
@@ -174,7 +174,7 @@ describe('with 10 in 15 minutes', () => {
     expect((await login(ada.email, 'set by an administrator', deviceCookieOf(changed))).status).toBe(429);
   });
 
-  it('however many devices an account has, they have 16 counts together', async () => {
+  it('all devices of an account share 16 counters', async () => {
     const devices = [device];
     for (let at = 1; at < 18; at++) devices.push(deviceCookieOf(await login(ada.email, PASSWORD)));
     const numbers = devices.map((one) => Number(one.split('.')[2]));
@@ -186,7 +186,7 @@ describe('with 10 in 15 minutes', () => {
     for (const other of [device, devices[2], '']) expect((await login(ada.email, PASSWORD, other)).status).toBe(200);
   });
 
-  it('the cookie is for the API of this site alone, lasts a year, and keeps its device', async () => {
+  it('the device cookie is limited to the API of this site, lasts a year, and keeps its device', async () => {
     const registered = await server.api.post('/api/auth/register', {
       email: 'cookie@example.com',
       password: PASSWORD,
@@ -203,11 +203,11 @@ describe('with 10 in 15 minutes', () => {
   });
 });
 
-describe('in a dry run', () => {
+describe('the throttle in a dry run', () => {
   beforeAll(async () => void (server = await startServer({ ...ENFORCED, RATE_LIMIT_MODE: 'dry-run' })));
   afterAll(() => server.close());
 
-  it('nothing is refused; what would be is logged, without the e-mail', async () => {
+  it('refuses nothing, and logs what it would refuse, without the e-mail', async () => {
     const { email } = await server.registerUser();
     expect(await guess(12, email)).toEqual(times(12, 401));
     expect((await login(email, PASSWORD)).status).toBe(200);
@@ -220,11 +220,11 @@ describe('in a dry run', () => {
   });
 });
 
-describe('switched off', () => {
+describe('the throttle switched off', () => {
   beforeAll(async () => void (server = await startServer({ ...ENFORCED, RATE_LIMIT_MODE: 'off' })));
   afterAll(() => server.close());
 
-  it('every password is checked, and nothing counted', async () => {
+  it('verifies every password and counts nothing', async () => {
     const { email } = await server.registerUser();
     expect(await guess(12, email)).toEqual(times(12, 401));
     expect((await login(email, PASSWORD)).status).toBe(200);

@@ -1,4 +1,4 @@
-// Log lines: each request has one with its id, and no secret gets into any of them, at the most talkative level.
+// Checks log lines: one for each request with its id, and no secrets in any of them, at the most verbose level.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { type Answer, cookieOf, type Tokens } from '../support/api.js';
 import { send, sendBytes } from '../support/raw-http.js';
@@ -24,7 +24,7 @@ const lines = (): Line[] => server.log.map((line) => JSON.parse(line) as Line);
 const lineOf = (id: string) =>
   until(() => lines().find(({ requestId, msg }) => requestId === id && msg === 'request'), `the line of request ${id}`);
 
-it('each request has one line with its id, its route without values, its status and its user', async () => {
+it('each request has one log line with its id, route pattern, status and user', async () => {
   const ada = await server.registerUser();
   const known: Array<[Answer<unknown>, Partial<Line>]> = [
     [
@@ -44,7 +44,7 @@ it('each request has one line with its id, its route without values, its status 
   }
 });
 
-it('no line of a full flow holds a password, a token, a cookie, or anything of a query', async () => {
+it('no log line of a complete session contains a password, a token, a cookie, or any part of a query', async () => {
   const secrets: string[] = [PASSWORD, 'another-battery-staple', 'wrong-password-typed'];
   const keep = <T extends Tokens>(tokens: T): T => {
     secrets.push(
@@ -61,7 +61,7 @@ it('no line of a full flow holds a password, a token, a cookie, or anything of a
   const cookie = cookieOf(login);
   secrets.push(cookie, cookie.split('.').at(-1) as string);
   await server.api.post('/api/auth/login', { email: ada.email, password: 'wrong-password-typed' });
-  await server.api.post('/api/auth/login', `{"email":"${ada.email}","password":"wrong-password-typed"`); // broken JSON
+  await server.api.post('/api/auth/login', `{"email":"${ada.email}","password":"wrong-password-typed"`); // invalid JSON
   await server.api.post('/api/auth/login', {
     email: 'x',
     password: 'wrong-password-typed',
@@ -93,7 +93,7 @@ it('no line of a full flow holds a password, a token, a cookie, or anything of a
   for (const line of lines()) if (line.msg === 'request') expect(line.requestId).toBeTruthy();
 });
 
-it('no line holds the token of a signed link, however its download ends', async () => {
+it('no log line contains the token of a signed link, whatever the result of its download', async () => {
   const ada = await server.registerUser();
   const form = ['--x', 'Content-Disposition: form-data; name="file"; filename="a.txt"', '', 'linked', '--x--', ''];
   const type = { headers: { 'content-type': 'multipart/form-data; boundary=x' } };
@@ -123,7 +123,7 @@ it('no line holds the token of a signed link, however its download ends', async 
     expect(log).not.toContain(secret);
 });
 
-it('a server error shows nothing of the inside, and its requestId finds a line that holds no values', async () => {
+it('a server error shows no internals, and its requestId is in a log line without values', async () => {
   const ada = await server.registerUser();
   await server.sql('ALTER TABLE tasks RENAME COLUMN title TO renamed');
   try {

@@ -1,4 +1,4 @@
-// The built server as an operator starts it: first and again, on a busy port, beside itself, with wrong settings.
+// Checks how the built server starts: first and repeated starts, on a busy port or folder, and with wrong settings.
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -21,11 +21,11 @@ afterAll(async () => {
   dataDir.remove();
 });
 
-it('a first start makes everything itself and says how to log in; the tests below go on from there', async () => {
+it('the first start prepares everything and prints how to log in (the tests below use its data)', async () => {
   const server = new ServerProcess(dataDir, { NODE_ENV: 'development' });
   const api = await server.ready();
   const { pid } = dataDir.postmaster;
-  // What the tutorials type: no demo account has taken these addresses.
+  // The tutorials register these addresses, so no demo account may have taken them.
   for (const email of ['user@example.com', 'admin@example.com'])
     expect(
       (await api.post('/api/auth/register', { email, password: 'securepassword', name: 'User Name' })).status,
@@ -41,7 +41,7 @@ it('a first start makes everything itself and says how to log in; the tests belo
   await isGone(pid);
 });
 
-it('a second start has the data and the secrets of the first', async () => {
+it('a second start keeps the data and the secrets of the first', async () => {
   const server = new ServerProcess(dataDir, { NODE_ENV: 'development' });
   const api = await server.ready();
   expect((await api.get('/health/ready')).status).toBe(200);
@@ -52,8 +52,8 @@ it('a second start has the data and the secrets of the first', async () => {
   expect(server.complaints).toEqual([]);
 });
 
-describe('a start that cannot be', () => {
-  it('on a busy port ends with one line that says so, and stops its PostgreSQL', async () => {
+describe('a start that cannot succeed', () => {
+  it('on a busy port ends with one line that names the reason, and stops its PostgreSQL', async () => {
     const other = createServer().listen(0, '127.0.0.1');
     await new Promise((resolve) => other.once('listening', resolve));
     const { port } = other.address() as AddressInfo;
@@ -68,7 +68,7 @@ describe('a start that cannot be', () => {
     await isGone(pid);
   });
 
-  it('on a DATA_DIR in use ends with one line that says so, and leaves the first one alone', async () => {
+  it('on a DATA_DIR in use ends with one line that names the reason, and does not affect the running server', async () => {
     const first = new ServerProcess(dataDir);
     const api = await first.ready();
     const { pid } = dataDir.postmaster;
@@ -82,7 +82,7 @@ describe('a start that cannot be', () => {
     expect(await first.stop()).toBe(0);
   });
 
-  it('with wrong settings names each fault in one line, without the secret, and touches nothing', async () => {
+  it('with wrong settings prints one line for each fault, without the secret, and changes nothing', async () => {
     const untouched = new DataDir();
     const wrong = {
       PORT: 'http',
@@ -110,7 +110,7 @@ describe('a start that cannot be', () => {
     untouched.remove();
   });
 
-  it('on a database that is not there ends with a line about it', async () => {
+  it('with an unreachable database ends with a line about it', async () => {
     const untouched = new DataDir();
     const secret = 'a secret of more than 32 characters';
     const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
@@ -124,7 +124,7 @@ describe('a start that cannot be', () => {
   });
 });
 
-describe('demo accounts in a database that is not embedded', () => {
+describe('demo accounts in an external database', () => {
   let database: ClonedDatabase;
   const place = new DataDir();
   beforeAll(async () => void (database = await cloneDatabase()));
@@ -143,21 +143,21 @@ describe('demo accounts in a database that is not embedded', () => {
     return [rows[0]?.n ?? NaN, server.output];
   };
 
-  it('are not made without NODE_ENV, and the log says how to get them', async () => {
+  it('are not created without NODE_ENV, and the log tells how to create them', async () => {
     const [users, output] = await usersAfterStart({ NODE_ENV: '' });
     expect(users).toBe(0);
     expect(output).toMatch(/No demo accounts: .* NODE_ENV=development makes them; npm run user:create-admin /);
     expect(output).not.toMatch(/Demo accounts(:|, shown)/);
   });
 
-  it('are made with NODE_ENV=development', async () => {
+  it('are created with NODE_ENV=development', async () => {
     const [users, output] = await usersAfterStart({ NODE_ENV: 'development' });
     expect(users).toBe(2);
     expect(output).toContain('Demo accounts, shown this once');
   });
 });
 
-it('production migrates nothing by itself: it lives, and is not ready', async () => {
+it('production runs no migrations at the start: the server is live and not ready', async () => {
   const fresh = new DataDir();
   const secret = () => randomBytes(32).toString('base64');
   const secrets = { JWT_SECRET: secret(), SESSION_SECRET: secret(), COOKIE_SECRET: secret() };

@@ -1,4 +1,4 @@
-// The built server as an operator stops it: with work in flight, with silent connections, too early, twice, by force.
+// Checks how the built server stops: with requests in flight, with idle connections, during the start, twice, and by SIGKILL.
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -37,7 +37,7 @@ afterAll(async () => {
 });
 
 describe('SIGTERM', () => {
-  it('lets a request in flight finish, says not ready meanwhile, then refuses, and takes PostgreSQL along', async () => {
+  it('lets a running request finish, is not ready meanwhile, then refuses connections, and stops PostgreSQL', async () => {
     const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '1000' });
     const api = await server.ready();
     const { pid } = dataDir.postmaster;
@@ -47,13 +47,13 @@ describe('SIGTERM', () => {
     const change = api.as(token).patch<Task>(`/api/tasks/${task.id}`, { title: 'Changed in the last moment' });
     const waits = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name = 'holdfast'`;
     await until(async () => {
-      await lock.query('SELECT pg_stat_clear_snapshot()'); // a transaction sees the same activity to its end
+      await lock.query('SELECT pg_stat_clear_snapshot()'); // without it, a transaction sees the same activity until its end
       return (await lock.query(waits)).rowCount === 1;
     }, 'the change to wait for the lock');
     server.signal('SIGTERM');
     await until(async () => (await api.get('/health/ready')).status === 503, 'the server to say it is not ready');
     expect((await api.get('/health/live')).status).toBe(200);
-    expect((await api.as(token).get('/api/profile')).status).toBe(200); // what still comes is served
+    expect((await api.as(token).get('/api/profile')).status).toBe(200); // new requests are still served
     await lock.query('COMMIT');
     const { status, body } = await change;
     expect([status, body.title]).toEqual([200, 'Changed in the last moment']);
@@ -65,7 +65,7 @@ describe('SIGTERM', () => {
     task = body;
   });
 
-  it('waits for a body that is still coming, while new connections are refused already', async () => {
+  it('waits for a body that is still arriving, while new connections are refused', async () => {
     const server = new ServerProcess(dataDir);
     const api = await server.ready();
     const body = '{"title":"Came late"}';
@@ -89,7 +89,7 @@ describe('SIGTERM', () => {
     expect(await server.ended).toBe(0);
   });
 
-  it('is not held up by idle keep-alive connections, nor by ones that never said a word', async () => {
+  it('is not delayed by idle keep-alive connections, or by connections without a request', async () => {
     const server = new ServerProcess(dataDir, { SHUTDOWN_GRACE: '600000' });
     const api = await server.ready();
     const sockets = Array.from({ length: 5 }, () => connect(portOf(api), '127.0.0.1').on('error', () => undefined));
@@ -102,7 +102,7 @@ describe('SIGTERM', () => {
     await Promise.all(closed);
   });
 
-  it.each([0, 1_000])('with SHUTDOWN_DELAY=%i: 8 keep-alive clients get every answer, the last with Connection: close', async (delay) => {
+  it.each([0, 1_000])('with SHUTDOWN_DELAY=%i sends every response to 8 keep-alive clients, the last with Connection: close', async (delay) => {
     const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: String(delay) });
     const api = await server.ready();
     const clients = Array.from({ length: 8 }, () => new SteadyClient(portOf(api)));
@@ -116,7 +116,7 @@ describe('SIGTERM', () => {
     expect(await server.ended).toBe(0);
   }); // prettier-ignore
 
-  it('an idle connection lives on while it is not ready, and its next answer is the last', async () => {
+  it('keeps an idle connection open during the delay, and closes it after its next response', async () => {
     const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '2000' });
     const api = await server.ready();
     const socket = connect(portOf(api), '127.0.0.1');
@@ -132,7 +132,7 @@ describe('SIGTERM', () => {
     expect(await server.ended).toBe(0);
   });
 
-  it('in the middle of a start ends it, and leaves no PostgreSQL behind', async () => {
+  it('during the start ends it, and leaves no PostgreSQL process', async () => {
     const server = new ServerProcess(dataDir);
     await server.prints(/PostgreSQL .* started/);
     const { pid } = dataDir.postmaster;
@@ -142,7 +142,7 @@ describe('SIGTERM', () => {
     expect(server.output).not.toMatch(/serves on/);
   });
 
-  it('twice ends at once, and PostgreSQL follows', async () => {
+  it('sent twice ends the server immediately, and PostgreSQL too', async () => {
     const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: '600000' });
     await server.ready();
     const { pid } = dataDir.postmaster;
@@ -153,7 +153,7 @@ describe('SIGTERM', () => {
   });
 });
 
-it('SIGKILL loses nothing: the next start has what was answered before', async () => {
+it('SIGKILL loses nothing: the next start has the data of every successful response', async () => {
   const killed = new ServerProcess(dataDir);
   const api = (await killed.ready()).as(token);
   const { body } = await api.post<Task>('/api/tasks', { title: 'Written in the last moment' });

@@ -1,4 +1,4 @@
-// What one user may have: tasks, links, sessions and searches at once. Exact, whatever comes at the same time.
+// Checks the exact limits of one user under concurrency: tasks, links, sessions, jobs and searches.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { Answer, Api, Page, Problem, Sessions, Task } from '../support/api.js';
 import { uploadFile } from '../support/job-requests.js';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 const statuses = (answers: ReadonlyArray<Answer<unknown>>) => answers.map(({ status }) => status).toSorted();
-/** `count` times the same status. */
+/** Returns an array with `count` times the same status. */
 const all = (status: number, count: number): number[] => Array.from({ length: count }, () => status);
 const repeat = <T>(times: number, ask: (n: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: times }, (_, n) => ask(n)));
@@ -37,7 +37,7 @@ describe('tasks', () => {
   const living = async (person: Person) =>
     (await server.sql('SELECT 1 FROM tasks WHERE owner_uuid = $1 AND deleted_at IS NULL', person.user.id)).length;
 
-  it('are refused one by one beyond the quota, which is exact when all come at once', async () => {
+  it('are refused beyond the quota, which is exact under concurrent requests', async () => {
     const ada = await server.registerUser('Ada');
     const answers = await repeat(2 * TASKS, () => create(ada));
     expect(statuses(answers)).toEqual([...all(201, TASKS), ...all(409, TASKS)]);
@@ -47,7 +47,7 @@ describe('tasks', () => {
     expect((await create(await server.registerUser('Eve'))).status).toBe(201);
   });
 
-  it('in bulk come all or none', async () => {
+  it('created in bulk are stored all or not at all', async () => {
     const ada = await server.registerUser('Ada');
     expect(statuses(await repeat(5, () => bulk(ada, 8)))).toEqual([201, 201, 409, 409, 409]);
     expect(await living(ada)).toBe(16);
@@ -56,7 +56,7 @@ describe('tasks', () => {
     expect((await bulk(await server.registerUser('Eve'), TASKS + 1)).status).toBe(409);
   });
 
-  it('make room when they are deleted, and take it when they are restored', async () => {
+  it('free the quota when they are deleted, and use it when they are restored', async () => {
     const ada = await server.registerUser('Ada');
     const { body: first } = await create(ada);
     await bulk(ada, TASKS - 1);
@@ -73,7 +73,7 @@ describe('tasks', () => {
     expect(await living(ada)).toBe(TASKS);
   });
 
-  it('that are created in a transaction which is rolled back do not count', async () => {
+  it('created in a transaction that is rolled back do not count', async () => {
     const ada = await server.registerUser('Ada');
     const broken = await ada.api.post('/api/tasks', { title: 'a'.repeat(201) });
     expect(broken.status).toBe(400);
@@ -81,7 +81,7 @@ describe('tasks', () => {
   });
 });
 
-it('links are counted while they lead somewhere', async () => {
+it('links count while they are valid', async () => {
   const ada = await server.registerUser('Ada');
   const [id, other] = [await uploadFile(ada, 'a,b'), await uploadFile(ada, 'c,d')];
   const make = (file: string) => ada.api.post<{ id: string } & Problem>(`/api/files/${file}/link`, { expiresIn: 3600 });
@@ -94,12 +94,12 @@ it('links are counted while they lead somewhere', async () => {
     answers.find(({ status }) => status === 201)?.body.id,
   );
   expect(statuses([await make(id), await make(id)])).toEqual([201, 409]);
-  expect((await ada.api.delete(`/api/files/${other}`)).status).toBe(204); // its links lead nowhere now
+  expect((await ada.api.delete(`/api/files/${other}`)).status).toBe(204); // the links of a deleted file are no longer valid
   expect((await make(id)).status).toBe(201);
 });
 
 describe('sessions', () => {
-  it('end with the one that was not used for longest when there is one more than may be', async () => {
+  it('over the limit end the session that was unused for the longest time', async () => {
     const first = await server.registerUser('Ada');
     const more: Person[] = [];
     for (let n = 1; n < SESSIONS; n++) more.push(await server.login(first.email));
@@ -119,7 +119,7 @@ describe('sessions', () => {
     expect(ended).toEqual([{ ended_by: 'superseded' }]);
   });
 
-  it('are never more than that, however many logins come at once', async () => {
+  it('never exceed the limit under concurrent logins', async () => {
     const ada = await server.registerUser('Ada');
     const login = () => server.api.post('/api/auth/login', { email: ada.email, password: PASSWORD });
     const answers = await repeat(8, login);
@@ -131,7 +131,7 @@ describe('sessions', () => {
     expect(length).toBe(SESSIONS);
   });
 
-  it('are listed page by page, the one that asks first and once, however old it is', async () => {
+  it('are listed page by page, first and only once the session of the request, however old it is', async () => {
     const ada = await server.registerUser('Ada');
     for (let n = 1; n < SESSIONS; n++) await server.login(ada.email);
     const seen: Array<Sessions['items'][number]> = [];
@@ -153,7 +153,7 @@ describe('sessions', () => {
   });
 });
 
-it('of a user whose jobs have failed for good ten times as often as may wait, no more are taken until an administrator discards some', async () => {
+it('a user with ten times as many dead jobs as may wait cannot enqueue jobs until an administrator discards some', async () => {
   const ada = await server.registerUser();
   const report = () => ada.api.post<Problem>('/api/jobs', { type: 'report.pdf' });
   await server.sql(
@@ -171,7 +171,7 @@ it('of a user whose jobs have failed for good ten times as often as may wait, no
 describe('searches', () => {
   const search = ({ api }: Person, q = 'milk') => api.get<Page<Task> & Problem>(`/api/tasks?q=${q}`);
 
-  /** Until `free` is called, whoever searches through tasks waits in the database. */
+  /** Blocks every search of tasks in the database until `free` is called. */
   async function holdTasks(): Promise<{ free: () => Promise<void> }> {
     const pg = (await import('pg')).default;
     const client = new pg.Client({ connectionString: server.databaseUrl });
@@ -183,7 +183,7 @@ describe('searches', () => {
     (await server.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
       .length;
 
-  it('of one user run one at a time, a few wait, the others are refused; other requests are served all the while', async () => {
+  it('of one user run one at a time, a few wait, the others are refused; other requests are served meanwhile', async () => {
     const [ada, eve] = [await server.registerUser('Ada'), await server.registerUser('Eve')];
     const held = await holdTasks();
     const answers = repeat(60, (n) => search(ada, `milk${n}`));
@@ -198,7 +198,7 @@ describe('searches', () => {
     expect((await search(ada)).status).toBe(200);
   });
 
-  it('of many users leave half of the connections to others', async () => {
+  it('of many users use at most half of the connections', async () => {
     const people = await repeat(12, (n) => server.registerUser(`User${n}`));
     const held = await holdTasks();
     const answers = Promise.all(people.map((person) => search(person)));
@@ -210,7 +210,7 @@ describe('searches', () => {
   });
 });
 
-describe('one request counts as', () => {
+describe('the rate limit cost of', () => {
   let limited: TestServer;
   let api: Api;
   beforeAll(async () => {
@@ -231,13 +231,13 @@ describe('one request counts as', () => {
     ['dueBefore=2030-01-01T00:00:00Z', 5],
     ['priority=3', 5],
     ['q=milk&limit=100', 20],
-  ])('%s: %i', async (query, cost) => {
+  ])('%s is %i', async (query, cost) => {
     const remaining = async (path: string) => {
       const { headers } = await api.get(path);
       return Number(/"burst";r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
     };
     const before = await remaining('/api/tasks');
     const taken = before - (await remaining(`/api/tasks?${query}`));
-    expect([cost - 1, cost]).toContain(taken); // one may have come back meanwhile
+    expect([cost - 1, cost]).toContain(taken); // one may have been refilled meanwhile
   });
 });

@@ -1,4 +1,4 @@
-// Limits as a partner meets them: told on every answer, counted by user or address, refused with a time to wait.
+// Checks rate limits: headers on every response, counted by user or address, refused with a time to wait.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RefreshTokens } from '../../src/shared/security/refresh-tokens.js';
 import type { Answer, Page, Problem, Task } from '../support/api.js';
@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 jest.setTimeout(60_000);
 
 const ENFORCED = { RATE_LIMIT_MODE: 'enforce', TRUST_PROXY: '127.0.0.1/32' };
-/** Accounts are opened as fast as the tests want. */
+/** Registrations are not limited in these tests. */
 const OPEN_DOOR = { AUTH_RATE_LIMIT_BURST: '999/10', AUTH_RATE_LIMIT_SUSTAINED: '999/60' };
 const NOBODY = { email: 'nobody@example.com', password: 'wrong password' };
 
@@ -18,7 +18,7 @@ let server: TestServer;
 const start = (env: Record<string, string>) => beforeAll(async () => void (server = await startServer(env)));
 const stop = () => afterAll(() => server.close());
 
-/** r and t of both tiers. */
+/** Returns r and t of both tiers. */
 function leftOf({ headers }: Answer<unknown>): { burst: number; sustained: number; times: number[] } {
   const fields = /^"burst";r=(\d+);t=(\d+), "sustained";r=(\d+);t=(\d+)$/.exec(headers.get('ratelimit') ?? '');
   if (!fields) throw new Error(`RateLimit: ${headers.get('ratelimit')}`);
@@ -35,13 +35,13 @@ async function statuses(times: number, ask: () => Promise<Answer<unknown>>): Pro
 const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
 const namesOf = ({ headers }: Answer<unknown>) => [...headers.keys()].filter((name) => name.startsWith('ratelimit'));
 
-describe('with 5 in 10 s and 8 in 60 s', () => {
+describe('with limits of 5 in 10 s and 8 in 60 s', () => {
   start({ ...ENFORCED, ...OPEN_DOOR, RATE_LIMIT_BURST: '5/10', RATE_LIMIT_SUSTAINED: '8/60' });
   stop();
   let ada: Person;
-  beforeEach(async () => void (ada = await server.registerUser())); // has used nothing yet
+  beforeEach(async () => void (ada = await server.registerUser())); // with an unused limit
 
-  it('every answer tells the limits and what is left', async () => {
+  it('every response has the limits and the remaining requests', async () => {
     const first = await ada.api.get('/api/profile');
     expect(first.headers.get('ratelimit-policy')).toBe('"burst";q=5;w=10, "sustained";q=8;w=60');
     expect(first.headers.get('ratelimit')).toBe('"burst";r=4;t=10, "sustained";r=7;t=60');
@@ -56,7 +56,7 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect(sustained).toBeLessThanOrEqual(57);
   });
 
-  it('so do answers that are no success: 304, 400, 403, 404, 412', async () => {
+  it('responses with 304, 400, 403, 404 and 412 have them too', async () => {
     const created = await ada.api.post<Task>('/api/tasks', { title: 'Kept' });
     const path = `/api/tasks/${created.body.id}`;
     const answers = [
@@ -72,14 +72,14 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect([missing.status, leftOf(missing).burst, leftOf(missing).sustained]).toEqual([404, 4, 2]);
   });
 
-  it('and a failure of the server', async () => {
+  it('a response with 500 has them too', async () => {
     await server.sql('ALTER TABLE tasks RENAME COLUMN title TO renamed');
     const answer = await ada.api.post('/api/tasks', { title: 'Lost' });
     await server.sql('ALTER TABLE tasks RENAME COLUMN renamed TO title');
     expect([answer.status, leftOf(answer).burst]).toEqual([500, 4]);
   });
 
-  it('the sixth at once is 429 with all a caller needs, and costs nothing', async () => {
+  it('the sixth request at once gets 429 with all details for the caller, and costs nothing', async () => {
     expect(await statuses(5, () => ada.api.get('/api/tasks'))).toEqual([200, 200, 200, 200, 200]);
     for (let again = 0; again < 3; again++) {
       const { status, headers, body } = await ada.api.get('/api/tasks?limit=1');
@@ -101,12 +101,12 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     }
   });
 
-  it('who waits as long as it was told gets in again; the longer limit refuses later', async () => {
+  it('a caller that waits for Retry-After is accepted again, until the longer limit is used up', async () => {
     await statuses(5, () => ada.api.get('/api/tasks'));
     const refused = await ada.api.get('/api/tasks');
     server.advanceClock(Number(refused.headers.get('retry-after')) * 1000);
     expect((await ada.api.get('/api/tasks')).status).toBe(200);
-    server.advanceClock(1_000); // the others were a little later
+    server.advanceClock(1_000); // the other requests were a little later
     expect(await statuses(2, () => ada.api.get('/api/tasks'))).toEqual([200, 200]);
     const { status, headers, body } = await ada.api.get('/api/tasks');
     expect([status, body.detail]).toEqual([429, 'The sustained limit of 8 in 60 s is used up.']);
@@ -118,7 +118,7 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect((await ada.api.get('/api/tasks')).status).toBe(200);
   });
 
-  it('users of one address do not share a count, one user at two addresses and under both paths does', async () => {
+  it('users behind one address have separate counts; one user at two addresses and under both paths has one', async () => {
     const bob = await server.registerUser('Bob');
     const asked = [
       await ada.api.get('/api/tasks', from('192.0.2.1')),
@@ -129,7 +129,7 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect(asked.map((answer) => leftOf(answer).burst)).toEqual([4, 3, 4, 2]);
   });
 
-  it('who is not let in counts by address, and a flood of bad tokens is 429 after a while', async () => {
+  it('an unauthenticated request counts by address, and many bad tokens get 429', async () => {
     const asStranger = (token: string | null, address = '192.0.2.10') =>
       server.api.get('/api/tasks', { token, ...from(address) });
     const first = await asStranger(null);
@@ -141,16 +141,16 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect(await asStranger('bad.token.here')).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } });
     expect(await asStranger(null)).toMatchObject({ status: 429, body: { code: 'RATE_LIMITED' } });
     expect((await asStranger(null, '192.0.2.11')).status).toBe(401);
-    const known = await asStranger(ada.accessToken); // whoever is let in is not held to what strangers do next door
+    const known = await asStranger(ada.accessToken); // a logged-in user is not limited by the strangers at the same address
     expect([known.status, leftOf(known).burst]).toEqual([200, 4]);
   });
 
   it.each<[string, number, Record<string, string>, string | undefined, string]>([
-    ['a path that no route has', 404, {}, '{"a":1}', '/api/nothing'],
-    ['a body that is no JSON', 400, {}, '{"a"', '/api/tasks'],
+    ['a path without a route', 404, {}, '{"a":1}', '/api/nothing'],
+    ['a body that is not JSON', 400, {}, '{"a"', '/api/tasks'],
     ['a body of another type', 415, { 'content-type': 'text/csv' }, 'a,b', '/api/tasks'],
     ['a body that is too large', 413, {}, `"${'x'.repeat(1_048_577)}"`, '/api/tasks'],
-  ])('%s counts as well, and is 429 after a while, unread', async (_what, status, headers, body, path) => {
+  ])('%s counts too, and later gets 429 unread', async (_what, status, headers, body, path) => {
     const address = `192.0.2.${status - 200}`;
     const ask = (as: Person | null) =>
       server.api.post(path, body, {
@@ -168,14 +168,14 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
     expect((await ask(ada)).status).toBe(429);
   });
 
-  it('an ended session counts by address too', async () => {
+  it('a request of an ended session counts by address too', async () => {
     await ada.api.post('/api/auth/logout');
     const answer = await ada.api.get('/api/tasks', from('192.0.2.12'));
     expect([answer.status, leftOf(answer).burst]).toEqual([401, 4]);
     expect(leftOf(await server.api.get('/api/tasks', from('192.0.2.12'))).burst).toBe(3);
   });
 
-  it.each(['/api/tasks', '/api/nothing'])('an ended session uses up nothing of its user: GET %s', async (path) => {
+  it.each(['/api/tasks', '/api/nothing'])('a request of an ended session does not count for its user: GET %s', async (path) => {
     const other = await server.login(ada.email);
     await other.api.post('/api/auth/logout');
     const before = leftOf(await ada.api.get('/api/tasks')).burst;
@@ -184,19 +184,19 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
   });
 
   it.each([
-    ['of one /64 share a count', '2001:db8:1:1::1', '2001:db8:1:1:ffff::2', 3],
-    ['of two /64 do not', '2001:db8:1:2::1', '2001:db8:1:3::1', 4],
-    ['are the IPv4 address that they map', '::ffff:192.0.2.20', '192.0.2.20', 3],
-    ['are the IPv4 address behind NAT64', '64:ff9b::192.0.2.22', '192.0.2.22', 3],
-    ['of two IPv4 clients behind NAT64 do not share one', '64:ff9b::192.0.2.23', '64:ff9b::192.0.2.24', 4],
-    ['are the same at another port', '192.0.2.21:1024', '192.0.2.21:1025', 3],
-    ['are the same at another port, IPv6', '[2001:db8:1:4::1]:1024', '[2001:db8:1:4::1]:1025', 3],
+    ['in one /64 share a count', '2001:db8:1:1::1', '2001:db8:1:1:ffff::2', 3],
+    ['in two /64 networks do not share a count', '2001:db8:1:2::1', '2001:db8:1:3::1', 4],
+    ['share a count with the IPv4 address that they map', '::ffff:192.0.2.20', '192.0.2.20', 3],
+    ['share a count with the IPv4 address behind NAT64', '64:ff9b::192.0.2.22', '192.0.2.22', 3],
+    ['of two IPv4 clients behind NAT64 do not share a count', '64:ff9b::192.0.2.23', '64:ff9b::192.0.2.24', 4],
+    ['share a count at another port', '192.0.2.21:1024', '192.0.2.21:1025', 3],
+    ['share a count at another port, IPv6', '[2001:db8:1:4::1]:1024', '[2001:db8:1:4::1]:1025', 3],
   ])('addresses %s', async (_how, one, other, left) => {
     expect(leftOf(await server.api.get('/api/tasks', from(one))).burst).toBe(4);
     expect(leftOf(await server.api.get('/api/tasks', from(other))).burst).toBe(left);
   });
 
-  it('a route that costs more than is allowed at once takes all of it', async () => {
+  it('a route that costs more than the limit uses all of it', async () => {
     const bulk = () => ada.api.post('/api/tasks/bulk', { tasks: [{ title: 'One' }] });
     expect(leftOf(await bulk())).toMatchObject({ burst: 0, sustained: 0 });
     expect((await bulk()).status).toBe(429);
@@ -204,15 +204,15 @@ describe('with 5 in 10 s and 8 in 60 s', () => {
   });
 });
 
-describe('with the limits that nobody changed', () => {
+describe('with the default limits', () => {
   start({ ...ENFORCED, CORS_ORIGINS: 'https://app.example.com' });
   stop();
   let tried = 0;
-  /** Of a new account each time: wrong passwords for one have a limit of their own. */
+  /** Logs in to a new account each time, since wrong passwords for one account have a limit of their own. */
   const login = (address: string) =>
     server.api.post('/api/auth/login', { ...NOBODY, email: `nobody.${++tried}@example.com` }, from(address));
 
-  it('logging in: 5 in 10 s and 10 in a minute for an address', async () => {
+  it('an address may log in 5 times in 10 s and 10 times in a minute', async () => {
     const first = await login('192.0.2.1');
     expect(first.headers.get('ratelimit-policy')).toBe('"burst";q=5;w=10, "sustained";q=10;w=60');
     expect(first.headers.get('ratelimit')).toBe('"burst";r=4;t=10, "sustained";r=9;t=60');
@@ -231,7 +231,7 @@ describe('with the limits that nobody changed', () => {
     expect(Number(headers.get('retry-after'))).toBeLessThanOrEqual(41);
   });
 
-  it('register, login, refresh with a bad token and the change of a password have such a count each', async () => {
+  it('register, login, refresh with a bad token and password change have separate counts', async () => {
     const post = (path: string, body: unknown, token: string | null = null) =>
       server.api.post(`/api/auth/${path}`, body, { token, ...from('192.0.2.30') });
     const account = { email: 'ada@example.com', password: 'correct horse battery staple', name: 'Ada' };
@@ -252,13 +252,13 @@ describe('with the limits that nobody changed', () => {
       await server.api.post('/api/tasks/bulk', bulk, { token: accessToken, ...from('192.0.2.30') }),
     ];
     expect(others.map((answer) => [answer.status, leftOf(answer).burst, leftOf(answer).sustained])).toEqual([
-      [401, 298, 1198], // the refresh counted here, too, before its token was read
+      [401, 298, 1198], // the refresh counted here too, before its token was read
       [200, 299, 1199],
-      [201, 289, 1189], // a bulk costs 10
+      [201, 289, 1189], // a bulk request costs 10
     ]);
   });
 
-  it('200 sessions behind one address refresh at once, and who guesses tokens there is stopped', async () => {
+  it('200 sessions behind one address can refresh at once, and an address that guesses tokens is refused', async () => {
     const office = from('192.0.2.77');
     const salt = 's'.repeat(43);
     const { user } = await server.registerUser();
@@ -276,13 +276,13 @@ describe('with the limits that nobody changed', () => {
     const bent = first.slice(0, -2) + (first.endsWith('AA') ? 'BB' : 'AA');
     expect(await statuses(6, () => refresh(bent))).toEqual([401, 401, 401, 401, 401, 429]);
     const answers = await Promise.all(tokens.map(refresh));
-    const ended = answers.slice(200); // one has to log in again, and is not taken for a guesser
+    const ended = answers.slice(200); // a user with an ended session has to log in again, and does not count as an attacker
     expect(new Set(answers.slice(0, 200).map(({ status }) => status))).toEqual(new Set([200]));
     expect(new Set(ended.map(({ status }) => status))).toEqual(new Set([401]));
     expect((await refresh(first)).status).toBe(200); // a second tab
   });
 
-  it('a session changes its password at any address, limited by itself', async () => {
+  it('a password change counts for its session, at any address', async () => {
     const [ada, bob] = [await server.registerUser('Ada'), await server.registerUser('Bob')];
     const guess = ({ api }: Person, address: string) =>
       api.post('/api/auth/password', { currentPassword: 'wrong', newPassword: 'a new battery staple' }, from(address));
@@ -291,7 +291,7 @@ describe('with the limits that nobody changed', () => {
     expect((await guess(bob, '192.0.2.101')).status).toBe(401);
   });
 
-  it('probes and problems are not limited and say nothing of limits', async () => {
+  it('probes and problem pages are not limited and have no limit headers', async () => {
     for (const path of [
       '/health',
       '/health/live',
@@ -313,7 +313,7 @@ describe('with the limits that nobody changed', () => {
     );
   });
 
-  it('a browser app of an allowed origin may read the fields', async () => {
+  it('a browser app of an allowed origin may read the limit headers', async () => {
     const { headers } = await server.api.get('/api/tasks', { headers: { origin: 'https://app.example.com' } });
     const exposed = headers.get('access-control-expose-headers')?.split(/, */);
     expect(exposed).toEqual(expect.arrayContaining(['RateLimit', 'RateLimit-Policy', 'Retry-After']));
@@ -324,14 +324,14 @@ describe('without a trusted proxy', () => {
   start({ RATE_LIMIT_MODE: 'enforce' });
   stop();
 
-  it('X-Forwarded-For opens no second count', async () => {
+  it('X-Forwarded-For does not give a second count', async () => {
     let address = 0;
     const asked = () => server.api.post('/api/auth/login', NOBODY, from(`192.0.2.${++address}`));
     expect(await statuses(6, asked)).toEqual([401, 401, 401, 401, 401, 429]);
   });
 });
 
-describe('in a dry run', () => {
+describe('rate limits in a dry run', () => {
   start({ RATE_LIMIT_MODE: 'dry-run', RATE_LIMIT_BURST: '3/10', AUTH_RATE_LIMIT_BURST: '2/10' });
   stop();
   const warnings = () =>
@@ -339,7 +339,7 @@ describe('in a dry run', () => {
       .map((line) => JSON.parse(line) as { level: string; msg: string; caller?: string; tier?: string })
       .filter(({ level }) => level === 'warn');
 
-  it('nothing is refused, what would be is logged with its caller, and the fields are told', async () => {
+  it('refuse nothing, log what they would refuse with its caller, and send the headers', async () => {
     const { api, user } = await server.registerUser();
     expect(await statuses(3, () => api.get('/api/tasks'))).toEqual([200, 200, 200]);
     expect(warnings()).toEqual([]);
@@ -356,11 +356,11 @@ describe('in a dry run', () => {
   });
 });
 
-describe('switched off', () => {
+describe('rate limits switched off', () => {
   start({ RATE_LIMIT_MODE: 'off', RATE_LIMIT_BURST: '1/10', AUTH_RATE_LIMIT_BURST: '1/10' });
   stop();
 
-  it('nothing is refused, counted or told', async () => {
+  it('refuse, count and report nothing', async () => {
     const { api } = await server.registerUser();
     expect(await statuses(3, () => api.get('/api/tasks'))).toEqual([200, 200, 200]);
     const answer = await server.api.post('/api/auth/login', NOBODY);
@@ -381,7 +381,7 @@ withServer('counted in Redis', () => {
     await redis.stop();
   });
 
-  it('when Redis is killed under load nothing fails, and the limit holds', async () => {
+  it('requests succeed and the limit holds when Redis is killed under load', async () => {
     const { api } = await server.registerUser();
     const found: number[] = [];
     let stopped = false;
@@ -396,7 +396,7 @@ withServer('counted in Redis', () => {
     expect([...new Set(found)].sort()).toEqual([200, 429]);
     const passed = found.filter((status) => status === 200).length;
     expect(passed).toBeGreaterThanOrEqual(60);
-    expect(passed).toBeLessThanOrEqual(120); // Redis's count and this process's own
+    expect(passed).toBeLessThanOrEqual(120); // the count of Redis, and that of the process itself
     expect(found.slice(-200)).not.toContain(200);
   });
 });

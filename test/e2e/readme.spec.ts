@@ -1,4 +1,4 @@
-// The first requests of README and of the guides that continue them, run as they are printed there.
+// Runs the first requests of README and of the guides that continue them, and compares the output with the printed one.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
@@ -14,10 +14,10 @@ interface Step {
   answer: string;
 }
 
-/** In the order in which they are run: each continues the ones before it. */
+/** In the order of the run: each file continues the ones before it. */
 const FILES = ['README.md', 'docs/guides/accounts.md', 'docs/guides/requests.md', 'docs/guides/files.md'];
 
-/** `$ command`, then the lines it prints. */
+/** Matches `$ command`, then the lines that it prints. */
 function readSteps(file: string): Step[] {
   const [, block = ''] = /```console\n([\s\S]*?)```/.exec(readFileSync(file, 'utf8')) ?? [];
   return block
@@ -29,7 +29,7 @@ function readSteps(file: string): Step[] {
     });
 }
 
-/** `…` stands for anything. */
+/** `…` matches any text. */
 function toPattern(answer: string): RegExp {
   const parts = answer.split('…').map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   return new RegExp(`^${parts.join('.*?')}$`);

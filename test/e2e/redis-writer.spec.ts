@@ -1,4 +1,4 @@
-// Somebody else reads and writes the Redis of the cache: nothing is read in clear, and nothing they put there is believed.
+// Checks that an attacker with access to the Redis of the cache reads nothing in plain text, and that forged values are ignored.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CacheService } from '../../src/shared/cache/cache.service.js';
 import type { MemoryStore } from '../../src/shared/cache/memory.store.js';
@@ -31,19 +31,19 @@ suite('who has the Redis, but not the secrets,', () => {
     await readAll();
   });
 
-  /** Each of them is in the cache then: the callers, and the two accounts as an administrator reads them. */
+  /** Reads until the cache holds all callers, and the two accounts as an administrator reads them. */
   async function readAll(): Promise<void> {
     await until(async () => {
-      forgetHere(); // what this process has made itself, it does not look for in Redis
+      forgetHere(); // so that the process reads from Redis instead of its memory
       expect((await ada.api.get('/api/profile')).status).toBe(200);
       for (const { user } of [ada, root]) expect((await root.api.get(`/api/users/${user.id}`)).status).toBe(200);
-      return (await keysOf(`user:${ada.user.id}`)).length > 0; // a process that has just started fills none at first
+      return (await keysOf(`user:${ada.user.id}`)).length > 0; // a process that has just started does not write values at first
     }, 'the values to be in Redis');
   }
 
   const keysOf = (part: string): Promise<string[]> => redis.ask((client) => client.keys(`holdfast:v:*${part}*`));
 
-  /** As a process that has just started: it has nothing but what is in Redis. */
+  /** Empties the memory layer, so that the process has only the values in Redis. */
   const forgetHere = (): void => server.app.get<unknown, { memory: MemoryStore }>(CacheService).memory.clear();
 
   async function replaceValues(change: (value: Buffer, key: string) => Buffer): Promise<number> {
@@ -71,7 +71,7 @@ suite('who has the Redis, but not the secrets,', () => {
     expect(row?.role).toBe('USER');
   }
 
-  it('reads no profile', async () => {
+  it('finds no profile in plain text', async () => {
     const found = await redis.ask(async (client) => {
       const keys = await client.keys('*');
       const strings = keys.filter((key) => key.startsWith('holdfast:v:'));
@@ -83,13 +83,13 @@ suite('who has the Redis, but not the secrets,', () => {
     expect(found.keys).not.toContain('@');
   });
 
-  it('makes nobody an administrator by writing so', async () => {
+  it('cannot make a user an administrator by editing a value', async () => {
     const edit = (value: Buffer): Buffer => Buffer.from(value.toString('latin1').replaceAll('USER', 'ADMIN'), 'latin1');
     expect(await replaceValues(edit)).toBeGreaterThan(1);
     await expectNothingChanged();
   });
 
-  it('nor by a single bit, and the value is nowhere in the log', async () => {
+  it('cannot change a value by a single bit, and the value is not in the log', async () => {
     const flip = (value: Buffer): Buffer => {
       value.writeUInt8(value.readUInt8(20) ^ 1, 20);
       return value;
@@ -101,7 +101,7 @@ suite('who has the Redis, but not the secrets,', () => {
     expect(warned.join('')).not.toContain('Ada');
   });
 
-  it('nor by the value of another key', async () => {
+  it('cannot use the value of another key', async () => {
     const [roots, adas] = await Promise.all([keysOf(`user:${root.user.id}`), keysOf(`user:${ada.user.id}`)]);
     await redis.ask(async (client) => {
       const value = (await client.getBuffer(roots[0] as string)) as Buffer;
@@ -110,7 +110,7 @@ suite('who has the Redis, but not the secrets,', () => {
     await expectNothingChanged();
   });
 
-  it('nor by a value of its own making, whatever key it guesses, with the stamps that are there', async () => {
+  it('cannot use a self-made value with the current stamps, even with the right key', async () => {
     const [known = ''] = await keysOf(`user:${ada.user.id}`);
     const sid = (
       JSON.parse(Buffer.from(ada.accessToken.split('.')[1] ?? '', 'base64url').toString()) as { sid: string }
@@ -129,7 +129,7 @@ suite('who has the Redis, but not the secrets,', () => {
     await expectNothingChanged();
   });
 
-  it('keeps no administrator by putting back everything that was there before', async () => {
+  it('cannot keep a user an administrator by restoring all earlier values', async () => {
     const second = await server.makeAdmin('Second');
     expect((await second.api.get('/api/users')).status).toBe(200);
     const before = await redis.ask(async (client) => {
@@ -143,7 +143,7 @@ suite('who has the Redis, but not the secrets,', () => {
       });
     await replay();
     forgetHere();
-    expect((await second.api.get('/api/users')).status).toBe(401); // a new role ends the sessions
+    expect((await second.api.get('/api/users')).status).toBe(401); // the new role ended the sessions
     await replay();
     forgetHere();
     const again = await server.login(second.email);
@@ -154,9 +154,9 @@ suite('who has the Redis, but not the secrets,', () => {
     ['empty', ''],
     ['short', 'x'],
     ['JSON', '{}'],
-    ['no JSON', 'AAAAAAAAAAAA{'],
+    ['invalid JSON', 'AAAAAAAAAAAA{'],
     ['long', 'x'.repeat(100_000)],
-  ])('makes no answer fail with a value that is %s', async (_what, value) => {
+  ])('cannot make a request fail with a value that is %s', async (_what, value) => {
     await replaceValues(() => Buffer.from(value));
     forgetHere();
     expect((await root.api.get<User>(`/api/users/${ada.user.id}`)).body).toMatchObject({ id: ada.user.id });

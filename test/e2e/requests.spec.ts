@@ -1,4 +1,4 @@
-// Requests that nobody waits for any more: cancelled by their caller, by a client that hangs up, by the deadline.
+// Checks cancelled requests: by their caller, by a client that closes the connection, and by the deadline.
 import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -22,9 +22,9 @@ jest.setTimeout(300_000); // starting a server takes half a minute on a busy mac
 
 const STUCK = `datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE "tasks"%'`;
 
-/** Holds a row, so that whoever changes it waits in PostgreSQL. */
+/** Locks a row, so that every change to it waits in PostgreSQL. */
 class Holder {
-  /** A transaction sees who waits once and for all: the watch is outside of it. */
+  /** A transaction always sees the same waiters, so `watch` is a connection outside of it. */
   private constructor(
     private readonly client: pg.Client,
     private readonly watch: pg.Client,
@@ -38,7 +38,7 @@ class Holder {
     return new Holder(client, watch);
   }
 
-  /** Statements that wait for the row. */
+  /** Returns the number of statements that wait for the row. */
   async waiters(): Promise<number> {
     return (await this.watch.query(`SELECT FROM pg_stat_activity WHERE ${STUCK}`)).rowCount ?? 0;
   }
@@ -50,7 +50,7 @@ class Holder {
 
 const withId = (id: string) => ({ headers: { 'x-request-id': id } });
 
-/** Times out what should be at once; the lock would be waited for twice as long. */
+/** Fails when the response takes over 1.5 s; the lock alone would take twice as long. */
 async function soon<T>(answer: Promise<T>): Promise<T> {
   const began = performance.now();
   const result = await answer;
@@ -58,7 +58,7 @@ async function soon<T>(answer: Promise<T>): Promise<T> {
   return result;
 }
 
-describe('in one process', () => {
+describe('a cancelled request', () => {
   let server: TestServer;
   let ada: Person;
   let task: Task;
@@ -86,7 +86,7 @@ describe('in one process', () => {
   const isStuck = () => until(async () => (await holder.waiters()) > 0, 'the statement to wait');
   const isFree = () => until(async () => (await holder.waiters()) === 0, 'the statement to be over', 1_000);
 
-  it('one that waits in PostgreSQL is answered 499 at once, its statement stopped, its connection used again', async () => {
+  it('that waits in PostgreSQL returns 499 immediately, stops its statement, and frees its connection', async () => {
     const id = randomUUID();
     const answer = change(id);
     await isStuck();
@@ -102,7 +102,7 @@ describe('in one process', () => {
     expect((await ada.api.get<Task>(`/api/tasks/${task.id}`)).body.title).toBe('Held');
   });
 
-  it('all with the id are cancelled, and the pool that they filled serves the next ones', async () => {
+  it('is each one with the given id, and the pool that they filled serves the next requests', async () => {
     const answers = Array.from({ length: 6 }, () => change('same')); // two are stuck, four wait for a connection
     await until(async () => (await holder.waiters()) === 2 && inFlight(server.app).size === 6, 'both connections');
     expect((await soon(ada.api.delete('/api/requests/same'))).status).toBe(204);
@@ -111,7 +111,7 @@ describe('in one process', () => {
     expect((await soon(ada.api.get('/api/tasks?q=x'))).status).toBe(200);
   });
 
-  it("someone else's does not exist, nor does one that is answered or never came", async () => {
+  it('must be a running one of the same user; any other id returns 404', async () => {
     const bob = await server.registerUser('Bob');
     const answer = change('mine-alone');
     await isStuck();
@@ -124,7 +124,7 @@ describe('in one process', () => {
     expect((await ada.api.delete('/api/requests/mine-alone')).status).toBe(404);
   });
 
-  it('the one that asks is not meant, whatever its own id is', async () => {
+  it('is never the cancelling request itself, whatever its id is', async () => {
     expect((await ada.api.delete('/api/requests/x', withId('x'))).status).toBe(404);
     const answer = change('x');
     await isStuck();
@@ -132,12 +132,12 @@ describe('in one process', () => {
     expect((await answer).status).toBe(499);
   });
 
-  it.each(['a b', 'ä', 'x'.repeat(65), '%00'])('an id that no request can have is refused: %s', async (id) => {
+  it.each(['a b', 'ä', 'x'.repeat(65), '%00'])('must have a valid id: %s is refused', async (id) => {
     const { status, body } = await ada.api.delete(`/api/requests/${encodeURIComponent(id)}`);
     expect([status, body.code]).toEqual([400, 'VALIDATION_FAILED']);
   });
 
-  it('a load that others share goes on without the one who began it', async () => {
+  it('does not stop a load that it shares with other requests', async () => {
     await holder.letGo();
     const locker = new pg.Client({ connectionString: server.databaseUrl });
     await locker.connect();
@@ -154,7 +154,7 @@ describe('in one process', () => {
     expect((await second).status).toBe(200);
   });
 
-  it('a client that hangs up stops its statement', async () => {
+  it('is also one whose client closed the connection: its statement is stopped', async () => {
     const body = JSON.stringify({ title: 'Mine' });
     const socket = connect(server.port, '127.0.0.1');
     socket.write(
@@ -171,7 +171,7 @@ describe('in one process', () => {
     );
   });
 
-  it('what is cancelled between two requests of one connection leaves the next one alone', async () => {
+  it('does not affect the next request on the same connection', async () => {
     const answer = change('first');
     await isStuck();
     await ada.api.delete('/api/requests/first');
@@ -184,12 +184,12 @@ describe('in one process', () => {
   });
 });
 
-describe('with a REQUEST_TIMEOUT of a second', () => {
+describe('with REQUEST_TIMEOUT of a second', () => {
   let server: TestServer;
   beforeAll(async () => void (server = await startServer({ REQUEST_TIMEOUT: '1000' })));
   afterAll(() => server.close());
 
-  it('what takes longer is answered 503, and its statement stopped as well', async () => {
+  it('a request that takes longer returns 503, and its statement is stopped', async () => {
     const ada = await server.registerUser();
     await server.sql(
       `CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(4.5); RETURN NEW; END'`,
@@ -200,15 +200,15 @@ describe('with a REQUEST_TIMEOUT of a second', () => {
     const busy = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'holdfast' AND state = 'active'`;
     await until(async () => (await server.sql(busy)).length === 0, 'the statement to be over', 1_000);
     const lines = server.log.filter((line) => line.includes(slow.body.requestId) && line.includes('"warn"'));
-    expect(lines).toHaveLength(1); // why it was answered so, and nothing of what its handler met then
+    expect(lines).toHaveLength(1); // the reason of the response, and no later error of its handler
   });
 });
 
-describe('in two processes', () => {
+describe('with two processes', () => {
   const dataDirs = [new DataDir(), new DataDir()];
   let database: ClonedDatabase;
   let servers: ServerProcess[];
-  /** Ada, through either process. */
+  /** The API as Ada, through each of the two processes. */
   let apis: [Api, Api];
   beforeAll(async () => {
     database = await cloneDatabase();
@@ -230,7 +230,7 @@ describe('in two processes', () => {
     expect(servers.flatMap(({ complaints }) => complaints)).toEqual([]);
   });
 
-  it('a request in one is cancelled through the other, and those with its id in both', async () => {
+  it('a request is cancelled through the other process, and requests with its id are cancelled in both', async () => {
     const { body: task } = await apis[0].post<Task>('/api/tasks', { title: 'Held' });
     const holder = await Holder.of(database.url, task.id);
     const change = (api: Api) => api.patch(`/api/tasks/${task.id}`, { title: 'Mine' }, withId('far'));
@@ -247,7 +247,7 @@ describe('in two processes', () => {
   });
 });
 
-describe('statements on a pool of two', () => {
+describe('cancelled statements on a pool of two connections', () => {
   let database: ClonedDatabase;
   let source: DataSource;
   let transaction: Transaction;
@@ -271,8 +271,8 @@ describe('statements on a pool of two', () => {
       ),
     );
 
-  it('1,000 cancels at random moments never hit one of somebody else, nor half of a transaction', async () => {
-    await Promise.all([source.query('SELECT pg_sleep(0.1)'), source.query('SELECT pg_sleep(0.1)')]); // both connections
+  it('are never those of another request and never half a transaction, in 1,000 cancels at random moments', async () => {
+    await Promise.all([source.query('SELECT pg_sleep(0.1)'), source.query('SELECT pg_sleep(0.1)')]); // uses both connections
     const before = await backends();
     const outcomes = { cancelled: 0, done: 0 };
     const innocent = { done: 0 };
@@ -315,7 +315,7 @@ describe('statements on a pool of two', () => {
         await bystander();
       }
     };
-    await Promise.all([worker(), worker(), worker()]); // more than connections: some wait for one
+    await Promise.all([worker(), worker(), worker()]); // more than connections, so that some wait for one
     expect(innocent.done).toBe(outcomes.done + outcomes.cancelled);
     expect(outcomes.cancelled).toBeGreaterThan(200);
     expect(outcomes.done).toBeGreaterThan(50);
@@ -323,7 +323,7 @@ describe('statements on a pool of two', () => {
     expect(await backends()).toBe(before); // every connection went back to the pool
   });
 
-  it('of a cancelled request none is sent, but for the rollback', async () => {
+  it('are not sent after the cancellation, except for the rollback', async () => {
     const request = new RunningRequest('late');
     await requestContext.run(request, async () => {
       const change = transaction.run(async () => {
@@ -338,7 +338,7 @@ describe('statements on a pool of two', () => {
     expect(await source.query(open)).toEqual([]);
   });
 
-  it('a commit that has been sent is not stopped', async () => {
+  it('do not include a commit that was already sent', async () => {
     await source.query(`
       CREATE FUNCTION take_long() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(0.5); RETURN NULL; END';
       CREATE TABLE slow_commits (id int);

@@ -1,4 +1,4 @@
-// Schedules over REST, and what the one that every house has does: finished jobs are deleted after a while.
+// Checks schedules over HTTP, and the built-in one that deletes finished jobs after some days.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
@@ -39,7 +39,7 @@ async function doneOf(id: string): Promise<Job> {
   }, 'the job to be done');
 }
 
-it('are listed with when they are due next', async () => {
+it('schedules are listed with their next due time', async () => {
   const { status, body } = await root.api.get<Page<Schedule>>('/api/schedules');
   expect([status, body.nextCursor]).toEqual([200, null]);
   expect(body.items.map(({ name }) => name)).toEqual(body.items.map(({ name }) => name).toSorted());
@@ -57,8 +57,8 @@ it('are listed with when they are due next', async () => {
   expect([ahead > -5_000, ahead <= DAY_MS]).toEqual([true, true]);
 });
 
-describe('run now', () => {
-  it('answers with the job, says so in the list and in the audit log, and is due next when it was', async () => {
+describe('a schedule that is run now', () => {
+  it('returns the job, is recorded in the list and the audit log, and keeps its next due time', async () => {
     const before = await find();
     const { status, headers, body } = await run();
     expect([status, headers.get('location')]).toEqual([202, `/api/jobs/${body.id}`]);
@@ -69,7 +69,7 @@ describe('run now', () => {
     expect(items[0]).toMatchObject({ actorId: root.user.id, details: { schedule: NAME, jobId: body.id } });
   });
 
-  it('while it still waits gives the one that waits', async () => {
+  it('returns the waiting job if there is one', async () => {
     const [row] = await server.sql<{ uuid: string }>(
       `INSERT INTO jobs (id, uuid, type, queue, payload, max_attempts, unique_key, run_at)
        VALUES (1, $1, '${NAME}', 'maintenance', '{}', 3, 'one', now() + interval '1 hour') RETURNING uuid`,
@@ -80,7 +80,7 @@ describe('run now', () => {
     expect(await server.sql('SELECT 1 FROM jobs')).toHaveLength(1);
   });
 
-  it('is not for users, and not for jobs without a schedule', async () => {
+  it('is refused to users, and for job types without a schedule', async () => {
     const ada = await server.registerUser();
     expect(await run(ada.api)).toMatchObject({ status: 403 });
     expect(await ada.api.get('/api/schedules')).toMatchObject({ status: 403 });
@@ -93,8 +93,8 @@ describe('run now', () => {
   });
 });
 
-describe('the cleanup', () => {
-  /** Keys as snowflakes have them that were made `days` ago; `name` to know them by. */
+describe('the cleanup of finished jobs', () => {
+  /** Inserts jobs with snowflake keys that were created `days` ago, with `name` to identify them. */
   async function fill(name: string, count: number, days: number, columns: Record<string, string>): Promise<void> {
     const first = BigInt(Date.now() - days * DAY_MS - SNOWFLAKE_EPOCH) << 22n;
     await server.sql(
@@ -111,7 +111,7 @@ describe('the cleanup', () => {
       ({ reason }) => reason,
     );
 
-  it('deletes what is done, cancelled or discarded for longer than JOB_RETENTION, and nothing else', async () => {
+  it('deletes jobs that finished or were cancelled or discarded more than JOB_RETENTION ago, and nothing else', async () => {
     await fill('done', 2_500, 9, { status: `'SUCCEEDED'`, finished_at: ago(8) });
     await fill('cancelled', 3, 5, { status: `'CANCELLED'`, finished_at: ago(4) });
     await fill('discarded', 2, 4, { status: `'FAILED'`, finished_at: ago(4), deleted_at: ago(3.5) });
@@ -133,7 +133,7 @@ describe('the cleanup', () => {
     expect(await server.sql(`SELECT queue FROM job_counts WHERE queue IN ('old', 'new')`)).toEqual([{ queue: 'new' }]);
   });
 
-  it('has nothing to do in an empty house', async () => {
+  it('deletes nothing from an empty database', async () => {
     expect((await doneOf((await run()).body.id)).result).toEqual({ deleted: 0 });
   });
 });

@@ -1,4 +1,4 @@
-// A migration under a running server: prepared statements that know the old columns.
+// Checks a migration under a running server: prepared statements that use the old columns.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { startServer, type TestServer } from '../support/server.js';
 
@@ -19,7 +19,7 @@ it.each([
     (await server.login((await server.registerUser()).email)).user.role,
     (await api.get('/api/users')).status,
   ];
-  const before = [await getBoth(), await getBoth(), await getBoth()]; // on each connection that prepares
+  const before = [await getBoth(), await getBoth(), await getBoth()]; // on each connection, so that each prepares its statements
   for (const statement of statements) await server.sql(statement);
   expect([await getBoth(), await getBoth(), await getBoth()]).toEqual(before);
 });

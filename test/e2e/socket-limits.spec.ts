@@ -1,4 +1,4 @@
-// Sockets that trickle, that never read, and too many of them: each is gone within a bounded time, and others are served.
+// Checks slow, unread and too many sockets: each is closed within a bounded time, and other clients are served.
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
@@ -23,19 +23,19 @@ afterEach(() => {
   sockets.clear();
 });
 
-/** `allowHalfOpen`: goes on sending when the server has said its last word. */
+/** `allowHalfOpen`: the socket can still send after the server has closed its side. */
 function open({ allowHalfOpen = false } = {}): Socket {
   const socket = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen }).on('error', () => undefined);
   sockets.add(socket);
   return socket;
 }
 
-/** However it ends: a socket that still sends is reset. */
+/** Resolves when the socket has ended in any way: one that still sends is reset. */
 function closed(socket: Socket): Promise<void> {
   return new Promise((resolve) => socket.resume().once('close', () => resolve()));
 }
 
-/** What the server sends until it closes. */
+/** Returns what the server sends until it closes the connection. */
 async function answerOf(socket: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -53,12 +53,12 @@ const JSON_TYPE = 'Content-Type: application/json';
 const FORM = 'Content-Type: multipart/form-data; boundary=x';
 const FORM_HEAD = '--x\r\nContent-Disposition: form-data; name="file"; filename="a.txt"\r\n\r\n';
 
-describe('a socket that trickles', () => {
+describe('a socket that sends slowly', () => {
   start({ BODY_TIMEOUT: '500', BODY_LIMIT: '100000' });
   let ada: Person;
   beforeAll(async () => void (ada = await server.registerUser()));
 
-  /** The request, what comes of its body again and again, and the status of the answer. */
+  /** The request, the bytes of its body that are sent again and again, and the status of the response. */
   const shapes = (upload: string): Array<[string, string, number]> => {
     const bearer = `Authorization: Bearer ${ada.accessToken}`;
     const tus = ['Tus-Resumable: 1.0.0', 'Upload-Offset: 0', `Content-Type: ${PART}`, LONG];
@@ -92,7 +92,7 @@ describe('a socket that trickles', () => {
     ];
   };
 
-  it('is closed after its answer, whatever it asks: 312 at once, and others are served meanwhile', async () => {
+  it('is closed after its response on every route: 312 at once, while other clients are served', async () => {
     const uploads = await Promise.all(Array.from({ length: 12 }, () => new Tus(ada.api).begin(1_000_000)));
     const trickling = uploads.flatMap(shapes).map(([request, drip, status]) => {
       const socket = open();
@@ -115,7 +115,7 @@ describe('a socket that trickles', () => {
     await until(async () => (await left()) < 20, 'the sockets to be gone on the server, too');
   });
 
-  it('can go on with its upload from where that was, so that a slow line comes to its end', async () => {
+  it('can continue its upload from the stored offset, so that a slow connection completes', async () => {
     const tus = new Tus(ada.api);
     const path = await tus.begin(5_000);
     const slow = tus.open(path, 0, 5_000);
@@ -123,12 +123,12 @@ describe('a socket that trickles', () => {
     await slow.closed;
     expect(slow.heard).toMatch(/^HTTP\/1\.1 408 /);
     const offset = await tus.offset(path);
-    expect(offset).toBeLessThanOrEqual(100); // on a busy machine less: what was not read yet when the time was up
+    expect(offset).toBeLessThanOrEqual(100); // less on a busy machine, which has not read all bytes when the time is up
     expect((await tus.patch(path, offset, 'x'.repeat(5_000 - offset))).headers.get('x-file-id')).toBeTruthy();
   });
 });
 
-describe('an answer before the body is here', () => {
+describe('a response before the end of the body', () => {
   start({ BODY_LIMIT: '100000' });
 
   it.each<[string, number, string]>([
@@ -136,7 +136,7 @@ describe('an answer before the body is here', () => {
     ['JSON that is too large', 413, head('POST /api/auth/login', JSON_TYPE, 'Content-Length: 500000000')],
     ['a body of a wrong type', 415, head('POST /api/auth/login', 'Content-Type: a/b', 'Content-Length: 500000000')],
     ['a method that the path does not have', 405, head('PUT /api/tasks', JSON_TYPE, 'Content-Length: 500000000')],
-  ])('reaches a client that keeps sending, and says Connection: close: %s', async (_what, status, request) => {
+  ])('reaches a client that still sends, with Connection: close: %s', async (_what, status, request) => {
     const send = async (): Promise<void> => {
       const socket = open();
       socket.write(request);
@@ -155,9 +155,9 @@ describe('an answer before the body is here', () => {
   it.each([
     ['of a refused upload', head('POST /api/files', FORM, 'Content-Length: 500000000'), Buffer.alloc(65_536)],
     ['in chunks', head('POST /api/files', FORM, CHUNKED), Buffer.from('1\r\nx\r\n'.repeat(10_000))],
-    ['that a path without a body is sent', head('GET /ping', 'Content-Length: 500000000'), Buffer.alloc(65_536)],
-    ['that such a path is sent in chunks', head('GET /ping', CHUNKED), Buffer.from('1\r\nx\r\n'.repeat(10_000))],
-  ])('is not followed by more than two megabytes of a body %s', async (_what, request, piece) => {
+    ['to a path that takes no body', head('GET /ping', 'Content-Length: 500000000'), Buffer.alloc(65_536)],
+    ['in chunks to a path that takes no body', head('GET /ping', CHUNKED), Buffer.from('1\r\nx\r\n'.repeat(10_000))],
+  ])('is followed by at most two megabytes of a body %s', async (_what, request, piece) => {
     const accepted = once(server.app.getHttpServer(), 'connection') as Promise<[Socket]>;
     const socket = open({ allowHalfOpen: true });
     const [ours] = await accepted;
@@ -174,7 +174,7 @@ describe('an answer before the body is here', () => {
     expect(read).toBeLessThan(2_000_000);
   });
 
-  it('does not cost a small body its connection', async () => {
+  it('keeps the connection when the body is small', async () => {
     const socket = open();
     for (let i = 0; i < 3; i++) {
       socket.write(`${head('POST /api/auth/login', 'Content-Type: a/b', 'Content-Length: 4')}body`);
@@ -195,7 +195,7 @@ describe('a body in small chunks', () => {
     const all = text.match(new RegExp(`[^]{1,${size}}`, 'g')) ?? [];
     return `${all.map((chunk) => `${chunk.length.toString(16)}\r\n${chunk}\r\n`).join('')}0\r\n\r\n`;
   };
-  /** How often the readers of the next request get a piece of its body. */
+  /** Returns a function that counts the `data` events of the body of the next request. */
   const countPieces = (): (() => number) => {
     let pieces = 0;
     server.app.getHttpServer().once('request', (request: IncomingMessage) => {
@@ -208,7 +208,7 @@ describe('a body in small chunks', () => {
     return () => pieces;
   };
 
-  it('reaches its reader joined, and whole: 10,000 chunks of 20 bytes are a few hundred pieces at most', async () => {
+  it('reaches its reader joined and whole: 10,000 chunks of 20 bytes arrive in fewer than 500 events', async () => {
     const content = Array.from({ length: 10_000 }, (_, i) => `line ${i}`.padEnd(19) + '\n').join('');
     const pieces = countPieces();
     const socket = open();
@@ -231,10 +231,10 @@ describe('a body in small chunks', () => {
 
   it.each<[string, () => string | Promise<string>]>([
     ['JSON', () => head('POST /api/auth/login', JSON_TYPE, CHUNKED)],
-    ['JSON of a user', () => head('POST /api/tasks', JSON_TYPE, CHUNKED, bearer())],
+    ['JSON of a logged-in user', () => head('POST /api/tasks', JSON_TYPE, CHUNKED, bearer())],
     ['a form', () => head('POST /api/files', bearer(), FORM, CHUNKED)],
     ['a part of an upload', async () => tusHead(await new Tus(ada.api).begin(1_000_000))],
-  ])('is refused when the chunks are absurdly small, and its connection ends: %s', async (_what, request) => {
+  ])('is refused with a closed connection when the chunks are extremely small: %s', async (_what, request) => {
     const bytes = await request();
     const pieces = countPieces();
     const socket = open();
@@ -244,7 +244,7 @@ describe('a body in small chunks', () => {
     expect(pieces()).toBeLessThan(50);
   });
 
-  it('ends a download, too, whose client sends absurdly small chunks instead of reading', async () => {
+  it('ends a download whose client sends extremely small chunks instead of reading', async () => {
     const path = `/api/files/${await new Tus(ada.api).complete(Buffer.alloc(30_000_000, 'x'))}/content`;
     const socket = open().pause();
     socket.write(head(`GET ${path}`, bearer(), CHUNKED));
@@ -253,14 +253,14 @@ describe('a body in small chunks', () => {
     await until(() => requests().size === 0, 'the end of the connection', 20_000);
   });
 
-  it('may be short: 500 chunks of a byte are read', async () => {
+  it('is accepted when it is short: 500 chunks of a byte', async () => {
     const socket = open();
     socket.write(head('POST /api/tasks', bearer(), JSON_TYPE, CHUNKED, 'Connection: close'));
     socket.write(inChunks(JSON.stringify({ title: 'x'.repeat(100), description: ' y'.repeat(200) }), 1));
     expect(await answerOf(socket)).toMatch(/^HTTP\/1\.1 201 /);
   });
 
-  it('is as slow as its content: what stands around the chunks is no progress', async () => {
+  it('counts as slow by its content only: chunk extensions are no progress', async () => {
     const slow = new Tus(ada.api);
     const socket = open();
     const ended = answerOf(socket);
@@ -268,7 +268,7 @@ describe('a body in small chunks', () => {
     let drips = 0;
     const dripping = setInterval(() => {
       if (++drips === 100)
-        socket.end(); // it would have been taken for progress to the end
+        socket.end(); // a server that counts them as progress would wait until here
       else if (socket.writable) socket.write(`1;x=${'y'.repeat(400)}\r\nz\r\n`);
     }, 50);
     try {
@@ -295,7 +295,7 @@ describe('a client that does not read', () => {
   };
   const inFlight = () => requests().size;
 
-  it('is cut off, pipelined or not', async () => {
+  it('is disconnected, with or without pipelined requests', async () => {
     const stuck = Array.from({ length: 20 }, () => download().pause());
     for (const socket of stuck.slice(0, 5)) socket.write(head('GET /health/live').repeat(10));
     await until(() => inFlight() >= 20, 'the downloads to begin');
@@ -303,7 +303,7 @@ describe('a client that does not read', () => {
     expect((await server.api.get('/health/live')).status).toBe(200);
   });
 
-  it('but makes pauses gets all of it', async () => {
+  it('continuously but pauses in between gets the whole file', async () => {
     const socket = download();
     let received = 0;
     socket.on('data', (chunk: Buffer) => {
@@ -316,13 +316,13 @@ describe('a client that does not read', () => {
   });
 });
 
-describe('requests that are sent ahead of their answers', () => {
+describe('pipelined requests', () => {
   start({});
   const PING = head('GET /ping');
   const warnings = () => server.log.filter((line) => line.includes('requests ahead of their answers'));
   afterEach(() => void jest.restoreAllMocks());
 
-  it('are all answered while they are few, again and again', async () => {
+  it('are all served while they are few, repeatedly', async () => {
     const socket = open();
     let answers = 0;
     socket.on('data', (data: Buffer) => (answers += data.toString().split('HTTP/1.1 200').length - 1));
@@ -333,12 +333,12 @@ describe('requests that are sent ahead of their answers', () => {
     expect(warnings()).toEqual([]);
   });
 
-  it('end their connection when they are many, whose rest costs next to nothing, with one line in the log', async () => {
+  it('close their connection when they are too many, the rest costs almost nothing, with one line in the log', async () => {
     const accepted = jest.spyOn(requests(), 'add');
     const parsed = jest.fn();
     server.app.getHttpServer().prependListener('request', parsed);
     const flooding = Array.from({ length: 5 }, () => open());
-    for (const socket of flooding) socket.write(PING.repeat(1_500)); // some 50 kB: what Node reads at once
+    for (const socket of flooding) socket.write(PING.repeat(1_500)); // about 50 kB, which Node reads at once
     await Promise.all(flooding.map(closed));
     expect(accepted.mock.calls.length).toBeLessThanOrEqual(5 * 16);
     expect(parsed.mock.calls.length).toBeLessThanOrEqual(5 * 17);
@@ -346,7 +346,7 @@ describe('requests that are sent ahead of their answers', () => {
     expect((await server.api.get('/health/live')).status).toBe(200);
   });
 
-  it('count as long as the request before them waits for its body', async () => {
+  it('count while the request before them waits for its body', async () => {
     const accepted = jest.spyOn(requests(), 'add');
     const upload = open();
     upload.write(head('POST /api/auth/login', JSON_TYPE, 'Content-Length: 2'));
@@ -358,13 +358,13 @@ describe('requests that are sent ahead of their answers', () => {
 });
 
 describe('connections beyond the limit', () => {
-  /** Answered once, and kept. */
+  /** Opens a connection and keeps it open after its first response. */
   const kept = async (): Promise<Socket> => {
     const socket = open();
     socket.write(head('GET /health/live'));
     const refused = closed(socket).then(() => Promise.reject(new Error('The connection was refused.')));
     await Promise.race([once(socket, 'data'), refused]);
-    refused.catch(() => undefined); // closed later
+    refused.catch(() => undefined); // it is closed at the end of the test
     return socket;
   };
   const warnings = () => server.log.filter((line) => line.includes('Connections are refused'));
@@ -372,9 +372,9 @@ describe('connections beyond the limit', () => {
   describe('of one address', () => {
     start({ MAX_CONNECTIONS_PER_ADDRESS: '12' });
 
-    it('are closed at once, with one line in the log; who has closed one may open another', async () => {
+    it('are closed immediately with one line in the log; closing one allows another', async () => {
       const first = [];
-      for (let i = 0; i < 11; i++) first.push(await kept()); // the test's own client has one
+      for (let i = 0; i < 11; i++) first.push(await kept()); // the client of the test itself has one
       for (let i = 0; i < 20; i++) await closed(open());
       expect(warnings()).toHaveLength(1);
       expect(warnings()[0]).toContain('MAX_CONNECTIONS_PER_ADDRESS');
@@ -384,10 +384,10 @@ describe('connections beyond the limit', () => {
     });
   });
 
-  describe('in all', () => {
+  describe('of the process', () => {
     start({ MAX_CONNECTIONS: '25', MAX_CONNECTIONS_PER_ADDRESS: '2', TRUST_PROXY: '127.0.0.1' });
 
-    it('are closed at once, too; a trusted proxy has no limit but that one', async () => {
+    it('are closed immediately too; a trusted proxy has only this limit', async () => {
       for (let i = 0; i < 24; i++) await kept();
       for (let i = 0; i < 10; i++) await closed(open());
       expect(warnings()).toHaveLength(1);

@@ -1,4 +1,4 @@
-// Optimistic locking as HTTP has it: ETag, If-None-Match, If-Match (RFC 9110, 13.1).
+// Checks optimistic locking over HTTP: ETag, If-None-Match, If-Match (RFC 9110, 13.1).
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Answer, Problem, Task } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
@@ -14,18 +14,18 @@ afterAll(() => server.close());
 const create = async (): Promise<Task> => (await ada.api.post<Task>('/api/tasks', { title: 'Buy milk' })).body;
 const pathOf = (task: Task): string => `/api/tasks/${task.id}`;
 
-describe('entity tags', () => {
+describe('the entity tag of a task', () => {
   const withTag = (tag: string, name = 'if-match') => ({ headers: { [name]: tag } });
 
   it.each([
     ['the same tag', '"1"', 304],
     ['the same tag, weak', 'W/"1"', 304],
-    ['a list with it', '"8", W/"1"', 304],
+    ['a list that contains it', '"8", W/"1"', 304],
     ['any tag', '*', 304],
     ['another tag', '"2"', 200],
     ['a tag without quotes', '1', 200],
     ['nonsense', ',,"', 200],
-  ])('If-None-Match with %s', async (_what, tag, status) => {
+  ])('is compared with %s in If-None-Match: %s returns %i', async (_what, tag, status) => {
     const task = await create();
     const get = await ada.api.get<Task>(pathOf(task), withTag(tag, 'if-none-match'));
     expect([get.status, get.body, get.headers.get('etag')]).toEqual([status, status === 304 ? undefined : task, '"1"']);
@@ -34,7 +34,7 @@ describe('entity tags', () => {
     if (status === 200) expect(head.headers.get('content-length')).toBe(get.headers.get('content-length'));
   });
 
-  it('of a stale copy is not modified no more', async () => {
+  it('changes with the task, so that the tag of an outdated copy returns the new version', async () => {
     const task = await create();
     await ada.api.patch(pathOf(task), { priority: 1 });
     const fresh = await ada.api.get<Task>(pathOf(task), withTag('"1"', 'if-none-match'));
@@ -43,18 +43,18 @@ describe('entity tags', () => {
 
   it.each([
     ['the current tag', '"1"', 200],
-    ['a list with it', '"4" ,"1"', 200],
+    ['a list that contains it', '"4" ,"1"', 200],
     ['any tag', '*', 200],
     ['a stale tag', '"9"', 412],
-    ['the current tag, weak', 'W/"1"', 412],
+    ['the current tag as a weak one', 'W/"1"', 412],
     ['a list without it', '"2", "3"', 412],
     ['a number too large for a version', '"99999999999999999999"', 412],
     ['a tag of letters', '"abc"', 412],
     ['a padded number', '"01"', 412],
-    ['no quotes', '1', 400],
-    ['an open quote', '"1', 400],
+    ['a tag without quotes', '1', 400],
+    ['a tag with an open quote', '"1', 400],
     ['nonsense', 'x y z', 400],
-  ])('If-Match with %s', async (_what, tag, status) => {
+  ])('is compared with %s in If-Match: %s returns %i', async (_what, tag, status) => {
     const task = await create();
     const codes: Record<number, string | undefined> = { 400: 'BAD_REQUEST', 412: 'VERSION_STALE' };
     for (const verb of ['patch', 'put'] as const) {
@@ -67,7 +67,7 @@ describe('entity tags', () => {
     expect((await ada.api.get<Task>(pathOf(task))).status).toBe(status === 200 ? 404 : 200);
   });
 
-  it("do not tell of someone else's task whether it is there", async () => {
+  it('does not reveal whether the task of another user exists', async () => {
     const task = await create();
     const stranger = await server.registerUser();
     expect((await stranger.api.patch(pathOf(task), { priority: 1 }, withTag('"9"'))).status).toBe(404);

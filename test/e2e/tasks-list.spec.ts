@@ -1,4 +1,4 @@
-// Lists of tasks: filters, every order page by page, cursors that cannot be bent.
+// Checks task lists: filters, every sort order page by page, and cursors that cannot be forged.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Answer, Page, Problem, Task } from '../support/api.js';
 import { below, mutations, pick, seeded } from '../support/random.js';
@@ -13,14 +13,14 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** Few different values, so that many rows stand at the same place of an order; a third has no due time. */
+/** Few different values, so that many rows are equal in a sort order; a third has no due time. */
 function randomTask(): object {
   const day = below(random, 6);
   const dueAt = day > 3 ? null : `2030-01-0${day + 1}T00:00:00.000Z`;
   return { title: `Task ${below(random, 100)}`, priority: 1 + below(random, 5), status: pick(random, STATUSES), dueAt };
 }
 
-/** Sixty in bulks of twenty, so that their times of creation are equal too; some changed since. */
+/** Creates sixty tasks in bulks of twenty, so that creation times are equal too; some are changed later. */
 async function withTasks(): Promise<Person> {
   const owner = await server.registerUser();
   for (let bulk = 0; bulk < 3; bulk++) {
@@ -46,12 +46,12 @@ async function readAll(owner: Person, query: string, between: () => Promise<unkn
   return pages;
 }
 
-/** What a row is ordered by; null comes last as the greatest. */
+/** Returns the sort key of a task; null is the greatest and comes last. */
 const keyOf = (task: Task, field: keyof Task): string => String(task[field] ?? '9999');
 
-describe.each(['createdAt', 'updatedAt', 'priority', 'dueAt'] as const)('by %s', (field) => {
-  describe.each(['', '-'])('with "%s" before it', (minus) => {
-    it('seven at a time give every task once, in order', async () => {
+describe.each(['createdAt', 'updatedAt', 'priority', 'dueAt'] as const)('tasks sorted by %s', (field) => {
+  describe.each(['', '-'])('with the prefix "%s"', (minus) => {
+    it('are each returned once and in order, seven to a page', async () => {
       const owner = await withTasks();
       const pages = await readAll(owner, `limit=7&sort=${minus}${field}`);
       expect(pages.map(({ length }) => length)).toEqual([7, 7, 7, 7, 7, 7, 7, 7, 4]);
@@ -62,11 +62,11 @@ describe.each(['createdAt', 'updatedAt', 'priority', 'dueAt'] as const)('by %s',
       expect(new Set(keys).size).toBeLessThan(60);
     });
 
-    it('tasks that come in between neither hide nor double the others', async () => {
+    it('are neither skipped nor repeated when others are inserted between the pages', async () => {
       const owner = await withTasks();
       const before = (await readAll(owner, 'limit=100')).flat().map(({ id }) => id);
       const insert = () => owner.api.post('/api/tasks/bulk', { tasks: Array.from({ length: 3 }, randomTask) });
-      let inserts = 6; // an end, for in some orders each new task makes the list longer ahead of us
+      let inserts = 6; // limited, since in some orders each new task extends the rest of the list
       const pages = await readAll(owner, `limit=7&sort=${minus}${field}`, async () => inserts-- > 0 && insert());
       const ids = pages.flat().map(({ id }) => id);
       expect(new Set(ids).size).toBe(ids.length);
@@ -76,14 +76,14 @@ describe.each(['createdAt', 'updatedAt', 'priority', 'dueAt'] as const)('by %s',
 });
 
 describe('a page', () => {
-  it('has 20 tasks and the newest first unless told otherwise', async () => {
+  it('has 20 tasks and the newest first by default', async () => {
     const owner = await withTasks();
     const { body } = await owner.api.get<Page<Task>>('/api/tasks');
     expect(body.items).toHaveLength(20);
     expect(body.items).toEqual((await owner.api.get<Page<Task>>('/api/tasks?limit=20&sort=-createdAt')).body.items);
   });
 
-  it('has fewer tasks than asked for when they are large, and none is left out', async () => {
+  it('has fewer tasks than requested when they are large, and none is skipped', async () => {
     const owner = await server.registerUser();
     const large = Array.from({ length: 8 }, (_, n) => ({ title: `Large ${n}`, description: '😀'.repeat(10_000) }));
     for (let bulk = 0; bulk < 5; bulk++) await owner.api.post('/api/tasks/bulk', { tasks: large });
@@ -92,7 +92,7 @@ describe('a page', () => {
     expect(new Set(pages.flat().map(({ id }) => id)).size).toBe(40);
   });
 
-  it('links to the next one with the same filters, up to the last, which has no link', async () => {
+  it('links to the next page with the same filters; the last page has no link', async () => {
     const owner = await withTasks();
     const seen: string[] = [];
     let next: string | undefined = '/api/v1/tasks?limit=25&sort=priority&q=a';
@@ -108,7 +108,7 @@ describe('a page', () => {
     expect(new Set(seen).size).toBe(60);
   });
 
-  it('links on with a filter that has a question mark, a plus and an ampersand in it', async () => {
+  it('links to the next page with a filter that contains a question mark, a plus and an ampersand', async () => {
     const owner = await server.registerUser();
     const title = 'who?what&when+where %_';
     await owner.api.post('/api/tasks/bulk', { tasks: [{ title }, { title: 'other' }, { title }] });
@@ -124,7 +124,7 @@ describe('a page', () => {
   });
 
   it.each(['0', '101', 'abc', '007', '-1', '1.5', '1e1', '', ' 5', '0x10', '99999999999999999999', '5&limit=6'])(
-    'of limit "%s" is refused',
+    'with limit "%s" is refused',
     async (limit) => {
       const owner = await server.registerUser();
       const { status, body } = await owner.api.get(`/api/tasks?limit=${limit}`);
@@ -149,7 +149,7 @@ describe('a page', () => {
 });
 
 describe('a cursor', () => {
-  it('of another order or list, bent, or made up is refused', async () => {
+  it('of another order or list, or a changed or invented one, is refused', async () => {
     const root = await server.makeAdmin();
     await root.api.post('/api/tasks/bulk', { tasks: Array.from({ length: 5 }, randomTask) });
     const { body: page } = await root.api.get<Page<Task>>('/api/tasks?limit=2&sort=priority');
@@ -173,7 +173,7 @@ describe('a cursor', () => {
     expect((await root.api.get(`/api/tasks?sort=priority&cursor=${good}`)).status).toBe(200);
   });
 
-  it("does not show its row's key, and leads nobody to another's tasks", async () => {
+  it('does not contain the key of its row, and gives no access to the tasks of other users', async () => {
     const owner = await withTasks();
     const stranger = await server.registerUser();
     const cursor = (await owner.api.get<Page<Task>>('/api/tasks?limit=7')).body.nextCursor as string;
@@ -216,7 +216,7 @@ describe('a filter', () => {
     ['dueBefore=2030-01-02T00:00:00.000Z', ['100% sure']],
     ['dueBefore=2030-01-02T01:00:00%2B01:00', ['100% sure']],
     ['dueBefore=2030-01-03T00:00:00Z&status=DONE&q=100&priority=2', ['100 percent']],
-  ])('%s', async (query, titles) => {
+  ])('%s returns the matching tasks', async (query, titles) => {
     const { status, body } = await owner.api.get<Page<Task>>(`/api/tasks?sort=createdAt&${query}`);
     expect([status, body.items.map(({ title }) => title)]).toEqual([200, titles]);
   });

@@ -1,4 +1,4 @@
-// Many hands on one task: nothing is lost, nobody is told a lie.
+// Checks concurrent changes of one task: no update is lost and every response is true.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { Page, Task } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
@@ -20,7 +20,7 @@ const times = <T>(count: number, work: (i: number) => Promise<T>): Promise<T[]> 
 const count = (statuses: number[]): Record<number, number> =>
   statuses.reduce<Record<number, number>>((sum, status) => ({ ...sum, [status]: (sum[status] ?? 0) + 1 }), {});
 
-it('of 200 changes with the same If-Match at once, one is made and 199 are stale', async () => {
+it('of 200 concurrent changes with the same If-Match one is made and 199 get 412', async () => {
   const task = await create();
   const answers = await times(200, (i) =>
     ada.api.patch<Task>(`/api/tasks/${task.id}`, { title: `By ${i}` }, { headers: { 'if-match': '"1"' } }),
@@ -31,7 +31,7 @@ it('of 200 changes with the same If-Match at once, one is made and 199 are stale
   expect(winner?.version).toBe(2);
 });
 
-it('of 100 changes of different fields at once without If-Match, none is lost', async () => {
+it('of 100 concurrent changes of different fields without If-Match none is lost', async () => {
   const task = await create();
   const last = { title: 'The end', description: 'of it', priority: 5, dueAt: '2030-01-31T09:00:00.000Z' };
   const fields = Object.entries(last);
@@ -46,7 +46,7 @@ it('of 100 changes of different fields at once without If-Match, none is lost', 
   expect(await read(task)).toMatchObject({ ...last, status: 'TODO', version: 101 });
 });
 
-it('a reader sees each version whole while it is written', async () => {
+it('a reader sees only complete versions during writes', async () => {
   const task = await create();
   const write = async () => {
     for (let i = 1; i <= 30; i++) await ada.api.patch(`/api/tasks/${task.id}`, { title: `${i}`, description: `${i}` });
@@ -63,20 +63,20 @@ it('a reader sees each version whole while it is written', async () => {
   expect(torn).toEqual([]);
 });
 
-it('of 50 deletions at once, one is made', async () => {
+it('of 50 concurrent deletions one is made', async () => {
   const task = await create();
   const answers = await times(50, () => ada.api.delete(`/api/tasks/${task.id}`));
   expect(count(answers.map(({ status }) => status))).toEqual({ 204: 1, 404: 49 });
 });
 
-it('of 50 restorations at once, one is made', async () => {
+it('of 50 concurrent restorations one is made', async () => {
   const task = await create();
   await ada.api.delete(`/api/tasks/${task.id}`);
   const answers = await times(50, () => root.api.post(`/api/tasks/${task.id}/restore`));
   expect(count(answers.map(({ status }) => status))).toEqual({ 200: 1, 404: 49 });
 });
 
-it('deleting and restoring against changing ends in no server error and in a version that counts the changes', async () => {
+it('concurrent deletions, restorations and changes cause no server error, and the version counts the changes', async () => {
   const task = await create();
   const answers = (
     await times(40, (i) =>
@@ -93,7 +93,7 @@ it('deleting and restoring against changing ends in no server error and in a ver
   expect(row?.version).toBe(1 + done);
 });
 
-it('bulks at once by many users do not mix, and each id is given once', async () => {
+it('concurrent bulks of many users do not mix, and each id is used once', async () => {
   const people = await times(5, () => server.registerUser());
   const bulks = await times(20, async (i) => {
     const { user, api } = people[i % 5] as Person;

@@ -1,4 +1,4 @@
-// One task after the other over REST: create, read, change, delete, restore; bulk; whose it is.
+// Checks tasks over HTTP: create, read, change, delete, restore, bulk creation and ownership.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Page, Problem, Task } from '../support/api.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
@@ -25,7 +25,7 @@ async function create(values: object = {}, owner = ada): Promise<Task> {
 const pathOf = (task: Task): string => `/api/tasks/${task.id}`;
 
 describe('a task', () => {
-  it('is created with defaults and says where it is', async () => {
+  it('is created with defaults, and the response has its location', async () => {
     const { status, headers, body } = await ada.api.post<Task>('/api/tasks', { title: '  Buy milk  ' });
     expect(status).toBe(201);
     expect(body).toEqual({
@@ -44,14 +44,14 @@ describe('a task', () => {
     expect((await ada.api.get<Task>(headers.get('location') as string)).body).toEqual(body);
   });
 
-  it('says where it is under the path that was called, whatever query hung on it', async () => {
+  it('has a location under the path of the request, without its query', async () => {
     const v1 = await ada.api.post<Task>('/api/v1/tasks?from=import', { title: 'Twin' });
     expect([v1.status, v1.headers.get('location')]).toEqual([201, `/api/v1/tasks/${v1.body.id}`]);
     expect((await ada.api.get<Task>(`/api/v1/tasks/${v1.body.id}`)).body).toEqual(v1.body);
     expect((await ada.api.get<Task>(pathOf(v1.body))).body).toEqual(v1.body);
   });
 
-  it('keeps every field as it was given, times in UTC', async () => {
+  it('keeps every given field, with times in UTC', async () => {
     const values = { title: 'Ünïcode 🎉 <b>', description: 'a\nb\t"c"\\', status: 'IN_PROGRESS', priority: 5 };
     const task = await create({ ...values, dueAt: '2030-01-31T09:00:00+02:00' });
     expect((await ada.api.get<Task>(pathOf(task))).body).toMatchObject({
@@ -61,7 +61,7 @@ describe('a task', () => {
   });
 
   it.each(['put', 'patch'] as const)(
-    '%s changes what is named, keeps what is absent, and null clears dueAt',
+    'with %s changes the given fields, keeps the absent ones, and clears dueAt with null',
     async (verb) => {
       const task = await create({ description: 'Two bottles', priority: 4, dueAt: '2030-01-31T09:00:00.000Z' });
       const changed = await ada.api[verb]<Task>(pathOf(task), { status: 'DONE' });
@@ -82,13 +82,13 @@ describe('a task', () => {
     },
   );
 
-  it('is not changed by an empty change, its version included', async () => {
+  it('does not change with an empty change, and keeps its version', async () => {
     const task = await create();
     expect((await ada.api.patch<Task>(pathOf(task), {})).body).toEqual(task);
     expect((await ada.api.patch(pathOf(task), {}, { headers: { 'if-match': '"7"' } })).status).toBe(412);
   });
 
-  it('that is deleted is gone for its owner, and comes back when an administrator restores it', async () => {
+  it('is not found after its deletion, and is found again after an administrator restores it', async () => {
     const task = await create();
     const gone = { status: 404, body: { code: 'TASK_NOT_FOUND' } };
     const deleted = await ada.api.delete(pathOf(task));
@@ -116,14 +116,14 @@ describe('a task', () => {
     expect(await root.api.post(`${pathOf(task)}/restore`)).toMatchObject(gone);
   });
 
-  it('of an administrator is deleted=false in the ordinary list', async () => {
+  it('is in the ordinary list of an administrator as not deleted', async () => {
     const task = await create({}, root);
     expect((await root.api.get<Page<Task>>('/api/tasks?deleted=false')).body.items).toEqual([task]);
     expect((await ada.api.get('/api/tasks?deleted=false')).status).toBe(200);
   });
 });
 
-it("someone else's task is not found by any verb, an administrator's included, and stays as it was", async () => {
+it('the task of another user is not found by any method, not even of an administrator, and does not change', async () => {
   const task = await create();
   const stranger = await server.registerUser();
   const missing = '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
@@ -149,11 +149,11 @@ it("someone else's task is not found by any verb, an administrator's included, a
   expect((await ada.api.get<Task>(pathOf(task))).body).toEqual(task);
 });
 
-describe('a bulk', () => {
+describe('a bulk of tasks', () => {
   const bulk = (tasks: unknown, owner = ada) => owner.api.post<Page<Task> & Problem>('/api/tasks/bulk', { tasks });
   const many = (count: number) => Array.from({ length: count }, (_, i) => ({ title: `Task ${i}` }));
 
-  it('of 500 tasks is stored whole, in its order', async () => {
+  it('of 500 is stored completely and in order', async () => {
     const bob = await server.registerUser('Bob');
     const { status, body } = await bulk(many(500), bob);
     expect(status).toBe(201);
@@ -167,12 +167,12 @@ describe('a bulk', () => {
   it.each<[string, unknown, string]>([
     ['of 501', many(501), 'tasks'],
     ['of none', [], 'tasks'],
-    ['that is no list', { title: 'x' }, 'tasks'],
+    ['that is not an array', { title: 'x' }, 'tasks'],
     ['with one bad task among good ones', [...many(3), { title: '' }, ...many(3)], 'tasks.3.title'],
-    ['with an unknown member deep inside', [...many(1), { title: 'x', ownerId: 'me' }], 'tasks.1.ownerId'],
-    ['with null inside', [...many(2), null], 'tasks'],
-    ['with text inside', [...many(2), 'Buy milk'], 'tasks'],
-    ['of lists', [many(1)], 'tasks'],
+    ['with an unknown member in a task', [...many(1), { title: 'x', ownerId: 'me' }], 'tasks.1.ownerId'],
+    ['with a null item', [...many(2), null], 'tasks'],
+    ['with a text item', [...many(2), 'Buy milk'], 'tasks'],
+    ['of arrays', [many(1)], 'tasks'],
   ])('%s is refused and stores nothing', async (_what, tasks, field) => {
     const bob = await server.registerUser('Bob');
     const { status, body } = await bulk(tasks, bob);
