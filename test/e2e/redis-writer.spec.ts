@@ -11,7 +11,7 @@ import { until } from '../support/until.js';
 jest.setTimeout(60_000);
 
 const suite = REDIS_SERVER === undefined ? describe.skip : describe;
-suite('who has the Redis, but not the secrets,', () => {
+suite('an attacker with access to Redis, but without the secrets,', () => {
   let redis: OwnRedis;
   let server: TestServer;
   let ada: Person;

@@ -1,4 +1,4 @@
-// Thumbnails: small, upright, without a word of where the image was taken, and no image can hurt the server.
+// Checks thumbnails: size, orientation, no metadata from the image, and no harm to the server from hostile images.
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -34,7 +34,7 @@ beforeAll(async () => {
 });
 afterAll(() => house.close());
 
-/** The left half red, the right half blue. */
+/** Returns an image whose left half is red and whose right half is blue. */
 function halves(width: number, height: number): Sharp {
   const pixels = Buffer.alloc(width * height * 3);
   for (let at = 0; at < width * height; at++) pixels.set(at % width < width / 2 ? RED : BLUE, at * 3);
@@ -43,7 +43,7 @@ function halves(width: number, height: number): Sharp {
 
 const bytesOf = async (image: Sharp): Promise<Bytes> => Buffer.from(await image.toBuffer());
 
-/** Always the same bytes: no run differs from another. */
+/** Returns random bytes, the same in every run. */
 function disorder(length: number): Bytes {
   const random = seeded(31);
   return Buffer.from(Array.from({ length }, () => random() * 256));
@@ -53,7 +53,7 @@ async function uploadImage(bytes: Bytes, as: UploadAs = {}): Promise<string> {
   return (await house.upload(ada, bytes, { name: 'photo.png', type: 'image/png', ...as })).id;
 }
 
-/** Of the decoders that have ended, ms; 0 where the system does not tell. */
+/** Returns the CPU time of all decoders that have ended, in ms; 0 on systems without /proc. */
 async function processorTimeOfChildren(): Promise<number> {
   const stat = await readFile('/proc/self/stat', 'latin1').catch(() => '');
   const [user, system] = stat
@@ -63,7 +63,7 @@ async function processorTimeOfChildren(): Promise<number> {
   return (Number(user ?? 0) + Number(system ?? 0)) * 10;
 }
 
-/** Of the job that the upload brought with it; null when it brought none. */
+/** Returns the UUID of the job that the upload enqueued, or null. */
 async function jobOf(fileId: string): Promise<string | null> {
   const [row] = await house.server.sql<{ uuid: string }>(
     `SELECT uuid FROM jobs WHERE type = 'file.thumbnail' AND payload ->> 'fileId' = $1`,
@@ -96,20 +96,20 @@ async function problemOf(answer: Response): Promise<[status: number, code: strin
 const count = async (table: string): Promise<number> =>
   (await house.server.sql<{ n: number }>(`SELECT count(*)::int n FROM ${table}`))[0]!.n;
 
-/** What a pixel is, in parts of the width and the height. */
+/** Returns the colour of a pixel; `x` and `y` are fractions of the width and the height. */
 async function colourAt(bytes: Bytes, x: number, y: number): Promise<Colour> {
   const { data, info } = await sharp(bytes).removeAlpha().raw().toBuffer({ resolveWithObject: true });
   const at = (Math.floor(y * info.height) * info.width + Math.floor(x * info.width)) * 3;
   return [data[at]!, data[at + 1]!, data[at + 2]!];
 }
 
-/** Ink changes a colour more than another profile of light does. */
+/** The tolerance is wide: printing inks (CMYK) change a colour more than another light profile (RGB). */
 function expectColour(actual: Colour, expected: Colour, within = 80): void {
   const far = actual.map((part, index) => Math.abs(part - expected[index]!));
   expect([actual, Math.max(...far) < within]).toEqual([actual, true]);
 }
 
-describe('of an image', () => {
+describe('a thumbnail of an image', () => {
   const animated = (format: 'gif' | 'webp'): Sharp => {
     const frames = Buffer.concat([RED, BLUE].map((colour) => Buffer.alloc(40 * 30 * 3, Buffer.from(colour))));
     const film = sharp(frames, { raw: { width: 40, height: 60, channels: 3, pageHeight: 30 } });
@@ -118,17 +118,17 @@ describe('of an image', () => {
   const all = (...sizes: string[]): string[] => sizes;
   it.each<[string, () => Sharp, string[]]>([
     ['a PNG', () => halves(1200, 800).png(), all('128x85', '256x171', '512x341')],
-    ['a PNG of 16 bits and with holes', () => halves(600, 600).ensureAlpha(0.5).toColourspace('rgb16').png(), all('128x128', '256x256', '512x512')],
+    ['a PNG of 16 bits with transparency', () => halves(600, 600).ensureAlpha(0.5).toColourspace('rgb16').png(), all('128x128', '256x256', '512x512')],
     ['a progressive JPEG', () => halves(800, 1600).jpeg({ progressive: true }), all('64x128', '128x256', '256x512')],
     ['a JPEG in CMYK', () => halves(800, 400).toColourspace('cmyk').jpeg(), all('128x64', '256x128', '512x256')],
     ['a WebP', () => halves(1024, 256).webp(), all('128x32', '256x64', '512x128')],
     ['a GIF', () => halves(300, 200).gif(), all('128x85', '256x171', '300x200')],
     ['an AVIF', () => halves(600, 300).avif({ effort: 0 }), all('128x64', '256x128', '512x256')],
     ['a TIFF', () => halves(512, 512).tiff({ compression: 'lzw' }), all('128x128', '256x256', '512x512')],
-    ['an image smaller than all', () => halves(20, 10).png(), all('20x10', '20x10', '20x10')],
-    ['a pixel', () => halves(1, 1).png(), all('1x1', '1x1', '1x1')],
-    ['a line', () => halves(5_000, 1).png(), all('128x1', '256x1', '512x1')],
-  ])('%s', async (_what, make, sizes) => {
+    ['an image smaller than every thumbnail', () => halves(20, 10).png(), all('20x10', '20x10', '20x10')],
+    ['an image of one pixel', () => halves(1, 1).png(), all('1x1', '1x1', '1x1')],
+    ['an image of one line', () => halves(5_000, 1).png(), all('128x1', '256x1', '512x1')],
+  ])('has the right size and colours for %s', async (_what, make, sizes) => {
     const id = await uploadImage(await bytesOf(make()));
     expect(await jobDone(id)).toMatchObject({ status: 'SUCCEEDED', attempts: 1, ownerId: ada.user.id });
     for (const [index, size] of [128, 256, 512].entries()) {
@@ -141,7 +141,7 @@ describe('of an image', () => {
     }
   }); // prettier-ignore
 
-  it.each(['gif', 'webp'] as const)('an animated %s: its first frame', async (format) => {
+  it.each(['gif', 'webp'] as const)('is the first frame of an animated %s', async (format) => {
     const id = await uploadImage(await bytesOf(animated(format)));
     expect(await jobDone(id)).toMatchObject({ status: 'SUCCEEDED' });
     const bytes = await picture(id, 128);
@@ -149,7 +149,7 @@ describe('of an image', () => {
     expectColour(await colourAt(bytes, 0.5, 0.5), RED);
   });
 
-  it('is upright, in sRGB, and says nothing of camera and place', async () => {
+  it('is upright, in sRGB, and has no camera or location metadata', async () => {
     const exif = {
       IFD0: { Make: 'Camera of Ada', ImageDescription: 'the secret garden' },
       IFD3: { GPSLatitudeRef: 'N', GPSLatitude: '52/1 31/1 0/1', GPSLongitudeRef: 'E', GPSLongitude: '13/1 24/1 0/1' },
@@ -167,20 +167,20 @@ describe('of an image', () => {
       expect(Math.abs(width / height - 2 / 3)).toBeLessThan(0.01);
       for (const kind of ['exif', 'icc', 'xmp', 'iptc', 'orientation'] as const) expect(rest[kind]).toBeUndefined();
       for (const word of ['Camera', 'garden', 'EXIF', 'ICCP', 'XMP ']) expect(small.includes(word)).toBe(false);
-      expectColour(await colourAt(small, 0.5, 0.25), RED, 10); // turned by a quarter: the left half is above
+      expectColour(await colourAt(small, 0.5, 0.25), RED, 10); // rotated by a quarter: the left half is at the top
       expectColour(await colourAt(small, 0.5, 0.75), BLUE, 10);
     }
   }); // prettier-ignore
 });
 
-describe('is answered', () => {
+describe('a request for a thumbnail', () => {
   let id: string;
   beforeAll(async () => {
     id = await uploadImage(await bytesOf(halves(700, 500).png()), { name: 'Übersicht.png' });
     await jobDone(id);
   });
 
-  it('as content is, 256 pixels long unless asked otherwise', async () => {
+  it('returns 256 pixels by default, with the headers of a download', async () => {
     const answer = await ask(ada, id);
     const bytes = Buffer.from(await answer.arrayBuffer());
     expect(readWebp(bytes)).toMatchObject({ width: 256 });
@@ -201,11 +201,11 @@ describe('is answered', () => {
   });
 
   it.each(['?size=64', '?size=0256', '?size=', '?size=1e2', '?size=256&size=128', '?width=256'])(
-    'not with %s',
+    'is refused with %s',
     async (query) => expect(await problemOf(await ask(ada, id, query))).toEqual([400, 'VALIDATION_FAILED']),
   );
 
-  it('to its owner only, unless the bucket is public', async () => {
+  it('succeeds for the owner only, unless the bucket is public', async () => {
     for (const person of [eve, null]) expect(await problemOf(await ask(person, id))).toEqual([404, 'FILE_NOT_FOUND']);
     expect(await problemOf(await ask(ada, NOWHERE))).toEqual([404, 'FILE_NOT_FOUND']);
     const root = await house.server.makeAdmin();
@@ -218,7 +218,7 @@ describe('is answered', () => {
     }
   });
 
-  it('not for what is no image, nor for what was refused, and nothing is tried again', async () => {
+  it('returns 404 for a file that is no image, or that failed before, and enqueues no job', async () => {
     const text = (await house.upload(ada, 'a;b', { type: 'text/csv' })).id;
     const svg = (await house.upload(ada, '<svg xmlns="http://www.w3.org/2000/svg"/>', { type: 'image/png' })).id;
     const broken = await uploadImage(bombs.png(10, 10).subarray(0, 45));
@@ -230,7 +230,7 @@ describe('is answered', () => {
     expect(await count('jobs')).toBe(jobs);
   });
 
-  it('soon, when it is not made yet: whoever asks has it made, once', async () => {
+  it('for a missing thumbnail returns 404 with Retry-After, and enqueues one job for all requests', async () => {
     await house.server.sql(`DELETE FROM thumbnails t USING files f WHERE f.blob_id = t.blob_id AND f.uuid = $1`, id);
     await house.server.sql(`DELETE FROM jobs WHERE payload ->> 'fileId' = $1`, id);
     const answers = await Promise.all([1, 2, 3].map(() => ask(ada, id)));
@@ -244,8 +244,8 @@ describe('is answered', () => {
   });
 });
 
-describe('the job', () => {
-  it("is asked for by the owner; for others the file isn't there, and they can't stand in the way", async () => {
+describe('a thumbnail job', () => {
+  it('runs for the owner only; a job of another user fails and does not block it', async () => {
     const id = await uploadImage(await bytesOf(halves(200, 100).png()));
     const later = {
       type: 'file.thumbnail',
@@ -265,7 +265,7 @@ describe('the job', () => {
     expect(await ada.api.post('/api/jobs', { type: 'file.thumbnail', payload: {} })).toMatchObject({ status: 400 });
   });
 
-  it('is done once for the same content, however often it comes; on nobody’s quota; sealed like all files', async () => {
+  it('runs once for equal content, counts against no quota, and encrypts its files', async () => {
     const usage = async () => (await ada.api.get<{ bytes: number; files: number }>('/api/files/usage')).body;
     const bytes = await bytesOf(halves(640, 480).png());
     const [used, thumbnails, stored] = [await usage(), await count('thumbnails'), (await house.bytesLeft()).length];
@@ -288,7 +288,7 @@ describe('the job', () => {
     expect([await count('thumbnails'), await count('storage_leases')]).toEqual([thumbnails, 0]);
   });
 
-  it('leaves nothing when it comes second, when the blob has gone, or when the end is rolled back', async () => {
+  it('leaves nothing when it is the second, when the blob was deleted, or when its transaction is rolled back', async () => {
     const store = house.server.app.get(ThumbnailStore);
     const transaction = house.server.app.get(Transaction);
     const id = await uploadImage(await bytesOf(halves(333, 222).png()));
@@ -305,22 +305,22 @@ describe('the job', () => {
     await expect(refused).rejects.toThrow('no');
     await until(async () => (await count('storage_leases')) === 0, 'spare bytes to be removed');
     expect([(await house.bytesLeft()).sort(), await count('thumbnails')]).toEqual([stored, made - 1]);
-    await Promise.all([keep(blob_id), keep(blob_id)]); // the one that is missing, once
+    await Promise.all([keep(blob_id), keep(blob_id)]); // the missing one, only once
     await until(async () => (await count('storage_leases')) === 0, 'spare bytes to be removed');
     expect([(await house.bytesLeft()).length, await count('thumbnails')]).toEqual([stored.length + 1, made]);
   }); // prettier-ignore
 });
 
-describe('an image that is meant to hurt', () => {
+describe('a hostile image', () => {
   const MIB = 1_048_576;
   const jobs = new Map<string, Job>();
-  /** For each job: of the decoder's process, ms, and how many requests were answered meanwhile. */
+  /** For each job: the CPU time of its decoder, in ms, and the number of requests served meanwhile. */
   const processorTimes: number[] = [];
   const answers: number[] = [];
   let grownBy = 0;
 
   const SIGNATURES: Record<string, string> = {
-    png: bombs.png(90, 90).toString('latin1', 0, 41), // as far as the name of the chunk with the pixels
+    png: bombs.png(90, 90).toString('latin1', 0, 41), // up to the name of the chunk with the pixels
     jpeg: '\xff\xd8\xff\xe0',
     gif: 'GIF89a',
     webp: 'RIFF\xff\xff\0\0WEBPVP8 ',
@@ -328,7 +328,7 @@ describe('an image that is meant to hurt', () => {
     tiff: 'II*\0\x08\0\0\0',
   };
 
-  /** Name, bytes, and the code that its job fails with; null: it does no harm, and is an image after all. */
+  /** Returns name, bytes, and the error code of the job; null: the image is valid and harmless. */
   async function make(): Promise<Array<[string, Bytes, string | null]>> {
     const TOO_LARGE = 'FILE_IMAGE_TOO_LARGE';
     const UNREADABLE = 'FILE_IMAGE_UNREADABLE';
@@ -340,24 +340,24 @@ describe('an image that is meant to hurt', () => {
     const page = { width: 64, height: 64 };
     return [
       ['PNG of 50,000 × 50,000 pixels', bombs.png(50_000, 50_000), TOO_LARGE],
-      ['PNG that says so, and has a few rows', bombs.png(50_000, 50_000, {}, bombs.zeros(99)), TOO_LARGE],
+      ['PNG that declares this size, and has a few rows', bombs.png(50_000, 50_000, {}, bombs.zeros(99)), TOO_LARGE],
       ['PNG whose rows are missing', bombs.png(6_000, 6_000, {}, bombs.zeros(99)), UNREADABLE],
-      ['PNG with 2 GiB more than it says', bombs.png(100, 100, {}, bombs.zeros(2_048 * MIB)), null],
+      ['PNG with 2 GiB more than it declares', bombs.png(100, 100, {}, bombs.zeros(2_048 * MIB)), null],
       ['PNG with a profile of 1 GiB', bombs.png(100, 100, { chunks: [bombs.pngProfile(1_024 * MIB)] }), null],
       ['PNG with a text of 1 GiB', bombs.png(100, 100, { chunks: [bombs.pngText(1_024 * MIB)] }), null],
       ['PNG with 300 texts of 7 MiB', bombs.png(9, 9, { chunks: Array<Bytes>(300).fill(bombs.pngText(7 * MIB)) }), null],
-      ['JPEG that says 65,000 × 65,000', bombs.jpegSaying(jpeg, 65_000, 65_000), TOO_LARGE],
-      ['JPEG that says more than JPEGs can be', bombs.jpegSaying(jpeg, 65_535, 65_535), UNREADABLE],
+      ['JPEG that declares 65,000 × 65,000', bombs.jpegSaying(jpeg, 65_000, 65_000), TOO_LARGE],
+      ['JPEG that declares more than the format allows', bombs.jpegSaying(jpeg, 65_535, 65_535), UNREADABLE],
       ['GIF of 65,535 × 65,535', bombs.gif(65_535, 65_535, { width: 65_535, height: 65_535 }), TOO_LARGE],
       ['GIF with such a frame on a small screen', bombs.gif(9, 9, { width: 65_535, height: 65_535 }), TOO_LARGE],
       ['GIF of 50,000 frames', bombs.gif(9, 9, { width: 1, height: 1, count: 50_000 }), null],
-      ['WebP that says 16,000 × 16,000', bombs.webpSaying(webp, 16_000, 16_000), TOO_LARGE],
-      ['WebP that says 6,000 × 6,000', bombs.webpSaying(webp, 6_000, 6_000), UNREADABLE],
-      ['AVIF that says 60,000 × 60,000', bombs.avifSaying(avif, 60_000, 60_000), TOO_LARGE],
-      ['AVIF that says 6,000 × 6,000', bombs.avifSaying(avif, 6_000, 6_000), UNREADABLE],
+      ['WebP that declares 16,000 × 16,000', bombs.webpSaying(webp, 16_000, 16_000), TOO_LARGE],
+      ['WebP that declares 6,000 × 6,000', bombs.webpSaying(webp, 6_000, 6_000), UNREADABLE],
+      ['AVIF that declares 60,000 × 60,000', bombs.avifSaying(avif, 60_000, 60_000), TOO_LARGE],
+      ['AVIF that declares 6,000 × 6,000', bombs.avifSaying(avif, 6_000, 6_000), UNREADABLE],
       ['TIFF of 100,000 × 100,000', bombs.tiff([{ width: 100_000, height: 100_000 }]), TOO_LARGE],
       ['TIFF of 10,000 pages', bombs.tiff(Array<typeof page>(10_000).fill(page)), null],
-      ['TIFF whose pages go round in a circle', bombs.tiff([page, page], { loop: true }), null],
+      ['TIFF whose pages form a loop', bombs.tiff([page, page], { loop: true }), null],
       ...Object.entries(SIGNATURES).map(([format, start]): [string, Bytes, string] => [
         ...[`${format} signature and random bytes`, Buffer.concat([Buffer.from(start, 'latin1'), disorder(90_000)])],
         UNREADABLE,
@@ -389,16 +389,16 @@ describe('an image that is meant to hurt', () => {
     clearInterval(watch);
   }, 600_000);
 
-  it('fails with a code that tells why, at the first attempt, or is a harmless image', () => {
+  it('fails with the right code at the first attempt, or is harmless', () => {
     const outcomes = [...jobs].map(([name, { status, error, attempts }]) => [name, status, error?.code ?? null, attempts]);
     expect(outcomes).toEqual(
       cases.map(([name, , code]) => [name, code === null ? 'SUCCEEDED' : 'FAILED', code, 1]),
     );
   }); // prettier-ignore
 
-  it('takes none of the memory of the server, which answers meanwhile', () => {
-    expect(Math.min(...answers)).toBeGreaterThan(1); // the start of a decoder alone takes as long
-    expect(grownBy).toBeLessThan(200 * MIB); // it grows by 70 anyway
+  it('uses no memory of the server, which serves requests meanwhile', () => {
+    expect(Math.min(...answers)).toBeGreaterThan(1); // starting a decoder alone takes as long
+    expect(grownBy).toBeLessThan(200 * MIB); // it grows by 70 MiB in any case
     expect(house.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
   });
 

@@ -1,4 +1,4 @@
-// Nobody waits for ever: a row that another transaction holds, a statement that takes too long.
+// Checks time limits: a row that another transaction locks, and a statement that takes too long.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { Page, Task } from '../support/api.js';
@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-it('a row that another transaction holds costs one request a 503, and the change is made when it is let go', async () => {
+it('a change of a locked row returns 503, and is made after the lock is released', async () => {
   const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Held' });
   const holder = new pg.Client({ connectionString: server.databaseUrl });
   await holder.connect();
@@ -22,7 +22,7 @@ it('a row that another transaction holds costs one request a 503, and the change
   const refused = await ada.api.patch(`/api/tasks/${task.id}`, { title: 'Not now' });
   expect(refused).toMatchObject({ status: 503, body: { code: 'SERVICE_UNAVAILABLE' } });
   expect(refused.headers.get('retry-after')).toBe('1');
-  expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(200); // readers wait for nobody
+  expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(200); // reads do not wait for the lock
   const waiting = `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
   await until(async () => (await holder.query(waiting)).rowCount === 0, 'the statement to give up too');
   await holder.end();
@@ -30,7 +30,7 @@ it('a row that another transaction holds costs one request a 503, and the change
   expect(changed).toMatchObject({ status: 200, body: { title: 'Now', version: 2 } });
 });
 
-it('a handler that takes longer than REQUEST_TIMEOUT is answered for, once, and its statement is stopped', async () => {
+it('a handler that exceeds REQUEST_TIMEOUT causes one 503, and its statement is stopped', async () => {
   await server.sql(
     `CREATE FUNCTION be_slow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM pg_sleep(2.5); RETURN NEW; END'`,
   );

@@ -1,4 +1,4 @@
-// Resumable uploads and what is no tus 1.0: hostile names and headers, methods and media types; pages of other origins.
+// Checks invalid tus requests: hostile names, headers, methods and media types, and pages of other origins.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Problem } from '../support/api.js';
 import type { StoredFile } from '../support/file-house.js';
@@ -28,29 +28,29 @@ describe('an upload', () => {
   afterAll(close);
   afterEach(() => house.expectOrder());
 
-  describe('that is named and described', () => {
+  describe('with metadata', () => {
     it.each([
       ['', 'file'],
       ['invoice\u202Egnp.exe', 'invoicegnp.exe'],
       ['😀'.repeat(300), '😀'.repeat(255)],
-    ])('the name %j is kept as %j', async (sent, kept) => {
+    ])('stores the name %j as %j', async (sent, kept) => {
       const id = await tus.complete(Buffer.from('x'), { filename: sent, filetype: '<script>' });
       const { body } = await ada.api.get<StoredFile>(`/api/files/${id}`);
       expect([body.name, body.declaredType]).toEqual([kept, 'application/octet-stream']);
     });
 
     it.each(['../../../no-such-folder/x', '..', 'a\\b', 'a\0b', 'a\r\nSet-Cookie: c=d'])(
-      'what is no name, as %j, is refused',
+      'is refused with the invalid name %j',
       async (filename) => {
         expect(await tus.create(1, { filename })).toMatchObject({ status: 400, body: { code: 'VALIDATION_FAILED' } });
       },
     );
 
     it.each([
-      ['what is no UTF-8', 'filename /////w==,key'],
+      ['invalid UTF-8', 'filename /////w==,key'],
       ['an empty value', 'filename'],
-      ['keys of every kind', `a.b ${'A'.repeat(4_000)},$1 YQ==,<script> YQ==`],
-    ])('%s is told as it was sent', async (_what, given) => {
+      ['unusual keys', `a.b ${'A'.repeat(4_000)},$1 YQ==,<script> YQ==`],
+    ])('keeps metadata with %s as it was sent', async (_what, given) => {
       const headers = { 'upload-length': '1', 'upload-metadata': given };
       const path = (await tus.send('POST', '/api/uploads', headers)).headers.get('location') as string;
       expect((await tus.head(path)).headers.get('upload-metadata')).toBe(given);
@@ -58,16 +58,16 @@ describe('an upload', () => {
     });
 
     it.each([
-      ['a bucket that is not there', metadata({ bucket: 'nowhere' }), '404 BUCKET_NOT_FOUND'],
-      ['an endless bucket', metadata({ bucket: 'b'.repeat(5_000) }), '404 BUCKET_NOT_FOUND'],
+      ['an unknown bucket', metadata({ bucket: 'nowhere' }), '404 BUCKET_NOT_FOUND'],
+      ['a very long bucket name', metadata({ bucket: 'b'.repeat(5_000) }), '404 BUCKET_NOT_FOUND'],
       ['a bucket with a NUL', metadata({ bucket: 'a\0' }), '400 VALIDATION_FAILED'],
-      ['no base64', 'filename !!!!', '400 VALIDATION_FAILED'],
+      ['invalid base64', 'filename !!!!', '400 VALIDATION_FAILED'],
       ['base64 of an odd length', 'filename YQ=', '400 VALIDATION_FAILED'],
-      ['three words', 'filename YQ== YQ==', '400 VALIDATION_FAILED'],
-      ['a key twice', 'a YQ==,a YQ==', '400 VALIDATION_FAILED'],
+      ['three words in an item', 'filename YQ== YQ==', '400 VALIDATION_FAILED'],
+      ['a duplicate key', 'a YQ==,a YQ==', '400 VALIDATION_FAILED'],
       ['__proto__', '__proto__ YQ==', '400 VALIDATION_FAILED'],
       ['an empty list', ',', '400 VALIDATION_FAILED'],
-    ])('%s is refused', async (_what, given, expected) => {
+    ])('is refused with %s', async (_what, given, expected) => {
       const before = await house.count('uploads');
       const headers = { 'upload-length': '1', 'upload-metadata': given };
       expect(refusal(await tus.send('POST', '/api/uploads', headers))).toBe(expected);
@@ -75,28 +75,28 @@ describe('an upload', () => {
     });
   });
 
-  describe('is refused', () => {
+  describe('is refused with', () => {
     const patch = { 'upload-offset': '0', 'content-type': PART };
     it.each<[string, string, Record<string, string>, string | undefined, string]>([
       ['a creation without a length', 'POST', {}, undefined, '400 UPLOAD_LENGTH_REQUIRED'],
-      ['a length told later', 'POST', { 'upload-defer-length': '1' }, undefined, '400 UPLOAD_EXTENSION_UNSUPPORTED'],
+      ['a deferred length', 'POST', { 'upload-defer-length': '1' }, undefined, '400 UPLOAD_EXTENSION_UNSUPPORTED'],
       ['a part of a concatenation', 'POST', { 'upload-length': '1', 'upload-concat': 'partial' }, undefined, '400 UPLOAD_EXTENSION_UNSUPPORTED'],
       ['a negative length', 'POST', { 'upload-length': '-1' }, undefined, '400 VALIDATION_FAILED'],
-      ['a length beyond numbers', 'POST', { 'upload-length': '9007199254740993' }, undefined, '400 VALIDATION_FAILED'],
+      ['a length over the safe integers', 'POST', { 'upload-length': '9007199254740993' }, undefined, '400 VALIDATION_FAILED'],
       ['a length that is too large', 'POST', { 'upload-length': '9007199254740991' }, undefined, '413 FILE_TOO_LARGE'],
       ['a length in hexadecimal', 'POST', { 'upload-length': '0x1' }, undefined, '400 VALIDATION_FAILED'],
       ['another version', 'POST', { 'upload-length': '1', 'tus-resumable': '0.2.2' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
       ['no version', 'POST', { 'upload-length': '1', 'tus-resumable': '' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
       ['JSON at the creation', 'POST', { 'upload-length': '1', 'content-type': 'application/json' }, '{}', '415 UNSUPPORTED_MEDIA_TYPE'],
-      ['more bytes than were told, at the creation', 'POST', { 'upload-length': '1', 'content-type': PART }, 'ab', '413 UPLOAD_TOO_LONG'],
+      ['more bytes than its length, at the creation', 'POST', { 'upload-length': '1', 'content-type': PART }, 'ab', '413 UPLOAD_TOO_LONG'],
       ['no offset', 'PATCH', { 'content-type': PART }, 'ab', '400 VALIDATION_FAILED'],
       ['a negative offset', 'PATCH', { ...patch, 'upload-offset': '-1' }, 'ab', '400 VALIDATION_FAILED'],
-      ['an offset ahead', 'PATCH', { ...patch, 'upload-offset': '1' }, 'ab', '409 UPLOAD_OFFSET_CONFLICT'],
-      ['more bytes than were told', 'PATCH', patch, 'abcd', '413 UPLOAD_TOO_LONG'],
+      ['an offset beyond the end', 'PATCH', { ...patch, 'upload-offset': '1' }, 'ab', '409 UPLOAD_OFFSET_CONFLICT'],
+      ['more bytes than its length', 'PATCH', patch, 'abcd', '413 UPLOAD_TOO_LONG'],
       ['another media type', 'PATCH', { ...patch, 'content-type': 'application/octet-stream' }, 'ab', '415 UNSUPPORTED_MEDIA_TYPE'],
       ['JSON', 'PATCH', { ...patch, 'content-type': 'application/json' }, '{}', '415 UNSUPPORTED_MEDIA_TYPE'],
       ['no media type', 'PATCH', { 'upload-offset': '0' }, undefined, '415 UNSUPPORTED_MEDIA_TYPE'],
-      ['a length told twice', 'PATCH', { ...patch, 'upload-length': '3' }, 'ab', '400 UPLOAD_EXTENSION_UNSUPPORTED'],
+      ['a second length', 'PATCH', { ...patch, 'upload-length': '3' }, 'ab', '400 UPLOAD_EXTENSION_UNSUPPORTED'],
       ['no version', 'HEAD', { 'tus-resumable': '' }, undefined, '412 '],
       ['another version', 'DELETE', { 'tus-resumable': '2.0.0' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
     ])('%s (%s)', async (_what, method, headers, body, expected) => {
@@ -110,7 +110,7 @@ describe('an upload', () => {
       expect([await house.count('uploads'), await tus.offset(path)]).toEqual([rows, 0]);
     }); // prettier-ignore
 
-    it('as anything else that is no upload', async () => {
+    it('an unknown or invalid address, or on a route that takes no uploads', async () => {
       expect(refusal(await tus.head('/api/uploads/nonsense'))).toBe('400 ');
       expect(refusal(await tus.send('DELETE', '/api/uploads/nonsense'))).toBe('400 VALIDATION_FAILED');
       const nobody = '/api/uploads/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
@@ -119,7 +119,7 @@ describe('an upload', () => {
         expect([path, refusal(await tus.send('POST', path, {}, 'x'))]).toEqual([path, '415 UNSUPPORTED_MEDIA_TYPE']);
     });
 
-    it('whose unknown length turns out too large: only what fits is kept', async () => {
+    it('more bytes than its length in chunks: only what fits is kept', async () => {
       const path = await tus.begin(1_000);
       const answer = await send(server.port, {
         method: 'PATCH',
@@ -134,7 +134,7 @@ describe('an upload', () => {
       expect(await tus.offset(path)).toBeLessThanOrEqual(1_000);
     });
 
-    it('and the connection goes on, once the rest of a small part has come', async () => {
+    it('a connection that stays open, once the rest of a small part has arrived', async () => {
       const path = await tus.begin(20 * MIB);
       const patch = tus.open(path, 1, 30_000).send(Buffer.alloc(30_000));
       patch.socket.write('GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
@@ -143,7 +143,7 @@ describe('an upload', () => {
     });
   });
 
-  it('answers 2,000 requests with spoiled headers without a fault of its own', async () => {
+  it('request with random headers causes no server error, 2,000 times', async () => {
     const random = seeded(11);
     const NAMES = ['upload-length', 'upload-offset', 'upload-metadata', 'upload-defer-length', 'upload-concat', 'tus-resumable', 'content-type', 'x-http-method-override', 'upload-checksum', 'expect']; // prettier-ignore
     const VALUES = ['', '0', '1', '-0', '00', '1e3', '1e400', '9007199254740991', '18446744073709551616', 'NaN', '1.0.0', '1.0.0, 1.0.0', PART, `${PART}; a=b`, PART.toUpperCase(), 'PATCH', 'HEAD', 'DELETE', 'TRACE', 'a YQ==', 'filename /w==', 'bucket AAAA', 'a,b,c', 'final;/a /b', 'sha1 x', '\xe9\xff', "';--", '{}', '100-continue']; // prettier-ignore
@@ -176,12 +176,12 @@ describe('an upload', () => {
   }, 60_000);
 });
 
-describe('for pages of another origin', () => {
+describe('resumable uploads from pages of another origin', () => {
   const ORIGIN = 'https://app.example.com';
   beforeAll(open({ CORS_ORIGINS: ORIGIN }));
   afterAll(close);
 
-  it('anybody may ask what of tus there is', async () => {
+  it('can read the tus capabilities without a token', async () => {
     for (const origin of [null, ORIGIN]) {
       const asked = origin === null ? {} : { headers: { origin } };
       const { status, headers: told } = await server.api.request('OPTIONS', '/api/uploads', undefined, asked);
@@ -197,7 +197,7 @@ describe('for pages of another origin', () => {
     }
   });
 
-  it('every method and header of tus is allowed, and every one of its answers can be read', async () => {
+  it('can use every tus method and header, and read every response header', async () => {
     const asked = 'authorization,tus-resumable,upload-length,upload-metadata,upload-offset,content-type';
     for (const path of ['/api/uploads', '/api/uploads/01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11'])
       for (const method of ['POST', 'PATCH', 'HEAD', 'DELETE']) {

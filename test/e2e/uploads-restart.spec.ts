@@ -1,4 +1,4 @@
-// Resumable uploads over servers that die: a usual client, tus-js-client, ends up with its file, once; and servers side by side.
+// Checks resumable uploads with tus-js-client while servers are killed and restarted, and with two servers side by side.
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
@@ -17,7 +17,7 @@ import { until } from '../support/until.js';
 
 jest.setTimeout(120_000);
 
-/** What the library has on Node.js, and its types do not know. */
+/** The library exports this on Node.js; its type declarations lack it. */
 const { FileUrlStorage } = tusClient as unknown as { FileUrlStorage: new (path: string) => tusClient.UrlStorage };
 
 const MIB = 1_048_576;
@@ -30,7 +30,7 @@ let client: pg.Client;
 let ports: [number, number];
 let ada: Api;
 
-/** One that is free now, and that a restarted server can have again. */
+/** Returns a port that is free now, and that a restarted server can use again. */
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await new Promise((resolve) => server.once('listening', resolve));
@@ -62,7 +62,7 @@ async function contentOf(id: string): Promise<Buffer> {
   return Buffer.from(await (await fetch(`${ada.url}/api/files/${id}/content`, { headers })).arrayBuffer());
 }
 
-/** Whatever has died: no bytes of which no row knows, and nobody charged for what is not there. */
+/** Checks that every stored byte has a row, and that the charged quota is right. */
 async function expectOrder(): Promise<void> {
   const entries = await readdir(join(dataDir.path, 'files'), { recursive: true, withFileTypes: true });
   const keys = entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
@@ -101,9 +101,9 @@ afterAll(async () => {
   dataDir.remove();
 });
 
-/** As a program on some machine uses it: its file is read anew each time, what it knows of its uploads stands in a file. */
+/** A tus client as a program uses it: it reads its file again for each run, and stores its state in a file. */
 class Client {
-  /** Bytes that were acknowledged, each time. */
+  /** Acknowledged bytes after each response. */
   readonly acknowledged: number[] = [];
   sent = 0;
   fileId: string | undefined;
@@ -113,7 +113,7 @@ class Client {
 
   constructor(private readonly path: string) {}
 
-  /** From where it was, when it knows of an upload of this file. Gives whether it does. */
+  /** Starts or resumes the upload of this file. Returns true when it resumes. */
   async go(chunkSize: number): Promise<boolean> {
     const upload = (this.upload = new tusClient.Upload(createReadStream(this.path), {
       endpoint: `${ada.url}/api/uploads`,
@@ -151,7 +151,7 @@ class Client {
   }
 }
 
-it('30 MiB, broken off by the client and by SIGKILLs of the server, arrive', async () => {
+it('an upload of 30 MiB completes despite interruptions by the client and SIGKILLs of the server', async () => {
   const bytes = randomBytes(30 * MIB);
   const path = join(folder, 'recording');
   await writeFile(path, bytes);
@@ -164,7 +164,7 @@ it('30 MiB, broken off by the client and by SIGKILLs of the server, arrive', asy
   const { received } = await one<{ received: string }>('SELECT received FROM uploads');
   expect(Number(received)).toBeGreaterThanOrEqual(first.acknowledged.at(-1) as number);
 
-  const second = new Client(path); // the program was started again
+  const second = new Client(path); // as after a restart of the program
   expect(await second.go(5 * MIB)).toBe(true);
   for (const goal of [13 * MIB, 21 * MIB]) {
     await second.reaches(goal);
@@ -175,7 +175,7 @@ it('30 MiB, broken off by the client and by SIGKILLs of the server, arrive', asy
   }
   const id = await second.ends();
 
-  expect(second.acknowledged[0]).toBeGreaterThan(3 * MIB); // it went on, and did not begin anew
+  expect(second.acknowledged[0]).toBeGreaterThan(3 * MIB); // it resumed instead of starting again
   expect(await files()).toMatchObject([{ id, name: 'recording.bin', size: 30 * MIB, sha256: sha256(bytes) }]);
   expect(sha256(await contentOf(id))).toBe(sha256(bytes));
   const { uploads, segments } = await one(
@@ -187,7 +187,7 @@ it('30 MiB, broken off by the client and by SIGKILLs of the server, arrive', asy
   expect(server.complaints).toEqual([]);
 });
 
-it('a server that dies between the last byte and the file leaves it to the next one, which the client does not notice', async () => {
+it('a server that dies between the last byte and the file leaves the rest to the next one, unnoticed by the client', async () => {
   const bytes = randomBytes(9 * MIB);
   const path = join(folder, 'second');
   await writeFile(path, bytes);
@@ -215,7 +215,7 @@ it('a server that dies between the last byte and the file leaves it to the next 
   await server.stop();
 }); // prettier-ignore
 
-it('a server that is stopped asks clients to go on elsewhere, and does not wait for their last byte', async () => {
+it('a server that stops ends running uploads with their offset, without waiting for the last byte', async () => {
   const server = await start();
   const tus = new Tus(ada);
   const path = await tus.begin(1_000);
@@ -230,7 +230,7 @@ it('a server that is stopped asks clients to go on elsewhere, and does not wait 
   expect(server.complaints).toEqual([]);
 });
 
-describe('two servers', () => {
+describe('with two servers', () => {
   let here: Tus;
   let there: Tus;
   let servers: [ServerProcess, ServerProcess];
@@ -241,21 +241,21 @@ describe('two servers', () => {
     there = new Tus(other);
   });
 
-  it('a request at one ends what is under way at the other, and goes on from there', async () => {
+  it('a request to one ends the running request on the other, and continues from its offset', async () => {
     const bytes = randomBytes(1_000);
     const path = await here.begin(1_000);
     const older = here.open(path, 0, 1_000).send(bytes.subarray(0, 600));
     await until(async () => (await client.query('SELECT FROM upload_locks')).rowCount === 1, 'the lock to be held');
     const began = performance.now();
     expect(await there.offset(path)).toBe(600);
-    expect(performance.now() - began).toBeLessThan(3_000); // less than a lease: it was asked, and did not have to die
+    expect(performance.now() - began).toBeLessThan(3_000); // shorter than the lease: the other request ended when asked
     await older.closed;
     expect(older.heard).toMatch(/^HTTP\/1\.1 204 [\s\S]*upload-offset: 600/);
     const { headers } = await there.patch(path, 600, bytes.subarray(600));
     expect(await contentOf(headers.get('x-file-id') as string)).toEqual(bytes);
   });
 
-  it('of requests for the same bytes one is taken, and of the file there is one', async () => {
+  it('one of several requests for the same bytes is accepted, and one file is created', async () => {
     const bytes = randomBytes(4 * MIB);
     const path = await here.begin(bytes.length);
     const answers = await Promise.all(
@@ -269,7 +269,7 @@ describe('two servers', () => {
     await expectOrder();
   }); // prettier-ignore
 
-  it('when one dies at work on an upload, the other goes on with it before a client loses patience', async () => {
+  it('an upload continues on the other server when one dies, within the patience of a client', async () => {
     const bytes = randomBytes(6 * MIB);
     const path = await here.begin(bytes.length);
     here.open(path, 0, bytes.length).send(bytes.subarray(0, 5 * MIB));

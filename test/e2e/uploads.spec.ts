@@ -1,4 +1,4 @@
-// Resumable uploads, request by request: what comes is kept, nobody else gets at it, and in the end it is one file.
+// Checks resumable uploads request by request: received bytes are kept, only the owner has access, and one file results.
 import { randomBytes } from 'node:crypto';
 import { readdir, readFile, rename, rm, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ import { until } from '../support/until.js';
 import { refusal, UploadHouse } from '../support/upload-house.js';
 
 const MIB = 1_048_576;
-/** More find more: CUT_UPLOADS=1000 npm test -- e2e/uploads.spec */
+/** A higher number finds more faults: CUT_UPLOADS=1000 npm test -- e2e/uploads.spec */
 const CUT_UPLOADS = Number(process.env['CUT_UPLOADS'] ?? 25);
 const KEYS = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
 
@@ -45,12 +45,12 @@ const sweep = (): Promise<unknown> =>
 
 const idOf = (path: string): string => path.split('/').at(-1) as string;
 
-describe('an upload', () => {
-  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700', MIN_TRANSFER_RATE: '1' })); // some send a few bytes at a time
+describe('a resumable upload', () => {
+  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700', MIN_TRANSFER_RATE: '1' })); // some tests send a few bytes at a time
   afterAll(close);
   afterEach(() => house.expectOrder());
 
-  it('goes from its creation over parts to a file like any other', async () => {
+  it('is created, receives parts, and becomes an ordinary file', async () => {
     const bytes = randomBytes(3_000_001);
     const values = { filename: 'Übersicht.pdf', filetype: 'text/csv', note: 'kept' };
     const created = await tus.create(bytes.length, values);
@@ -59,7 +59,7 @@ describe('an upload', () => {
     expect(path).toMatch(/^\/api\/uploads\/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}$/);
     const expires = Date.parse(created.headers.get('upload-expires') as string);
     expect(Math.abs(expires - Date.now() - 86_400_000)).toBeLessThan(60_000);
-    expect(await house.usage()).toEqual([bytes.length, 1]); // reserved at once
+    expect(await house.usage()).toEqual([bytes.length, 1]); // reserved at the creation
 
     const fresh = await tus.head(path);
     expect([fresh.status, Object.fromEntries(fresh.headers)]).toMatchObject([
@@ -98,7 +98,7 @@ describe('an upload', () => {
     expect(await house.count('upload_segments')).toBe(0);
   }); // prettier-ignore
 
-  it('may come with its creation, in part or as a whole, and be empty', async () => {
+  it('may receive some or all bytes at its creation, and may be empty', async () => {
     const create = (length: number, body?: string) =>
       tus.send('POST', '/api/uploads', { 'upload-length': String(length) }, body);
     const part = await create(6, 'abc');
@@ -113,7 +113,7 @@ describe('an upload', () => {
     expect([headers.get('upload-offset'), headers.get('upload-length')]).toEqual(['0', '0']);
   });
 
-  it('is told under /api/v1 what it is told under /api', async () => {
+  it('works under /api/v1 as under /api', async () => {
     const v1 = new Tus(ada.api, '/api/v1/uploads');
     const path = await v1.begin(1);
     expect(path).toMatch(/^\/api\/v1\/uploads\//);
@@ -121,7 +121,7 @@ describe('an upload', () => {
     expect(headers.get('content-location')).toBe(`/api/v1/files/${headers.get('x-file-id')}`);
   });
 
-  it('goes by POST where a client cannot send PATCH', async () => {
+  it('accepts X-HTTP-Method-Override from clients that cannot send PATCH', async () => {
     const path = await tus.begin(4);
     const by = (method: string, offset: number, body?: string) =>
       tus.send('POST', path, { 'x-http-method-override': method, 'upload-offset': String(offset) }, body);
@@ -132,7 +132,7 @@ describe('an upload', () => {
     expect((await tus.head(path)).status).toBe(404);
   });
 
-  it('whose parts are small takes no object for each', async () => {
+  it('merges small parts, so that each does not need its own object', async () => {
     const bytes = randomBytes(2_000_000);
     const path = await tus.begin(bytes.length);
     for (let from = 0; from < 1_950_000; from += 50_000)
@@ -142,7 +142,7 @@ describe('an upload', () => {
     expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
   });
 
-  it('writes what has come not again for a small part, once there is much of it', async () => {
+  it('does not rewrite a large segment for a small part', async () => {
     const path = await tus.begin(200_000);
     for (const [from, count] of [[0, 100_000], [100_000, 1], [100_001, 1]] as const)
       await tus.patch(path, from, Buffer.alloc(count)); // prettier-ignore
@@ -156,7 +156,7 @@ describe('an upload', () => {
     ]);
   });
 
-  it('that is given up is gone, with what was reserved', async () => {
+  it('that is deleted is not found, and frees its reserved quota', async () => {
     const before = await house.usage();
     const path = await tus.begin(1_000);
     await tus.patch(path, 0, 'abc');
@@ -167,7 +167,7 @@ describe('an upload', () => {
     expect(refusal(await tus.patch(path, 3, 'def'))).toBe('404 UPLOAD_NOT_FOUND');
   });
 
-  it('that is complete cannot be given up: it is a file', async () => {
+  it('that is complete cannot be deleted: it is a file', async () => {
     const path = await tus.begin(1);
     const id = (await tus.patch(path, 0, 'x')).headers.get('x-file-id');
     expect(refusal(await tus.send('DELETE', path))).toBe('409 UPLOAD_FINISHED');
@@ -177,13 +177,13 @@ describe('an upload', () => {
     expect([again.status, again.headers.get('x-file-id')]).toEqual([204, id]);
   });
 
-  describe('that is broken off', () => {
-    it('keeps what has come, when the client hangs up', async () => {
+  describe('that is interrupted', () => {
+    it('keeps the received bytes when the client closes the connection', async () => {
       const bytes = randomBytes(6_000_000);
       const path = await tus.begin(bytes.length);
       const patch = tus.open(path, 0, bytes.length).send(bytes.subarray(0, 5_000_000));
       await until(async () => (await house.house.bytesLeft()).length >= 2, 'the second segment to begin');
-      await sleep(200); // what is in the pipes arrives
+      await sleep(200); // the bytes in transit arrive
       patch.socket.destroy();
       const offset = await tus.offset(path);
       expect(offset).toBeGreaterThan(4 * MIB); // more than whole segments; the last bytes may be lost with the connection
@@ -192,7 +192,7 @@ describe('an upload', () => {
       expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
     });
 
-    it('keeps what has come, when the client falls silent, which is 408', async () => {
+    it('keeps the received bytes when the client stops sending, and returns 408', async () => {
       const path = await tus.begin(1_000);
       const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
       await patch.closed;
@@ -200,7 +200,7 @@ describe('an upload', () => {
       expect(await tus.offset(path)).toBe(600);
     });
 
-    it('keeps what has come, when its request is cancelled', async () => {
+    it('keeps the received bytes when its request is cancelled', async () => {
       const path = await tus.begin(1_000);
       const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
       await house.isAtWork();
@@ -208,14 +208,14 @@ describe('an upload', () => {
       await sleep(100);
       expect((await ada.api.delete(`/api/requests/${running?.requestId}`)).status).toBe(204);
       await until(() => patch.heard.includes('HTTP/1.1 499'), 'the request to be answered');
-      const keepAlive = setInterval(() => patch.send(Buffer.from('a')), 100); // it would go on
+      const keepAlive = setInterval(() => patch.send(Buffer.from('a')), 100); // the client would continue
       await until(async () => (await house.count('upload_locks')) === 0, 'the work to end', 3_000);
       clearInterval(keepAlive);
       patch.socket.destroy();
       expect(await tus.offset(path)).toBe(600);
     });
 
-    it('is no worse for it when the client is gone before anybody has looked at its body', async () => {
+    it('is not damaged when the client disconnects before its body is read', async () => {
       const path = await tus.begin(10);
       const uploads = server.app.get(UploadsRepository);
       const { inFlight } = server.app.getHttpAdapter().getInstance();
@@ -234,7 +234,7 @@ describe('an upload', () => {
       expect(await tus.offset(path)).toBe(0);
     });
 
-    it('arrives however often, wherever it is cut', async () => {
+    it('completes after any number of interruptions at any position', async () => {
       const random = seeded(5);
       const whole = async (): Promise<void> => {
         const bytes = randomBytes(1 + below(random, 6_000_000));
@@ -247,14 +247,14 @@ describe('an upload', () => {
           const patch = tus.open(path, from, bytes.length - from);
           patch.send(bytes.subarray(from, from + below(random, bytes.length - from)));
           await sleep(below(random, 60));
-          patch.socket.resetAndDestroy(); // its request may begin later than the next one, and ask that to end
+          patch.socket.resetAndDestroy(); // its request may start after the next one, and ask that one to end
         }
         expect(sha256(await house.content(await tus.resume(path, bytes)))).toBe(sha256(bytes));
       };
       for (let begun = 0; begun < CUT_UPLOADS; begun += 5) await Promise.all(Array.from({ length: 5 }, whole));
     }, 300_000);
 
-    it('leaves nothing when nobody knows its address yet', async () => {
+    it('leaves nothing when the client never received its address', async () => {
       const before = [await house.usage(), await house.count('uploads')];
       const { socket } = tus.open('/api/uploads', 0, 1_000);
       socket.destroy();
@@ -266,7 +266,7 @@ describe('an upload', () => {
     });
   });
 
-  it('may take longer than any other request, as long as it goes on', async () => {
+  it('may take longer than any other request while its bytes keep arriving', async () => {
     const path = await tus.begin(300_000);
     const patch = tus.open(path, 0, 300_000);
     for (let sent = 0; sent < 30; sent++) {
@@ -279,11 +279,11 @@ describe('an upload', () => {
   });
 
   describe('with two clients', () => {
-    it('the newer request asks the older one to end, which keeps what it has', async () => {
+    it('ends the older request when a newer one arrives, and keeps its bytes', async () => {
       const path = await tus.begin(1_000);
       const older = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
       await house.isAtWork();
-      const keepAlive = setInterval(() => older.send(Buffer.from('a')), 200); // neither silent nor at its end
+      const keepAlive = setInterval(() => older.send(Buffer.from('a')), 200); // the older request is neither idle nor complete
       const began = performance.now();
       const offset = await tus.offset(path);
       expect(performance.now() - began).toBeLessThan(3_000);
@@ -294,7 +294,7 @@ describe('an upload', () => {
       expect((await tus.patch(path, offset, Buffer.alloc(1_000 - offset, 'b'))).status).toBe(204);
     });
 
-    it('of requests for the same bytes one is taken', async () => {
+    it('accepts one of several requests for the same bytes', async () => {
       const [one, other] = [Buffer.alloc(3 * MIB, 'a'), Buffer.alloc(3 * MIB, 'b')];
       const path = await tus.begin(6 * MIB);
       const answers = await Promise.all(
@@ -310,7 +310,7 @@ describe('an upload', () => {
       expect(expected.some((bytes) => bytes.equals(stored))).toBe(true);
     });
 
-    it('they go on alternately, without a byte too few or too many', async () => {
+    it('receives their parts alternately, without a missing or extra byte', async () => {
       const bytes = randomBytes(8 * MIB);
       const path = await tus.begin(bytes.length);
       let id: string | null = null;
@@ -328,7 +328,7 @@ describe('an upload', () => {
       expect(sha256(await house.content(id))).toBe(sha256(bytes));
     });
 
-    it('a lock that was lost makes nothing unsafe', async () => {
+    it('stays consistent when a lock is lost', async () => {
       const path = await tus.begin(1_000);
       const older = tus.open(path, 0, 1_000).send(Buffer.alloc(300, 'a'));
       await house.isAtWork();
@@ -343,7 +343,7 @@ describe('an upload', () => {
     });
   });
 
-  it('of somebody else is not found, and nobody else can disturb it', async () => {
+  it('of another user is not found, and cannot be disturbed', async () => {
     const eve = new Tus((await server.registerUser('Eve')).api);
     const path = await tus.begin(1_000, { filename: 'secret' });
     const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
@@ -354,7 +354,7 @@ describe('an upload', () => {
     expect(refusal(await eve.send('POST', path, { 'x-http-method-override': 'DELETE' }))).toBe('404 UPLOAD_NOT_FOUND');
     expect([...(await eve.head(path)).headers.keys()].filter((name) => name.startsWith('upload-'))).toEqual([]);
     for (let left = 400; left > 0; left -= 50) {
-      await sleep(200); // 1.6 s together: longer than a request may go on that was asked to end
+      await sleep(200); // 1.6 s in total: longer than a request may continue after it was asked to end
       expect(patch.heard).toBe('');
       patch.send(Buffer.alloc(50, 'a'));
     }
@@ -365,18 +365,18 @@ describe('an upload', () => {
   });
 });
 
-describe('with limits', () => {
+describe('the limits of a resumable upload', () => {
   beforeAll(open({ FILE_MAX_SIZE: '5000', FILE_QUOTA: '10000', FILE_QUOTA_COUNT: '3' }));
   afterAll(close);
   afterEach(() => house.expectOrder());
 
-  it('the whole length is reserved, whatever has come of it', async () => {
+  it('reserve the whole length at the creation', async () => {
     expect(refusal(await tus.create(5_001))).toBe('413 FILE_TOO_LARGE');
     const [one, two] = [await tus.begin(5_000), await tus.begin(4_999)];
     expect(refusal(await tus.create(2))).toBe('507 QUOTA_EXCEEDED');
     expect(await house.usage()).toEqual([9_999, 2]);
     const three = await tus.begin(1);
-    expect(refusal(await tus.create(0))).toBe('507 QUOTA_EXCEEDED'); // files are counted too
+    expect(refusal(await tus.create(0))).toBe('507 QUOTA_EXCEEDED'); // the number of files is limited too
     expect((await house.house.tryUpload(ada, 'x')).status).toBe(507);
     await tus.send('DELETE', two);
     await tus.send('DELETE', three);
@@ -385,7 +385,7 @@ describe('with limits', () => {
     expect(await house.usage()).toEqual([0, 0]);
   });
 
-  it('who has no byte and no file left but what is reserved can complete it', async () => {
+  it('allow an upload to complete when only its reservation is left', async () => {
     const paths = [await tus.begin(5_000), await tus.begin(4_999), await tus.begin(1)];
     expect(await house.usage()).toEqual([10_000, 3]);
     const sizes = [5_000, 4_999, 1];
@@ -396,7 +396,7 @@ describe('with limits', () => {
     expect(await house.usage()).toEqual([0, 0]);
   });
 
-  it('a bucket has limits of its own', async () => {
+  it('include those of its bucket', async () => {
     const root = await server.makeAdmin();
     const bucket = { name: 'small', maxFileSize: 100, userQuota: 150, allowedTypes: ['image/*'] };
     expect((await root.api.post('/api/buckets', bucket)).status).toBe(201);
@@ -408,12 +408,12 @@ describe('with limits', () => {
     await tus.send('DELETE', path);
   });
 
-  it('what is refused for its type is gone with the first bytes that show it, however long it is going to be', async () => {
+  it('remove an upload of a refused type as soon as its first bytes show the type', async () => {
     const root = await server.makeAdmin();
     expect((await root.api.post('/api/buckets', { name: 'pictures', allowedTypes: ['image/*'] })).status).toBe(201);
     const text = Buffer.alloc(4_200, 'x');
     const path = await tus.begin(4_900, { bucket: 'pictures', filetype: 'image/png' });
-    expect((await tus.patch(path, 0, text.subarray(0, 100))).status).toBe(204); // too few to tell
+    expect((await tus.patch(path, 0, text.subarray(0, 100))).status).toBe(204); // too few to detect the type
     expect(refusal(await tus.patch(path, 100, text))).toBe('415 FILE_TYPE_NOT_ALLOWED');
     expect((await tus.head(path)).status).toBe(404);
     expect(await house.usage()).toEqual([0, 0]);
@@ -429,7 +429,7 @@ describe('with limits', () => {
   });
 
   it.each([SNIFFED_BYTES - 1, SNIFFED_BYTES, SNIFFED_BYTES + 1])(
-    'no type is refused for a character that is cut where a request ends: after %d bytes',
+    'do not refuse a type because a request ends inside a character: after %d bytes',
     async (first) => {
       const bucket = `json-${first}`;
       const root = await server.makeAdmin();
@@ -444,7 +444,7 @@ describe('with limits', () => {
     },
   );
 
-  it('what is refused at the end is gone, with what was reserved', async () => {
+  it('remove an upload that is refused at its end, and free its reserved quota', async () => {
     const path = await tus.begin(50, { bucket: 'small', filetype: 'image/png' });
     await tus.patch(path, 0, 'x'.repeat(49));
     const before = await house.files();
@@ -465,7 +465,7 @@ describe('the list of open uploads', () => {
   }
   const list = async (query = ''): Promise<Listed> => (await ada.api.get<Listed>(`/api/uploads${query}`)).body;
 
-  it('has what a client needs to go on, page by page, and nothing of others', async () => {
+  it('contains what a client needs to resume, page by page, and no uploads of other users', async () => {
     const eve = await server.registerUser('Eve');
     await new Tus(eve.api).begin(1);
     const paths: string[] = [];
@@ -487,11 +487,11 @@ describe('the list of open uploads', () => {
   });
 });
 
-describe('the end', () => {
+describe('the completion of an upload', () => {
   beforeAll(open());
   afterAll(close);
 
-  /** Every byte is here, and no file: as if whoever was to make it had died. */
+  /** Creates an upload with all bytes but no file, as if the server had died before it created the file. */
   async function completeWithoutFile(bytes: Buffer): Promise<string> {
     await server.sql(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING errcode = '57P01'; END $$`);
     await server.sql('CREATE TRIGGER fail BEFORE INSERT ON files EXECUTE FUNCTION fail()');
@@ -506,7 +506,7 @@ describe('the end', () => {
     for (const { id } of await house.files()) await ada.api.delete(`/api/files/${id}`);
   });
 
-  it('that was missed is made up for by the next HEAD, once, however many ask', async () => {
+  it('that was interrupted is repeated by the next HEAD, once for any number of requests', async () => {
     const bytes = randomBytes(100_000);
     const path = await completeWithoutFile(bytes);
     const answers = await Promise.all(Array.from({ length: 10 }, () => tus.head(path)));
@@ -520,14 +520,14 @@ describe('the end', () => {
     expect(await house.usage()).toEqual([100_000, 1]);
   });
 
-  it('is made up for by an empty PATCH as well', async () => {
+  it('that was interrupted is repeated by an empty PATCH too', async () => {
     const path = await completeWithoutFile(Buffer.from('abc'));
     const { status, headers } = await tus.patch(path, 3, '');
     expect([status, headers.get('x-file-id')]).toEqual([204, (await house.files())[0]?.id]);
     expect(await house.usage()).toEqual([3, 1]);
   });
 
-  it('is the same however often it is tried, even without the lock', async () => {
+  it('creates one file in any number of attempts, even without the lock', async () => {
     const path = await completeWithoutFile(randomBytes(5_000_000));
     const clear = setInterval(() => void server.sql('DELETE FROM upload_locks').catch(() => undefined), 5);
     const answers = await Promise.all(Array.from({ length: 6 }, () => tus.head(path)));
@@ -549,7 +549,7 @@ describe('an upload that is not completed in time', () => {
   const expire = (path: string) =>
     server.sql(`UPDATE uploads SET expires_at = now() - interval '1 s' WHERE id = $1`, idOf(path));
 
-  it('is 410, and after the next sweep 404; nothing of it is left', async () => {
+  it('returns 410, and 404 after the next sweep, and leaves nothing', async () => {
     const [late, other] = [await tus.begin(1_000), await tus.begin(500)];
     await tus.patch(late, 0, 'abc');
     await tus.patch(other, 0, 'abc');
@@ -564,7 +564,7 @@ describe('an upload that is not completed in time', () => {
     await tus.send('DELETE', other);
   });
 
-  it('is spared while somebody is still at it', async () => {
+  it('is not removed while a request still sends bytes', async () => {
     const path = await tus.begin(6);
     const patch = tus.open(path, 0, 6).send(Buffer.from('abc'));
     await house.isAtWork();
@@ -576,7 +576,7 @@ describe('an upload that is not completed in time', () => {
     patch.socket.destroy();
   });
 
-  it('one that was completed is forgotten, the file stays', async () => {
+  it('is removed without its file if it was completed', async () => {
     const path = await tus.begin(3);
     const id = (await tus.patch(path, 0, 'abc')).headers.get('x-file-id');
     await expire(path);
@@ -587,20 +587,20 @@ describe('an upload that is not completed in time', () => {
     expect(await house.count('uploads')).toBe(0);
   });
 
-  it('is swept by the clock', async () => {
+  it('is removed by a schedule', async () => {
     const [schedule] = await server.sql<{ cron: string }>(`SELECT cron FROM schedules WHERE name = 'uploads.sweep'`);
     expect(schedule?.cron).toBe('*/10 * * * *');
   });
 });
 
-/** Where the first bytes of the only upload stand. */
+/** Returns the path of the first segment of the only upload. */
 async function pathOfFirst(): Promise<string> {
   const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments ORDER BY start');
   const key = row?.key as string;
   return join(house.house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
 }
 
-describe('bytes of an upload that is not complete', () => {
+describe('the stored bytes of an incomplete upload', () => {
   const SECRET = 'the quick brown fox jumps over the lazy dog';
 
   async function standInClear(): Promise<boolean> {
@@ -614,8 +614,8 @@ describe('bytes of an upload that is not complete', () => {
   }
 
   it.each([
-    ['can be read where there is no key', {}, true],
-    ['cannot be read where there is one', { FILE_ENCRYPTION_KEYS: KEYS }, false],
+    ['are unencrypted without a key', {}, true],
+    ['are encrypted with a key', { FILE_ENCRYPTION_KEYS: KEYS }, false],
   ])('%s', async (_what, env, inClear) => {
     await open(env)();
     const text = `${SECRET}. `.repeat(50_000);
@@ -631,15 +631,15 @@ describe('bytes of an upload that is not complete', () => {
 
 describe.each([
   ['lost', (path: string) => rm(path)],
-  ['cut short', (path: string) => truncate(path, 1_000)],
-])('bytes that had come before, and are %s', (_how, harm) => {
+  ['truncated', (path: string) => truncate(path, 1_000)],
+])('received bytes that are %s', (_how, harm) => {
   beforeAll(open());
   afterAll(close);
 
   it.each([
-    ['are taken up into the next segment', 500_000],
-    ['stand by themselves', 2_000_000],
-  ])('make no file, when they %s', async (_where, first) => {
+    ['would be merged into the next segment', 500_000],
+    ['are a segment of their own', 2_000_000],
+  ])('create no file when they %s', async (_where, first) => {
     const bytes = randomBytes(3_000_000);
     const path = await tus.begin(bytes.length);
     await tus.patch(path, 0, bytes.subarray(0, first));
@@ -652,11 +652,11 @@ describe.each([
   });
 });
 
-describe('bytes that had come before', () => {
+describe('received bytes', () => {
   beforeAll(open());
   afterAll(close);
 
-  it('and stand elsewhere by now are no harm: who was late adds nothing', async () => {
+  it('that were merged meanwhile are safe: a late request appends nothing', async () => {
     const bytes = randomBytes(3_000_000);
     const path = await tus.begin(bytes.length);
     await tus.patch(path, 0, bytes.subarray(0, 50_000));
@@ -664,7 +664,7 @@ describe('bytes that had come before', () => {
     const late = new PassThrough();
     const upload = { id: idOf(path) } as Upload;
     const appending = server.app.get(UploadSegments).append(upload, 50_000, late);
-    await server.app.get(UploadsRepository).findLastSegment(upload.id); // so has the late one
+    await server.app.get(UploadsRepository).findLastSegment(upload.id); // the late request has read the same segment
     await tus.patch(path, 50_000, bytes.subarray(50_000, 2_000_000));
     await until(async () => !(await house.house.bytesLeft()).includes(row!.key), 'the first ones to be taken up');
     late.end(bytes.subarray(50_000));
@@ -675,7 +675,7 @@ describe('bytes that had come before', () => {
     await house.expectOrder();
   });
 
-  it('and are away for a while are waited for', async () => {
+  it('that are missing for a while are used when they are back', async () => {
     const bytes = randomBytes(3_000_000);
     const path = await tus.begin(bytes.length);
     await tus.patch(path, 0, bytes.subarray(0, 2_000_000));
@@ -686,12 +686,12 @@ describe('bytes that had come before', () => {
     await rename(`${stands}.away`, stands);
     const { status, headers } = await tus.patch(path, 3_000_000, '');
     expect([status, (await house.content(headers.get('x-file-id'))).equals(bytes)]).toEqual([204, true]);
-    await server.app.get(TidyHandler).run({}, { signal: new AbortController().signal } as JobContext); // places of attempts that failed
+    await server.app.get(TidyHandler).run({}, { signal: new AbortController().signal } as JobContext); // removes the places of failed attempts
     await house.expectOrder();
   });
 });
 
-describe.each(S3_KINDS.filter(({ there }) => there))('where the storage is S3 ($name)', ({ start }) => {
+describe.each(S3_KINDS.filter(({ there }) => there))('with files in S3 ($name)', ({ start }) => {
   let s3: S3Place;
   beforeAll(async () => {
     s3 = await start();
@@ -707,7 +707,7 @@ describe.each(S3_KINDS.filter(({ there }) => there))('where the storage is S3 ($
     await s3.stop();
   });
 
-  it('an upload that is broken off and resumed becomes a file, and leaves no other object', async () => {
+  it('an interrupted and resumed upload becomes a file, and leaves no other object', async () => {
     const bytes = randomBytes(9 * MIB);
     const path = await tus.begin(bytes.length);
     const patch = tus.open(path, 0, bytes.length).send(bytes.subarray(0, 6 * MIB));
@@ -733,7 +733,7 @@ describe('a large upload', () => {
   beforeAll(open());
   afterAll(close);
 
-  it('of 200 MiB by one request takes no 100 MiB of memory', async () => {
+  it('of 200 MiB in one request uses less than 100 MiB of memory', async () => {
     const piece = randomBytes(MIB);
     const path = await tus.begin(200 * MIB);
     const patch = tus.open(path, 0, 200 * MIB);

@@ -1,4 +1,4 @@
-// Exporting and counting users: the living, all of them, and what is written comes back as it was.
+// Checks the export and the statistics of users: every user that is not deleted is included, and an export can be imported again.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ import { type Person, startServer, type TestServer } from '../support/server.js'
 
 jest.setTimeout(120_000);
 
-/** More than two pages of a count, four of an export. */
+/** More than two pages of a count and four of an export. */
 const MANY = 2_100;
 
 let dataDir: string;
@@ -45,8 +45,8 @@ const STRANGE: Array<Partial<User>> = [
 
 const shown = `SELECT email, username, name, age, hobbies FROM users WHERE deleted_at IS NULL AND password_hash IS NULL ORDER BY id`;
 
-describe('an export', () => {
-  it('holds all living users, and nothing that a spreadsheet would run', async () => {
+describe('an export of users', () => {
+  it('contains all users that are not deleted, and nothing that a spreadsheet would execute', async () => {
     for (const user of STRANGE) expect((await root.api.post('/api/users', user)).status).toBe(201);
     const gone = await root.api.post<User>('/api/users', { username: 'gone' });
     await root.api.delete(`/api/users/${gone.body.id}`);
@@ -67,7 +67,7 @@ describe('an export', () => {
     expect(rows[0]).toMatchObject({ email: root.email, role: 'ADMIN' });
   });
 
-  it('begins with a byte order mark where it is asked to', async () => {
+  it('begins with a byte order mark on request', async () => {
     const startOf = async (payload: object): Promise<string> => {
       const { result } = await runJob(root, 'users.export', payload);
       return (await downloadFile(root, result?.['fileId'] as string)).text.slice(0, 3);
@@ -75,18 +75,18 @@ describe('an export', () => {
     expect([await startOf({ bom: true }), await startOf({ bom: false })]).toEqual(['\ufeffid', 'id,']);
   });
 
-  it('is imported again as it is, and nothing is lost on the way', async () => {
+  it('can be imported again without loss', async () => {
     const before = await server.sql(shown);
     const { result } = await runJob(root, 'users.export', { bom: true });
     const { text } = await downloadFile(root, result?.['fileId'] as string);
     await server.sql('UPDATE users SET deleted_at = now() WHERE password_hash IS NULL');
     const job = await runJob(root, 'users.import', { fileId: await uploadFile(root, text) });
-    expect(job.result).toMatchObject({ rows: STRANGE.length + 1, added: STRANGE.length, rejected: 1 }); // root is still there
+    expect(job.result).toMatchObject({ rows: STRANGE.length + 1, added: STRANGE.length, rejected: 1 }); // root still exists
     expect(await server.sql(shown)).toEqual(before);
     expect(before.length).toBe(STRANGE.length);
   });
 
-  it('and a count take page after page, each user once', async () => {
+  it('and the statistics read page after page, with each user once', async () => {
     await server.sql(
       `INSERT INTO users (id, uuid, username, age, hobbies, created_at)
        SELECT 1000 + n, gen_random_uuid(), 'many' || n, CASE WHEN n % 3 > 0 THEN n % 90 END, ARRAY['h' || n % 25, 'all'],
@@ -114,8 +114,8 @@ interface Counts {
   shares: number[];
 }
 
-describe('statistics', () => {
-  it('are those that PostgreSQL counts', async () => {
+describe('the statistics of users', () => {
+  it('are equal to the counts of PostgreSQL', async () => {
     const job = await runJob(root, 'users.statistics');
     expect(job).toMatchObject({ status: 'SUCCEEDED', progress: 100, attempts: 1 });
     const living = 'FROM users WHERE deleted_at IS NULL';
@@ -154,7 +154,7 @@ describe('statistics', () => {
     });
   });
 
-  it('and exports are for administrators', async () => {
+  it('are for administrators, and so are exports', async () => {
     const bob = await server.registerUser('Bob');
     for (const type of ['users.statistics', 'users.export'])
       expect(await bob.api.post('/api/jobs', { type })).toMatchObject({ status: 403, body: { code: 'FORBIDDEN' } });
@@ -169,7 +169,7 @@ it('an export that is cancelled leaves no file', async () => {
   const id = await requestJob(root, 'users.export');
   const { status } = await root.api.delete(`/api/jobs/${id}`);
   const job = await jobOver(root, id);
-  if (status !== 204) return expect(job.status).toBe('SUCCEEDED'); // it was quicker
+  if (status !== 204) return expect(job.status).toBe('SUCCEEDED'); // it finished before the cancellation
   expect(job.status).toBe('CANCELLED');
   expect(await files()).toEqual(before);
 });

@@ -1,4 +1,4 @@
-// Importing users: who is valid is added, who is not is told why, and whatever happens in between, nobody twice.
+// Checks the import of users: valid rows are added, invalid ones are reported, and no user is added twice after any failure.
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ async function rejectionsOf(job: Job): Promise<string[]> {
   for (const [, , , message] of lines) expect(message).toMatch(/\.$/);
   return lines.map((line) => line.slice(0, 3).join(' '));
 }
-/** `count` rows of people who have never been there. */
+/** Returns `count` rows of people without an account. */
 const people = (count: number): string[] =>
   Array.from({ length: count }, (_, index) => `p${index}@example.com,p${index},"P, ${index}",${index % 100},go;chess`);
 const asFile = (rows: readonly string[]): string => ['email,username,name,age,hobbies', ...rows, ''].join('\r\n');
@@ -83,8 +83,8 @@ const MIXED = asFile([
   'last@example.com,,,,',
 ]);
 
-describe('a file', () => {
-  it('gives its valid rows, and every other one with the reason', async () => {
+describe('an imported file', () => {
+  it('adds its valid rows, and reports every other one with the reason', async () => {
     await server.sql(
       `INSERT INTO users (id, uuid, email, password_hash) VALUES (1, gen_random_uuid(), 'taken@example.com', 'x')`,
     );
@@ -124,7 +124,7 @@ describe('a file', () => {
     expect(row).toEqual({ role: 'USER', version: 1, deleted_at: null, uuid: expect.stringMatching(/^.{14}7/) });
   });
 
-  it('of Excel in Western Europe is taken once its encoding is said, and until then the job says how', async () => {
+  it('from Excel in a Western European encoding is accepted with that encoding; without it, the job names the option', async () => {
     const content = Buffer.from(
       'sep=;\r\nE-Mail;Name;Age;\r\nzoe@example.com;Zo\xeb M\xfcller;30;\r\n;;;\r\n',
       'latin1',
@@ -137,7 +137,7 @@ describe('a file', () => {
     expect(await imported()).toMatchObject([{ email: 'zoe@example.com', name: 'Zoë Müller', age: 30 }]);
   });
 
-  it('of Excel as Unicode text, declared as a spreadsheet, is taken', async () => {
+  it('from Excel as Unicode text, declared as a spreadsheet, is accepted', async () => {
     const content = Buffer.from('\ufeffemail\tname\r\nzoe@example.com\tZoë\r\n', 'utf16le');
     const fileId = await uploadFile(root, content, 'application/vnd.ms-excel');
     const job = await runJob(root, 'users.import', { fileId });
@@ -145,7 +145,7 @@ describe('a file', () => {
     expect(await imported()).toMatchObject([{ email: 'zoe@example.com', name: 'Zoë' }]);
   });
 
-  it('that is imported twice adds nobody twice', async () => {
+  it('that is imported twice adds no user twice', async () => {
     const fileId = await uploadFile(root, asFile(people(1_200)));
     const first = await runJob(root, 'users.import', { fileId });
     expect(first.result).toEqual({ rows: 1_200, added: 1_200, rejected: 0, fileId: null });
@@ -156,11 +156,11 @@ describe('a file', () => {
     expect([await countImported(), await countFiles()]).toEqual([1_200, files + 1]);
   });
 
-  it('may have a header alone', async () => {
+  it('may contain only a header', async () => {
     expect((await importOf('email;name\r\n')).result).toEqual({ rows: 0, added: 0, rejected: 0, fileId: null });
   });
 
-  it('of 20,000 rows is taken as a whole', async () => {
+  it('of 20,000 rows is imported completely', async () => {
     const rows = people(20_000);
     for (let row = 0; row < rows.length; row += 10) rows[row] = `no address,,,${row},`;
     const job = await importOf(asFile(rows));
@@ -172,17 +172,17 @@ describe('a file', () => {
     const [table] = await server.sql<{ rows: number }>(
       `SELECT reltuples AS rows FROM pg_class WHERE oid = 'users'::regclass`,
     );
-    expect(table?.rows).toBeGreaterThan(18_000); // the planner knows of them
+    expect(table?.rows).toBeGreaterThan(18_000); // the planner knows the new rows
     expect([await countImported(), uuids]).toEqual([18_000, [{ n: 18_000 }]]);
   });
 });
 
-describe('is refused as a whole, at the first attempt, and adds nobody:', () => {
+describe('an import is refused as a whole, at the first attempt, and adds no user:', () => {
   const noise = Uint8Array.from({ length: 5_000 }, (_, index) => (index * 7_919) % 256);
   it.each<[string, string | Uint8Array<ArrayBuffer>, string]>([
-    ['what is no text', noise, UserErrors.IMPORT_NOT_UTF8.code],
+    ['binary data', noise, UserErrors.IMPORT_NOT_UTF8.code],
     [
-      'another encoding, far behind',
+      'another encoding far into the file',
       Buffer.from(`${asFile(people(3_000))}é@example.com\r\n`, 'latin1'),
       UserErrors.IMPORT_NOT_UTF8.code,
     ],
@@ -197,7 +197,7 @@ describe('is refused as a whole, at the first attempt, and adds nobody:', () => 
     expect([await countImported(), await countFiles()]).toEqual([0, files + 1]);
   });
 
-  it("someone else's file, and one that is not there", async () => {
+  it('the file of another user, and one that does not exist', async () => {
     const other = await server.makeAdmin('Eve');
     for (const fileId of [await uploadFile(other, MIXED), '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11'])
       expect(await runJob(root, 'users.import', { fileId })).toMatchObject({
@@ -208,7 +208,7 @@ describe('is refused as a whole, at the first attempt, and adds nobody:', () => 
     expect(await countImported()).toBe(0);
   });
 
-  it('a request without a file, or by who is no administrator', async () => {
+  it('a request without a file, or by a caller that is no administrator', async () => {
     const asked = (person: Person, payload: object) => person.api.post('/api/jobs', { type: 'users.import', payload });
     for (const payload of [
       {},
@@ -227,7 +227,7 @@ describe('is refused as a whole, at the first attempt, and adds nobody:', () => 
   });
 });
 
-/** From the n-th batch on, `what` is done instead, until it gives the real work back. */
+/** Replaces the n-th batch with `what`, which receives the real operation. */
 function disturb(nth: number, what: (add: () => Promise<unknown>, batch: number) => Promise<unknown>): void {
   const addAll = bulk.addAll.bind(bulk);
   let batch = 0;
@@ -237,12 +237,12 @@ function disturb(nth: number, what: (add: () => Promise<unknown>, batch: number)
   });
 }
 
-/** Inside of ThreadPools. */
+/** Private members of ThreadPools. */
 interface Pools {
   pools: Map<string, { piscina: { threads: Worker[] } }>;
 }
 
-describe('nobody is added twice, and nobody is lost,', () => {
+describe('each user is added exactly once', () => {
   const rows = people(5 * BATCH);
   rows[7] = 'no address,,,,';
   rows[3 * BATCH + 7] = rows[3] ?? '';
@@ -253,7 +253,7 @@ describe('nobody is added twice, and nobody is lost,', () => {
     expect(await countImported()).toBe(5 * BATCH - 2);
   };
 
-  it('when an attempt ends after a batch whose commit it never heard of', async () => {
+  it('when an attempt fails after a batch that was committed', async () => {
     disturb(4, async (add) => {
       await add();
       throw new Error('the connection is gone');
@@ -270,7 +270,7 @@ describe('nobody is added twice, and nobody is lost,', () => {
     await expectAll(await importOf(asFile(rows)), 2);
   });
 
-  it('when who was taken for dead goes on beside its successor', async () => {
+  it('when an attempt that was given up continues beside its successor', async () => {
     let zombie: Promise<unknown> = Promise.resolve();
     disturb(2, (add) => {
       zombie = add();
@@ -281,7 +281,7 @@ describe('nobody is added twice, and nobody is lost,', () => {
     expect(await countImported()).toBe(5 * BATCH - 2);
   });
 
-  it('when two files bring the same people in another order at the same time', async () => {
+  it('when two files contain the same people in a different order at the same time', async () => {
     const contents = [asFile(people(4 * BATCH)), asFile(people(4 * BATCH).reverse())];
     const jobs = await Promise.all(contents.map((content) => importOf(content)));
     const results = jobs.map(({ result }) => result as { added: number; rejected: number });
@@ -297,10 +297,10 @@ describe('nobody is added twice, and nobody is lost,', () => {
 
 describe('a running import that is cancelled', () => {
   const rows = people(10 * BATCH);
-  rows[0] = 'no address,,,,'; // there would be a file with it
+  rows[0] = 'no address,,,,'; // a rejected row, for which a file would be created
   const bytesUnderWay = async (): Promise<string[]> => readdir(join(dataDir, 'files', 'incoming'));
 
-  it('stops soon, keeps what it has added, and leaves no file', async () => {
+  it('stops soon, keeps the users it has added, and leaves no file', async () => {
     const id: { job?: string } = {};
     disturb(3, async (add) => {
       expect((await root.api.delete(`/api/jobs/${id.job}`)).status).toBe(204);
@@ -317,7 +317,7 @@ describe('a running import that is cancelled', () => {
     expect([await countImported(), await countFiles()]).toEqual([added, files]);
   });
 
-  it('stops in PostgreSQL, too', async () => {
+  it('stops in PostgreSQL too', async () => {
     const client = new pg.Client({ connectionString: server.databaseUrl });
     await client.connect();
     const waiting = async (): Promise<boolean> =>

@@ -1,4 +1,4 @@
-// Accounts, for administrators: create, list, change, delete, restore; the last administrator; who sees whom.
+// Checks user accounts for administrators: create, list, change, delete, restore, the last administrator, and access by users.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Page, Problem, Tokens, User } from '../support/api.js';
 import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
@@ -23,7 +23,7 @@ async function create(values: object = {}): Promise<User> {
 }
 
 describe('an administrator', () => {
-  it('leaves a line in the audit log for each account that is created, changed, deleted and restored, without values', async () => {
+  it('leaves a line without values in the audit log for each account that is created, changed, deleted or restored', async () => {
     const user = await create({ password: 'Zebra quartz 77 loom' });
     await root.api.patch(pathOf(user), { role: 'ADMIN', password: 'Another quartz 78 loom' });
     await root.api.patch(pathOf(user), {});
@@ -41,7 +41,7 @@ describe('an administrator', () => {
     ]);
   });
 
-  it('creates a user from username, age and hobbies alone, as which nobody can log in', async () => {
+  it('creates a user from username, age and hobbies alone, which cannot log in', async () => {
     const username = unique('jsmith');
     const { status, body, headers } = await post({ username, age: 36, hobbies: ['coding', 'chess'] });
     expect(status).toBe(201);
@@ -58,14 +58,14 @@ describe('an administrator', () => {
     expect(JSON.stringify(body)).not.toMatch(/password|hash/i);
   });
 
-  it('creates a user with a password, who logs in with it', async () => {
+  it('creates a user with a password, which can log in', async () => {
     const user = await create({ password: PASSWORD, role: 'ADMIN' });
     const person = await server.login(user.email as string);
     expect(person.user).toEqual(user);
     expect((await person.api.get('/api/users')).status).toBe(200);
   });
 
-  it.each(['put', 'patch'] as const)('changes a user by %s: what is absent stays, null clears', async (verb) => {
+  it.each(['put', 'patch'] as const)('changes a user with %s: absent members stay, null clears', async (verb) => {
     const user = await create({ username: unique('u'), age: 40, hobbies: ['go'] });
     const changed = await root.api[verb]<User>(pathOf(user), { age: 41 }, { headers: { 'if-match': '"1"' } });
     expect(changed.body).toEqual({ ...user, age: 41, version: 2, updatedAt: changed.body.updatedAt });
@@ -82,7 +82,7 @@ describe('an administrator', () => {
     expect((await root.api.delete(pathOf(user), { headers: { 'if-match': '"1"' } })).status).toBe(412);
   });
 
-  it('cannot leave a user nameless', async () => {
+  it('cannot remove all names of a user', async () => {
     const nameless = { status: 400, body: { code: 'USER_NAMELESS' } };
     expect(await post({ name: 'No name' })).toMatchObject(nameless);
     expect(await post({ email: null, username: null })).toMatchObject(nameless);
@@ -92,7 +92,7 @@ describe('an administrator', () => {
     expect((await root.api.patch(pathOf(user), { email: null, username: unique('named') })).status).toBe(200);
   });
 
-  it('is refused an e-mail or a username that is taken, whatever its case, and the 409 says which', async () => {
+  it('gets 409 for an e-mail or username that is taken in any case, and the response names the field', async () => {
     const user = await create({ username: unique('Taken') });
     const other = await create({ username: unique('other') });
     const email = user.email?.toUpperCase();
@@ -102,12 +102,12 @@ describe('an administrator', () => {
     expect(await post({ username })).toMatchObject(taken('USERNAME'));
     expect(await root.api.patch(pathOf(other), { email })).toMatchObject(taken('EMAIL'));
     expect(await root.api.patch(pathOf(other), { username })).toMatchObject(taken('USERNAME'));
-    expect((await root.api.patch(pathOf(user), { email, username })).status).toBe(200); // its own
+    expect((await root.api.patch(pathOf(user), { email, username })).status).toBe(200); // its own values
     const ada = await server.registerUser();
     expect(await ada.api.patch('/api/profile', { username })).toMatchObject(taken('USERNAME'));
   });
 
-  it('lists users page by page, filtered by role and by a part of e-mail, name or username', async () => {
+  it('lists users page by page, filtered by role and by a part of the e-mail, name or username', async () => {
     const tag = unique('Tag%_');
     const made = [
       await create({ name: tag }),
@@ -123,7 +123,7 @@ describe('an administrator', () => {
     expect((await root.api.get<Page<User>>('/api/users?q=tag%25')).body.items.length).toBeGreaterThanOrEqual(3);
   });
 
-  it('deletes a user, whose sessions end at once, lists the deleted and restores', async () => {
+  it('deletes a user, which ends all sessions at once, lists deleted users and restores them', async () => {
     const ada = await server.registerUser();
     expect((await ada.api.get('/api/profile')).status).toBe(200);
     expect((await root.api.delete(pathOf(ada.user))).status).toBe(204);
@@ -143,7 +143,7 @@ describe('an administrator', () => {
     expect((await server.login(ada.email)).user.id).toBe(ada.user.id);
   });
 
-  it('cannot restore a user whose e-mail or username another took meanwhile', async () => {
+  it('cannot restore a user whose e-mail or username was taken meanwhile', async () => {
     const first = await create({ username: unique('wanted') });
     await root.api.delete(pathOf(first));
     const second = await create({ email: first.email });
@@ -157,7 +157,7 @@ describe('an administrator', () => {
   });
 });
 
-it("a deleted account's e-mail can be registered again, as a new account", async () => {
+it('the e-mail of a deleted account can be registered again as a new account', async () => {
   const ada = await server.registerUser();
   await root.api.delete(pathOf(ada.user));
   const values = { email: ada.email, password: PASSWORD, name: 'Ada again' };
@@ -167,7 +167,7 @@ it("a deleted account's e-mail can be registered again, as a new account", async
 });
 
 describe('a user', () => {
-  it('gets itself, sees nobody else, and may do nothing to accounts', async () => {
+  it('can read its own account, but no other, and cannot manage accounts', async () => {
     const ada = await server.registerUser();
     expect((await ada.api.get<User>(pathOf(ada.user))).body).toEqual(ada.user);
     expect((await ada.api.get<User>(`/api/v1/users/${ada.user.id.toUpperCase()}`)).body).toEqual(ada.user);
@@ -198,7 +198,7 @@ describe('the last administrator', () => {
     expect(await admins()).toHaveLength(1);
   });
 
-  it('can neither be deleted nor demoted, by PUT or PATCH', async () => {
+  it('cannot be deleted or demoted, by PUT or PATCH', async () => {
     expect(await root.api.delete(pathOf(root.user))).toMatchObject(lastAdmin);
     expect(await root.api.patch(pathOf(root.user), { role: 'USER' })).toMatchObject(lastAdmin);
     expect(await root.api.put(pathOf(root.user), { role: 'USER', name: 'X' })).toMatchObject(lastAdmin);
@@ -206,7 +206,7 @@ describe('the last administrator', () => {
     expect((await root.api.patch(pathOf(root.user), { role: 'ADMIN', age: 50 })).status).toBe(200);
   });
 
-  it('is what remains of two who delete or demote each other at once', async () => {
+  it('is left when two administrators delete or demote each other at once', async () => {
     for (let round = 0; round < 6; round++) {
       const second = await server.makeAdmin();
       const strike = (by: Person, at: Person) =>
@@ -214,7 +214,7 @@ describe('the last administrator', () => {
       const answers = await Promise.all([strike(root, second), strike(second, root)]);
       const done = answers.map(({ status }) => status === (round % 2 ? 204 : 200));
       expect(done.filter(Boolean)).toHaveLength(1);
-      expect([401, 409]).toContain(answers[done.indexOf(false)]?.status); // 401: out before its own blow
+      expect([401, 409]).toContain(answers[done.indexOf(false)]?.status); // 401: logged out before its own request
       expect(await admins()).toHaveLength(1);
       if (done[1]) root = second;
     }

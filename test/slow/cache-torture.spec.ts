@@ -1,4 +1,4 @@
-// The torture of the cache in short, with its red twin: a driver of its own, servers and a Redis that are really killed and frozen.
+// Runs short versions of the cache torture and its red twin: real servers and a real Redis are killed and frozen.
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 import { REDIS_SERVER } from '../support/services.js';
@@ -10,7 +10,7 @@ interface Verdict {
   violations: string[];
 }
 
-/** The verdict is the last line; the code says whether there are violations. */
+/** The verdict is the last line of output; the exit code is 1 when there are violations. */
 function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
   const command = ['test/torture/cache-races.mjs', '--keys=5', ...args];
@@ -24,21 +24,21 @@ function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }>
 
 const withRedis = REDIS_SERVER === undefined ? it.skip : it;
 
-withRedis('redis: nobody is told an older version, with Redis killed and frozen under the load', async () => {
+withRedis('Redis cache: no read returns an outdated version while Redis is killed and frozen under load', async () => {
   const { code, verdict } = await torture('--seconds=8', '--kills=2', '--freezes=1');
   expect([code, verdict.violations]).toEqual([0, []]);
   expect(verdict.counts).toMatchObject({ kills: 2, freezes: 1 });
   expect(Math.min(verdict.counts.writes, verdict.counts.reads, verdict.counts.lists)).toBeGreaterThan(10);
 });
 
-it('memory: nobody is told an older version, with a server frozen under the load', async () => {
+it('memory cache: no read returns an outdated version while a server is frozen under load', async () => {
   const { code, verdict } = await torture('--seconds=6', '--store=memory', '--stops=1');
   expect([code, verdict.violations]).toEqual([0, []]);
   expect(verdict.counts.stops).toBe(1);
   expect(Math.min(verdict.counts.writes, verdict.counts.reads, verdict.counts.lists)).toBeGreaterThan(10);
 });
 
-it('with changes that are told after the commit only, somebody is', async () => {
+it('the red twin, which announces changes only after the commit, is detected', async () => {
   const store = REDIS_SERVER === undefined ? 'memory' : 'redis';
   const { code, verdict } = await torture('--seconds=60', `--store=${store}`, '--unprotected');
   expect(code).toBe(1);

@@ -1,4 +1,4 @@
-// A disk with no room left: said so, nothing kept of what did not fit, and everything well again when there is room.
+// Checks a full disk: the upload fails with a clear error, leaves nothing behind, and uploads work again when there is space.
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FileHouse } from '../support/file-house.js';
 import type { Person } from '../support/server.js';
 
-/** A file system of 4 MiB; undefined where we may not mount one. */
+/** Mounts a file system of 4 MiB; returns undefined without the permission to mount one. */
 function mountSmall(): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), 'holdfast-small-'));
   try {
@@ -42,7 +42,7 @@ afterAll(() => {
   };
   const FULL = { status: 507, body: { code: 'FILE_STORAGE_FULL' } };
 
-  it('an upload that does not fit is 507, and leaves nothing', async () => {
+  it('an upload that does not fit returns 507 and leaves nothing', async () => {
     const before = await usage();
     expect(await house.tryUpload(ada, randomBytes(6_000_000))).toMatchObject(FULL);
     expect(await usage()).toEqual(before);
@@ -54,7 +54,7 @@ afterAll(() => {
     await ada.api.delete(`/api/files/${id}`);
   });
 
-  it('so is a resumable one, which keeps what fitted', async () => {
+  it('a resumable upload that does not fit returns 507 and keeps the bytes that fitted', async () => {
     const tus = { 'tus-resumable': '1.0.0' };
     const created = await ada.api.request('POST', '/api/uploads', undefined, {
       headers: { ...tus, 'upload-length': '9000000' },

@@ -1,4 +1,4 @@
-// A large file through a server that is a process of its own: up and down, and hardly any memory is needed for it.
+// Checks that a large file passes through a server process, up and down, with little memory.
 import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
@@ -11,17 +11,17 @@ import { DataDir, killAll, ServerProcess } from '../support/server-process.js';
 jest.setTimeout(120_000);
 
 const MIB = 1_048_576;
-/** Of the file; bench/files.mjs does the same with 2 GiB. */
+/** Size of the file, in MiB; bench/files.mjs does the same with 2 GiB. */
 const SIZE = 512;
-/** MiB more than before it came. */
+/** Maximum growth of the memory, in MiB. */
 const MOST = 150;
 
 const KEY = `k1:${randomBytes(32).toString('base64')}`;
 
 describe.each([
-  ['in clear', {}],
+  ['unencrypted', {}],
   ['encrypted', { FILE_ENCRYPTION_KEYS: KEY }],
-])('%s', (_kind, env: Record<string, string>) => {
+])('a file stored %s:', (_kind, env: Record<string, string>) => {
   const dataDir = new DataDir();
   let database: ClonedDatabase;
   let server: ServerProcess;
@@ -41,7 +41,7 @@ describe.each([
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))?.[1]) / 1024;
   const withProc = process.platform === 'linux' ? it : it.skip;
 
-  withProc(`${SIZE} MiB up and down take no ${MOST} MiB of memory, and come back as they were`, async () => {
+  withProc(`${SIZE} MiB are uploaded and downloaded unchanged with less than ${MOST} MiB of memory`, async () => {
     const account = { email: 'ada@example.com', password: 'correct horse battery staple', name: 'Ada' };
     const { accessToken } = (await api.post<Tokens>('/api/auth/register', account)).body;
     const authorization = `Bearer ${accessToken}`;
@@ -73,6 +73,6 @@ describe.each([
     clearInterval(look);
     expect(received.digest('hex')).toBe(expected);
     expect(peak - before).toBeLessThan(MOST);
-    expect(peak).toBeGreaterThan(50); // it was looked at
+    expect(peak).toBeGreaterThan(50); // the memory was measured
   });
 });

@@ -1,4 +1,4 @@
-// The tortures of the files in short, with their red twins: servers that are really killed, names and types that are tricks.
+// Runs short versions of the file tortures and their red twins: servers are killed, and names and types are hostile.
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 
@@ -9,7 +9,7 @@ interface Verdict {
   violations: string[];
 }
 
-/** The verdict is the last line; the code says whether there are violations. */
+/** The verdict is the last line of output; the exit code is 1 when there are violations. */
 function torture(file: string, ...args: string[]): Promise<{ code: number; verdict: Verdict }> {
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
   const command = [`test/torture/${file}`, ...args];
@@ -23,7 +23,7 @@ function torture(file: string, ...args: string[]): Promise<{ code: number; verdi
 
 const UNDER_KILLS = ['files.mjs', '--largest=1000000', '--clients=4', '--ranges=100'] as const;
 
-it('what was acknowledged reads back with its hash, and the sweep finds nothing left, after 3 kills', async () => {
+it('every acknowledged file reads back with its hash after 3 kills, and the sweep finds nothing left over', async () => {
   const { code, verdict } = await torture(...UNDER_KILLS, '--kills=3');
   expect([code, verdict.violations]).toEqual([0, []]);
   const { kills, ranges, acknowledged = 0, deleted = 0, read = 0 } = verdict.counts;
@@ -31,13 +31,13 @@ it('what was acknowledged reads back with its hash, and the sweep finds nothing 
   expect(Math.min(acknowledged, deleted, read)).toBeGreaterThan(10);
 });
 
-it('the red twin, whose bytes no row knows of before they have a file, leaves some behind', async () => {
+it('the red twin, which writes bytes before any row knows of them, leaves bytes behind', async () => {
   const { code, verdict } = await torture(...UNDER_KILLS, '--kills=2', '--processes=1', '--unprotected');
   expect(code).toBe(1);
   expect(verdict.violations.join()).toContain('no row knows it');
 });
 
-it('no name is a path and no content runs, of 400 that try', async () => {
+it('of 400 hostile names and types none becomes a path or runs in a browser', async () => {
   const { code, verdict } = await torture('file-names.mjs', '--count=400');
   expect([code, verdict.violations]).toEqual([0, []]);
   const { kept = 0, refused = 0, served = 0 } = verdict.counts;
@@ -45,7 +45,7 @@ it('no name is a path and no content runs, of 400 that try', async () => {
   expect(Math.min(kept, refused)).toBeGreaterThan(50);
 });
 
-it('the red twin, which believes names and types, is found out', async () => {
+it('the red twin, which trusts names and types, is detected', async () => {
   const { code, verdict } = await torture('file-names.mjs', '--count=30', '--unprotected');
   expect(code).toBe(1);
   expect(verdict.violations.join()).toMatch(/wrong type.*was written/);

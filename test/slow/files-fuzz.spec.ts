@@ -1,4 +1,4 @@
-// Hostile uploads: whatever is sent as a form is answered with a 4xx, or kept whole as a file; never a 5xx, and nothing is left of it.
+// Checks fuzzed upload forms: each returns a 4xx or is stored completely, never a 5xx, and failed ones leave nothing.
 import { readdir, readlink, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { send, sendBytes } from '../support/raw-http.js';
 import type { Person } from '../support/server.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(900_000); // ten thousand requests, however busy the machine is
+jest.setTimeout(900_000); // ten thousand requests, also on a busy machine
 
 const COUNT = 10_000;
 
@@ -26,7 +26,7 @@ afterAll(() => house.close());
 
 const authorization = (): Record<string, string> => ({ authorization: `Bearer ${ada.accessToken}` });
 
-/** The storage holds what the table knows, no more and no less; nothing is open, reserved, or alarming. */
+/** Checks that the storage and the tables match, and that nothing is open, reserved or logged as an error. */
 async function expectClean(): Promise<void> {
   const spare = (): Promise<unknown[]> => house.server.sql('SELECT * FROM storage_leases');
   await until(async () => (await spare()).length === 0, 'spare bytes to go');
@@ -41,7 +41,7 @@ async function expectClean(): Promise<void> {
   expect(house.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
 }
 
-it(`${COUNT} fuzzed forms: 4xx each, or a file of which every byte is there`, async () => {
+it(`each of ${COUNT} fuzzed forms returns a 4xx, or a file with all its bytes`, async () => {
   const random = seeded(29);
   const counts = new Map<number, number>();
   const bad: unknown[] = [];
@@ -69,7 +69,7 @@ it(`${COUNT} fuzzed forms: 4xx each, or a file of which every byte is there`, as
   expect(unsafe).toEqual([]);
 });
 
-it('every file that was kept comes back, as an attachment that nothing can run', async () => {
+it('every stored file is downloaded as an attachment that a browser does not run', async () => {
   let cursor: string | null = null;
   let seen = 0;
   do {
@@ -87,7 +87,7 @@ it('every file that was kept comes back, as an attachment that nothing can run',
   for (const path of ['decoy', '../decoy']) await expect(stat(join(tmpdir(), path))).rejects.toThrow('ENOENT');
 });
 
-it('wrong lengths: more promised than sent, less promised than sent, none, two', async () => {
+it('forms with a wrong, missing or duplicate Content-Length are refused', async () => {
   const form = '--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nhello\r\n--b--\r\n';
   const head = (length: string): string =>
     `POST /api/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ada.accessToken}\r\nContent-Type: multipart/form-data; boundary=b\r\n${length}\r\n`;
@@ -107,11 +107,11 @@ it('wrong lengths: more promised than sent, less promised than sent, none, two',
   expect((await house.bytesLeft()).length).toBe(before);
 });
 
-it('a bomb in a zip is bytes like any other: nobody inflates it', async () => {
+it('a zip bomb is stored as it is and never inflated', async () => {
   const zeros = deflateRawSync(Buffer.alloc(200_000_000));
   const zip = Buffer.concat([Buffer.from('504b03041400000008000000000000000000', 'hex'), Buffer.alloc(12), zeros]);
   const before = process.memoryUsage.rss();
   const file = await house.upload(ada, zip, { name: 'bomb.zip', type: 'application/zip' });
   expect([file.mimeType, file.size]).toEqual(['application/zip', zip.length]);
-  expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1_048_576); // inflated it takes 200 MB
+  expect(process.memoryUsage.rss() - before).toBeLessThan(150 * 1_048_576); // inflating it takes 200 MB
 });

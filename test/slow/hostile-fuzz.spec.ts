@@ -1,4 +1,4 @@
-// Two thousand requests that are almost right, over every route of the OpenAPI document: no server error, no word off the contract.
+// Sends two thousand almost valid requests to every route of the OpenAPI document: no server error, no undocumented response.
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import type { Task } from '../support/api.js';
 import { spoil } from '../support/fuzz.js';
@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-/** An administrator and two users, who lose their sessions on the way: to logouts, to new passwords, to deletion. */
+/** An administrator and two users, who lose their sessions during the run by logouts, new passwords and deletion. */
 class Callers {
   private readonly people = new Map<number, Person>();
   private ids: string[] = ['01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11'];
@@ -50,7 +50,7 @@ class Callers {
   }
 }
 
-it(`${REQUESTS} spoiled requests`, async () => {
+it(`${REQUESTS} almost valid requests get only documented responses`, async () => {
   const random = seeded(SEED);
   const callers = new Callers();
   const faults: string[] = [];
@@ -75,10 +75,10 @@ it(`${REQUESTS} spoiled requests`, async () => {
   }
   expect(faults).toEqual([]);
   expect(server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
-  // The generator is worth something only while it reaches both sides of every gate.
+  // The generator is useful only while its requests cause every one of these statuses.
   const reached = [200, 201, 204, 304, 400, 401, 403, 404, 409, 412, 415].filter((status) => statuses.has(status));
   expect(reached).toEqual([200, 201, 204, 304, 400, 401, 403, 404, 409, 412, 415]);
   expect((await server.api.get('/health/ready')).status).toBe(200);
-  await callers.replaceLoggedOut(); // by the last batch
+  await callers.replaceLoggedOut(); // after the last batch
   expect((await (await callers.get(1)).api.get('/api/tasks')).status).toBe(200);
 });

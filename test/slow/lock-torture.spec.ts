@@ -1,4 +1,4 @@
-// The torture of the locks in short, with its red twin: a driver of its own, processes that are really killed and frozen.
+// Runs a short version of the lock torture and its red twin: a driver kills and freezes processes that hold the lock.
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
 import { REDIS_URL, redisAnswers } from '../support/services.js';
@@ -10,11 +10,11 @@ interface Verdict {
   violations: string[];
 }
 
-/** The verdict is the last line; the code says whether there are violations. */
+/** The verdict is the last line of output; the exit code is 1 when there are violations. */
 function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'], REDIS_URL };
   return new Promise((resolve, reject) => {
-    const options = { env, timeout: 400_000 }; // then SIGTERM, upon which the driver ends its workers
+    const options = { env, timeout: 400_000 }; // then SIGTERM, on which the driver ends its workers
     const child = execFile(
       process.execPath,
       ['test/torture/locks.mjs', ...args],
@@ -32,7 +32,7 @@ const stores = [
   ['postgres', it],
 ] as const;
 for (const [store, test] of stores)
-  test(`${store}: a counter that two processes share is right, whoever is killed or frozen while holding the lock`, async () => {
+  test(`${store}: a counter that two processes share is right when lock holders are killed or frozen`, async () => {
     const { code, verdict } = await torture(`--store=${store}`, '--times=300', '--kills=5', '--freezes=2');
     expect(verdict.violations).toEqual([]);
     expect(code).toBe(0);
@@ -42,7 +42,7 @@ for (const [store, test] of stores)
     expect(met.lost).toBeGreaterThanOrEqual(2);
   });
 
-it('without lock and fence it is wrong, and the torture says so', async () => {
+it('the red twin, without lock and fence, has a wrong counter and is detected', async () => {
   const { code, verdict } = await torture(
     '--store=postgres',
     '--times=300',
