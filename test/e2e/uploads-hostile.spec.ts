@@ -134,7 +134,7 @@ describe('an upload', () => {
       expect(await tus.offset(path)).toBeLessThanOrEqual(1_000);
     });
 
-    it('a connection that stays open, once the rest of a small part has arrived', async () => {
+    it('an invalid offset, and the connection stays open once the rest of a small part has arrived', async () => {
       const path = await tus.begin(20 * MIB);
       const patch = tus.open(path, 1, 30_000).send(Buffer.alloc(30_000));
       patch.socket.write('GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');

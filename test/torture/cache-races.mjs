@@ -1,4 +1,5 @@
-// Torture of the cache: writers and readers on the same tasks through several processes. `npm run build && node test/torture/cache-races.mjs`
+// Torture test of the cache: several processes write and read the same tasks.
+// Run: `npm run build && node test/torture/cache-races.mjs`
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -16,7 +17,7 @@ const { values: options } = parseArgs({
     freezes: { type: 'string', default: '0' }, //       SIGSTOP of Redis for a second
     stops: { type: 'string', default: '0' }, //         SIGSTOP of a server for up to three seconds
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: changes are told after the commit only
+    unprotected: { type: 'boolean', default: false }, // the red twin: announces changes only after the commit
   },
 });
 const number = (name) => Number(options[name]);
@@ -52,7 +53,7 @@ async function torture() {
   const { accessToken: token } = (await one.call('POST', '/api/auth/register', { body: account })).body;
   const bulk = { tasks: Array.from({ length: number('keys') }, (_, at) => ({ title: `task ${at}` })) };
   const { items } = (await one.call('POST', '/api/tasks/bulk', { token, body: bulk })).body;
-  /** The newest version that anybody was told of, by any process: whoever asks after that must be told no older one. */
+  /** The newest version that any process has returned: a later read must not return an older one. */
   const floor = new Map(items.map(({ id, version }) => [id, version]));
   const ids = [...floor.keys()];
   let going = true;
@@ -103,7 +104,7 @@ async function torture() {
   await judge(token, floor);
 }
 
-/** Faults, spread over the time; after the last one the first violation ends the run. */
+/** Spreads the faults over the given time; after the last one, the first violation ends the run. */
 async function plague(ms) {
   const end = performance.now() + ms;
   const faults = ['kills', 'freezes', 'stops'].flatMap((fault) => Array(number(fault)).fill(fault));
@@ -126,7 +127,7 @@ async function plague(ms) {
   while (violations.length === 0 && performance.now() < end) await delay(100);
 }
 
-/** A process that wakes up after the others gave up waiting for it must not serve what it held. */
+/** Freezes a server. When it wakes up after the others gave up waiting for it, it must not serve its cached values. */
 async function stop(server) {
   server.child.kill('SIGSTOP');
   await delay(500 + random() * 2_500);
@@ -140,7 +141,7 @@ async function readiness(server) {
   return body.status;
 }
 
-/** After the writers stopped, every layer of every process holds the last version. */
+/** Checks that every layer of every process has the last version after the writers stopped. */
 async function judge(token, floor) {
   for (const server of servers)
     for (let round = 0; round < 3; round++) {

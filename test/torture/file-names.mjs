@@ -1,4 +1,5 @@
-// Torture of names and types: uploads whose name is a path, a header or a trick, and whose content a browser would run. `npm run build && node test/torture/file-names.mjs`
+// Torture test of hostile file names and types, which must not become paths, headers or scripts.
+// Run: `npm run build && node test/torture/file-names.mjs`
 import { Buffer } from 'node:buffer';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { request } from 'node:http';
@@ -11,9 +12,9 @@ import { createDatabase, makeFolder, randomFrom, removeFolder, Server } from './
 
 const { values: options } = parseArgs({
   options: {
-    count: { type: 'string', default: '20000' }, //   uploads, by form and by tus
+    count: { type: 'string', default: '20000' }, // number of uploads, by form and by tus
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: believes names and types
+    unprotected: { type: 'boolean', default: false }, // the red twin: trusts names and types
   },
 });
 const random = randomFrom(Number(options.seed));
@@ -37,7 +38,7 @@ const CONTENTS = [
   ...['MIME-Version: 1.0\r\nContent-Type: text/html\r\n\r\n<script>', 'CACHE MANIFEST\n/', '{"a":"<script>"}', 'a,=cmd|calc', ' '.repeat(5_000) + '<script>'],
 ].map((text) => Buffer.from(text, 'latin1')); // prettier-ignore
 
-/** What nothing in a browser can run, as long as it does not guess (nosniff). */
+/** Types that a browser does not execute, as long as it does not guess (nosniff). */
 const INERT = /^(application\/(octet-stream|pdf|json)|image\/(avif|gif|jpeg|png|webp)|text\/(plain|csv)(; charset=utf-(8|16|32))?|multipart\/byteranges; boundary=[\w-]+)$/; // prettier-ignore
 const DISPOSITION =
   /^attachment; filename="(?!\.+")[ !#-.0-[\]-~]*"; filename\*=UTF-8''([\w.!#$&+^`|~-]|%[0-9A-F]{2})+$/;
@@ -92,7 +93,7 @@ async function client() {
   }
 }
 
-/** Bytes as latin1. */
+/** Returns a hostile name; its bytes are latin1 characters. */
 function hostileName() {
   const parts = Array.from({ length: 1 + Math.floor(random() * 3) }, () => pick(pick([PATHS, BYTES, CONTROLS, TRICKS, TRICKS]))); // prettier-ignore
   return random() < 0.7 ? `${parts.join('')}${DECOY}` : parts.join('');
@@ -123,7 +124,7 @@ async function sendTus({ name, type, bytes, bucket }) {
   return { ...answer, id: answer.headers['x-file-id'] };
 }
 
-/** What was kept is a plain name, and is served as nothing that runs: to its owner, to strangers, by a link, in parts. */
+/** Checks that a stored file has a plain name and an inert type: for its owner, strangers, by a link, and in parts. */
 async function lookAt(id, given, what) {
   counts.kept++;
   if (random() < 0.2) {
@@ -169,7 +170,7 @@ function send(method, path, headers = {}, body, withToken = true) {
   });
 }
 
-/** Nothing stands where it should not. */
+/** Checks that nothing was written outside of the storage. */
 function judge() {
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => !entry.isDirectory());
   for (const entry of entries) {

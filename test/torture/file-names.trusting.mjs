@@ -1,4 +1,4 @@
-// The red twin of the torture of names and types: bytes also stand under the name that they came with, and are served as what they are said to be.
+// The red twin of the names torture: also writes the bytes under the client's name, and serves them with the client's type.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ContentService } from '../../dist/src/files/content/content.service.js';

@@ -1,4 +1,5 @@
-// Torture of the files: servers killed while files go up and are deleted, clients that break off. `npm run build && node test/torture/files.mjs`
+// Torture test of files: kills servers during uploads and deletions, with clients that disconnect.
+// Run: `npm run build && node test/torture/files.mjs`
 import { Buffer } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
@@ -12,15 +13,15 @@ import { createDatabase, makeDisk, makeFolder, randomFrom, removeFolder, Server,
 
 const { values: options } = parseArgs({
   options: {
-    kills: { type: 'string', default: '200' }, //       SIGKILLs of a server that has uploads in flight
+    kills: { type: 'string', default: '200' }, // SIGKILLs of a server with uploads in flight
     processes: { type: 'string', default: '2' },
     clients: { type: 'string', default: '8' },
-    largest: { type: 'string', default: '4000000' }, // bytes; sizes are spread evenly over the orders of magnitude below
+    largest: { type: 'string', default: '4000000' }, // bytes; sizes are spread evenly over the orders of magnitude up to this
     encrypted: { type: 'boolean', default: false },
-    disk: { type: 'string', default: '0' }, //          MiB of a disk of its own, which gets full (as root); 0: the machine's
-    ranges: { type: 'string', default: '10000' }, //    parts that are read back in the end, besides all files as a whole
+    disk: { type: 'string', default: '0' }, // MiB of a separate disk, which becomes full (needs root); 0: the disk of the machine
+    ranges: { type: 'string', default: '10000' }, // ranges that are read back at the end, besides all complete files
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: no row knows of the bytes before they are written
+    unprotected: { type: 'boolean', default: false }, // the red twin: writes bytes before any row knows of them
   },
 });
 const number = (name) => Number(options[name]);
@@ -37,7 +38,7 @@ const violate = (text) => violations.length < 20 && violations.push(text);
 
 /** Acknowledged and not deleted: id → hash. */
 const living = new Map();
-/** Sent whole, but nobody said what became of it; deleted, but nobody said so. */
+/** Uploads and deletions that were sent completely, but got no response. */
 const doubtful = { uploads: new Map(), deletes: new Set() };
 const gone = new Set();
 
@@ -101,7 +102,7 @@ async function torture() {
   await Promise.all(work);
 }
 
-/** The victim has uploads in flight and bytes stand half written, seen while it is frozen: other kills prove nothing. */
+/** Kills a server with uploads in flight and half-written bytes, checked while it is frozen: other kills prove nothing. */
 async function killOne() {
   const place = Math.floor(random() * servers.length);
   const { child } = servers[place];
@@ -142,13 +143,13 @@ async function uploadOne() {
       return;
     }
     if (whole) doubtful.uploads.set(sha256(bytes), (doubtful.uploads.get(sha256(bytes)) ?? 0) + 1);
-    await delay(20); // a server that is dead refuses at once
+    await delay(20); // a dead server refuses immediately
   } finally {
     inFlight.set(place, inFlight.get(place) - 1);
   }
 }
 
-/** In pieces with pauses; one in ten breaks off. `answer` undefined: there was none. */
+/** Sends the form in chunks with pauses; one in ten disconnects. `answer` is undefined without a response. */
 async function send(server, bytes) {
   const boundary = 'torture';
   const head = `--${boundary}\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\nContent-Type: application/x-torture\r\n\r\n`;
@@ -207,7 +208,7 @@ function call(method, path, more = {}) {
   return pick(servers).call(method, path, { token, ...more });
 }
 
-/** Everything calm: what stands must be what was told, on both sides. */
+/** Compares the stored files with the acknowledged ones, when nothing is running. */
 async function judge() {
   const [server] = servers;
   const job = async (type, payload = {}) => {
@@ -223,7 +224,7 @@ async function judge() {
   };
   const busy = `SELECT 1 FROM jobs WHERE status ${UNDER_WAY}`;
   await until(async () => (await onDatabase(busy)).length === 0, 'the jobs', 300_000);
-  await delay(2_000); // the leases of those who died are over then
+  await delay(2_000); // the leases of killed writers have expired then
   await job('files.tidy');
   const sweep = await job('files.sweep', { minAgeHours: 0, dryRun: true });
   for (const [what, n] of Object.entries(sweep.result ?? {}))
@@ -254,7 +255,7 @@ async function judge() {
   if (leases.length > 0) violate(`${leases.length} leases are left: ${leases[0].reason}`);
 }
 
-/** The whole, by its hash, and parts of it that lie anywhere. */
+/** Checks the complete file by its hash, and random ranges of it. */
 async function readBack(server, id, hash, ranges) {
   const whole = await content(server, id);
   counts.read++;

@@ -1,4 +1,4 @@
-// The red twin of the files' torture: no row knows of bytes before they have a file, as is usual.
+// The red twin of the file torture: as is common, no row knows of the bytes before they have a file.
 import { randomUUID } from 'node:crypto';
 import { StorageLeases } from '../../dist/src/storage/blobs/storage-leases.js';
 

@@ -1,4 +1,5 @@
-// Torture of the jobs: RabbitMQ is killed and wiped under them. `npm run build && node test/torture/jobs-broker.mjs`
+// Torture test of jobs: RabbitMQ is killed and wiped while jobs run.
+// Run: `npm run build && node test/torture/jobs-broker.mjs`
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,17 +15,17 @@ const { values: options } = parseArgs({
   options: {
     full: { type: 'boolean', default: false }, //        200,000 jobs, 50 kills, 5 wipes
     jobs: { type: 'string' },
-    kills: { type: 'string' }, //                        SIGKILL of the broker while there is work
-    wipes: { type: 'string' }, //                        of those kills, so many lose the broker's disk, too
-    workers: { type: 'string' }, //                      SIGKILL of a worker that has work; it also tells of jobs
+    kills: { type: 'string' }, // SIGKILLs of the broker while there is work
+    wipes: { type: 'string' }, // number of those kills after which the broker also loses its disk
+    workers: { type: 'string' }, // SIGKILLs of a worker that has work; it also announces jobs
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: what the broker has confirmed is trusted to arrive
+    unprotected: { type: 'boolean', default: false }, // the red twin: trusts that a message confirmed by the broker arrives
   },
 });
 const FULL = { jobs: 200_000, kills: 50, wipes: 5, workers: 50 };
 const QUICK = { jobs: 20_000, kills: 20, wipes: 1, workers: 10 };
-/** Each kill has wake-ups delivered twice, which would make up for those that a wipe loses. */
+/** Each kill causes duplicate wake-ups, which would replace those that a wipe loses. */
 const RED = { jobs: 2_000, kills: 1, wipes: 1, workers: 0 };
 const usual = options.unprotected ? RED : options.full ? FULL : QUICK;
 const number = (name) => Number(options[name] ?? usual[name]);
@@ -32,10 +33,10 @@ const [jobs, kills, wipes, workers, seed] = ['jobs', 'kills', 'wipes', 'workers'
 const random = randomFrom(seed);
 const BATCH = 20;
 const BACKLOG = 500;
-/** So many wake-ups at least go with a wipe; the workers hold others themselves. */
+/** Minimum number of wake-ups that a wipe must lose; the workers hold others. */
 const LOST = 100;
 const BURST = 500;
-/** RabbitMQ writes down what it was told to declare some seconds later: a kill in between measures that, not us. */
+/** RabbitMQ writes its declarations to disk some seconds later; a kill before that would test RabbitMQ instead of us. */
 const DECLARED_MS = 5_000;
 const RESUME_MS = 10_000;
 
@@ -67,7 +68,7 @@ try {
 const { p50, p99 } = times.resume ?? {};
 process.exit(field.verdict({ id: 'jobs-broker', seed, counts, p50, p99, ...times }));
 
-/** Goes on while the broker is away. */
+/** Enqueues jobs, also while the broker is down. */
 async function enqueue() {
   while (counts.jobs < jobs) {
     const isWelcome = async () => counts.jobs < admitted && (await field.unfinished()) < BACKLOG;
@@ -107,12 +108,12 @@ async function faults() {
   admitted = jobs;
 }
 
-/** A disk without messages is no loss. */
+/** Fills the queue of the broker: a wipe of an empty queue loses nothing. */
 async function fill() {
   while ((await broker.waiting()) < LOST) await enqueueSome(BURST);
 }
 
-/** Jobs come all the while that the broker is away. */
+/** Keeps jobs coming while the broker is down. */
 async function keepUp(ms) {
   for (let gone = 0; gone < ms; gone += 100) {
     admitted += 10;

@@ -1,4 +1,5 @@
-// Torture of the jobs' clock: delayed ones and retries are never early, and hardly late. `npm run build && node test/torture/jobs-delay.mjs`
+// Torture test of delayed jobs and retries: never early, and hardly late.
+// Run: `npm run build && node test/torture/jobs-delay.mjs`
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -14,11 +15,11 @@ const { values: options } = parseArgs({
     driver: { type: 'string', default: 'postgres' },
     full: { type: 'boolean', default: false }, //        20,000 jobs, 10 restarts of the broker, over 10 minutes
     jobs: { type: 'string' },
-    restarts: { type: 'string' }, //                     SIGKILL of the broker, which is back some seconds later
-    seconds: { type: 'string' }, //                      over which they become due
+    restarts: { type: 'string' }, // SIGKILLs of the broker, which restarts some seconds later
+    seconds: { type: 'string' }, // time over which the jobs become due
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: claims do not look at the time
+    unprotected: { type: 'boolean', default: false }, // the red twin: claims ignore the time
   },
 });
 const usual = options.full ? { jobs: 20_000, restarts: 10, seconds: 600 } : { jobs: 2_000, restarts: 3, seconds: 60 };
@@ -50,7 +51,7 @@ try {
 const { p50, p99 } = late.steady ?? {};
 process.exit(field.verdict({ id: 'jobs-delay', driver: options.driver, seed, counts, p50, p99, late }));
 
-/** A third fails up to three times, with a backoff in between. */
+/** Enqueues the jobs. A third of them fails up to three times, with a backoff in between. */
 async function enqueue(from) {
   const queue = field.get(JobQueue);
   for (let at = 0; at < jobs; at += BATCH) {

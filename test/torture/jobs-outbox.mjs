@@ -1,4 +1,5 @@
-// Torture of enqueueing: a row and its job in one transaction, while PostgreSQL crashes. `npm run build && node test/torture/jobs-outbox.mjs`
+// Torture test of enqueueing: a row and its job in one transaction, while PostgreSQL crashes.
+// Run: `npm run build && node test/torture/jobs-outbox.mjs`
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createGather } from '../../dist/src/shared/libs/gather.js';
@@ -17,11 +18,11 @@ const { values: options } = parseArgs({
     full: { type: 'boolean', default: false }, //        500,000 rows, 20 crashes, 100 kills
     rows: { type: 'string' },
     writers: { type: 'string', default: '16' },
-    crashes: { type: 'string' }, //                      of PostgreSQL: SIGKILL of the postmaster, or an immediate stop
-    kills: { type: 'string' }, //                        SIGKILL of a worker (it also relays) that has work
+    crashes: { type: 'string' }, // crashes of PostgreSQL: SIGKILL of the postmaster, or an immediate stop
+    kills: { type: 'string' }, // SIGKILLs of a worker (it also relays) that has work
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: enqueues beside the transaction
+    unprotected: { type: 'boolean', default: false }, // the red twin: enqueues outside of the transaction
   },
 });
 const usual = options.full ? { rows: 500_000, crashes: 20, kills: 100 } : { rows: 100_000, crashes: 5, kills: 20 };
@@ -35,7 +36,7 @@ const postgres = await new OwnPostgres().start();
 const field = new Field();
 const nemesis = new Nemesis(field, random);
 const counts = { rows: 0, committed: 0, rolledBack: 0, unknown: 0, slow: 0, crashes: 0 };
-/** One write and fsync for all that wait. */
+/** One write and fsync for all waiting lines. */
 const acknowledge = createGather(async (lines) => (field.acknowledge(lines), lines));
 let backlog = 0;
 let isUp = true;
@@ -73,7 +74,7 @@ async function write() {
   }
 }
 
-/** The outcome, as far as the writer can know. */
+/** Runs one transaction and returns its outcome, as far as the writer can know it. */
 async function attempt(key, { isSlow, ms, rollsBack }) {
   const enqueue = () => field.get(JobQueue).enqueue(Effect, { key, work: Math.floor(ms / 40), kind: 'usual' });
   try {
@@ -124,7 +125,7 @@ async function crash() {
   counts.crashes++;
 }
 
-/** Rows are what PostgreSQL says; the writers' log says which of them must be, and must not be. */
+/** Compares the rows in PostgreSQL with the log of the writers, which lists the rows that must and must not exist. */
 async function judgeRows() {
   const lines = field.acknowledged();
   const present = new Set((await field.sql('SELECT key FROM torture_rows')).map(({ key }) => key));
@@ -141,7 +142,7 @@ async function judgeRows() {
   if (phantoms > 0) field.violate(`${phantoms} jobs without their row`);
 }
 
-/** From the commit to the first claim, while nothing is broken, and what that left is caught up on. */
+/** Measures from the commit to the first claim, outside of the faults and the time to catch up after them. */
 function lags() {
   return summary(
     field,

@@ -1,4 +1,5 @@
-// Torture of the jobs: some of them kill their workers, with innocent ones beside them. `npm run build && node test/torture/jobs-poison.mjs`
+// Torture test of poison jobs, which kill their workers while harmless jobs run beside them.
+// Run: `npm run build && node test/torture/jobs-poison.mjs`
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -11,13 +12,13 @@ import { randomFrom } from './servers.mjs';
 const { values: options } = parseArgs({
   options: {
     driver: { type: 'string', default: 'postgres' },
-    full: { type: 'boolean', default: false }, //        100 poison, 10,000 innocent
+    full: { type: 'boolean', default: false }, // 100 poison jobs, 10,000 harmless ones
     poison: { type: 'string' },
-    others: { type: 'string', default: '100' }, //       innocent ones for each of them
+    others: { type: 'string', default: '100' }, // harmless jobs for each poison job
     concurrency: { type: 'string', default: '50' },
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: whoever ran beside it is blamed, too
+    unprotected: { type: 'boolean', default: false }, // the red twin: also counts the death against the jobs beside the poison job
   },
 });
 const poison = Number(options.poison ?? (options.full ? 100 : 10));
@@ -58,7 +59,7 @@ async function enqueue() {
   }
 }
 
-/** The guilty wrote their names down before they killed. */
+/** Compares the kills with the file in which each poison job wrote its key before it killed its worker. */
 async function judgeKills() {
   const kills = new Map();
   const names = existsSync(field.deathsFile) ? readFileSync(field.deathsFile, 'utf8').trim().split('\n') : [];

@@ -1,4 +1,4 @@
-// The red twin of the poison: a worker's death counts against everybody that it ran, as it is usual; nobody is tried alone.
+// The red twin of the poison torture: as is common, a worker death counts against all its jobs, and no job is retried alone.
 import { JobLedger } from '../../dist/src/workers/engine/job-ledger.js';
 
 JobLedger.prototype.reap = function reap(code) {

@@ -1,4 +1,4 @@
-// What happens to the broker: killed under publishing and consuming, its disk wiped; how long until it is used again.
+// Faults of the broker: kills during publishing and consuming, and disk wipes. Measures the time until it is used again.
 import { connect } from 'amqplib';
 import { until } from './servers.mjs';
 
@@ -7,7 +7,7 @@ const UNKNOWN = { consumerCount: -1, messageCount: -1 };
 
 export class BrokerNemesis {
   counts = { brokerKills: 0, wipes: 0 };
-  /** From the broker's first answer until every worker consumes again, ms. */
+  /** Times from the first response of the broker until every worker consumes again, in ms. */
   resumed = [];
   #field;
 
@@ -15,7 +15,7 @@ export class BrokerNemesis {
     this.#field = field;
   }
 
-  /** Kills it while there is work, and brings it back `downMs` later. Gives when it was away, by PostgreSQL's clock. */
+  /** Kills the broker while there is work, restarts it `downMs` later, and records the outage by the clock of PostgreSQL. */
   async kill({ wipe, downMs, pause }) {
     const { rabbit } = this.#field;
     const [{ since }] = await this.#field.sql('SELECT clock_timestamp() AS since');
@@ -33,18 +33,18 @@ export class BrokerNemesis {
     await this.#field.sql('INSERT INTO torture_outages VALUES ($1, clock_timestamp())', [since]);
   }
 
-  /** Until every worker that is on its feet consumes. */
+  /** Waits until every running worker consumes. */
   used() {
     const consumers = async () => (await this.#queue()).consumerCount >= this.#field.crew.working.size;
     return until(consumers, 'the workers to consume', BACK_MS);
   }
 
-  /** Wake-ups that are in its hands alone. */
+  /** Returns the number of wake-ups that only the broker holds. */
   async waiting() {
     return (await this.#queue()).messageCount;
   }
 
-  /** The jobs' one; a quorum queue that is just coming back breaks the connection instead of answering. */
+  /** Returns the state of the job queue; a quorum queue that is starting closes the connection instead of responding. */
   async #queue() {
     const connection = await connect(this.#field.rabbit.url, { timeout: 1_000 }).catch(() => null);
     if (!connection) return UNKNOWN;

@@ -1,22 +1,22 @@
-// The worker processes of a torture: started again when they die, killed and frozen while they have work.
+// The worker processes of a torture run: restarted when they die, killed and frozen while they have work.
 import { fileURLToPath } from 'node:url';
 import { start, until } from './servers.mjs';
 
 const WORKER = fileURLToPath(new URL('jobs.worker.mjs', import.meta.url));
-/** They boot anew, on a machine that is busy with all of this. */
+/** Time for a worker to start on a busy machine. */
 const BOOT_MS = 60_000;
 const STOP_MS = 30_000;
 
 export class Crew {
-  /** By their names in the rows; those that are on their feet. */
+  /** The running workers, by their names in the rows. */
   working = new Map();
-  /** Effects that were refused to zombies. */
+  /** Number of effects that were refused to zombies. */
   fenced = 0;
-  /** Of those that were at work. */
+  /** Deaths of workers that had started. */
   deaths = 0;
-  /** Those that never came to work: what they need was away. */
+  /** Workers that ended before they had started, because a service was down. */
   noBoots = 0;
-  /** The last words of all of them, for whoever has to find out what went wrong. */
+  /** The last output of all workers, for the analysis of failures. */
   output = '';
   #all = new Set();
   #isOver = false;
@@ -33,7 +33,7 @@ export class Crew {
     await this.whole(this.size);
   }
 
-  /** Waits until so many are at work. */
+  /** Waits until `count` workers are running. */
   whole(count) {
     return until(() => this.working.size >= count, `${count} workers to be at work\n${this.output}`, BOOT_MS);
   }
@@ -44,7 +44,7 @@ export class Crew {
     await child.ended;
   }
 
-  /** Gives what lets it go on. */
+  /** Freezes a worker, and returns a function that resumes it. */
   freeze(name) {
     const child = this.working.get(name);
     this.working.delete(name);
@@ -55,7 +55,7 @@ export class Crew {
     };
   }
 
-  /** They finish what runs. */
+  /** Stops the workers after their running jobs. */
   async stop() {
     this.#isOver = true;
     for (const child of this.#all) child.kill('SIGTERM');

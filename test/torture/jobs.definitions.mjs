@@ -1,10 +1,10 @@
-// The jobs that the tortures run: they wait, and leave one line behind.
+// The job types of the torture runs: they wait, and write one effect row.
 import 'reflect-metadata';
 import { EnumField, IntField, TextField } from '../../dist/src/common/decorators/fields.decorator.js';
 import { exponential } from '../../dist/src/shared/libs/backoff.js';
 import { defineJob } from '../../dist/src/workers/job.js';
 
-/** `deaf` does not heed its signal, `failing` fails its first attempts, `poison` kills its worker. */
+/** `deaf` ignores its signal, `failing` fails its first attempts, `poison` kills its worker. */
 const KINDS = ['usual', 'deaf', 'failing', 'poison'];
 
 class EffectPayload {}
@@ -23,5 +23,5 @@ const common = {
 };
 export const Effect = defineJob({ ...common, name: 'torture.effect' });
 export const Unique = defineJob({ ...common, name: 'torture.unique', uniqueKey: ({ key }) => key });
-/** As few attempts as poison can be told from its neighbours with. */
+/** The fewest attempts with which a poison job can be distinguished from the jobs beside it. */
 export const Brittle = defineJob({ ...common, name: 'torture.brittle', attempts: 3 });

@@ -1,4 +1,4 @@
-// The field of the job tortures: a migrated database, the log of what was acknowledged, an enqueuing process of the house, workers.
+// The environment of the job tortures: a migrated database, the log of acknowledged jobs, an enqueueing process, workers.
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -10,11 +10,11 @@ import { openHouse } from './jobs.house.mjs';
 import { createDatabase, makeFolder, OwnRabbit, removeFolder, until } from './servers.mjs';
 
 export const LEASE_MS = 2_000;
-/** So long nothing may happen while something is left to do. */
+/** Maximum time without progress while jobs are left. */
 const PATIENCE_MS = 60_000;
 const secret = 'a secret of more than 32 characters';
 
-/** `torture_claims` is kept by the database itself: whoever claims, and when, against when it was due. */
+/** The database itself fills `torture_claims`: the worker, the time of the claim, and the due time. */
 const TABLES = `
   CREATE TABLE torture_effects (key text NOT NULL, attempt integer NOT NULL, at timestamptz NOT NULL DEFAULT clock_timestamp());
   CREATE TABLE torture_claims (job uuid NOT NULL, attempt integer NOT NULL, worker uuid, due timestamptz NOT NULL, at timestamptz NOT NULL);
@@ -37,8 +37,8 @@ export class Field {
   #log = openSync(join(this.#folder, 'acknowledged'), 'a');
 
   /**
-   * `driver`: postgres or rabbitmq, then with a broker of our own. `database`: one with `url` and `drop()`, else a new one of the machine's PostgreSQL. `env`: of all processes.
-   * `imports`: modules that are loaded before the house, as a red twin needs them.
+   * `driver`: postgres or rabbitmq (which starts its own broker). `env`: of all processes. `database`: one with `url` and
+   * `drop()`, else a new one in the PostgreSQL of the machine. `imports`: modules to load first, which a red twin needs.
    */
   async open({ driver, database, env = {}, imports = [], processes = 4, unprotected = false }) {
     if (!['postgres', 'rabbitmq'].includes(driver)) throw new Error(`There is no driver ${driver}`);
@@ -47,7 +47,7 @@ export class Field {
     this.deathsFile = join(this.#folder, 'deaths');
     this.env = {
       PATH: process.env.PATH,
-      DATABASE_POOL_SIZE: '6', // five processes and the 100 connections of a usual PostgreSQL
+      DATABASE_POOL_SIZE: '6', // five processes share the 100 connections of a default PostgreSQL
       NODE_ENV: 'test',
       LOG_LEVEL: 'error',
       LOG_FORMAT: 'json',
@@ -75,16 +75,16 @@ export class Field {
     return this.house.get(token);
   }
 
-  /** One statement of the torture's own. */
+  /** Runs one statement of the torture itself. */
   async sql(text, values) {
     this.pool ??= new pg.Pool({ connectionString: this.database.url, max: 4, application_name: 'torture' }).on(
       'error',
-      () => undefined, // a crash is what we asked for
+      () => undefined, // crashes of PostgreSQL are intended
     );
     return (await this.pool.query(text, values)).rows;
   }
 
-  /** On disk when it returns. */
+  /** Writes lines to the log; they are on disk when it returns. */
   acknowledge(lines) {
     writeSync(this.#log, lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
     fsyncSync(this.#log);
@@ -104,7 +104,7 @@ export class Field {
     return (await this.sql(waiting))[0].n;
   }
 
-  /** All is done, or nothing happens any more. */
+  /** Waits until all jobs are done, or until there is no progress. */
   async quiesce() {
     let last = -1;
     let since = performance.now();
@@ -133,7 +133,7 @@ export class Field {
     removeFolder(this.#folder);
   }
 
-  /** Prints the one line, and gives the exit code. */
+  /** Prints the result line, and returns the exit code. */
   verdict(line) {
     const durationS = Math.round((performance.now() - this.began) / 100) / 10;
     console.log(JSON.stringify({ ...line, violations: this.violations.slice(0, 20), durationS }));

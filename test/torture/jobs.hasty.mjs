@@ -1,4 +1,4 @@
-// The red twin of the delays: a claim takes what waits, whether it has a turn (which it gets when it is due) or not.
+// The red twin of the delay torture: a claim takes every waiting job, also one that is not due yet (it has no turn then).
 import { Transaction } from '../../dist/src/shared/database/transaction.js';
 
 const { query } = Transaction.prototype;

@@ -1,4 +1,4 @@
-// A process of the house that knows the tortures' jobs: workers run them, the tortures themselves enqueue through one.
+// An application process with the job types of the tortures: workers run the jobs, the torture itself enqueues them.
 import 'reflect-metadata';
 import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -12,7 +12,7 @@ import { createLogger, NestLogger } from '../../dist/src/shared/logging/logger.j
 import { Handles } from '../../dist/src/workers/job.js';
 import { Brittle, Effect, Unique } from './jobs.definitions.mjs';
 
-/** The red twin: the effect is written beside the completion instead of with it. */
+/** The red twin: writes the effect beside the completion instead of in the same transaction. */
 const unprotected = process.env.TORTURE_UNPROTECTED === '1';
 
 class EffectHandler {
@@ -36,7 +36,7 @@ class EffectHandler {
   }
 }
 
-/** Who killed is on disk before it dies. */
+/** Writes the key to disk before the process dies. */
 function die(key) {
   appendFileSync(process.env.TORTURE_DEATHS, `${key}\n`);
   process.kill(process.pid, 'SIGKILL');
@@ -54,7 +54,7 @@ const handlers = [Effect, Unique, Brittle].map((job) => {
   return Handler;
 });
 
-/** `log`: where its lines go. */
+/** Starts the application; `log` receives its log lines. */
 export function openHouse(env, log) {
   const config = toAppConfig(readEnv(env));
   const logger = createLogger(config, { write: log });

@@ -1,4 +1,5 @@
-// Torture of the jobs: workers killed and frozen in the midst of them. `npm run build && node test/torture/jobs.mjs`
+// Torture test of jobs: workers are killed and frozen while they run them.
+// Run: `npm run build && node test/torture/jobs.mjs`
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
@@ -14,22 +15,22 @@ const { values: options } = parseArgs({
     driver: { type: 'string', default: 'postgres' },
     full: { type: 'boolean', default: false }, //        100,000 jobs, 1,000 kills, 500 freezes
     jobs: { type: 'string' },
-    kills: { type: 'string' }, //                        SIGKILL of a worker that has work
-    freezes: { type: 'string' }, //                      SIGSTOP until others have its work, then SIGCONT
+    kills: { type: 'string' }, // SIGKILLs of a worker that has work
+    freezes: { type: 'string' }, // SIGSTOPs until other workers have its jobs, then SIGCONT
     processes: { type: 'string', default: '4' },
     p99: { type: 'string', default: String(LEASE_MS + 2_000) }, // ms until a dead worker's job runs again; a busy machine takes longer
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: effects beside the fence
+    unprotected: { type: 'boolean', default: false }, // the red twin: writes effects outside of the fence
   },
 });
 const usual = options.full ? { jobs: 100_000, kills: 1_000, freezes: 500 } : { jobs: 20_000, kills: 200, freezes: 0 };
 const number = (name) => Number(options[name] ?? usual[name]);
 const [jobs, kills, freezes, seed] = ['jobs', 'kills', 'freezes', 'seed'].map(number);
 const random = randomFrom(seed);
-/** So many wait at most: what is taken back from the dead twice waits behind them. */
+/** Maximum number of waiting jobs; a job that is reclaimed from a dead worker waits behind them. */
 const BACKLOG = 300;
 const BATCH = 50;
-/** lock_not_available: a frozen worker holds the row in the middle of its transaction. The API says 503, try again. */
+/** lock_not_available: a frozen worker holds the row inside its transaction. The API returns 503 with Retry-After. */
 const LOCKED = '55P03';
 const ADMIN = { role: 'ADMIN', id: '', key: '', sessionId: '' };
 
@@ -37,7 +38,7 @@ const field = new Field();
 const nemesis = new Nemesis(field, random);
 const counts = { jobs: 0, cancelled: 0 };
 let times = {};
-/** Jobs are let in evenly between the faults, so that none of them meets idle workers. */
+/** Jobs are enqueued evenly between the faults, so that each fault hits working workers. */
 let admitted = 0;
 try {
   await field.open({ driver: options.driver, processes: number('processes'), unprotected: options.unprotected });
@@ -85,7 +86,7 @@ async function enqueue() {
   await Promise.all(cancels);
 }
 
-/** A tenth fails at first, a twentieth is cancelled, a twentieth asked for three times at once; some heed no signal. */
+/** A tenth fails at first, a twentieth is cancelled, a twentieth is enqueued three times at once; some ignore the signal. */
 function toJob(key) {
   const dice = random();
   const payload = { key, work: 5 + Math.floor(random() * 45), kind: random() < 0.3 ? 'deaf' : 'usual' };
@@ -93,7 +94,7 @@ function toJob(key) {
   return { payload, unique: dice > 0.95, ...(dice > 0.1 && dice < 0.15 && { cancelAfter: random() * 200 }) };
 }
 
-/** Once it is told, no effect may happen any more; a refusal means that it had happened. */
+/** After a successful cancellation no effect may be written; a refusal means that it was written before. */
 async function cancel(key, id, after) {
   await delay(after);
   try {
@@ -128,7 +129,7 @@ function expectations() {
 function limits() {
   if (times.p99 > number('p99')) field.violate(`taken up again after ${times.p99} ms (p99)`);
   if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
-  // Not each zombie writes: what it ran may have been cancelled, or heeds the signal that its lease is lost.
+  // Some zombies do not write: their job was cancelled, or it obeys the signal of the lost lease.
   if (!options.unprotected && freezes > 0 && counts.fenced === 0)
     field.violate('no write of a zombie was ever refused');
 }

@@ -1,8 +1,8 @@
-// What happens to the workers: killed or frozen while they have work; whoever had none does not count.
+// Faults of the workers: kills and freezes while they have work; those of an idle worker are counted separately.
 import { setTimeout as delay } from 'node:timers/promises';
 import { until } from './servers.mjs';
 
-/** Others must have a zombie's jobs by then: its lease, and what a busy machine needs. */
+/** Time in which others must take over the jobs of a zombie: its lease, and a margin for a busy machine. */
 const TAKEN_MS = 30_000;
 
 export class Nemesis {
@@ -16,12 +16,12 @@ export class Nemesis {
     this.#random = random;
   }
 
-  /** Deaths that it asked for. */
+  /** The number of deaths that this class caused. */
   get deaths() {
     return this.counts.kills + this.counts.idleKills;
   }
 
-  /** SIGKILL of a worker with work: what it ran stays RUNNING until its lease is over. `idle` is called while nobody has any. */
+  /** Kills a worker with work; its jobs stay RUNNING until the lease ends. `idle` is called while no worker has any. */
   async kill(idle) {
     for (;;) {
       const name = await this.#busy(idle);
@@ -36,7 +36,7 @@ export class Nemesis {
     }
   }
 
-  /** SIGSTOP of a worker with work; SIGCONT when somebody else has some of it. */
+  /** Freezes a worker with work, and resumes it when another worker has some of it. */
   async freeze(idle) {
     for (;;) {
       const name = await this.#busy(idle);
@@ -50,13 +50,13 @@ export class Nemesis {
     }
   }
 
-  /** Whoever waits for the thaw hears of its failure. */
+  /** Keeps the promise for `thawed`, which reports its failure. */
   #thawLater(thawed) {
     thawed.catch(() => undefined);
     this.#thaws.push(thawed);
   }
 
-  /** Resolves when nobody is frozen any more. Rejects when nobody took a zombie's jobs over. */
+  /** Resolves when no worker is frozen. Rejects when no other worker took over the jobs of a zombie. */
   async thawed() {
     await Promise.all(this.#thaws);
   }
@@ -75,7 +75,7 @@ export class Nemesis {
     }
   }
 
-  /** A job may also have ended meanwhile: cancelled, or by a statement that was on its way. If all have, nobody is a zombie. */
+  /** A job may also have ended meanwhile, cancelled or by a statement in transit. If all have, the worker is no zombie. */
   async #taken(attempts) {
     const mine = 'JOIN unnest($1::uuid[], $2::int[]) AS mine (job, attempt) ON';
     const values = [attempts.map(({ uuid }) => uuid), attempts.map(({ attempt }) => attempt)];
@@ -83,7 +83,7 @@ export class Nemesis {
     const others = `SELECT FROM torture_claims c ${mine} c.job = mine.job AND c.attempt > mine.attempt LIMIT 1`;
     const has = async (sql) => (await this.#field.sql(sql, values)).length > 0;
     await until(async () => (await has(others)) || !(await has(ours)), 'a zombie to lose its jobs', TAKEN_MS);
-    await delay(500); // what was given back a moment ago is claimed in it
+    await delay(500); // jobs that were released a moment ago are claimed in this time
     if (await has(others)) return;
     this.counts.freezes--;
     this.counts.idleFreezes++;

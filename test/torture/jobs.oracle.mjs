@@ -1,6 +1,6 @@
-// What stands in the database at the end, against what was acknowledged: lost, doubled, stuck and dead without cause.
+// Compares the database at the end with the acknowledged jobs: lost, duplicate, stuck, or dead without a cause.
 
-/** Loads the log: `expected` maps keys to how many effects they shall have, `acks` are all jobs that somebody was told of. */
+/** Loads the log: `expected` maps keys to their number of effects, `acks` are all acknowledged jobs. */
 export async function load(field, expected, acks) {
   for (const part of chunks([...expected], 10_000))
     await field.sql('INSERT INTO torture_expected SELECT * FROM unnest($1::text[], $2::int[])', [
@@ -14,7 +14,7 @@ export async function load(field, expected, acks) {
     ]);
 }
 
-/** Gives the counts of what must not be. `dead`: how many dead letters there shall be. */
+/** Returns the number of each kind of violation. `dead`: expected number of dead letters. */
 export async function judge(field, { dead = 0 } = {}) {
   const found = {
     lost: await field.sql(`SELECT x.key FROM torture_expected x LEFT JOIN torture_effects e USING (key)
@@ -23,7 +23,7 @@ export async function judge(field, { dead = 0 } = {}) {
       GROUP BY e.key, x.effects HAVING count(*) > coalesce(x.effects, 0)`),
     missing: await field.sql(`SELECT a.key FROM torture_acks a LEFT JOIN jobs j ON j.uuid = a.job
       WHERE a.job IS NOT NULL AND j.payload ->> 'key' IS DISTINCT FROM a.key`),
-    // The effect is that of the attempt which completed the job.
+    // The effect must be from the attempt that completed the job.
     strange: await field.sql(`SELECT e.key FROM torture_effects e WHERE NOT EXISTS (
       SELECT FROM jobs j WHERE j.payload ->> 'key' = e.key AND j.attempt = e.attempt AND j.status = 'SUCCEEDED')`),
     stuck: await field.sql(`SELECT uuid, status, attempt, run_at, lease_until FROM jobs
@@ -39,7 +39,7 @@ export async function judge(field, { dead = 0 } = {}) {
   return Object.fromEntries(Object.entries(found).map(([what, rows]) => [what, rows.length]));
 }
 
-/** From a worker's death to the next claim of what it ran, in ms. */
+/** Times from the death of a worker to the next claim of its jobs, in ms. */
 export async function reclaims(field) {
   return summary(
     field,
@@ -47,14 +47,14 @@ export async function reclaims(field) {
   );
 }
 
-/** From the moment that a job was due to its claim, in ms: while nothing is broken, and until 10 s after something was. */
+/** Times from the due time of a job to its claim, in ms: without a fault, and up to 10 s after one. */
 export async function latenesses(field) {
   const claims = (not) => `SELECT at - due AS took FROM torture_claims c
     WHERE ${not} EXISTS (SELECT FROM torture_outages WHERE c.due BETWEEN since AND till + interval '10 s')`;
   return { steady: await summary(field, claims('NOT')), broken: await summary(field, claims('')) };
 }
 
-/** `claims`: a query of intervals. */
+/** Returns the percentiles of `claims`, a query of intervals. */
 export async function summary(field, claims) {
   const [times] = await field.sql(`SELECT count(*)::int, round(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms)) AS p50,
       round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)) AS p99, round(max(ms)) AS max

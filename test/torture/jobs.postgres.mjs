@@ -1,4 +1,4 @@
-// A PostgreSQL of our own, on disk as in earnest, that may be crashed: it comes back on the same port with what it had committed.
+// A PostgreSQL of the torture itself, with durable writes, which can be crashed and restarted on the same port.
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -12,7 +12,7 @@ const password = 'torture';
 export class OwnPostgres {
   #dir = makeFolder('postgres');
 
-  /** From the embedded binaries, whatever is installed here. */
+  /** Starts it from the embedded binaries, even if PostgreSQL is installed. */
   async start() {
     this.place = await findPlace(this.#dir, () => undefined);
     await ensureCluster(this.place, { durable: true, log: () => undefined, password });
@@ -26,13 +26,13 @@ export class OwnPostgres {
     return `postgres://postgres:${password}@127.0.0.1:${this.port}/torture`;
   }
 
-  /** Without a word to anybody. 'SIGKILL': the postmaster alone, its children find out; 'SIGQUIT': as `pg_ctl stop -m immediate`. */
+  /** Crashes it. 'SIGKILL' ends only the postmaster, its children notice; 'SIGQUIT' is like `pg_ctl stop -m immediate`. */
   async crash(signal) {
     this.child.kill(signal);
     await this.child.ended;
   }
 
-  /** Recovers. The children of the last one may be in the way for a moment. */
+  /** Restarts and recovers it. Children of the crashed server may block the start for a moment. */
   async rise() {
     for (const began = performance.now(); !(await this.#isUp()); await delay(50)) {
       if (this.child === undefined || this.child.exitCode !== null || this.child.signalCode !== null) this.#launch();
@@ -53,7 +53,7 @@ export class OwnPostgres {
       unix_socket_directories: '',
       max_connections: 200,
       shared_buffers: '64MB',
-      track_commit_timestamp: 'on', // when a row became visible, by PostgreSQL itself
+      track_commit_timestamp: 'on', // records the commit time of each row
     };
     const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
     const { user, bin, cluster } = this.place;

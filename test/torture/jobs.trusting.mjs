@@ -1,4 +1,4 @@
-// The red twin of the broker's tortures: what RabbitMQ has confirmed is trusted to arrive, as it is usual; nobody looks again.
+// The red twin of the broker tortures: as is common, it trusts that a confirmed message arrives, and never re-announces a job.
 import { RabbitDriver } from '../../dist/src/workers/drivers/rabbitmq.driver.js';
 import { JobOutbox } from '../../dist/src/workers/engine/job-outbox.js';
 

@@ -1,4 +1,4 @@
-// The driver's end of a worker process: where it shall stand still, how it is killed or frozen there, what it has to say.
+// Controls a worker process of the lock torture: where it pauses, when it is killed or frozen, and what it reports.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ const PATIENCE_MS = 30_000;
 const running = new Set();
 let stopped = false;
 
-/** Asks again until the answer is true. */
+/** Polls until the condition is true. */
 export async function until(condition, what) {
   for (const began = performance.now(); !(await condition()); await delay(5)) {
     if (stopped) throw new Error('stopped by a signal');
@@ -16,12 +16,12 @@ export async function until(condition, what) {
   }
 }
 
-/** Whoever waits gives up, so that what was made is cleared away. */
+/** Ends all waiting, so that the clean-up can run. */
 export function stop() {
   stopped = true;
 }
 
-/** Frozen ones too, by their pids. */
+/** Kills all worker processes, frozen ones too. */
 export function killAll() {
   for (const child of running) child.kill('SIGKILL');
 }
@@ -32,7 +32,7 @@ export class Holder {
   #end;
   #over = false;
 
-  /** `onEvent` hears of what happens to its locks, by name. */
+  /** `onEvent` receives the names of the events of its locks. */
   constructor(task, onEvent) {
     this.#child = fork(join(import.meta.dirname, 'locks.worker.mjs'), [JSON.stringify(task)]);
     running.add(this.#child);
@@ -44,13 +44,13 @@ export class Holder {
     });
   }
 
-  /** Sends it to work as soon as all of `holders` are there: one that is alone for a while would have it easy. */
+  /** Starts the work when all `holders` are ready: a single one would have no competition for a while. */
   static async start(...holders) {
     for (const holder of holders) await holder.#hears((message) => message.ready, 'a worker to be ready');
     for (const holder of holders) holder.#child.send({ start: true });
   }
 
-  /** Lets it end after its turn. Throws when it fails. */
+  /** Waits for the end of its turn. Throws when the worker fails. */
   async finish() {
     if (!this.#over) this.#child.send({ finish: true });
     await until(() => this.#over, 'a worker to finish');
@@ -58,7 +58,7 @@ export class Holder {
     if (code !== 0) throw new Error(`a worker ended with ${code}`);
   }
 
-  /** Waits until it stands still there in a turn with the lock, and gives its fence. */
+  /** Waits until the worker pauses at the point in a turn with the lock, and returns the fence of the turn. */
   async stopAt(point) {
     this.#child.send({ stopAt: point });
     return (await this.#hears((message) => message.stopped === point, `a holder to come to "${point}"`)).fence;
@@ -69,7 +69,7 @@ export class Holder {
     await this.#end;
   }
 
-  /** It wakes up with the word to go on waiting for it, and writes before its timers tell it how late it is. */
+  /** Freezes the worker. It wakes up with a message to continue, and writes before its timers show how late it is. */
   async freeze(meanwhile) {
     this.#child.kill('SIGSTOP');
     await meanwhile();
@@ -77,7 +77,7 @@ export class Holder {
     this.#child.kill('SIGCONT');
   }
 
-  /** The code that the turn with that fence ended with. */
+  /** Returns the code with which the turn of that fence ended. */
   async codeOf(fence) {
     return (await this.#hears((message) => message.ended === fence, `the turn of fence ${fence} to end`)).code;
   }

@@ -1,4 +1,5 @@
-// Torture of the locks: two processes at one counter, killed and frozen while they hold it. `npm run build && node test/torture/locks.mjs`
+// Torture test of locks: two processes share a counter, killed and frozen while they hold the lock.
+// Run: `npm run build && node test/torture/locks.mjs`
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -9,10 +10,10 @@ import { Holder, killAll, stop, until } from './locks.holder.mjs';
 
 const { values: options } = parseArgs({
   options: {
-    store: { type: 'string' }, //                       redis | postgres; without it both, where Redis answers
-    times: { type: 'string', default: '10000' }, //     what the counter shall come to
-    kills: { type: 'string', default: '25' }, //        SIGKILL of a holder
-    freezes: { type: 'string', default: '8' }, //       SIGSTOP of a holder until the other one was in, then SIGCONT
+    store: { type: 'string' }, // redis | postgres; by default both, if Redis is reachable
+    times: { type: 'string', default: '10000' }, // final value of the counter
+    kills: { type: 'string', default: '25' }, // SIGKILLs of a holder
+    freezes: { type: 'string', default: '8' }, // SIGSTOPs of a holder until the other one had the lock, then SIGCONT
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     unprotected: { type: 'boolean', default: false }, // the red twin: neither lock nor fence
   },
@@ -21,7 +22,7 @@ const [times, kills, freezes, seed] = [options.times, options.kills, options.fre
 const REDIS_URL = process.env.REDIS_URL ?? 'redis://localhost:6379';
 const DATABASE_URL = process.env.DATABASE_URL ?? 'postgres://postgres@localhost:5432/postgres';
 const TTL_MS = 300;
-/** Where a holder is met. Not frozen inside its transaction: there a row lock would hold up the other one. */
+/** Points at which a holder is killed or frozen. Not frozen inside its transaction: a row lock would block the other. */
 const POINTS = { kill: ['entered', 'read', 'written', 'committed'], freeze: ['entered', 'read', 'committed'] };
 
 const began = performance.now();
@@ -85,7 +86,7 @@ async function run(task, database) {
     await goOn(Math.ceil(times / (faults.length + 1)));
     const which = Math.floor(random() * 2);
     const fence = await holders[which].stopAt(pick(POINTS[fault]));
-    if (random() < 0.2) await delay(2 * TTL_MS); // alive it keeps the lock, however long it takes
+    if (random() < 0.2) await delay(2 * TTL_MS); // a living process keeps the lock, however long it takes
     if (fault === 'kill') {
       await holders[which].kill();
       holders[which] = spawn();
@@ -104,7 +105,7 @@ async function run(task, database) {
   for (const holder of holders) await holder.finish();
 }
 
-/** What stands in the database decides, not what the processes believe. */
+/** Checks the database, not what the processes report. */
 async function judge(store, database) {
   const { rows } = await database.query(`
     SELECT count(*)::int AS writes, (SELECT n FROM counter)::int AS counter,
@@ -116,7 +117,7 @@ async function judge(store, database) {
   if (counter !== writes) violations.push(`${store}: the counter says ${counter} after ${writes} writes`);
   if (skips > 0) violations.push(`${store}: ${skips} writes did not add one to the write before`);
   if (falls > 0) violations.push(`${store}: ${falls} fences were not greater than the one before`);
-  // A busy machine freezes somebody now and then; the fences hide it from the counter when a lock lets everybody in.
+  // A busy machine sometimes freezes a process; a lock that admits everyone would then be hidden by the fences.
   if (lost - freezes > 5 + writes / 1_000)
     violations.push(`${store}: ${lost} locks were lost, and only ${freezes} frozen out`);
   if (silent > 0) violations.push(`${store}: ${silent} holders met another one and heard that all was well`);
@@ -143,7 +144,7 @@ function pick(list) {
   return list[Math.floor(random() * list.length)];
 }
 
-/** mulberry32 */
+/** A seeded generator of numbers in [0, 1) (mulberry32). */
 function randomFrom(state) {
   return () => {
     state = (state + 0x6d2b79f5) | 0;

@@ -1,4 +1,4 @@
-// One process of the lock torture: adds one to the counter under the lock, again and again, and stands still where it is told.
+// A process of the lock torture: adds one to the counter under the lock, repeatedly, and pauses where the driver asks.
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
@@ -14,7 +14,7 @@ import { Transaction } from '../../dist/src/shared/database/transaction.js';
 import { createLogger } from '../../dist/src/shared/logging/logger.js';
 
 const { store, unprotected, databaseUrl, redisUrl, prefix, ttl } = JSON.parse(process.argv[2]);
-process.once('disconnect', () => process.exit()); // the driver is gone
+process.once('disconnect', () => process.exit()); // the driver has ended
 
 const secret = 'x'.repeat(32);
 const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
@@ -34,7 +34,7 @@ process.on('message', (message) => {
   finish ||= message.finish === true;
 });
 
-/** Stands still, as a slow step of the work would, until the driver says "go" or kills. The lease is renewed meanwhile. */
+/** Pauses, as a slow step of the work would, until the driver sends "go" or kills. The lease is renewed meanwhile. */
 async function at(point, fence) {
   if (stopAt !== point) return;
   stopAt = null;
@@ -43,7 +43,7 @@ async function at(point, fence) {
   await told('go');
 }
 
-/** Does not look at the signal, as the worst of all work would: only the fences hold it off. True when refused. */
+/** Adds one without checking the signal, as the worst work would: only the fences stop it. Returns true when refused. */
 async function addOne(fence) {
   await at('entered', fence);
   const read = unprotected
@@ -86,12 +86,12 @@ while (!finish) {
     await locks.withLock('counter', { ttl }, async ({ fence }) => {
       refused = await addOne(fence);
     });
-    if (refused) tell('silent'); // somebody else was in, and the lock says that all was well
+    if (refused) tell('silent'); // another process had the lock, but this lock reported no loss
   } catch (error) {
     code = error.code;
     if (!(code in EVENTS)) throw error;
     tell(EVENTS[code]);
-    await delay(20); // refused at once, time and again, it would not let the answer in that ends it
+    await delay(20); // without a pause, repeated refusals would delay the message that ends the worker
   }
   if (refused) tell('refused');
   if (stoppedIn !== null) process.send({ ended: stoppedIn, refused, code });

@@ -1,4 +1,4 @@
-// Servers of the built code as processes, a database of their own, and a small HTTP client: for torture runs.
+// Infrastructure of the torture runs: server processes of the built code, own databases and brokers, and a small HTTP client.
 import { Buffer } from 'node:buffer';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,11 +13,11 @@ import { connect } from 'amqplib';
 import pg from 'pg';
 
 const children = new Set();
-/** Whatever happens, nothing of ours outlives us. */
+/** Kills all child processes, at the end of every run. */
 export function killAll() {
   for (const child of children) child.kill('SIGKILL');
 }
-/** What clears away what is left when we are stopped in the midst of it. */
+/** Functions that clean up when the run is interrupted. */
 const leftovers = new Set();
 const disks = new Set();
 process.once('exit', () => {
@@ -36,14 +36,14 @@ export function start(command, args, options = {}) {
   return child;
 }
 
-/** A folder for this run. */
+/** Creates a temporary folder for this run. */
 export function makeFolder(name) {
   const path = mkdtempSync(join(tmpdir(), `torture-${name}-`));
   leftovers.add(() => removeFolder(path));
   return path;
 }
 
-/** A folder that is a disk of its own, of so many MiB (tmpfs; root). */
+/** Creates a folder that is a disk of its own, of `mib` MiB (tmpfs; needs root). */
 export function makeDisk(name, mib) {
   const path = makeFolder(name);
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${mib}m`, 'tmpfs', path]);
@@ -51,13 +51,13 @@ export function makeDisk(name, mib) {
   return path;
 }
 
-/** Those who wrote to it may be on their way out still. */
+/** Removes a folder. Processes that wrote to it may still be ending, so the removal is retried. */
 export function removeFolder(path) {
   if (disks.delete(path)) execFileSync('umount', ['-l', path]);
   rmSync(path, { recursive: true, force: true, maxRetries: 10 });
 }
 
-/** Throws after `ms` without a truthy answer. */
+/** Waits for a truthy result of `condition`, and returns it. Throws after `ms`. */
 export async function until(condition, what, ms = 30_000) {
   for (const began = performance.now(); ; await delay(20)) {
     const answer = await condition();
@@ -66,12 +66,12 @@ export async function until(condition, what, ms = 30_000) {
   }
 }
 
-/** For a process that is ending: somebody else waits for the answer. */
+/** A script for a process that is ending: another process waits for the response. */
 const DROP = `const [, url, name] = process.argv;
   const client = new (require('pg').Client)(url);
   client.connect().then(() => client.query('DROP DATABASE ' + name + ' WITH (FORCE)')).finally(() => client.end())`;
 
-/** Of DATABASE_URL's server; without it the machine's. */
+/** Creates a database on the server of DATABASE_URL, else of the machine. */
 export async function createDatabase() {
   const url = new URL(process.env.DATABASE_URL ?? 'postgres://postgres@localhost:5432/postgres');
   const name = `torture_${randomBytes(6).toString('hex')}`;
@@ -98,7 +98,7 @@ export async function freePort() {
   return port;
 }
 
-/** A redis-server of our own that keeps nothing over a restart. */
+/** A redis-server of the run itself, without persistence. */
 export class OwnRedis {
   dir = makeFolder('redis');
 
@@ -128,21 +128,21 @@ const RABBITMQ_BIN = ['/usr/lib/rabbitmq/bin', ...process.env.PATH.split(':')].f
   existsSync(join(folder, 'rabbitmq-server')),
 );
 
-/** A RabbitMQ of our own, as any user, with a name server of its own: nothing of it is the machine's. */
+/** A RabbitMQ of the run itself, as any user, with its own name server; it shares nothing with the machine. */
 export class OwnRabbit {
   dir = makeFolder('rabbit');
 
-  /** Starts it (again); `ready()` waits until it answers. */
+  /** Starts or restarts it; `ready()` waits until it responds. */
   async start() {
     if (RABBITMQ_BIN === undefined) throw new Error('rabbitmq-server is not installed.');
     this.ports ??= { amqp: await freePort(), distribution: await freePort(), names: await freePort() };
     this.names ??= start('epmd', ['-port', String(this.ports.names), '-address', '127.0.0.1'], { stdio: 'ignore' });
     mkdirSync(join(this.dir, 'data'), { recursive: true });
     writeFileSync(join(this.dir, 'plugins'), '[].');
-    // With RABBITMQ_ALLOW_INPUT the script becomes the server, so that a signal to it is one to the server.
+    // With RABBITMQ_ALLOW_INPUT the script becomes the server process, so that it receives the signals.
     const env = {
       PATH: process.env.PATH,
-      HOME: this.dir, // Erlang's cookie is there
+      HOME: this.dir, // the folder of the Erlang cookie
       ERL_EPMD_PORT: String(this.ports.names),
       ERL_EPMD_ADDRESS: '127.0.0.1',
       RABBITMQ_ALLOW_INPUT: '1',
@@ -181,7 +181,7 @@ export class OwnRabbit {
     await this.child.ended;
   }
 
-  /** Of a killed one: it comes up as if it had never been there before. */
+  /** Deletes the data of a killed broker, so that it starts as a new one. */
   wipe() {
     rmSync(join(this.dir, 'data'), { recursive: true, force: true });
   }
@@ -193,7 +193,7 @@ export class OwnRabbit {
   }
 }
 
-/** One server process. `imports`: modules that are loaded before it, as a red twin needs them. */
+/** A server process. `imports`: modules that are loaded before it, which a red twin needs. */
 export class Server {
   agent = new Agent({ keepAlive: true, maxSockets: 64 });
   output = '';
@@ -226,7 +226,7 @@ export class Server {
     return this;
   }
 
-  /** Resolves with status, body and headers; rejects when there is no answer. */
+  /** Resolves with status, body and headers; rejects without a response. */
   call(method, path, { token, body, headers } = {}) {
     const text = body === undefined ? undefined : JSON.stringify(body);
     return new Promise((resolve, reject) => {
@@ -241,7 +241,7 @@ export class Server {
         },
         (response) => {
           let all = '';
-          response.setEncoding('utf8').on('error', reject); // cut off in the midst of it
+          response.setEncoding('utf8').on('error', reject); // the response was cut off
           response.on('data', (part) => (all += part));
           response.on('end', () => {
             const json = /json/.test(response.headers['content-type'] ?? '') && all !== '';

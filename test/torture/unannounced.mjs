@@ -1,4 +1,4 @@
-// The red twin of the cache's races: changes are told to the other processes after the commit, as is usual, not before it.
+// The red twin of the cache torture: as is common, changes are announced to the other processes after the commit, not before it.
 import { Coherence } from '../../dist/src/shared/cache/coherence.js';
 import { RedisStore } from '../../dist/src/shared/cache/redis.store.js';
 
