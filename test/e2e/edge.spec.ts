@@ -13,18 +13,21 @@ describe('with default settings', () => {
   });
   afterAll(() => server.close());
 
-  it.each(['/health/live', '/api/tasks', '/nowhere', '/problems', '/docs'])('security headers are sent on %s', async (path) => {
-    const { headers } = await send(server.port, { method: 'GET', path });
-    expect(headers).toMatchObject({
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'no-referrer',
-      'x-frame-options': expect.stringMatching(/^(DENY|SAMEORIGIN)$/),
-      'content-security-policy': expect.stringMatching(/default-src '(none|self)'/),
-      'strict-transport-security': expect.stringContaining('max-age='),
-    });
-    expect(Object.keys(headers)).not.toContain('x-powered-by');
-    expect(Object.keys(headers)).not.toContain('server');
-  });
+  it.each(['/health/live', '/api/tasks', '/nowhere', '/problems', '/docs'])(
+    'security headers are sent on %s',
+    async (path) => {
+      const { headers } = await send(server.port, { method: 'GET', path });
+      expect(headers).toMatchObject({
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'x-frame-options': expect.stringMatching(/^(DENY|SAMEORIGIN)$/),
+        'content-security-policy': expect.stringMatching(/default-src '(none|self)'/),
+        'strict-transport-security': expect.stringContaining('max-age='),
+      });
+      expect(Object.keys(headers)).not.toContain('x-powered-by');
+      expect(Object.keys(headers)).not.toContain('server');
+    },
+  );
 
   it('security headers allow no scripts in a data response, and only its own scripts in Swagger UI', async () => {
     const csp = async (path: string) => (await server.api.get(path)).headers.get('content-security-policy');
@@ -97,15 +100,18 @@ describe('CORS with a list', () => {
       },
     });
 
-  it.each([APP, 'https://other.example.com'])('the listed origin %s gets the headers, on errors too', async (origin) => {
-    for (const path of ['/health/live', '/api/tasks', '/nowhere']) {
-      const { headers } = await server.api.get(path, { headers: { origin } });
-      expect(headers.get('access-control-allow-origin')).toBe(origin);
-      expect(headers.get('access-control-allow-credentials')).toBe('true');
-      expect(headers.get('access-control-expose-headers')).toMatch(/ETag.*Link.*X-Request-Id/);
-      expect(headers.get('vary')).toMatch(/Origin/i);
-    }
-  });
+  it.each([APP, 'https://other.example.com'])(
+    'the listed origin %s gets the headers, on errors too',
+    async (origin) => {
+      for (const path of ['/health/live', '/api/tasks', '/nowhere']) {
+        const { headers } = await server.api.get(path, { headers: { origin } });
+        expect(headers.get('access-control-allow-origin')).toBe(origin);
+        expect(headers.get('access-control-allow-credentials')).toBe('true');
+        expect(headers.get('access-control-expose-headers')).toMatch(/ETag.*Link.*X-Request-Id/);
+        expect(headers.get('vary')).toMatch(/Origin/i);
+      }
+    },
+  );
 
   it('an allowed origin may PATCH with a token and If-Match after its preflight', async () => {
     const { status, headers } = await preflight(APP);

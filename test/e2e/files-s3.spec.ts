@@ -34,27 +34,30 @@ for (const { name, there, start } of S3_KINDS)
     it.each([
       ['unencrypted', {}],
       ['encrypted', { FILE_ENCRYPTION_KEYS: KEY }],
-    ])('%s files are uploaded in parts, downloaded whole and in ranges, swept and deleted', async (_kind, env: Record<string, string>) => {
-      const [house, ada] = await open(env);
-      const bytes = randomBytes(11_000_003);
-      const file = await house.upload(ada, bytes, { type: 'application/octet-stream' });
-      expect(file.sha256).toBe(sha256(bytes));
-      const whole = await house.content(ada, file.id);
-      expect(sha256(Buffer.from(await whole.arrayBuffer()))).toBe(file.sha256);
-      const part = await house.content(ada, file.id, { range: 'bytes=5000000-6000000' });
-      expect([part.status, Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(5_000_000, 6_000_001))]).toEqual([206, true]); // prettier-ignore
-      const root = await house.server.makeAdmin();
-      const sweep = await runJob(root, 'files.sweep', { minAgeHours: 0 });
-      expect(sweep.result).toMatchObject({ orphans: 0, lost: 0, miscounted: 0, mischarged: 0 });
-      await ada.api.delete(`/api/files/${file.id}`);
-      const left = async (): Promise<number> => {
-        let count = 0;
-        for await (const { size } of house.server.app.get(FileStorage).list()) count += size > 0 ? 1 : 0;
-        return count;
-      };
-      await until(async () => (await left()) === 0, 'the bytes to go');
-      await house.close();
-    });
+    ])(
+      '%s files are uploaded in parts, downloaded whole and in ranges, swept and deleted',
+      async (_kind, env: Record<string, string>) => {
+        const [house, ada] = await open(env);
+        const bytes = randomBytes(11_000_003);
+        const file = await house.upload(ada, bytes, { type: 'application/octet-stream' });
+        expect(file.sha256).toBe(sha256(bytes));
+        const whole = await house.content(ada, file.id);
+        expect(sha256(Buffer.from(await whole.arrayBuffer()))).toBe(file.sha256);
+        const part = await house.content(ada, file.id, { range: 'bytes=5000000-6000000' });
+        expect([part.status, Buffer.from(await part.arrayBuffer()).equals(bytes.subarray(5_000_000, 6_000_001))]).toEqual([206, true]); // prettier-ignore
+        const root = await house.server.makeAdmin();
+        const sweep = await runJob(root, 'files.sweep', { minAgeHours: 0 });
+        expect(sweep.result).toMatchObject({ orphans: 0, lost: 0, miscounted: 0, mischarged: 0 });
+        await ada.api.delete(`/api/files/${file.id}`);
+        const left = async (): Promise<number> => {
+          let count = 0;
+          for await (const { size } of house.server.app.get(FileStorage).list()) count += size > 0 ? 1 : 0;
+          return count;
+        };
+        await until(async () => (await left()) === 0, 'the bytes to go');
+        await house.close();
+      },
+    );
 
     it('with S3_REDIRECT, S3 itself serves a download with our type and disposition; we serve an encrypted file', async () => {
       const [house, ada] = await open({ S3_REDIRECT: 'true' });

@@ -311,15 +311,31 @@ describe('files with a limit of 16 MiB', () => {
     it.each<[string, string, object]>([
       ['an empty body', '', invalid],
       ['an empty form', `--${BOUNDARY}--\r\n`, invalid],
-      ['a text field instead of the file', `${partHead('name="file"').replace(/Content-Type.*\r\n/, '')}x${END}`, invalid],
+      [
+        'a text field instead of the file',
+        `${partHead('name="file"').replace(/Content-Type.*\r\n/, '')}x${END}`,
+        invalid,
+      ],
       ['text in the file field', `${partHead('name="file"')}x${END}`, invalid],
       ['text in the file field besides the file', `${FILE_HEAD}x\r\n${partHead('name="file"')}x${END}`, invalid],
       ['a text field without a name', `${partHead('x=y')}x\r\n${FILE_HEAD}x${END}`, invalid],
       ['a text field only', `${partHead('name="type"')}x${END}`, invalid],
-      ['a long text field before the file', `${partHead('name="type"')}${'x'.repeat(4_097)}\r\n${FILE_HEAD}x${END}`, invalid],
-      ['a long text field after the file', `${FILE_HEAD}x\r\n${partHead('name="type"')}${'x'.repeat(4_097)}${END}`, invalid],
+      [
+        'a long text field before the file',
+        `${partHead('name="type"')}${'x'.repeat(4_097)}\r\n${FILE_HEAD}x${END}`,
+        invalid,
+      ],
+      [
+        'a long text field after the file',
+        `${FILE_HEAD}x\r\n${partHead('name="type"')}${'x'.repeat(4_097)}${END}`,
+        invalid,
+      ],
       ['a text field with a long name', `${partHead(`name="${'n'.repeat(101)}"`)}x\r\n${FILE_HEAD}x${END}`, invalid],
-      ['many text fields before the file', `${`${partHead('name="type"')}x\r\n`.repeat(11)}${FILE_HEAD}x${END}`, invalid],
+      [
+        'many text fields before the file',
+        `${`${partHead('name="type"')}x\r\n`.repeat(11)}${FILE_HEAD}x${END}`,
+        invalid,
+      ],
       [
         'many text fields around the file',
         `${`${partHead('name="a"')}x\r\n`.repeat(6)}${FILE_HEAD}x\r\n${`${partHead('name="a"')}x\r\n`.repeat(5)}--${BOUNDARY}--\r\n`,
@@ -395,7 +411,11 @@ describe('files with a limit of 16 MiB', () => {
       }));
 
     it.each([
-      ['stays open after a refusal, once the rest of a small form has arrived', 30_000, ['HTTP/1.1 400', 'HTTP/1.1 200']],
+      [
+        'stays open after a refusal, once the rest of a small form has arrived',
+        30_000,
+        ['HTTP/1.1 400', 'HTTP/1.1 200'],
+      ],
       ['is closed after the refusal of a large form', 3 * MIB, ['HTTP/1.1 400']],
     ])('leaves a connection that %s', (_what, size, answered) =>
       leavesNothing(async () => {

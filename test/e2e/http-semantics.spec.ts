@@ -37,14 +37,17 @@ describe('If-None-Match on a change', () => {
   const change = (method: string, path: string, tags: Record<string, string>) =>
     ask(method, path, { ...JSON_TYPE, ...tags }, method === 'DELETE' ? undefined : '{"title":"Two"}');
 
-  it.each(['PUT', 'PATCH', 'DELETE'])('with * or the current tag refuses %s, with other tags it does not', async (method) => {
-    const { path } = await newTask();
-    for (const tags of ['*', '"1"', 'W/"1"', '"7", "1"', ' "1" '])
-      expectProblem(await change(method, path, { 'if-none-match': tags }), 412, 'VERSION_STALE');
-    expect((await ada.api.get<Task>(path)).body).toMatchObject({ title: 'One', version: 1 });
-    const { status } = await change(method, path, { 'if-none-match': '"7", "other"' });
-    expect(status).toBe(method === 'DELETE' ? 204 : 200);
-  });
+  it.each(['PUT', 'PATCH', 'DELETE'])(
+    'with * or the current tag refuses %s, with other tags it does not',
+    async (method) => {
+      const { path } = await newTask();
+      for (const tags of ['*', '"1"', 'W/"1"', '"7", "1"', ' "1" '])
+        expectProblem(await change(method, path, { 'if-none-match': tags }), 412, 'VERSION_STALE');
+      expect((await ada.api.get<Task>(path)).body).toMatchObject({ title: 'One', version: 1 });
+      const { status } = await change(method, path, { 'if-none-match': '"7", "other"' });
+      expect(status).toBe(method === 'DELETE' ? 204 : 200);
+    },
+  );
 
   it('is evaluated together with If-Match', async () => {
     const { path } = await newTask();

@@ -175,13 +175,16 @@ describe('with limits of 5 in 10 s and 8 in 60 s', () => {
     expect(leftOf(await server.api.get('/api/tasks', from('192.0.2.12'))).burst).toBe(3);
   });
 
-  it.each(['/api/tasks', '/api/nothing'])('a request of an ended session does not count for its user: GET %s', async (path) => {
-    const other = await server.login(ada.email);
-    await other.api.post('/api/auth/logout');
-    const before = leftOf(await ada.api.get('/api/tasks')).burst;
-    for (let count = 0; count < 4; count++) await other.api.get(path, from('192.0.2.13'));
-    expect(leftOf(await ada.api.get('/api/tasks')).burst).toBe(before - 1);
-  });
+  it.each(['/api/tasks', '/api/nothing'])(
+    'a request of an ended session does not count for its user: GET %s',
+    async (path) => {
+      const other = await server.login(ada.email);
+      await other.api.post('/api/auth/logout');
+      const before = leftOf(await ada.api.get('/api/tasks')).burst;
+      for (let count = 0; count < 4; count++) await other.api.get(path, from('192.0.2.13'));
+      expect(leftOf(await ada.api.get('/api/tasks')).burst).toBe(before - 1);
+    },
+  );
 
   it.each([
     ['in one /64 share a count', '2001:db8:1:1::1', '2001:db8:1:1:ffff::2', 3],
