@@ -134,7 +134,7 @@ describe('a path that is almost that of a route', () => {
     }
   }); // prettier-ignore
 
-  it('does not reach another route than the guard saw, with a token neither', async () => {
+  it('reaches no other route than the guard checked, not even with a token', async () => {
     for (const path of ['/api//tasks', '/API/tasks', '/api/tasks/', '/api/tasks;x', '/api/tasks.', '/api%2ftasks'])
       expect((await ada.api.get(path)).status).toBe(404);
   });

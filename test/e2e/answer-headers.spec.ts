@@ -42,7 +42,7 @@ const head = (line: string, ...lines: string[]): string =>
   [line, 'Host: localhost', `Origin: ${APP}`, ...lines, '', ''].join('\r\n');
 const JSON_TYPE = 'Content-Type: application/json';
 
-describe('every response has the security headers, the CORS headers, an id and a date', () => {
+describe('a response', () => {
   it.each<[number, string, () => Record<string, string>]>([
     [200, 'GET /health/live', () => ({})],
     [200, 'GET /problems', () => ({})],
@@ -52,7 +52,7 @@ describe('every response has the security headers, the CORS headers, an id and a
     [403, 'GET /api/users', () => ({ authorization: `Bearer ${ada.accessToken}` })],
     [404, 'GET /nowhere', () => ({})],
     [405, 'PUT /api/tasks', () => ({})],
-  ])('with status %i', async (status, line, headers) => {
+  ])('with status %i has the security and CORS headers, an id and a date', async (status, line, headers) => {
     const [method = '', path = ''] = line.split(' ');
     const answer = await send(server.port, { method, path, headers: { origin: APP, ...headers() } });
     expect(answer.status).toBe(status);
@@ -73,7 +73,7 @@ describe('every response has the security headers, the CORS headers, an id and a
     ['a body too large', 413, head('POST /api/auth/login HTTP/1.1', JSON_TYPE, 'Content-Length: 9999')],
     ['a body of a wrong type', 415, head('POST /api/auth/login HTTP/1.1', 'Content-Type: a/b', 'Content-Length: 9')],
     ['a body that never arrives', 408, head('POST /api/auth/login HTTP/1.1', JSON_TYPE, 'Content-Length: 9')],
-  ])('to a request with %s: %i', async (_what, status, bytes) => {
+  ])('to a request with %s has these headers too: %i', async (_what, status, bytes) => {
     const answer = (await sendBytes(server.port, bytes)) as RawAnswer;
     expect([answer.status, answer.headers['content-type']]).toEqual([
       status,
@@ -82,13 +82,13 @@ describe('every response has the security headers, the CORS headers, an id and a
     expectAllHeaders(answer);
   });
 
-  it('a malformed request from another origin gets no CORS headers', async () => {
+  it('to a malformed request from another origin has no CORS headers', async () => {
     const bytes = head('GET /api/tasks HTTP/1.1', 'X-Any: a\0b').replace(APP, 'https://evil.example');
     const { headers } = (await sendBytes(server.port, bytes)) as RawAnswer;
     expect(headers['access-control-allow-origin']).toBeUndefined();
   });
 
-  it('a malformed path is reported as it was sent, without its query, and gets a log line', async () => {
+  it('to a malformed path contains the path as it was sent, without its query, and gets a log line', async () => {
     const answer = await server.api.get('/api/%zz?token=s3same', { headers: { 'x-request-id': 'malformed-1' } });
     expect(answer.body).toMatchObject({ code: 'BAD_REQUEST', additionalInfo: { route: '/api/%zz', method: 'GET' } });
     const lines = server.log.filter((line) => line.includes('malformed-1'));

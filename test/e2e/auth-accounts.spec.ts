@@ -67,7 +67,7 @@ describe('login', () => {
     expect((await server.login(email.toUpperCase())).user).toEqual(user);
   });
 
-  it('gives the same response to an unknown e-mail, a wrong password and an account without one, after one hash verification each', async () => {
+  it('returns the same response for an unknown e-mail, a wrong password and an account without one, after one hash verification each', async () => {
     const { email } = await server.registerUser();
     const root = await server.makeAdmin();
     await root.api.post<User>('/api/users', { email: 'passwordless@example.com' });
@@ -243,7 +243,7 @@ it('an account with names older than the look-alike rules can still be read, log
   expect([status, body.errors?.map(({ field, rule }) => [field, rule])]).toEqual([400, [['username', 'hasNoHidden']]]);
 });
 
-describe('a commonly guessed password is refused, and the response names the rule,', () => {
+describe('a commonly guessed password is refused with the name of the rule', () => {
   const weak: Array<[string, string]> = [
     ['Password123!', 'isNotCommon'],
     ['aaaaaaaa', 'isNotRepetitive'],

@@ -27,8 +27,8 @@ it('new passwords are hashed with argon2id at the costs that OWASP recommends', 
   expect(await hashOf(server, user.id)).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
 });
 
-describe('an imported bcrypt hash', () => {
-  it('is verified and upgraded to argon2id at login, invisibly to the client', async () => {
+describe('an imported password hash', () => {
+  it('by bcrypt is verified and upgraded to argon2id at login, invisibly to the client', async () => {
     const { email, user } = await server.registerUser();
     await setHash(server, user.id, await bcrypt.hash(PASSWORD, 4));
     expect(await login(server, email, 'wrong password')).toMatchObject({ status: 401 });
@@ -39,7 +39,7 @@ describe('an imported bcrypt hash', () => {
     expect(await login(server, email, 'wrong password')).toMatchObject({ status: 401 });
   });
 
-  it('of 72 bytes does not accept a longer password', async () => {
+  it('by bcrypt of a password of 72 bytes does not match a longer password', async () => {
     const { email, user } = await server.registerUser();
     const most = 'A'.repeat(72);
     await setHash(server, user.id, await bcrypt.hash(most, 4));

@@ -195,7 +195,7 @@ describe('a batch', () => {
   });
 });
 
-describe('a batch that is cancelled', () => {
+describe('cancelling a batch', () => {
   /** Sends a batch whose second request waits for a locked row. */
   async function stuckBatch(send: (body: string, id: string) => unknown) {
     const { body: task } = await ada.api.post<Task>('/api/tasks', { title: 'Held' });
@@ -236,7 +236,7 @@ describe('a batch that is cancelled', () => {
     await isOver();
   });
 
-  it('by a client that closes the connection stops the running request', async () => {
+  it('by closing the connection stops the running request', async () => {
     const socket = connect(server.port, '127.0.0.1');
     const { isOver } = await stuckBatch((body, id) =>
       socket.write(
@@ -248,7 +248,7 @@ describe('a batch that is cancelled', () => {
     await isOver();
   });
 
-  it('in only one of its requests continues with the others', async () => {
+  it('in only one of its requests lets the others run', async () => {
     const { id, sent, letGo } = await stuckBatch((body, id) =>
       ada.api.request('POST', '/api/batch', body, { headers: { 'x-request-id': id } }),
     );

@@ -99,8 +99,8 @@ describe('a bucket', () => {
     await house.upload(ada, 'x'.repeat(1_000), into);
     expect(await house.tryUpload(ada, 'x'.repeat(501), into)).toMatchObject({ status: 507, body: { code: 'QUOTA_EXCEEDED' } }); // prettier-ignore
     await house.upload(ada, 'x'.repeat(500), into);
-    await house.upload(ada, 'x'.repeat(501)); // elsewhere there is room
-    await house.upload(eve, 'x'.repeat(900), into); // and for others
+    await house.upload(ada, 'x'.repeat(501)); // other buckets have their own quota
+    await house.upload(eve, 'x'.repeat(900), into); // and so do other users
     const lie = { ...into, type: 'image/png' };
     expect(await house.tryUpload(eve, '%PDF-1.7\n', lie)).toMatchObject({ status: 415, body: { code: 'FILE_TYPE_NOT_ALLOWED', detail: expect.stringContaining('application/pdf') } }); // prettier-ignore
     expect((await house.upload(eve, PNG, { ...into, type: 'application/pdf' })).mimeType).toBe('image/png');

@@ -83,7 +83,7 @@ describe('a repeated read', () => {
     expect((await ada.api.get('/api/tasks?limit=3', known)).status).toBe(200);
   });
 
-  it('that is answered 304 sends no statement', async () => {
+  it('that returns 304 sends no statement', async () => {
     const { headers } = await ada.api.get(`/api/tasks/${task.id}`);
     const etag = headers.get('etag') as string;
     let status = 0;
@@ -207,7 +207,7 @@ describe('a created user', () => {
 });
 
 describe('GET /api/cache-status', () => {
-  it('returns the members that the requirements name, and the layers', async () => {
+  it('returns the required members and the layers', async () => {
     const { status, body, headers } = await root.api.get<Status>('/api/cache-status');
     expect([status, headers.get('cache-control')]).toEqual([200, 'no-store']);
     expect(body).toEqual({
@@ -287,7 +287,7 @@ describe('DELETE /api/cache', () => {
     expect((await root.api.get<Status>('/api/cache-status')).body.size).toBe(1); // the principal of the caller
   });
 
-  it('returns 403 to users', async () => {
+  it('is refused to users', async () => {
     const { status, body } = await ada.api.delete<Problem>('/api/cache');
     expect([status, body.code]).toEqual([403, 'FORBIDDEN']);
   });

@@ -97,7 +97,7 @@ describe('a JSON body', () => {
     ['with a title of half a megabyte', withTitle(`"${'x'.repeat(500_000)}"`), '400 VALIDATION_FAILED'],
     ['with a title of whitespace', withTitle('" \\t\\n "'), '400 VALIDATION_FAILED'],
     ['over the limit of a megabyte', withTitle(`"${'x'.repeat(1_048_576)}"`), '413 PAYLOAD_TOO_LARGE'],
-  ])('%s', async (_what, body, expected) => {
+  ])('%s gets the documented response', async (_what, body, expected) => {
     expect(await post(body)).toBe(expected);
   });
 
@@ -113,7 +113,7 @@ describe('a JSON body', () => {
     ['nonsense', '415 UNSUPPORTED_MEDIA_TYPE'],
     ['application/json; charset=utf-8', '201'],
     ['APPLICATION/JSON', '201'],
-  ])('with the type %s', async (type, expected) => {
+  ])('with the type %s returns %s', async (type, expected) => {
     expect(await post(withTitle('"x"'), { 'content-type': type })).toBe(expected);
   });
 

@@ -131,7 +131,7 @@ describe('sessions', () => {
     expect(length).toBe(SESSIONS);
   });
 
-  it('are listed page by page, first and only once the session of the request, however old it is', async () => {
+  it('are listed page by page; the current session comes first and only once, however old it is', async () => {
     const ada = await server.registerUser('Ada');
     for (let n = 1; n < SESSIONS; n++) await server.login(ada.email);
     const seen: Array<Sessions['items'][number]> = [];

@@ -58,7 +58,7 @@ async function soon<T>(answer: Promise<T>): Promise<T> {
   return result;
 }
 
-describe('a cancelled request', () => {
+describe('cancelling a request', () => {
   let server: TestServer;
   let ada: Person;
   let task: Task;
@@ -102,7 +102,7 @@ describe('a cancelled request', () => {
     expect((await ada.api.get<Task>(`/api/tasks/${task.id}`)).body.title).toBe('Held');
   });
 
-  it('is each one with the given id, and the pool that they filled serves the next requests', async () => {
+  it('cancels all requests with the id, and frees their connections for the next requests', async () => {
     const answers = Array.from({ length: 6 }, () => change('same')); // two are stuck, four wait for a connection
     await until(async () => (await holder.waiters()) === 2 && inFlight(server.app).size === 6, 'both connections');
     expect((await soon(ada.api.delete('/api/requests/same'))).status).toBe(204);
@@ -111,7 +111,7 @@ describe('a cancelled request', () => {
     expect((await soon(ada.api.get('/api/tasks?q=x'))).status).toBe(200);
   });
 
-  it('must be a running one of the same user; any other id returns 404', async () => {
+  it('returns 404 for a request of another user, and for one that ended or never existed', async () => {
     const bob = await server.registerUser('Bob');
     const answer = change('mine-alone');
     await isStuck();
@@ -124,7 +124,7 @@ describe('a cancelled request', () => {
     expect((await ada.api.delete('/api/requests/mine-alone')).status).toBe(404);
   });
 
-  it('is never the cancelling request itself, whatever its id is', async () => {
+  it('never cancels the cancelling request itself, whatever its id is', async () => {
     expect((await ada.api.delete('/api/requests/x', withId('x'))).status).toBe(404);
     const answer = change('x');
     await isStuck();
@@ -132,12 +132,12 @@ describe('a cancelled request', () => {
     expect((await answer).status).toBe(499);
   });
 
-  it.each(['a b', 'ä', 'x'.repeat(65), '%00'])('must have a valid id: %s is refused', async (id) => {
+  it.each(['a b', 'ä', 'x'.repeat(65), '%00'])('with an invalid id is refused: %s', async (id) => {
     const { status, body } = await ada.api.delete(`/api/requests/${encodeURIComponent(id)}`);
     expect([status, body.code]).toEqual([400, 'VALIDATION_FAILED']);
   });
 
-  it('does not stop a load that it shares with other requests', async () => {
+  it('does not stop a load that other requests share', async () => {
     await holder.letGo();
     const locker = new pg.Client({ connectionString: server.databaseUrl });
     await locker.connect();
@@ -154,7 +154,7 @@ describe('a cancelled request', () => {
     expect((await second).status).toBe(200);
   });
 
-  it('is also one whose client closed the connection: its statement is stopped', async () => {
+  it('by closing the connection stops its statement', async () => {
     const body = JSON.stringify({ title: 'Mine' });
     const socket = connect(server.port, '127.0.0.1');
     socket.write(

@@ -303,7 +303,7 @@ describe('a client that does not read', () => {
     expect((await server.api.get('/health/live')).status).toBe(200);
   });
 
-  it('continuously but pauses in between gets the whole file', async () => {
+  it('for short pauses only gets the whole file', async () => {
     const socket = download();
     let received = 0;
     socket.on('data', (chunk: Buffer) => {

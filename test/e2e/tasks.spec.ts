@@ -116,7 +116,7 @@ describe('a task', () => {
     expect(await root.api.post(`${pathOf(task)}/restore`)).toMatchObject(gone);
   });
 
-  it('is in the ordinary list of an administrator as not deleted', async () => {
+  it('of an administrator is in the list with deleted=false', async () => {
     const task = await create({}, root);
     expect((await root.api.get<Page<Task>>('/api/tasks?deleted=false')).body.items).toEqual([task]);
     expect((await ada.api.get('/api/tasks?deleted=false')).status).toBe(200);

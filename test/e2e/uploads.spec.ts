@@ -541,7 +541,7 @@ describe('the completion of an upload', () => {
   });
 });
 
-describe('an upload that is not completed in time', () => {
+describe('an expired upload', () => {
   beforeAll(open());
   afterAll(close);
   afterEach(() => house.expectOrder());
@@ -576,7 +576,7 @@ describe('an upload that is not completed in time', () => {
     patch.socket.destroy();
   });
 
-  it('is removed without its file if it was completed', async () => {
+  it('that was completed is removed, and its file stays', async () => {
     const path = await tus.begin(3);
     const id = (await tus.patch(path, 0, 'abc')).headers.get('x-file-id');
     await expire(path);

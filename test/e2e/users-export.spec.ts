@@ -86,7 +86,7 @@ describe('an export of users', () => {
     expect(before.length).toBe(STRANGE.length);
   });
 
-  it('and the statistics read page after page, with each user once', async () => {
+  it('reads page after page, each user once, and so do the statistics', async () => {
     await server.sql(
       `INSERT INTO users (id, uuid, username, age, hobbies, created_at)
        SELECT 1000 + n, gen_random_uuid(), 'many' || n, CASE WHEN n % 3 > 0 THEN n % 90 END, ARRAY['h' || n % 25, 'all'],
