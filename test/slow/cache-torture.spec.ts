@@ -42,5 +42,5 @@ it('the red twin, which announces changes only after the commit, is detected', a
   const store = REDIS_SERVER === undefined ? 'memory' : 'redis';
   const { code, verdict } = await torture('--seconds=60', `--store=${store}`, '--unprotected');
   expect(code).toBe(1);
-  expect(verdict.violations.join('\n')).toMatch(/version \d+ of .* after \d+ had been told/);
+  expect(verdict.violations.join('\n')).toMatch(/version \d+ of .* after \d+ had been returned/);
 });

@@ -66,7 +66,7 @@ async function torture() {
     return answer;
   };
   const learn = ({ id, version }, known, where) => {
-    if (version < known) violate(`${where}: version ${version} of ${id} after ${known} had been told`);
+    if (version < known) violate(`${where}: version ${version} of ${id} after ${known} had been returned`);
     if (version > floor.get(id)) floor.set(id, version);
   };
   const write = async () => {

@@ -178,5 +178,5 @@ function judge() {
     if (!STORED.test(path)) violate(`${path} was written`);
   }
   for (const place of decoys) if (existsSync(join(place, DECOY))) violate(`${join(place, DECOY)} was written`);
-  if (/"level":"(error|fatal)"/.test(server.output)) violate(`the log tells of an error: ${server.output.slice(-500)}`);
+  if (/"level":"(error|fatal)"/.test(server.output)) violate(`the log contains an error: ${server.output.slice(-500)}`);
 }

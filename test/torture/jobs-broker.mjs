@@ -57,7 +57,7 @@ try {
   await load(field, new Map(lines.map(({ key }) => [key, 1])), lines);
   Object.assign(counts, broker.counts, nemesis.counts, await judge(field));
   counts.unasked = field.crew.deaths - nemesis.deaths;
-  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
+  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died without a kill`);
   times = { resume: percentiles(broker.resumed), late: await latenesses(field) };
   if (times.resume.max > RESUME_MS) field.violate(`in use again only ${times.resume.max} ms after the broker was up`);
 } catch (error) {

@@ -53,7 +53,7 @@ try {
     noBoots: field.crew.noBoots,
   });
   lag = await lags();
-  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
+  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died without a kill`);
   if (lag.p99 > 1_000) field.violate(`steady, the slowest 1 % were taken up ${lag.p99} ms after their commit`);
 } catch (error) {
   field.violate(error.stack);

@@ -128,7 +128,7 @@ function expectations() {
 
 function limits() {
   if (times.p99 > number('p99')) field.violate(`taken up again after ${times.p99} ms (p99)`);
-  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died that nobody killed`);
+  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died without a kill`);
   // Some zombies do not write: their job was cancelled, or it obeys the signal of the lost lease.
   if (!options.unprotected && freezes > 0 && counts.fenced === 0)
     field.violate('no write of a zombie was ever refused');

@@ -97,7 +97,7 @@ async function run(task, database) {
       const otherIsIn = () => until(() => holds(database, 'fence > $1', fence), 'the other one to come in');
       await holders[which].freeze(task.unprotected ? () => delay(TTL_MS) : otherIsIn);
       const code = await holders[which].codeOf(fence);
-      if (code !== 'LOCK_LOST') violations.push(`${task.store}: fence ${fence} was overtaken and heard ${code}`);
+      if (code !== 'LOCK_LOST') violations.push(`${task.store}: fence ${fence} was overtaken, but its turn ended with ${code}`);
       tally.freezes++;
     }
   }
@@ -114,13 +114,13 @@ async function judge(store, database) {
           FROM writes WINDOW log AS (ORDER BY id)) AS log`);
   const { writes, counter, skips, falls } = rows[0];
   const { silent, lost } = Object.assign(counts[store], { writes });
-  if (counter !== writes) violations.push(`${store}: the counter says ${counter} after ${writes} writes`);
+  if (counter !== writes) violations.push(`${store}: the counter is ${counter} after ${writes} writes`);
   if (skips > 0) violations.push(`${store}: ${skips} writes did not add one to the write before`);
   if (falls > 0) violations.push(`${store}: ${falls} fences were not greater than the one before`);
   // A busy machine sometimes freezes a process; a lock that admits everyone would then be hidden by the fences.
   if (lost - freezes > 5 + writes / 1_000)
     violations.push(`${store}: ${lost} locks were lost, and only ${freezes} frozen out`);
-  if (silent > 0) violations.push(`${store}: ${silent} holders met another one and heard that all was well`);
+  if (silent > 0) violations.push(`${store}: ${silent} holders met another one, but their lock reported no loss`);
 }
 
 async function open(connectionString) {
