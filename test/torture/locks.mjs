@@ -97,7 +97,8 @@ async function run(task, database) {
       const otherIsIn = () => until(() => holds(database, 'fence > $1', fence), 'the other one to come in');
       await holders[which].freeze(task.unprotected ? () => delay(TTL_MS) : otherIsIn);
       const code = await holders[which].codeOf(fence);
-      if (code !== 'LOCK_LOST') violations.push(`${task.store}: fence ${fence} was overtaken, but its turn ended with ${code}`);
+      if (code !== 'LOCK_LOST')
+        violations.push(`${task.store}: fence ${fence} was overtaken, but its turn ended with ${code}`);
       tally.freezes++;
     }
   }
