@@ -52,6 +52,21 @@ for (const [name, there, openStore] of stores) {
       await database.drop();
     });
 
+    /** Runs `check` again when one of the processes took Redis for away meanwhile, as on a busy machine. */
+    async function whileRedisAnswers(check: () => Promise<void>): Promise<void> {
+      let changes = 0;
+      for (const { redis } of [one, two]) redis?.onChange(() => changes++);
+      for (;;) {
+        await Promise.all([one.ready(), two.ready()]);
+        const before = changes;
+        try {
+          return await check();
+        } catch (error) {
+          if (changes === before) throw error;
+        }
+      }
+    }
+
     const fresh = () => `key:${randomUUID()}`;
     const options = (...tags: string[]) => ({ ttl: 60_000, tags });
 
@@ -79,22 +94,24 @@ for (const [name, there, openStore] of stores) {
       one.clock.time -= 5_600;
     });
 
-    it('what one process loaded, another does not load again, where they share a store', async () => {
-      const key = fresh();
-      await one.cache.wrap(key, options(), async () => 'by one');
-      const load = jest.fn(async () => 'by two');
-      expect(await two.cache.wrap(key, options(), load)).toBe(shares ? 'by one' : 'by two');
-    });
+    it('what one process loaded, another does not load again, where they share a store', () =>
+      whileRedisAnswers(async () => {
+        const key = fresh();
+        await one.cache.wrap(key, options(), async () => 'by one');
+        const load = jest.fn(async () => 'by two');
+        expect(await two.cache.wrap(key, options(), load)).toBe(shares ? 'by one' : 'by two');
+      }));
 
-    it('of 200 readers at once in two processes, one loads in the deployment', async () => {
-      const key = fresh();
-      const load = jest.fn(async () => new Promise((resolve) => setTimeout(resolve, 60, 'loaded')));
-      const readers = Array.from({ length: 200 }, async (_, at) =>
-        (at % 2 ? one : two).cache.wrap(key, options('stampede'), load),
-      );
-      expect(new Set(await Promise.all(readers))).toEqual(new Set(['loaded']));
-      expect(load).toHaveBeenCalledTimes(shares ? 1 : 2);
-    });
+    it('of 200 readers at once in two processes, one loads in the deployment', () =>
+      whileRedisAnswers(async () => {
+        const key = fresh();
+        const load = jest.fn(async () => new Promise((resolve) => setTimeout(resolve, 60, 'loaded')));
+        const readers = Array.from({ length: 200 }, async (_, at) =>
+          (at % 2 ? one : two).cache.wrap(key, options('stampede'), load),
+        );
+        expect(new Set(await Promise.all(readers))).toEqual(new Set(['loaded']));
+        expect(load).toHaveBeenCalledTimes(shares ? 1 : 2);
+      }));
 
     it('a load that fails is told to all who wait, and not remembered', async () => {
       const key = fresh();
