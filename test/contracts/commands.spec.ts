@@ -1,15 +1,15 @@
-// The commands of package.json that the documentation names do what it says of them.
+// The npm commands that the documentation names do what it describes.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, it, jest } from '@jest/globals';
 
-jest.setTimeout(120_000); // a process of its own for each, which looks whether the build is fresh
+jest.setTimeout(120_000); // each command is a separate process, which checks whether the build is fresh
 
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
 
-/** The suites that a command would run with these arguments. */
+/** Returns the suites that a command with these arguments runs. */
 async function suitesOf(script: string, ...args: string[]): Promise<string[]> {
   const [, ...command] = (scripts[script] as string).split(' ');
   const { stdout } = await promisify(execFile)(process.execPath, [...command, '--listTests', ...args]);
@@ -17,7 +17,7 @@ async function suitesOf(script: string, ...args: string[]): Promise<string[]> {
   return paths.map((path) => relative(process.cwd(), path).split(sep).join('/')).sort();
 }
 
-it('`test:e2e FILE` runs that file only, `test:e2e` all of the folder and nothing else', async () => {
+it('`test:e2e FILE` runs only that file; `test:e2e` runs the whole folder and nothing else', async () => {
   expect(await suitesOf('test:e2e', 'test/e2e/tasks.spec.ts')).toEqual(['test/e2e/tasks.spec.ts']);
   const all = await suitesOf('test:e2e', '-w', '1');
   expect(all.length).toBeGreaterThan(20);
@@ -33,7 +33,7 @@ it('`test:slow` runs the slow suites, which `npm test` leaves out', async () => 
   expect(usual.filter((path) => path.startsWith('test/slow/'))).toEqual([]);
 });
 
-it('thresholds of coverage are asked of a run of all suites, and not of one that chooses some', async () => {
+it('coverage thresholds apply to a run of all suites, not to a selection', async () => {
   const thresholdsOf = async (...args: string[]): Promise<unknown> => {
     const jest = ['node_modules/jest/bin/jest.js', '--showConfig', '--coverage', ...args];
     const { stdout } = await promisify(execFile)(process.execPath, jest);
@@ -45,7 +45,7 @@ it('thresholds of coverage are asked of a run of all suites, and not of one that
     expect(await thresholdsOf(...chosen)).toBeUndefined();
 });
 
-it('`dev` is `start:dev`', () => {
+it('`dev` is an alias of `start:dev`', () => {
   expect(scripts['dev']).toBe('npm run start:dev');
   expect(scripts).toHaveProperty('start:dev');
 });

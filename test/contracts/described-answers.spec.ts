@@ -1,4 +1,4 @@
-// The check that the test client makes of every answer: what it lets pass and what it refuses.
+// The OpenAPI check of the test client: the responses that it accepts and refuses.
 import { describe, expect, it } from '@jest/globals';
 import { checkAnswer } from '../support/described-answers.js';
 
@@ -19,7 +19,7 @@ function check(status: number, body: unknown, { method = 'GET', path = `/api/tas
   checkAnswer(method, path, { status, headers: new Headers({ 'content-type': type, ...headers }), body });
 }
 
-it('an answer passes that the document describes, under /api/v1 as well', () => {
+it('a response that the document describes passes, also under /api/v1', () => {
   check(200, TASK, { headers: { etag: '"1"' } });
   check(200, TASK, { path: `http://127.0.0.1:3000/api/v1/tasks/${ID}?x=1` });
   check(404, PROBLEM);
@@ -27,7 +27,7 @@ it('an answer passes that the document describes, under /api/v1 as well', () => 
   check(200, undefined, { method: 'HEAD', headers: { etag: '"1"' } });
 });
 
-describe('refused, with the operation, the status and the fault', () => {
+describe('a response fails the check, with operation, status and fault, for', () => {
   const faults: Array<[string, () => void, RegExp]> = [
     [
       'an undescribed status',
@@ -35,24 +35,24 @@ describe('refused, with the operation, the status and the fault', () => {
       /answered 418, .* tasks\.get:\n {2}- default has no code TASK_/,
     ],
     [
-      'another code of the status',
+      'an undescribed code of a described status',
       () => check(404, { ...PROBLEM, code: 'FILE_NOT_FOUND' }),
       /404 has no code FILE_NOT/,
     ],
-    ['a member more', () => check(200, { ...TASK, secret: 1 }), /body must NOT have unevaluated properties \(secret\)/],
-    ['a member less', () => check(200, { ...TASK, title: undefined }), /required property 'title'/],
-    ['null where there is none', () => check(200, { ...TASK, title: null }), /body\/title must be string/],
-    ['a value of no enum', () => check(200, { ...TASK, status: 'LOST' }), /body\/status .*\(TODO, IN_PROGRESS, DONE\)/],
-    ['no time', () => check(200, { ...TASK, createdAt: 'now' }), /body\/createdAt must match format "date-time"/],
+    ['an additional member', () => check(200, { ...TASK, secret: 1 }), /body must NOT have unevaluated properties \(secret\)/],
+    ['a missing member', () => check(200, { ...TASK, title: undefined }), /required property 'title'/],
+    ['null in a member that is not nullable', () => check(200, { ...TASK, title: null }), /body\/title must be string/],
+    ['a value outside the enum', () => check(200, { ...TASK, status: 'LOST' }), /body\/status .*\(TODO, IN_PROGRESS, DONE\)/],
+    ['an invalid time', () => check(200, { ...TASK, createdAt: 'now' }), /body\/createdAt must match format "date-time"/],
     [
       'another media type',
       () => check(200, 'x', { headers: { 'content-type': 'text/csv' } }),
       /is text\/csv, there it/,
     ],
-    ['a body where there is none', () => check(204, TASK, { method: 'DELETE' }), /there it is empty/],
+    ['a body in an empty response', () => check(204, TASK, { method: 'DELETE' }), /there it is empty/],
     ['an undescribed header', () => check(200, TASK, { headers: { location: '/x' } }), /200 has no header Location/],
     [
-      'an item of a page',
+      'a fault in an item of a page',
       () => check(200, { items: [{ ...TASK, id: 7 }], nextCursor: null }, { path: '/api/tasks?limit=1' }),
       /tasks\.list:\n {2}- the body\/items\/0\/id must be string/,
     ],
@@ -60,7 +60,7 @@ describe('refused, with the operation, the status and the fault', () => {
   it.each(faults)('%s', (_name, run, message) => expect(run).toThrow(message));
 });
 
-it('what no route has answered is left alone', () => {
+it('responses outside all described routes are not checked', () => {
   check(404, 'anything', { path: '/api/nothing' });
   check(405, PROBLEM, { method: 'PUT', path: '/api/auth/login' });
   check(404, { ...PROBLEM, code: 'ROUTE_NOT_FOUND' });

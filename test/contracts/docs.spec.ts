@@ -1,10 +1,10 @@
-// The documentation: its links, the commands and the paths that it names exist, and README stays short.
+// The documentation: links, commands and paths that it names exist, and README stays short.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, sep } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 const MAX_README_BYTES = 10_240;
-/** Commands of Yarn itself. */
+/** Built-in commands of Yarn. */
 const BUILT_IN = new Set(['install']);
 const PATH = /^(?:src|test|docs|scripts|bench|migrations)\/[\w./-]*$/;
 
@@ -19,7 +19,7 @@ const files = [
 const read = (file: string): string => readFileSync(file, 'utf8');
 const withoutBlocks = (text: string): string => text.replace(/^```[\s\S]*?^```$/gm, '');
 
-/** The anchors of a file's headings, as GitHub makes them. */
+/** Returns the anchors of a file's headings, as GitHub generates them. */
 function anchorsOf(file: string): Set<string> {
   const headings = [...withoutBlocks(read(file)).matchAll(/^#{1,6} (.+)$/gm)];
   return new Set(headings.map(([, title = '']) => slugOf(title)));
@@ -32,7 +32,7 @@ function slugOf(title: string): string {
     .replaceAll(' ', '-');
 }
 
-/** Links that lead to no file or to no heading. */
+/** Returns the links whose file or heading does not exist. */
 function brokenLinks(file: string): string[] {
   const links = [...withoutBlocks(read(file)).matchAll(/\]\(([^()\s]+)\)/g)].map(([, link = '']) => link);
   return links.filter((link) => {

@@ -1,4 +1,4 @@
-// .env.example names every variable of the schema: same order, same words, same defaults.
+// .env.example lists every variable of the schema with the same order, description and default.
 import { readFileSync } from 'node:fs';
 import { expect, it } from '@jest/globals';
 import { envSchema } from '../../src/shared/config/env.schema.js';
@@ -7,7 +7,7 @@ interface Variable {
   flags: { description: string; default?: string | number | boolean };
 }
 
-it('.env.example and env.schema.ts say the same', () => {
+it('.env.example and env.schema.ts agree', () => {
   const variables = Object.entries(envSchema.describe().keys as Record<string, Variable>);
   const expected = variables.flatMap(([name, { flags }]) => {
     const { default: value = '' } = flags;

@@ -1,4 +1,4 @@
-// `npm install` in a checkout leaves it as it is in git, and leaves the versions of yarn.lock behind.
+// `npm install` leaves the checkout unchanged in git and installs the versions of yarn.lock.
 import { execFile } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -6,14 +6,14 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeEach, expect, it, jest } from '@jest/globals';
 
-jest.setTimeout(120_000); // npm and Node, a process each
+jest.setTimeout(120_000); // npm and Node, one process each
 
 const base = mkdtempSync(join(tmpdir(), 'npm-install-'));
 afterAll(() => rmSync(base, { recursive: true, force: true }));
 let checkout: string;
 let count = 0;
 
-/** A checkout with one dependency that needs no network, and a Yarn that only notes how it was called. */
+/** A checkout with one dependency that needs no network, and a fake Yarn that records its calls. */
 beforeEach(() => {
   checkout = join(base, String(count++));
   mkdirSync(join(checkout, 'bin'), { recursive: true });
@@ -39,7 +39,7 @@ async function run(program: string, ...args: string[]): Promise<void> {
 const read = (file: string): string => readFileSync(join(checkout, file), 'utf8');
 const yarnRuns = (): number => (existsSync(join(checkout, 'calls')) ? read('calls').trim().split('\n').length : 0);
 
-it('npm writes no lock file, neither its own nor yarn.lock, and hands over to Yarn in the end', async () => {
+it('npm install writes no lock file, leaves yarn.lock unchanged, and finally runs Yarn', async () => {
   const lock = read('yarn.lock');
   await run('npm', 'install', '--offline');
   expect(read('yarn.lock')).toBe(lock);
@@ -47,7 +47,7 @@ it('npm writes no lock file, neither its own nor yarn.lock, and hands over to Ya
   expect(read('calls')).toMatch(/^-y @yarnpkg\/cli-dist@\d+\.\d+\.\d+ install --immutable\n$/);
 });
 
-it('Yarn runs again after whatever npm has installed, and not otherwise', async () => {
+it('Yarn runs again after each npm installation, and only then', async () => {
   await run(process.execPath, 'scripts/install.mjs');
   await run(process.execPath, 'scripts/install.mjs');
   expect(yarnRuns()).toBe(1);

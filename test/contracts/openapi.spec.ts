@@ -1,4 +1,4 @@
-// The committed OpenAPI document: it is what the code says, and it says everything a partner needs.
+// The committed OpenAPI document: it matches the code and contains everything that a client needs.
 import { readFileSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { Validator } from '@seriousme/openapi-schema-validator';
@@ -62,7 +62,7 @@ interface Document {
 const text = readFileSync('openapi.json', 'utf8');
 const document = JSON.parse(text) as Document;
 
-/** What is wrong, each with `METHOD /path` before it: so all of it shows at once. References are followed. */
+/** Returns all faults, each after its `METHOD /path`, so that one run shows all of them. Follows references. */
 function faultsOf(look: (operation: Operation, path: string, method: string) => string[]): string[] {
   return Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).flatMap(([method, operation]) =>
@@ -82,19 +82,19 @@ function whole(operation: Operation): Operation {
   };
 }
 
-/** Members beside a reference come before those of what it names (OpenAPI 3.1). */
+/** Members beside a reference take precedence over those of its target (OpenAPI 3.1). */
 function follow<T extends object>(value: T & { $ref?: string }, components: Record<string, T>): T {
   const { $ref, ...own } = value;
   return $ref === undefined ? value : { ...(components[$ref.split('/').at(-1) as string] as T), ...own };
 }
 
-/** The faults that hold. */
+/** Returns the names of the faults that are true. */
 const when = (faults: Record<string, boolean>): string[] => Object.keys(faults).filter((fault) => faults[fault]);
 
 const isPublic = ({ security = document.security }: Operation): boolean =>
   !security.some((scheme) => 'bearer' in scheme);
 const successOf = ({ responses }: Operation): Array<[string, Response]> =>
-  Object.entries(responses).filter(([status]) => status.startsWith('2') && status !== '206'); // a part of the 200
+  Object.entries(responses).filter(([status]) => status.startsWith('2') && status !== '206'); // a 206 is a part of the 200
 
 function resolve(schema: Schema): Schema {
   return schema.$ref
@@ -102,7 +102,7 @@ function resolve(schema: Schema): Schema {
     : schema;
 }
 
-describe('the committed document', () => {
+describe('the committed OpenAPI document', () => {
   let database: ClonedDatabase;
   let app: NestFastifyApplication;
 
@@ -117,7 +117,7 @@ describe('the committed document', () => {
     await database.drop();
   });
 
-  it('is the one that the code gives; if not: `npm run openapi`, and look at what changed for partners', () => {
+  it('equals the generated one (otherwise run `npm run openapi` and review what changed for clients)', () => {
     const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
     const generated = createOpenApi(app, version);
     expect(document).toEqual(JSON.parse(JSON.stringify(generated)));
@@ -129,22 +129,22 @@ describe('the committed document', () => {
     expect([valid, errors]).toEqual([true, []]);
   });
 
-  it('says once what many routes share: at most 2,000 bytes an operation', () => {
+  it('shares common parts: at most 2,000 bytes per operation', () => {
     const operations = faultsOf(() => ['']).length;
     expect(text.length / operations).toBeLessThan(2_000);
   });
 
-  it('is the one that the server shows', async () => {
+  it('equals the document that the server serves', async () => {
     await app.listen(0, '127.0.0.1');
     const shown = await fetch(new URL('/docs/openapi.json', await app.getUrl()));
     expect(await shown.json()).toEqual(document);
   });
 
-  it('has every route of the server, which answers under /api/v1 as well', () => {
+  it('has every route of the server, which also serves it under /api/v1', () => {
     const served = routesOf(app).filter((route) => !route.includes(' /docs'));
     const described = faultsOf(() => [''])
       .map((route) => route.replace(/: $/, '').replace(/\{(\w+)\}/g, ':$1'))
-      .filter((route) => !/^(HEAD|OPTIONS) /.test(route)); // Fastify adds others by itself
+      .filter((route) => !/^(HEAD|OPTIONS) /.test(route)); // Fastify adds these by itself
     const twins = described
       .filter((route) => route.includes(' /api/'))
       .map((route) => route.replace('/api/', '/api/v1/'));
@@ -152,7 +152,7 @@ describe('the committed document', () => {
   });
 });
 
-/** `METHOD /path`, sorted, as Fastify was given them. */
+/** The registered routes of Fastify as `METHOD /path`, sorted. */
 function routesOf(app: NestFastifyApplication): string[] {
   const { methodsByPath } = app.getHttpAdapter().getInstance();
   return [...methodsByPath]
@@ -161,7 +161,7 @@ function routesOf(app: NestFastifyApplication): string[] {
     .sort();
 }
 
-it('its keys are sorted, so that it changes only where the contract does', () => {
+it('the keys of the OpenAPI document are sorted, so that it changes only with the contract', () => {
   const unsorted: string[] = [];
   const walk = (value: unknown, path: string): void => {
     if (typeof value !== 'object' || value === null) return;
@@ -173,8 +173,8 @@ it('its keys are sorted, so that it changes only where the contract does', () =>
   expect(unsorted).toEqual([]);
 });
 
-describe('every operation', () => {
-  it('has a summary, a tag and an id of its own', () => {
+describe('every OpenAPI operation', () => {
+  it('has a summary, a tag and a unique id', () => {
     const seen = new Map<string, string>();
     const faults = faultsOf(({ summary, tags, operationId }, path) => {
       const twin = seen.get(operationId);
@@ -189,15 +189,15 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('has one success, with a schema unless it is empty', () => {
+  it('has one success response, with a schema unless it is empty', () => {
     const faults = faultsOf((operation, _path, method) => {
       const [[status, success] = [], ...others] = successOf(operation);
-      const isEmpty = method === 'head' || ['uploads.create', 'uploads.override'].includes(operation.operationId); // tus says it in headers
+      const isEmpty = method === 'head' || ['uploads.create', 'uploads.override'].includes(operation.operationId); // tus uses headers
       const schema = success?.content?.['application/json']?.schema;
       const isBytes = Object.values(success?.content ?? {})[0]?.schema.format === 'binary';
       return when({
         'no success': success === undefined,
-        'two successes': others.length > 0 && operation.operationId !== 'uploads.override', // of PATCH and of HEAD
+        'two successes': others.length > 0 && operation.operationId !== 'uploads.override', // one of PATCH and one of HEAD
         [`${status} without a schema`]:
           status !== '204' && !isBytes && !isEmpty && !(schema && Object.keys(resolve(schema).properties ?? {}).length),
         '204 with a body': status === '204' && success?.content !== undefined,
@@ -206,7 +206,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('that is not public asks for a bearer token, and says 401', () => {
+  it('that is not public requires a bearer token and describes 401', () => {
     expect(document.components.securitySchemes).toMatchObject({ bearer: { type: 'http', scheme: 'bearer' } });
     const publicOnes = faultsOf((operation) => (isPublic(operation) ? ['public'] : []));
     expect(publicOnes).toEqual(
@@ -230,7 +230,7 @@ describe('every operation', () => {
     );
   });
 
-  it('on one object takes its UUID, and says 404', () => {
+  it('on one object takes a UUID and describes 404', () => {
     const faults = faultsOf(({ parameters = [], responses }, path) => {
       const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name as string);
       const described = parameters.filter((parameter) => parameter.in === 'path');
@@ -255,7 +255,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('says 400, and with a body 413 and 415', () => {
+  it('describes 400, and with a request body 413 and 415', () => {
     const faults = faultsOf(({ responses, requestBody }) =>
       ['400', ...(requestBody ? ['413', '415'] : [])]
         .filter((status) => !responses[status])
@@ -264,7 +264,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('says what any route may answer, with Retry-After: slow and oversized requests, cancelled ones, and our failures', () => {
+  it('describes the common errors, with Retry-After: slow, oversized and cancelled requests, and server failures', () => {
     const faults = faultsOf(({ responses: { default: other } }) =>
       when({
         'another default': ['408', '409', '414', '422', '431', '499', '500', '503'].some(
@@ -276,8 +276,8 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('that may lose a race says 409, that takes If-Match 412', () => {
-    const isTus = (path: string): boolean => path.startsWith('/api/uploads'); // Upload-Offset does it there
+  it('describes 409 where it can lose a race, and 412 where it takes If-Match', () => {
+    const isTus = (path: string): boolean => path.startsWith('/api/uploads'); // tus uses Upload-Offset instead
     const faults = faultsOf(({ parameters = [], responses }, path, method) => {
       const conditional = parameters.some(({ name }) => name === 'If-Match');
       return when({
@@ -289,7 +289,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('answers what is no success with a problem', () => {
+  it('describes every error response as a problem', () => {
     const faults = faultsOf(({ responses }) =>
       Object.entries(responses)
         .filter(([status]) => /^([45]|default)/.test(status))
@@ -306,7 +306,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('names only codes of the catalogue, under their status', () => {
+  it('names only catalogue codes, each under its status', () => {
     const faults = faultsOf(({ responses }) =>
       Object.entries(responses).flatMap(([status, { description }]) => {
         if (status === 'default') return [];
@@ -326,7 +326,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('tells its headers: X-Request-Id always, ETag of one resource, Location of a new one, Link of a page', () => {
+  it('describes its headers: X-Request-Id always, ETag of one resource, Location of a new one, Link of a page', () => {
     const faults = faultsOf((operation) =>
       Object.entries(operation.responses).flatMap(([status, { headers = {}, content }]) => {
         const schema = content?.['application/json'] ? resolve(content['application/json'].schema) : {};
@@ -344,7 +344,7 @@ describe('every operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('that is limited says 429, and what is left on every answer that was counted; probes and problems are not', () => {
+  it('describes 429 and the remaining quota where it is rate-limited; probes and problems are not limited', () => {
     const unlimited = faultsOf(({ responses }) => (responses['429'] ? [] : ['not limited']));
     expect(unlimited).toEqual(
       [
@@ -359,16 +359,16 @@ describe('every operation', () => {
     );
     const faults = faultsOf(({ responses }) =>
       Object.entries(responses).flatMap(([status, { headers = {} }]) => {
-        if (status === 'default') return []; // what comes before anything is counted, too
+        if (status === 'default') return []; // this error can precede the rate limit
         const expected = responses['429'] ? ['RateLimit', 'RateLimit-Policy'] : [];
-        const told = Object.keys(headers).filter((name) => name.startsWith('RateLimit'));
-        return when({ [`${status} tells ${told.join(' and ')}`]: told.join() !== expected.join() });
+        const described = Object.keys(headers).filter((name) => name.startsWith('RateLimit'));
+        return when({ [`${status} describes ${described.join(' and ')}`]: described.join() !== expected.join() });
       }),
     );
     expect(faults).toEqual([]);
   });
 
-  it('that reads one resource answers If-None-Match', () => {
+  it('that reads one resource describes If-None-Match', () => {
     const faults = faultsOf(({ parameters = [], responses }, _path, method) =>
       when({
         'no 304': method === 'get' && responses['200']?.headers?.['ETag'] !== undefined && !responses['304'],
@@ -379,25 +379,25 @@ describe('every operation', () => {
   });
 });
 
-describe('every schema', () => {
+describe('every OpenAPI schema', () => {
   const schemas = Object.entries(document.components.schemas);
   const members = schemas.flatMap(([name, { properties = {} }]) =>
     Object.entries(properties).map(([member, schema]) => [`${name}.${member}`, schema] as const),
   );
 
-  it('is used, and exists where it is used', () => {
+  it('is used, and is defined where it is used', () => {
     const used = new Set([...text.matchAll(/"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name));
     expect(schemas.map(([name]) => name).filter((name) => !used.has(name))).toEqual([]);
     expect([...used].filter((name) => !document.components.schemas[name as string])).toEqual([]);
   });
 
-  it('has a type for every member, and null is one of them', () => {
+  it('has a type for every member; null is one of the types', () => {
     const untyped = members.filter(([, { type, $ref, allOf, anyOf }]) => !type && !$ref && !allOf && !anyOf);
     expect(untyped.map(([name]) => name)).toEqual([]);
-    expect(text).not.toContain('"nullable"'); // of OpenAPI 3.0
+    expect(text).not.toContain('"nullable"'); // the form of OpenAPI 3.0
   });
 
-  it('gives every enum a name of its own; the methods of a batch stand in a schema written by hand', () => {
+  it('has a name for every enum; the schema of batch methods is written by hand', () => {
     const unnamed: string[] = [];
     const walk = (value: unknown, path: string): void => {
       if (typeof value !== 'object' || value === null) return;
@@ -411,7 +411,7 @@ describe('every schema', () => {
     expect(unnamed).toEqual(['BatchDto/properties/requests/items/properties/method']);
   });
 
-  it('says how long a text that is sent may be, and that times are times', () => {
+  it('has a maximum length for every request text, and a format for times and UUIDs', () => {
     const sent = new Set(
       Object.values(document.paths)
         .flatMap((methods) => Object.values(methods))
@@ -432,7 +432,7 @@ describe('every schema', () => {
     expect(faults).toEqual([]);
   });
 
-  it('never shows what stays inside', () => {
+  it('never contains internal members', () => {
     expect(members.map(([name]) => name).filter((name) => /hash|salt|secret|owner_|userId/i.test(name))).toEqual([]);
   });
 });

@@ -1,4 +1,4 @@
-// Errors as data: codes, the catalogue, what a caller is told besides.
+// AppError and defineErrors: codes, messages, headers and fields of the declared errors.
 import { expect, it } from '@jest/globals';
 import { AppError, defineErrors, errorCatalogue } from '../../src/shared/libs/app-error.js';
 
@@ -11,7 +11,7 @@ const DoorErrors = defineErrors('DOOR', {
   },
 });
 
-it('are made with a code of room and name, their arguments in the message', () => {
+it('defineErrors builds the code from the prefix and the name, and inserts the arguments into the message', () => {
   const error = DoorErrors.LOCKED('The cellar', 3);
   expect(error).toBeInstanceOf(AppError);
   expect(error).toMatchObject({
@@ -30,19 +30,19 @@ it('are made with a code of room and name, their arguments in the message', () =
   });
 });
 
-it('carry headers and fields of their own', () => {
+it('an error carries its own headers and fields', () => {
   const field = { field: 'tasks.3.title', rule: 'isString', message: 'title must be a string' };
   const error = DoorErrors.LOCKED('It', 1).withHeader('Retry-After', '7').withFields([field]);
   expect(error).toMatchObject({ headers: { 'Retry-After': '7' }, errors: [field] });
   expect(DoorErrors.LOCKED('It', 1)).toMatchObject({ headers: {}, errors: [] });
 });
 
-it('an empty prefix leaves the name as it is', () => {
+it('an empty prefix leaves the name unchanged', () => {
   const spec = { status: 418, level: 'warn', message: () => 'Short and stout.', cure: 'Use a coffee pot.' } as const;
   expect(defineErrors('', { TEAPOT: spec }).TEAPOT().code).toBe('TEAPOT');
 });
 
-it('a code cannot be declared twice', () => {
+it('declaring the same code twice throws', () => {
   const spec = { status: 423, level: 'info', message: () => '', cure: '' } as const;
   expect(() => defineErrors('DOOR', { LOCKED: spec })).toThrow('Error code DOOR_LOCKED is declared twice.');
 });

@@ -1,8 +1,8 @@
-// Log lines that a client can cause at will come at most once in a while.
+// atMostEvery limits log lines that a client can cause to one per period.
 import { expect, it } from '@jest/globals';
 import { atMostEvery } from '../../src/shared/libs/at-most-every.js';
 
-it('acts at once, then once in each period, and counts what it left out', () => {
+it('atMostEvery runs the action at once, then once per period, and counts the skipped calls', () => {
   let now = 1_000;
   const seen: number[] = [];
   const act = atMostEvery(60_000, () => now, (skipped) => seen.push(skipped)); // prettier-ignore

@@ -1,8 +1,8 @@
-// Questions of one moment become one question.
+// The batching loader combines simultaneous lookups into one load.
 import { expect, it, jest } from '@jest/globals';
 import { createBatch } from '../../src/shared/libs/batch.js';
 
-it('answers each by its own key, in one load for all that ask at once', async () => {
+it('simultaneous lookups share one load, and each receives the value of its own key', async () => {
   const load = jest.fn(
     async (keys: number[]) => new Map(keys.filter((key) => key !== 2).map((key) => [key, key * 10])),
   );
@@ -13,7 +13,7 @@ it('answers each by its own key, in one load for all that ask at once', async ()
   expect(load).toHaveBeenCalledTimes(2);
 });
 
-it('tells a failure to all of the batch, and to nobody after it', async () => {
+it('a failed load rejects every lookup of its batch and no later one', async () => {
   const load = jest.fn(async (keys: number[]) => new Map(keys.map((key) => [key, key])));
   load.mockRejectedValueOnce(new Error('no'));
   const ask = createBatch(load);

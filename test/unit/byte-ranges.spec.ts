@@ -1,11 +1,11 @@
-// The Range field: which parts are asked for, and what of it is ignored or refused.
+// The Range header field: the parts it requests, and what is ignored or refused.
 import { describe, expect, it } from '@jest/globals';
 import { parseRanges } from '../../src/files/content/byte-ranges.js';
 import { sealedPart, sealedSize } from '../../src/storage/blobs/sealed-bytes.js';
 
 const of = (field: string, size = 1_000): unknown => parseRanges(field, size)?.map(({ start, end }) => [start, end]);
 
-describe('parts of 1,000 bytes', () => {
+describe('a Range field for 1,000 bytes', () => {
   it.each([
     ['bytes=0-0', [[0, 0]]],
     ['bytes=0-', [[0, 999]]],
@@ -24,7 +24,7 @@ describe('parts of 1,000 bytes', () => {
     ['bytes=0-99999999999999999999', [[0, 999]]],
   ])('%s is %j', (field, expected) => expect(of(field)).toEqual(expected)); // prettier-ignore
 
-  it.each(['bytes=1000-', 'bytes=1000-1001', 'bytes=-0', 'bytes=5000-6000,-0'])('%s lies outside', (field) =>
+  it.each(['bytes=1000-', 'bytes=1000-1001', 'bytes=-0', 'bytes=5000-6000,-0'])('the range %s is not satisfiable', (field) =>
     expect(of(field)).toEqual([]),
   );
 
@@ -33,7 +33,7 @@ describe('parts of 1,000 bytes', () => {
     'bytes=0x1-2', `bytes=${Array.from({ length: 17 }, (_, at) => `${at * 10}-${at * 10 + 1}`).join()}`, `bytes=0-9${','.repeat(2_000)}`,
   ])('%j is ignored', (field) => expect(of(field)).toBeUndefined()); // prettier-ignore
 
-  it('of nothing at all no part can be had', () => {
+  it('no range of an empty file is satisfiable', () => {
     expect([of('bytes=0-', 0), of('bytes=0-0', 0), of('bytes=-1', 0)]).toEqual([[], [], []]);
   });
 });
@@ -44,7 +44,7 @@ it.each([
   [65_536, 65_552],
   [65_537, 65_569],
   [131_072, 131_104],
-])('%i bytes in clear are %i sealed ones', (size, sealed) => {
+])('%i plain bytes become %i encrypted bytes', (size, sealed) => {
   expect(sealedSize(size)).toBe(sealed);
   expect(sealedPart(size).range).toEqual({ start: 0, end: sealed - 1 });
 });

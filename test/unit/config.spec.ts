@@ -1,4 +1,4 @@
-// The configuration: every fault at once and no secret in any; what development makes for itself.
+// The configuration: all faults in one message without secrets, and the secrets generated in development.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -31,8 +31,8 @@ function faultsOf(env: Record<string, string>): string[] {
   }
 }
 
-describe('faults', () => {
-  it('come all in one message, one line each, with what the variable is for', () => {
+describe('the configuration', () => {
+  it('reports all faults in one message, one line per variable, with its description', () => {
     expect(() => readEnv({ PORT: '70000', LOG_LEVEL: 'loud', EMBEDDED: 'perhaps' })).toThrow(
       new ConfigError([
         'PORT must be a valid port (Port to listen on; 0 picks a free one)',
@@ -43,7 +43,7 @@ describe('faults', () => {
     expect(new ConfigError(['one', 'two']).message).toBe('The configuration has 2 faults:\n  - one\n  - two');
   });
 
-  it('never show the value of a secret', () => {
+  it('never reports the value of a secret', () => {
     const values = {
       JWT_SECRET: 'too short, jwt',
       SESSION_SECRET: 'too short, session',
@@ -56,7 +56,7 @@ describe('faults', () => {
     expect(faults.join('\n')).not.toMatch(/too short|sesame/);
   });
 
-  it('in production: secrets that are missing or shorter than 32 characters', () => {
+  it('refuses missing secrets, and secrets of fewer than 32 characters, in production', () => {
     const lines = (rule: string) => Object.keys(secrets).map((name) => expect.stringMatching(`^${name} ${rule}`));
     expect(faultsOf({ NODE_ENV: 'production', ...services })).toEqual(lines('is required'));
     const short = Object.fromEntries(Object.keys(secrets).map((name) => [name, 'x'.repeat(31)]));
@@ -72,13 +72,13 @@ describe('faults', () => {
     ['blanks', ' '.repeat(40), 'has fewer than 32 characters besides blanks'],
     ['tabs and a few characters', `secret${'\t'.repeat(40)}`, 'has fewer than 32 characters besides blanks'],
     ['few characters', 'abcabacbcabcbacbacbabcabacbabcabacb', 'has fewer than 8 different characters'],
-    ['a short secret twice and a bit', '9f8Jq2Lm0ZxR9f8Jq2Lm0ZxR9f8Jq2Lm0Z', 'repeats the same characters'],
-    ['a word that is counted', 'secret1secret2secret3secret4secret5', 'repeats the same characters'],
-    ['a phrase twice, then a sign', 'mySuperSecureSecretmysupersecuresecret!', 'repeats the same characters'],
-    ['words again, in another order', 'correct-horse-battery-horse-battery-correct', 'repeats the same characters'],
+    ['a short secret twice and a rest', '9f8Jq2Lm0ZxR9f8Jq2Lm0ZxR9f8Jq2Lm0Z', 'repeats the same characters'],
+    ['a word with a counter', 'secret1secret2secret3secret4secret5', 'repeats the same characters'],
+    ['a phrase twice and a punctuation mark', 'mySuperSecureSecretmysupersecuresecret!', 'repeats the same characters'],
+    ['the same words in another order', 'correct-horse-battery-horse-battery-correct', 'repeats the same characters'],
     ['a UUID twice', 'b0b3d5f1-27c4-4a36-b0b3d5f1-27c4-4a36-', 'repeats the same characters'],
     ['the alphabet', 'abcdefghijklmnopqrstuvwxyz0123456789', 'counts through the alphabet or the digits'],
-    ['digits backwards', '98765432109876543210zyxwvutsrqponmlk', 'counts through the alphabet or the digits'],
+    ['descending digits', '98765432109876543210zyxwvutsrqponmlk', 'counts through the alphabet or the digits'],
     ['a placeholder', 'Change-Me! in production, please: 4711', 'is a placeholder from documentation'],
     [
       'an example of the source documents',
@@ -86,24 +86,24 @@ describe('faults', () => {
       'is a placeholder from documentation',
     ],
     ['the example of jwt.io', 'a-string-secret-at-least-256-bits-long', 'is a placeholder from documentation'],
-    ['a keyboard', 'qwertyuiopasdfghjklzxcvbnmQWERTYUIOP', 'is a placeholder from documentation'],
-  ])('in production: a secret of %s, with the reason and a cure', (_what, secret, reason) => {
+    ['keyboard rows', 'qwertyuiopasdfghjklzxcvbnmQWERTYUIOP', 'is a placeholder from documentation'],
+  ])('refuses a secret of %s in production, with the reason and a cure', (_what, secret, reason) => {
     for (const name of Object.keys(secrets)) {
       expect(faultsOf({ ...production, [name]: secret })).toEqual([
         expect.stringMatching(`^${name} ${reason}: make one with \`openssl rand -base64 48\` \\(`),
       ]);
-      expect(faultsOf({ [name]: secret })).toEqual([]); // development may
+      expect(faultsOf({ [name]: secret })).toEqual([]); // development accepts it
     }
   });
 
-  it('in production: never a secret that is random', () => {
+  it('accepts random secrets in production', () => {
     for (let run = 0; run < 2_000; run++) {
       const [hex, url] = [randomBytes(16).toString('hex'), randomBytes(48).toString('base64url')];
       expect([weaknessOfSecret(hex), weaknessOfSecret(url)]).toEqual([null, null]);
     }
   });
 
-  it('in production: the same value for two secrets, or for all of them', () => {
+  it('refuses the same value for two or more secrets in production', () => {
     const { JWT_SECRET, SESSION_SECRET } = secrets;
     const session = expect.stringMatching(/^SESSION_SECRET must differ from JWT_SECRET: make one with/);
     const cookie = expect.stringMatching(
@@ -127,14 +127,14 @@ describe('faults', () => {
     'fd00::/8',
     '::ffff:0.0.0.0/97',
     '127.0.0.1, 64.0.0.0/2',
-  ])('in production: proxies in %s', (ranges) => {
+  ])('refuses the trusted proxies %s in production', (ranges) => {
     expect(faultsOf({ ...production, TRUST_PROXY: ranges })).toEqual([
       expect.stringMatching(/^TRUST_PROXY must name your proxies alone: in a range wider than \/8/),
     ]);
     expect(faultsOf({ TRUST_PROXY: ranges })).toEqual([]);
   });
 
-  it('in production: no database, no Redis and no RabbitMQ, unless the embedded ones are asked for', () => {
+  it('requires a database, Redis and RabbitMQ in production unless the embedded engines are enabled', () => {
     const rest = 'is required in production (or say EMBEDDED=true to run on the embedded engines)';
     const database = `DATABASE_URL or DATABASE_HOST ${rest}`;
     const redis = `REDIS_URL or REDIS_HOST or REDIS_CLUSTER_NODES ${rest}`;
@@ -150,21 +150,21 @@ describe('faults', () => {
     expect(faultsOf({ ...homeless, REDIS_HOST: 'redis' })).toEqual([database, rabbit]);
   });
 
-  it('a Redis Cluster beside a single Redis', () => {
+  it('refuses a Redis Cluster together with a single Redis', () => {
     for (const single of ['REDIS_URL', 'REDIS_HOST'])
       expect(faultsOf({ [single]: single === 'REDIS_URL' ? 'redis://r' : 'r', REDIS_CLUSTER_NODES: 'r:6379' })).toEqual(
         [`${single} and REDIS_CLUSTER_NODES exclude each other; set one of them`],
       );
   });
 
-  it.each(['5', '5/', '/10', '0/10', '5/0', '-5/10', '5/10s', '5 / 10', '5/10/60'])('a rate of %s', (rate) => {
+  it.each(['5', '5/', '/10', '0/10', '5/0', '-5/10', '5/10s', '5 / 10', '5/10/60'])('refuses the rate %s', (rate) => {
     expect(faultsOf({ RATE_LIMIT_BURST: rate })).toEqual([
       expect.stringMatching(/^RATE_LIMIT_BURST must be <requests>\/<seconds>, like 5\/10/),
     ]);
   });
 });
 
-/** As the documents that describe this kind of server print them. */
+/** Blocks of variables as the documentation of comparable servers prints them. */
 const BLOCKS = {
   'one variable a line, URL and host both': `
 # Core Configuration
@@ -201,9 +201,9 @@ CACHE_CAPACITY=1000         # Maximum cache entries
 `,
 };
 
-describe('a block of variables as documents print it', () => {
-  it.each(Object.entries(BLOCKS))('starts but for its example secrets: %s', (_title, block) => {
-    const given = parseEnv(block) as Record<string, string>; // as Node reads .env
+describe('a documented block of environment variables', () => {
+  it.each(Object.entries(BLOCKS))('is accepted, except for its example secrets: %s', (_title, block) => {
+    const given = parseEnv(block) as Record<string, string>; // in the way Node reads .env
     expect(Object.keys(envSchema.describe().keys as object)).toEqual(expect.arrayContaining(Object.keys(given)));
     const examples = Object.keys(secrets).filter((name) => name in given);
     expect(faultsOf(given).map((fault) => fault.split(' ')[0])).toEqual(examples);
@@ -214,11 +214,11 @@ describe('a block of variables as documents print it', () => {
 });
 
 describe('settings', () => {
-  it('an empty value is an absent one, and unknown variables are nobody’s business', () => {
+  it('an empty value counts as absent, and unknown variables are ignored', () => {
     expect(readEnv({ PORT: '', HOST: '', JWT_SECRET: '', PATH: '/bin' })).toEqual(readEnv({}));
   });
 
-  it('without NODE_ENV are those of development, but for demo accounts in a database that is not embedded', () => {
+  it('development settings apply without NODE_ENV, except demo accounts in an external database', () => {
     const settings = (env: Record<string, string>): [string, boolean] => {
       const config = toAppConfig(readEnv({ DATA_DIR: join(base, 'demo'), ...env }));
       return [config.environment, config.hasDemoAccounts];
@@ -233,15 +233,15 @@ describe('settings', () => {
   });
 
   it.each([
-    ['in development for anybody', {}, 'on'],
-    ['in production for administrators', production, 'admin'],
-    ['as DOCS says', { ...production, DOCS: 'on' }, 'on'],
-    ['for nobody', { DOCS: 'off' }, 'off'],
-  ])('show the OpenAPI document %s', (_what, env, docs) => {
+    ['to everyone in development', {}, 'on'],
+    ['to administrators in production', production, 'admin'],
+    ['as DOCS sets it', { ...production, DOCS: 'on' }, 'on'],
+    ['never with DOCS=off', { DOCS: 'off' }, 'off'],
+  ])('expose the OpenAPI document %s', (_what, env, docs) => {
     expect(toAppConfig(readEnv(env)).docs).toBe(docs);
   });
 
-  it('are frozen all the way down', () => {
+  it('are deeply frozen', () => {
     const config = toAppConfig(readEnv({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' }));
     expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);
     expect(config.rateLimits.auth).toEqual({ burst: { quota: 5, window: 10 }, sustained: { quota: 10, window: 60 } });
@@ -251,14 +251,14 @@ describe('settings', () => {
     }
   });
 
-  it('where a URL and its parts are both set, the URL wins', () => {
+  it('a URL takes precedence over its separate parts', () => {
     const urls = { DATABASE_URL: 'postgres://u:p@by-url:6000/one', REDIS_URL: 'redis://by-url:7000' };
     const parts = { DATABASE_HOST: 'by-host', DATABASE_NAME: 'two', REDIS_HOST: 'by-host', REDIS_PORT: '7001' };
     const { database, redis } = toAppConfig(readEnv({ ...secrets, ...urls, ...parts }));
     expect([database.url, redis.servers]).toEqual([urls.DATABASE_URL, { url: urls.REDIS_URL }]);
   });
 
-  it('make one URL of the five parts, whatever characters they hold', () => {
+  it('five separate parts form one URL, with special characters escaped', () => {
     const parts = { DATABASE_USER: 'a@b', DATABASE_PASSWORD: 'p/w:d?#', DATABASE_NAME: 'my db', DATABASE_PORT: '6543' };
     const url = new URL(String(toAppConfig(readEnv({ ...production, ...parts })).database.url));
     expect([url.host, ...[url.username, url.password, url.pathname].map(decodeURIComponent)]).toEqual([
@@ -270,7 +270,7 @@ describe('settings', () => {
   });
 });
 
-describe('lists and zones', () => {
+describe('lists, addresses and time zones', () => {
   const KEY = Buffer.alloc(32).toString('base64');
 
   it.each([
@@ -286,11 +286,11 @@ describe('lists and zones', () => {
     [{ TZ: 'Nope/Zone' }, 'TZ'],
     [{ FILE_ENCRYPTION_KEYS: 'k1:short' }, 'FILE_ENCRYPTION_KEYS'],
     [{ FILE_ENCRYPTION_KEYS: `k1:${KEY}, k1:${KEY}` }, 'FILE_ENCRYPTION_KEYS'],
-  ])('%j is one fault', (env, name) => {
+  ])('%j causes exactly one fault', (env, name) => {
     expect(faultsOf(env)).toEqual([expect.stringContaining(`${name} must `)]);
   });
 
-  it('exact origins, addresses and ranges are taken', () => {
+  it('exact origins, addresses and ranges are accepted', () => {
     const env = {
       CORS_ORIGINS: 'https://a.example, http://localhost:5173',
       TRUST_PROXY: '10.0.0.0/8, ::1, fd12:3456::/32, ::ffff:10.0.0.0/104',
@@ -307,15 +307,15 @@ it.each([
   [{ HOST: '::' }, '::'],
   [{ ...production, HOST: 'localhost' }, '127.0.0.1'],
   [production, '0.0.0.0'],
-])('%j listens on one address: %s', (env: Record<string, string>, host) => {
+])('%j makes the server listen on %s', (env: Record<string, string>, host) => {
   expect(toAppConfig(readEnv({ ...secrets, ...env })).http.host).toBe(host);
 });
 
-describe('warnings', () => {
+describe('configuration warnings', () => {
   const warnings = (env: Record<string, string>): string[] => warningsOf(toAppConfig(readEnv({ ...secrets, ...env })));
   const unencrypted = expect.stringMatching(/^DATABASE_SSL=off: .* go to \S+ unencrypted\. Set DATABASE_SSL=verify/);
 
-  it('of limits that are off', () => {
+  it('name each limit that is off', () => {
     const database = { DATABASE_HOST: '127.0.0.1' };
     const off = warnings({ ...database, RATE_LIMIT_MODE: 'off' });
     expect(off).toEqual([expect.stringMatching(/^RATE_LIMIT_MODE=off: .*Set RATE_LIMIT_MODE=enforce/)]);
@@ -330,7 +330,7 @@ describe('warnings', () => {
     { DATABASE_URL: 'postgres://localhost/holdfast?host=db' },
     { DATABASE_URL: 'postgres://db/holdfast?sslmode=disable' },
     { DATABASE_URL: 'postgres://127.0.0.1.example.com/holdfast' },
-  ])('of a database elsewhere without encryption: %j', (env) => {
+  ])('report an external database without encryption: %j', (env) => {
     expect(warnings(env)).toEqual([unencrypted]);
     expect(warnings(env).join()).not.toContain('sesame');
     expect(env['DATABASE_URL']?.includes('sslmode') ? [] : warnings({ ...env, DATABASE_SSL: 'require' })).toEqual([]);
@@ -345,13 +345,13 @@ describe('warnings', () => {
     { DATABASE_URL: 'postgres://%2Fvar%2Frun%2Fpostgresql/holdfast' },
     { DATABASE_URL: 'postgres://db/holdfast?sslmode=require' },
     { DATABASE_URL: 'postgres://db/holdfast?ssl=true' },
-  ])('not of %j', (env) => {
+  ])('do not appear for %j', (env) => {
     expect(warnings({ DATA_DIR: join(base, 'local'), ...env })).toEqual([]);
   });
 });
 
-describe('secrets of development', () => {
-  it('are made once, for nobody else to read, and kept', () => {
+describe('development secrets', () => {
+  it('are generated once, readable by their owner only, and kept', () => {
     const dataDir = join(base, 'kept');
     const auth = () => toAppConfig(readEnv({ DATA_DIR: dataDir })).auth;
     const { jwtSecret, sessionSecret, cookieSecret } = auth();
@@ -361,7 +361,7 @@ describe('secrets of development', () => {
     expect(auth()).toMatchObject({ jwtSecret, sessionSecret, cookieSecret });
   });
 
-  it('that were damaged are not replaced silently', () => {
+  it('are not replaced silently when the file is damaged', () => {
     const dataDir = mkdtempSync(join(base, 'damaged-'));
     for (const damaged of [
       '{"jwt":',
@@ -375,9 +375,9 @@ describe('secrets of development', () => {
     }
   });
 
-  it('that two processes make at the same moment are the same', async () => {
-    const rounds = 150; // of which some ten would differ if the second one replaced the file
-    const start = Date.now() + 400; // both are up by then; if one is late it merely reads
+  it('are the same for two processes that generate them at the same moment', async () => {
+    const rounds = 150; // about ten of these rounds would differ if the second process replaced the file
+    const start = Date.now() + 400; // both processes are up by then; a late one only reads
     const script = `
       import { ensureDevSecrets } from './dist/src/shared/config/dev-secrets.js';
       for (let round = 0; round < ${rounds}; round++) {

@@ -1,4 +1,4 @@
-// CSV in and out: what a broken record costs, whatever pieces it comes in, and that nothing a spreadsheet would run gets out.
+// CSV reading and writing: the cost of broken records, chunk boundaries, and protection against formula injection.
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
@@ -6,7 +6,7 @@ import { guardCell, joinHobbies, splitHobbies, toCsv, unguardCell } from '../../
 import { type CsvRecord, CsvReader, type Delimiter, MAX_RECORD } from '../../src/shared/libs/csv/csv-reader.js';
 import { below, pick, type Random, seeded } from '../support/random.js';
 
-/** In pieces of `size` characters. */
+/** Splits the text into chunks of `size` characters. */
 function read(text: string, size = text.length || 1, delimiter: Delimiter = ','): CsvRecord[] {
   const reader = new CsvReader(delimiter);
   const records: CsvRecord[] = [];
@@ -17,12 +17,12 @@ function read(text: string, size = text.length || 1, delimiter: Delimiter = ',')
 const textOf = (random: Random, alphabet: string, most: number): string =>
   Array.from({ length: below(random, most) }, () => pick(random, [...alphabet])).join('');
 
-/** The cells that a spreadsheet makes of our lines where lists are separated by semicolons. */
+/** Returns the cells that a spreadsheet with semicolons as list separators makes of an exported line. */
 const splitAtSemicolons = (csv: string): string[] => csv.split(/[;\r\n]/);
-/** It may take quotes at the beginning away first. */
+/** The spreadsheet may strip leading quotes first. */
 const runs = (cell: string): boolean => /^"*[=+\-@\t\r\n＝＋－＠]/.test(cell);
 
-/** Null: it finds a fault. */
+/** Returns null when the reference parser finds a fault. */
 function oracle(work: () => string[][]): string[][] | null {
   try {
     return work().filter((record) => record.length > 1 || record[0] !== '');
@@ -32,7 +32,7 @@ function oracle(work: () => string[][]): string[][] | null {
   }
 }
 
-describe('the reader', () => {
+describe('the CSV reader', () => {
   it.each([
     [
       'a,b\r\nc,d\r\n',
@@ -78,7 +78,7 @@ describe('the reader', () => {
     expect(read(text, 4, delimiter)).toEqual([['a,b', `c${delimiter}d`]]);
   });
 
-  it('passes over blanks around quotes, and keeps those of all other fields', () => {
+  it('skips blanks around quotes and keeps the blanks of other fields', () => {
     for (const size of [1, 2, 1_000]) {
       expect(read('a, "b, c" ,  ""  , d ,\n "e"\n', size)).toEqual([['a', 'b, c', '', ' d ', ''], ['e']]);
       expect(read('a\t "b"\t""\n', size, '\t')).toEqual([['a', 'b', '']]);
@@ -88,15 +88,15 @@ describe('the reader', () => {
 
   it.each([
     ['a quote within a field', 'a,b"c\nd,e\n', ['MALFORMED', ['d', 'e']]],
-    ['something after the closing quote', '"a"b,c\nd,e\n"f",g\n', ['MALFORMED', ['d', 'e'], ['f', 'g']]],
+    ['text after the closing quote', '"a"b,c\nd,e\n"f",g\n', ['MALFORMED', ['d', 'e'], ['f', 'g']]],
     ['a quote that is never closed', 'a,b\n"c,d\ne,f\ng,h', [['a', 'b'], 'MALFORMED', ['e', 'f'], ['g', 'h']]],
     ['a quote that closes in another row', '"a,b\nc,"d"\ne,f\n', ['MALFORMED', ['c', 'd'], ['e', 'f']]],
-    ['an end in the middle of a quoted field', 'a,b\n"c', [['a', 'b'], 'MALFORMED']],
-  ])('goes on with the next line after %s', (_what, text, records) => {
+    ['the end of the file within a quoted field', 'a,b\n"c', [['a', 'b'], 'MALFORMED']],
+  ])('continues with the next line after %s', (_what, text, records) => {
     for (const size of [1, 2, 5, 1_000]) expect(read(text, size)).toEqual(records);
   });
 
-  it('lets go of a record that is too long, and only of that', () => {
+  it('discards a record that is too long, and no other record', () => {
     const long = 'x'.repeat(3 * MAX_RECORD);
     const after = [['a', 'b'], 'RECORD_TOO_LONG', ['c', 'd']];
     for (const size of [1_000, 65_536, 1_000_000]) {
@@ -109,7 +109,7 @@ describe('the reader', () => {
     expect(read(`${most}x\na`, 7_000)).toEqual(['RECORD_TOO_LONG', ['a']]);
   });
 
-  it('keeps no more than a record: a quote that opens a large file costs its line', () => {
+  it('buffers at most one record: an unclosed quote in a large file costs only its line', () => {
     const lines = 'a,b\n'.repeat(100_000);
     const records = read(`"${lines}`, 65_536);
     expect(records.length).toBe(100_000);
@@ -117,17 +117,17 @@ describe('the reader', () => {
   });
 
   it.each<[string, (line: number) => string]>([
-    ['quotes that nobody closes', () => '"'],
+    ['quotes that are never closed', () => '"'],
     ['pairs of quotes', () => '""'],
-    ['quotes with something behind', () => '"a"b\n'],
+    ['quotes followed by other text', () => '"a"b\n'],
     ['quotes that close a line later', () => '"a\n'],
     ['delimiters', () => ','],
     ['blanks', () => ' '],
     ['blanks before quotes', () => '   "   '],
     ['empty quoted fields', () => '"",'],
     ['line breaks', () => '\r'],
-    ['everything in turn', (line) => ['"', ',', '\n', ' "', '""', '\r\n', ' ', 'a'][(line * 7) % 8] ?? ''],
-  ])('needs for a hostile text hardly more than for any other: %s', (_what, unit) => {
+    ['a mix of all', (line) => ['"', ',', '\n', ' "', '""', '\r\n', ' ', 'a'][(line * 7) % 8] ?? ''],
+  ])('reads a hostile text about as fast as any other: %s', (_what, unit) => {
     const timeOf = (unitOf: (line: number) => string): number => {
       let text = '';
       for (let line = 0; text.length < 2_000_000; line++) text += unitOf(line);
@@ -136,11 +136,11 @@ describe('the reader', () => {
       const { user, system } = process.cpuUsage(began);
       return user + system;
     };
-    // Of a record that is read again for each of its characters it would be thousands of times.
+    // A reader that starts again for each character of a record would take thousands of times as long.
     expect(timeOf(unit)).toBeLessThan(50 * timeOf(() => 'ada@example.com,"Ada, L.",36\n'));
   });
 
-  it('agrees with csv-parse where that finds no fault, and finds one where that does', () => {
+  it('agrees with csv-parse on valid texts, and finds a fault wherever csv-parse finds one', () => {
     const random = seeded(1);
     const options = { relax_column_count: true, skip_empty_lines: true, record_delimiter: ['\r\n', '\n', '\r'] };
     const different: unknown[] = [];
@@ -159,9 +159,9 @@ describe('the reader', () => {
   });
 });
 
-describe('the cells', () => {
+describe('exported CSV cells', () => {
   it.each(['=1+1', '+1', '-1', '@SUM(A1)', '\tx', '\rx', '\nx', '＝1', "'=1", "'''@x", '"=1', `'"'=1`])(
-    'keeps %j from being run',
+    'keep a spreadsheet from running %j',
     (text) => {
       expect(guardCell(text)).toBe(`'${text}`);
     },
@@ -173,17 +173,17 @@ describe('the cells', () => {
     [`a;"=cmd|'/C calc'!A0;`, `a;'"=cmd|'/C calc'!A0;`],
     ['two\r\n=lines', "two\r'\n'=lines"],
     ['=1;=2', "'=1;'=2"],
-  ])('keeps %j from being run where a spreadsheet splits at semicolons', (text, guarded) => {
+  ])('keep a spreadsheet that splits at semicolons from running %j', (text, guarded) => {
     expect(guardCell(text)).toBe(guarded);
     expect(unguardCell(guarded)).toBe(text);
   });
 
-  it.each(['', 'a=b', "'", "'tis", "O'Neil", '1-2', ' =1', 'a; =b', 'a;b', "a;'b"])('leaves %j as it is', (text) => {
+  it.each(['', 'a=b', "'", "'tis", "O'Neil", '1-2', ' =1', 'a; =b', 'a;b', "a;'b"])('leave %j unchanged', (text) => {
     expect(guardCell(text)).toBe(text);
     expect(unguardCell(text)).toBe(text);
   });
 
-  it('gives back whatever it was given', () => {
+  it('return the original text after export and import', () => {
     const random = seeded(2);
     const different: unknown[] = [];
     for (let run = 0; run < 5_000; run++) {
@@ -198,7 +198,7 @@ describe('the cells', () => {
     expect(different).toEqual([]);
   });
 
-  it('reads hobbies that somebody else has joined', () => {
+  it('accept hobbies that another program joined', () => {
     expect(splitHobbies('chess; go ;a\\b')).toEqual(['chess', ' go ', 'a\\b']);
     expect(splitHobbies('a\\;b;c')).toEqual(['a;b', 'c']);
     expect(splitHobbies('  ')).toEqual([]);

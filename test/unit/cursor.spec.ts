@@ -1,4 +1,4 @@
-// Page cursors: nobody can read one, bend one, or use one for another list; the same place has the same one.
+// Page cursors: unreadable and tamper-proof for clients, bound to one list, and deterministic.
 import { describe, expect, it } from '@jest/globals';
 import { CursorCipher, type CursorKey } from '../../src/shared/libs/cursor.js';
 import { mutations, seeded } from '../support/random.js';
@@ -9,25 +9,25 @@ const cipher = new CursorCipher('a secret of more than 32 characters');
 const sealed = cipher.seal(SCOPE, KEY);
 
 it.each<[CursorKey]>([[KEY], [[3, '1']], [['infinity', '9223372036854775807']], [['naïve 😀', '']]])(
-  'gives back what was sealed: %j',
+  'opening a sealed cursor returns its value: %j',
   (key) => {
     expect(cipher.open(SCOPE, cipher.seal(SCOPE, key))).toEqual(key);
   },
 );
 
-it('works in every process that has the secret', () => {
+it('a cursor works in every process that has the secret', () => {
   expect(new CursorCipher('a secret of more than 32 characters').open(SCOPE, sealed)).toEqual(KEY);
 });
 
-describe('of the same place in the same list is the same, or its page would never have the same ETag', () => {
+describe('a cursor of the same position in the same list (a stable cursor keeps the ETag of its page stable)', () => {
   const nonceOf = (cursor: string): string => cursor.slice(0, 16);
 
-  it('in every process, at any time', () => {
+  it('is the same in every process at any time', () => {
     const other = new CursorCipher('a secret of more than 32 characters');
     expect([cipher.seal(SCOPE, KEY), other.seal(SCOPE, KEY)]).toEqual([sealed, sealed]);
   });
 
-  it('and no two others share a nonce, which GCM must never use twice with one key', () => {
+  it('shares its nonce with no other cursor, because GCM must never use a nonce twice with one key', () => {
     const others = Array.from({ length: 1_000 }, (_, at) => cipher.seal(SCOPE, [at, '1']));
     const elsewhere = cipher.seal(`${SCOPE} `, KEY);
     const moved = [cipher.seal('a', ['bc']), cipher.seal('a["b', ['c'])];
@@ -35,8 +35,8 @@ describe('of the same place in the same list is the same, or its page would neve
   });
 });
 
-describe('shows nothing', () => {
-  it('of what is inside', () => {
+describe('a cursor contains nothing', () => {
+  it('of its content in readable form', () => {
     const inside = Buffer.from(sealed, 'base64url').toString('latin1');
     for (const part of ['2030', '7316546351203844096', 'tasks']) {
       expect(inside).not.toContain(part);
@@ -49,8 +49,8 @@ describe('shows nothing', () => {
   });
 });
 
-describe('is null', () => {
-  it('after any bit of any byte was changed', () => {
+describe('opening a cursor returns null', () => {
+  it('after a change of any bit', () => {
     const bytes = Buffer.from(sealed, 'base64url');
     for (let at = 0; at < bytes.length * 8; at++) {
       const bent = Buffer.from(bytes);
@@ -72,7 +72,7 @@ describe('is null', () => {
   });
 
   it.each(['', 'A', 'null', 'A'.repeat(37), 'A'.repeat(38), 'A'.repeat(39), 'A'.repeat(500), '😀', '\0'])(
-    'for %j',
+    'for the text %j',
     (text) => {
       expect(cipher.open(SCOPE, text)).toBeNull();
     },

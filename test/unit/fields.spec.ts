@@ -1,4 +1,4 @@
-// What each DTO takes and refuses, field by field, through the pipe that stands before every route.
+// The values that each DTO accepts and refuses, field by field, through the global validation pipe.
 import { readdirSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { getMetadataStorage } from 'class-validator';
@@ -14,7 +14,7 @@ type Dto = new () => object;
 const isQuery = (dto: Dto) => dto.name.endsWith('Query');
 const pipe = createValidationPipe();
 
-/** What the route gets. */
+/** Returns the value that the route receives. */
 async function take(dto: Dto, value: unknown): Promise<Record<string, unknown>> {
   return (await pipe.transform(value, { metatype: dto, type: isQuery(dto) ? 'query' : 'body' })) as never;
 }
@@ -25,12 +25,12 @@ async function refusalOf(dto: Dto, value: unknown): Promise<AppError> {
   return refusal;
 }
 
-/** The refused fields with the rule they broke. */
+/** Returns each refused field with the rule that it breaks. */
 async function faultsOf(dto: Dto, value: unknown): Promise<string[]> {
   return (await refusalOf(dto, value)).errors.map(({ field, rule }) => `${field} ${rule}`);
 }
 
-/** The least that makes a whole of one member. */
+/** The smallest valid object around one member. */
 const BASE = new Map<Dto, object>([
   [CreateTaskDto, { title: 'x' }],
   [RegisterDto, { email: 'ada@example.com', password: 'eight ch', name: 'Ada' }],
@@ -38,7 +38,7 @@ const BASE = new Map<Dto, object>([
   [ChangePasswordDto, { currentPassword: 'x', newPassword: 'eight ch' }],
 ]);
 
-/** `taken`: values that arrive unchanged, or pairs of what is sent and what arrives. `refused`: value and rule. */
+/** `taken`: values that arrive unchanged, or pairs of the sent and the received value. `refused`: value and rule. */
 interface Rules {
   taken: unknown[];
   becomes?: Array<[unknown, unknown]>;
@@ -62,13 +62,13 @@ function field(dtos: Dto[], name: string, { taken, becomes = [], refused }: Rule
 
 const HALF = 'x\ud83d';
 const NUL = 'a\0b';
-/** Sorting the marks takes `normalize` a minute and more. */
+/** `normalize` needs more than a minute to sort these marks. */
 const FLOOD = `a${'\u0323\u0300'.repeat(250_000)}`;
 const STACK = `a${'\u0323'.repeat(31)}`;
 const text = (length: number) => 'x'.repeat(length);
 const notText = (rule: string): Array<[unknown, string]> => [7, true, {}, [], ['x']].map((value) => [value, rule]);
 
-/** Text of `min` to `max` characters; those beyond 16 bits count once. */
+/** Valid texts of `min` to `max` characters; a character outside the BMP counts once. */
 function textRules(min: number, max: number): Rules {
   return {
     taken: [text(max), 'naïve 日本 😀', ...(min === 0 ? [''] : ['x']), '😀'.repeat(max)],
@@ -98,7 +98,7 @@ function textRules(min: number, max: number): Rules {
 const orNull = (rules: Rules): Rules => ({ ...rules, taken: [...rules.taken, null] });
 const notNull = (rules: Rules, rule: string): Rules => ({ ...rules, refused: [...rules.refused, [null, rule]] });
 
-const DOMAIN = `${text(63)}.${text(63)}.${text(58)}.io`; // with 64 characters before it: 254
+const DOMAIN = `${text(63)}.${text(63)}.${text(58)}.io`; // with a local part of 64 characters: 254
 const EMAIL: Rules = {
   taken: ['ada@example.com', `${text(64)}@${DOMAIN}`],
   becomes: [
@@ -245,7 +245,7 @@ const HOBBIES: Rules = {
   ],
 };
 
-describe('tasks', () => {
+describe('task fields', () => {
   const both = [CreateTaskDto, ChangeTaskDto];
   field(both, 'title', notNull(textRules(1, 200), 'isString'));
   field(both, 'description', notNull(textRules(0, 10_000), 'isString'));
@@ -254,7 +254,7 @@ describe('tasks', () => {
   field(both, 'dueAt', orNull(TIME));
 });
 
-describe('users', () => {
+describe('user fields', () => {
   const both = [CreateUserDto, ChangeUserDto];
   field(both, 'email', orNull(EMAIL));
   field(both, 'password', password(8));
@@ -266,7 +266,7 @@ describe('users', () => {
   field(three, 'hobbies', HOBBIES);
 });
 
-describe('logging in', () => {
+describe('login fields', () => {
   field([RegisterDto, LoginDto], 'email', notNull(EMAIL, 'isString'));
   field([RegisterDto], 'password', password(8));
   field([LoginDto], 'password', password(1));
@@ -276,7 +276,7 @@ describe('logging in', () => {
   field([ChangePasswordDto], 'newPassword', password(8));
 });
 
-describe('lists', () => {
+describe('list query fields', () => {
   const both = [ListTasksQuery, ListUsersQuery];
   const intQuery = (min: number, max: number): Rules => ({
     taken: [],
@@ -327,13 +327,13 @@ describe('lists', () => {
   field([ListUsersQuery], 'q', textRules(1, 100));
   field([ListTasksQuery], 'dueBefore', TIME);
 
-  it('without any wish: twenty, newest first', async () => {
+  it('a list query without parameters means 20 items, newest first', async () => {
     for (const dto of both) expect(await take(dto, {})).toEqual({ limit: 20, sort: '-createdAt' });
   });
 });
 
-describe('what is absent', () => {
-  it('stays absent: it is not null, and not a member', async () => {
+describe('an absent member', () => {
+  it('stays absent: it is neither null nor a member', async () => {
     for (const dto of [ChangeTaskDto, ChangeUserDto, ChangeProfileDto, RefreshDto]) {
       expect(Object.keys(await take(dto, {}))).toEqual([]);
     }
@@ -347,12 +347,12 @@ describe('what is absent', () => {
     [RegisterDto, ['email isString', 'name isString', 'password isString']],
     [LoginDto, ['email isString', 'password isString']],
     [ChangePasswordDto, ['currentPassword isString', 'newPassword isString']],
-  ])('and is needed: %p %j', async (dto, faults) => {
+  ])('is reported where it is required: %p %j', async (dto, faults) => {
     if (faults.length === 0) expect(await take(dto, {})).toEqual({});
     else expect((await faultsOf(dto, {})).sort()).toEqual(faults);
   });
 
-  it('a missing body is an empty one', async () => {
+  it('a missing body counts as an empty body', async () => {
     expect(await take(RefreshDto, undefined)).toEqual({});
     expect(await faultsOf(LoginDto, undefined)).toHaveLength(2);
   });
@@ -373,11 +373,11 @@ describe('unknown members are refused', () => {
     [CreateTaskDto, 'Title'],
     [CreateTaskDto, 'then'],
     [CreateTaskDto, ''],
-  ])('%p %j', async (dto, name) => {
+  ])('of %p: %j', async (dto, name) => {
     expect(await faultsOf(dto, { ...BASE.get(dto), [name]: 'ADMIN' })).toEqual([`${name} unknownMember`]);
   });
 
-  it('or reach nothing where Object has members of that name', async () => {
+  it('unless Object has a member of that name, which has no effect', async () => {
     for (const name of ['constructor', 'toString', 'hasOwnProperty', 'valueOf', '__defineGetter__', '__proto__']) {
       const body = JSON.parse(`{"title": "x", "${name}": {"a": 1}}`) as object;
       const taken = await take(CreateTaskDto, body).catch((error: unknown) => error as AppError);
@@ -392,17 +392,17 @@ describe('unknown members are refused', () => {
   });
 });
 
-describe('many tasks at once', () => {
+describe('a batch of tasks', () => {
   const tasks = (count: number, task: unknown = { title: 'x' }) => ({ tasks: Array<unknown>(count).fill(task) });
 
-  it('from 1 to 500', async () => {
+  it('accepts 1 to 500 tasks', async () => {
     expect((await take(CreateTasksDto, tasks(1)))['tasks']).toEqual([{ title: 'x' }]);
     expect((await take(CreateTasksDto, tasks(500)))['tasks']).toHaveLength(500);
     expect(await faultsOf(CreateTasksDto, tasks(0))).toEqual(['tasks arrayMinSize']);
     expect(await faultsOf(CreateTasksDto, tasks(501))).toEqual(['tasks arrayMaxSize']);
   });
 
-  it('each as strict as a single one, with its place in the list', async () => {
+  it('validates each task like a single one, and reports its index', async () => {
     const mixed = [
       { title: ' x ' },
       { title: '', priority: 6 },
@@ -431,14 +431,14 @@ describe('many tasks at once', () => {
     [true],
     [[]],
     [[{ title: 'x', evil: 1 }]],
-  ])('not as %j', async (value) => {
+  ])('is refused as %j', async (value) => {
     const faults = await faultsOf(CreateTasksDto, { tasks: value });
     expect(faults).toHaveLength(1);
     expect(faults[0]).toMatch(/^tasks /);
   });
 });
 
-describe('what is no object is refused', () => {
+describe('a body that is not an object is refused', () => {
   it.each(['x', '', 7, true, [], [{}], [{ title: 'x' }]])('%j', async (value) => {
     for (const dto of [CreateTaskDto, ChangeTaskDto, CreateTasksDto, RegisterDto]) {
       expect(await refusalOf(dto, value)).toMatchObject({ code: 'VALIDATION_FAILED', status: 400 });
@@ -446,7 +446,7 @@ describe('what is no object is refused', () => {
   });
 });
 
-describe('of every DTO', () => {
+describe('every DTO', () => {
   type Rule = ReturnType<ReturnType<typeof getMetadataStorage>['getTargetValidationMetadatas']>[number];
   const fields: Array<{ dto: Dto; name: string; rules: Rule[] }> = [];
   beforeAll(async () => {
@@ -465,7 +465,7 @@ describe('of every DTO', () => {
   });
   const namesOf = (rules: Rule[]) => rules.flatMap(({ name }) => name ?? []);
 
-  it('a list says first that it must be an array', async () => {
+  it('reports that a list must be an array before its other faults', async () => {
     const lists = fields.filter(({ rules }) => rules.some(({ name, each }) => each || name === 'isArray'));
     expect(lists.map(({ dto, name }) => `${dto.name}.${name}`)).toEqual(
       expect.arrayContaining(['CreateTasksDto.tasks', 'BatchDto.requests', 'CreateBucketDto.allowedTypes']),
@@ -479,7 +479,7 @@ describe('of every DTO', () => {
       }
   });
 
-  it('the rules of a field begin with its type, then come lengths, then all else; those of each item after those of the list', () => {
+  it('checks the type of a field first, then lengths, then other rules; the rules of list items come last', () => {
     const rank = ({ name, each }: Rule): number => {
       const kind = /^is(String|Array|Int|Boolean|Object|Date|In)$/.test(name ?? '')
         ? 0
@@ -501,7 +501,7 @@ describe('of every DTO', () => {
     [ChangeTaskDto, ['title', 'description', 'status', 'priority', 'dueAt']],
     [CreateUserDto, ['email', 'password', 'name', 'username', 'age', 'hobbies', 'role']],
     [ChangeProfileDto, ['name', 'username', 'age', 'hobbies']],
-  ])('%p names the faults in the order of its fields, whatever order they were sent in', async (dto, names) => {
+  ])('%p reports faults in the order of its fields, not in the order of the request', async (dto, names) => {
     for (const order of [names, names.toReversed()]) {
       const { errors, message } = await refusalOf(dto, Object.fromEntries(order.map((name) => [name, {}])));
       expect(errors.map(({ field }) => field)).toEqual(names);
@@ -510,8 +510,8 @@ describe('of every DTO', () => {
   });
 });
 
-describe('the refusal', () => {
-  it('names every fault, with field, rule and words, and sums them up', async () => {
+describe('the validation problem', () => {
+  it('names every fault with field, rule and message, and has a summary', async () => {
     const error = await refusalOf(CreateTaskDto, { title: '', priority: 9, secret: 1 });
     expect(error).toMatchObject({ code: 'VALIDATION_FAILED', status: 400 });
     const errors = [
@@ -530,7 +530,7 @@ describe('the refusal', () => {
     expect(JSON.stringify([error, error.message])).not.toMatch(/sesame|s3same/);
   });
 
-  it('names 50 unknown members where there are more, and costs no more than a look at each of them', async () => {
+  it('names at most 50 unknown members, at the cost of one look at each', async () => {
     const unknown = Object.fromEntries(Array.from({ length: 1_000 }, (_, at) => [`unknown${at}`, { a: [1] }]));
     const cpuMsOf = async (work: () => Promise<unknown>): Promise<number> => {
       const before = process.cpuUsage();
@@ -548,7 +548,7 @@ describe('the refusal', () => {
     expect(await cpuMsOf(() => faultsOf(CreateTasksDto, many))).toBeLessThan(3 * calibration + 10);
   });
 
-  it('stays short, whatever was sent', async () => {
+  it('stays short for any input', async () => {
     const many = await refusalOf(CreateTasksDto, { tasks: Array(500).fill({ title: '' }) });
     expect(many.errors).toHaveLength(50);
     expect(many.message.length).toBeLessThanOrEqual(1_001);
@@ -558,7 +558,7 @@ describe('the refusal', () => {
   });
 });
 
-it('times are milliseconds of a day that exists, or nothing', () => {
+it('times are milliseconds of an existing date, or null', () => {
   expect(parseTime('2030-01-31T09:00:00.123Z')).toEqual(new Date('2030-01-31T09:00:00.123Z'));
   for (const wrong of NO_TIMES) expect([wrong, parseTime(wrong)]).toEqual([wrong, null]);
 });

@@ -1,4 +1,4 @@
-// The head of a form's part: sound where everybody reads it the same way, and never slow.
+// The head of a multipart form part: accepted only when every parser reads it the same way, in bounded time.
 import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { describe, expect, it } from '@jest/globals';
@@ -28,7 +28,7 @@ it.each([
   [`${NAMED};\r\nContent-Description: pipes\r\n 7" long`],
   ['Content-Disposition: form-data; name=file; filename="a; b=c; d=e"'],
   ['Content-Disposition: form-data; name="file"'],
-])('sound: %j', async (headers) => {
+])('accepts the headers %j', async (headers) => {
   expect(await isSound(form(headers))).toBe(true);
   expect(await isSound(`preamble "\r\n${form(headers)}`)).toBe(true);
   expect(await isSound([...Buffer.from(form(headers))].map((byte) => Buffer.from([byte])))).toBe(true);
@@ -46,11 +46,11 @@ it.each([
   ['Content-Disposition: form-data; name="file"; filename=a b'],
   [`${NAMED}\r\n${NAMED}`],
   ['Content-Type: text/plain'],
-  [`Content-Disposition: form-data${';  a=    '.repeat(1_000)}"`], // is not tried in every possible way
+  [`Content-Disposition: form-data${';  a=    '.repeat(1_000)}"`], // must not cause backtracking
   [`Content-Disposition: form-data${';  a="\\\\"   '.repeat(1_000)}"`],
   [`Content-Disposition: form-data; name=""; filename=`],
   [`X: ${'y'.repeat(70_000)}\r\n${NAMED}`],
-])('not sound, headers %#', async (headers) => {
+])('refuses ambiguous or malformed headers, case %#', async (headers) => {
   expect(await isSound(form(headers))).toBe(false);
 });
 
@@ -59,7 +59,7 @@ it.each([
   ['Multipart/Form-Data; Boundary="b"'],
   ['multipart/form-data; charset=utf-8; boundary=b; x="y z";'],
   ['multipart/form-data; x.y=1; x*=utf-8\'\'b; title="a\\"; boundary=c"; boundary = b'],
-])('a boundary that can be told: %j', async (contentType) => {
+])('accepts the boundary of %j', async (contentType) => {
   expect(await isSound(form(NAMED), contentType)).toBe(true);
 });
 
@@ -73,20 +73,20 @@ it.each([
   ['multipart/form-data; x="; boundary=b"; boundary=c'],
   ['multipart/form-data; x="; boundary=b'],
   ['multipart/form-data; boundary=other'],
-])('a boundary that not everybody reads alike, or that is not there: %j', async (contentType) => {
+])('refuses an ambiguous or missing boundary: %j', async (contentType) => {
   expect(await isSound(form(NAMED), contentType)).toBe(false);
 });
 
 it.each([
   ['not at the beginning of a line', `x--b\r\n${NAMED}\r\n\r\n`],
   ['with more in its line', `--bc\r\n${NAMED}\r\n\r\n${form(NAMED)}`],
-  ['after very much', `${'x'.repeat(70_000)}\r\n${form(NAMED)}`],
-  ['without an end of the head', `--b\r\n${NAMED}\r\n`],
-])('not sound: a delimiter %s', async (_where, body) => {
+  ['after 70,000 bytes', `${'x'.repeat(70_000)}\r\n${form(NAMED)}`],
+  ['without the end of the head', `--b\r\n${NAMED}\r\n`],
+])('refuses a delimiter %s', async (_where, body) => {
   expect(await isSound(body)).toBe(false);
 });
 
-it('looks at the first bytes only', () => {
+it('reads the first bytes only', () => {
   const stream = Readable.from([], { objectMode: true });
   const heads = watchFormHeads(stream, FORM);
   for (let sent = 0; sent < 70_000; sent += 7) {
@@ -96,11 +96,11 @@ it('looks at the first bytes only', () => {
   expect(heads.of(0)).toBeNull();
 });
 
-describe('text before the file', () => {
+describe('a text field before the file', () => {
   const TEXT = 'Content-Disposition: form-data; name="type"';
   const field = (value = 'text/plain', head = TEXT): string => `--b\r\n${head}\r\n\r\n${value}\r\n`;
 
-  it('is passed over', async () => {
+  it('is skipped', async () => {
     const body = `${field()}${field('')}${form(NAMED)}`;
     for (const index of [0, 1, 2]) expect(await headOf(body, index)).toEqual({ hasEncodedName: false });
     expect(await headOf(body, 3)).toBeNull();
@@ -109,12 +109,12 @@ describe('text before the file', () => {
   });
 
   it.each([
-    ['is not well-formed itself', `${field('', `${TEXT}; name="x"`)}${form(NAMED)}`],
-    ['is without an end', `${field('--b')}${form(NAMED)}`],
+    ['is malformed itself', `${field('', `${TEXT}; name="x"`)}${form(NAMED)}`],
+    ['has no end', `${field('--b')}${form(NAMED)}`],
     ['begins with a longer delimiter', `${field('a\r\n--bc')}${form(NAMED)}`],
-    ['is before a file whose head is not', `${field()}${form(`${NAMED}; filename="c"`)}`],
+    ['precedes a file with a malformed head', `${field()}${form(`${NAMED}; filename="c"`)}`],
     ['is very long', `${field('x'.repeat(70_000))}${form(NAMED)}`],
-  ])('not sound where it %s', async (_what, body) => {
+  ])('refuses the form when it %s', async (_what, body) => {
     expect(await headOf(body, 1)).toBeNull();
   });
 });

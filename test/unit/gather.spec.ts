@@ -1,9 +1,9 @@
-// Things that come one by one, sent together.
+// The batcher combines items that arrive one by one into joint sends.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, it } from '@jest/globals';
 import { createGather } from '../../src/shared/libs/gather.js';
 
-/** A `send` whose answers are given by hand. */
+/** A `send` function that the test resolves by hand. */
 function byHand() {
   const sent: Array<{ items: number[]; answer: () => void; fail: (error: Error) => void }> = [];
   const send = (items: number[]) =>
@@ -14,7 +14,7 @@ function byHand() {
 }
 const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
 
-it('sends at once, and what arrives meanwhile together with the next', async () => {
+it('sends the first item at once, and the items that arrive meanwhile together', async () => {
   const { sent, send } = byHand();
   const gather = createGather(send);
   const first = [gather(1), gather(2)];
@@ -31,7 +31,7 @@ it('sends at once, and what arrives meanwhile together with the next', async () 
   expect(await Promise.all(second)).toEqual([30, 40, 50]);
 });
 
-it('takes no more at once than it may, on as many lines as it may', async () => {
+it('respects the maximum batch size and the maximum number of parallel sends', async () => {
   const { sent, send } = byHand();
   const gather = createGather(send, { most: 2, lines: 2 });
   const all = [1, 2, 3, 4, 5].map(gather);
@@ -47,7 +47,7 @@ it('takes no more at once than it may, on as many lines as it may', async () => 
   expect(await Promise.all(all)).toEqual([10, 20, 30, 40, 50]);
 });
 
-it('fails those of a sending that failed, and nobody else', async () => {
+it('a failed send rejects the items of that send only', async () => {
   const { sent, send } = byHand();
   const gather = createGather(send);
   const lost = gather(1);
@@ -60,7 +60,7 @@ it('fails those of a sending that failed, and nobody else', async () => {
   expect(await kept).toBe(20);
 });
 
-it('sends in the context it was made in, not in that of whoever asked first', async () => {
+it('sends in the async context of its creation, not in that of the first caller', async () => {
   const context = new AsyncLocalStorage<string>();
   const seen: Array<string | undefined> = [];
   const gather = context.run('maker', () =>

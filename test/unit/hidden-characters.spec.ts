@@ -1,5 +1,5 @@
-// Characters that nobody sees, in every text field that there is: what hides in one line, looks like nothing, or like another name.
-// The look-alikes of other scripts (Cyrillic а) are accepted: see src/shared/libs/identity.ts.
+// Invisible and look-alike characters in every text field: line breaks, zero-width characters, compatibility variants.
+// Look-alikes of other scripts (Cyrillic а) are accepted: see src/shared/libs/identity.ts.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
@@ -21,9 +21,9 @@ const HIDDEN = [
   ...['\u2800', '\u{1d159}', '\u{13441}', '\u{13442}', '\u{16fe4}'],
 ];
 const BLANKS = ['  ', '\u00a0', '\u1680', '\u2003', '\u2009', '\u202f', '\u205f', '\u3000', ' \u00a0'];
-/** Compatibility variants of characters: most fonts draw them like the plain ones. */
+/** Compatibility variants of characters: most fonts draw them like the plain characters. */
 const VARIANTS = ['ｂｏｂ', 'ﬁona', 'ﬁ', 'x²', 'ª', '𝐛𝐨𝐛', 'ⅳ', 'ſam', 'ﾀﾛｳ', 'ⓑob', 'ŀa', '\u0e4d\u0e32'];
-/** Ordinary names, among them Thai and Lao ones whose letter AM NFKC takes apart. */
+/** Ordinary names, including Thai and Lao names with the vowel AM, which NFKC decomposes. */
 const PLAIN = [
   'ada',
   'ada lovelace',
@@ -50,10 +50,10 @@ const SEEN = [
   '\ufffd',
 ];
 
-/** They may hold line breaks, or exactly what was typed. */
+/** These fields accept line breaks, or exactly the text that was typed. */
 const MANY_LINES = ['CreateTaskDto.description', 'ChangeTaskDto.description'];
 const AS_TYPED = ['password', 'currentPassword', 'newPassword'];
-/** What tells accounts apart. At a login an address is given as it was stored, by whatever rules were in force then. */
+/** These fields identify accounts. A login accepts an address as it was stored, under the rules of that time. */
 const isIdentity = ({ dto, name }: Field): boolean =>
   name === 'username' || (name === 'email' && dto.name !== 'LoginDto');
 
@@ -63,7 +63,7 @@ interface Field {
   each: boolean;
 }
 
-/** Every field that must be text, of every DTO and job. */
+/** Every text field of every DTO and job. */
 async function textFields(): Promise<Field[]> {
   const files = readdirSync('src', { recursive: true, encoding: 'utf8' }).filter((file) =>
     /\.(dto|jobs)\.ts$/.test(file),
@@ -83,7 +83,7 @@ const isClass = (member: unknown): member is Dto => typeof member === 'function'
 
 const pipe = createValidationPipe();
 
-/** The rule that the field breaks with this text; undefined: none. */
+/** Returns the rule that the field breaks with this text, or undefined. */
 async function ruleOf({ dto, name, each }: Field, text: string): Promise<string | undefined> {
   const body = { [name]: each ? [text] : text };
   const refusal: unknown = await pipe.transform(body, { metatype: dto, type: 'body' }).catch((error: unknown) => error);
@@ -94,7 +94,7 @@ const fields = (await textFields()).filter(({ name }) => !AS_TYPED.includes(name
 const nameOf = ({ dto, name }: Field): string => `${dto.name}.${name}`;
 const lines = fields.filter((field) => !MANY_LINES.includes(nameOf(field)));
 
-it('the fields are found', () => {
+it('the DTOs and jobs contain the expected text fields', () => {
   const names = fields.map(nameOf);
   expect(names.length).toBeGreaterThan(25);
   for (const name of [
@@ -108,12 +108,12 @@ it('the fields are found', () => {
 });
 
 describe.each(lines.map((field) => [nameOf(field), field] as const))('%s', (_name, field) => {
-  it('is one line without control characters', async () => {
+  it('accepts one line without control characters', async () => {
     const rules = ['isSingleLine', field.name === 'email' ? 'hasNoHidden' : 'matches'];
     for (const text of CONTROLS) expect(rules).toContain(await ruleOf(field, text));
   });
 
-  it('holds something that can be seen', async () => {
+  it('requires a visible character', async () => {
     for (const text of NOTHING) expect([text, await ruleOf(field, text)]).not.toEqual([text, undefined]);
   });
 
@@ -126,50 +126,50 @@ describe.each(lines.map((field) => [nameOf(field), field] as const))('%s', (_nam
     };
     const all = (texts: string[], rule: string | undefined) => texts.map((text) => [identity(text), rule]);
 
-    it('holds nothing that cannot be seen', async () => {
+    it('refuses invisible characters', async () => {
       expect(await rulesOf(HIDDEN)).toEqual(all(HIDDEN, 'hasNoHidden'));
     });
 
-    it('holds no blanks but single spaces, an address none', async () => {
+    it('accepts single spaces only, and no blanks in an address', async () => {
       if (field.name === 'username') expect(await rulesOf(BLANKS)).toEqual(all(BLANKS, 'hasPlainBlanks'));
       else for (const [, rule] of await rulesOf([' ', ...BLANKS])) expect(['isEmail', 'hasNoBlanks']).toContain(rule);
       if (field.name === 'email') expect(await ruleOf(field, '"a b"@example.com')).toBe('hasNoBlanks');
     });
 
-    it('holds no variants of plain characters', async () => {
+    it('refuses compatibility variants of plain characters', async () => {
       const outsideOfAddresses = (text: string) =>
         field.name === 'username' || /^[\0-\ud7ff\uf900-\uffff]+$/.test(text);
       const variants = VARIANTS.filter(outsideOfAddresses);
       expect(await rulesOf(variants)).toEqual(all(variants, 'isPlainForm'));
     });
 
-    it('is taken in any script', async () => {
+    it('accepts every script', async () => {
       const plain = PLAIN.filter((text) => field.name === 'username' || !text.includes(' '));
       expect(await rulesOf(plain)).toEqual(all(plain, undefined));
     });
   } else
-    it('keeps what belongs to visible text', async () => {
+    it('keeps the invisible characters that visible text needs', async () => {
       for (const text of SEEN) expect(['isSingleLine', 'isVisible']).not.toContain(await ruleOf(field, text));
     });
 });
 
-it('an address that is stored since before these rules can be logged in with', async () => {
+it('a login accepts an address that was stored before these rules', async () => {
   const login = fields.find((field) => nameOf(field) === 'LoginDto.email') as Field;
   for (const text of ['ad\u2800a@example.com', 'ad\u3000a@example.com', 'ｂｏｂ@example.com', 'ﬁ@example.com'])
     expect([text, await ruleOf(login, text)]).toEqual([text, undefined]);
 });
 
-it.each(MANY_LINES)('%s may have line breaks, and nothing to be seen', async (name) => {
+it.each(MANY_LINES)('%s accepts line breaks, empty text and text without visible characters', async (name) => {
   const field = fields.find((one) => nameOf(one) === name) as Field;
   for (const text of ['one\r\n\ttwo', '', '\u200b']) expect(await ruleOf(field, text)).toBeUndefined();
 });
 
-describe('the name of a file', () => {
-  it.each(NOTHING)('is not %j', (name) => {
+describe('a file name', () => {
+  it.each(NOTHING)('is refused: %j', (name) => {
     expect(() => expectFileName('filename', name)).toThrow(expect.objectContaining({ code: 'VALIDATION_FAILED' }));
   });
 
-  it.each([...SEEN, '\u200b.pdf', 'مل\u200cف.txt'])('may be %j', (name) => {
+  it.each([...SEEN, '\u200b.pdf', 'مل\u200cف.txt'])('is accepted: %j', (name) => {
     if (name !== '.') expectFileName('filename', name);
   });
 });
@@ -186,7 +186,7 @@ describe('the domain of an e-mail address', () => {
     ['J\u030c@example.com', '\u01f0@example.com'],
     ['\u01f0@example.com', '\u01f0@example.com'],
     ['rené@example.com', 'rené@example.com'],
-  ])('of %s is in ASCII: %s', (raw, address) => {
+  ])('of %s becomes ASCII: %s', (raw, address) => {
     expect(cleanEmail(raw)).toBe(address);
     expect(isEmailAddress(address)).toBe(true);
     expect(cleanEmail(address)).toBe(address);
@@ -207,7 +207,7 @@ describe('the domain of an e-mail address', () => {
     'ada@müller',
     'müller.de',
     'a@b@müller.de',
-  ])('%s is none', (raw) => {
+  ])('%s is refused', (raw) => {
     expect(isEmailAddress(cleanEmail(raw))).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-// If-Match and If-None-Match (RFC 9110, 13.1.1, 13.1.2) as the versions that a change may start from.
+// If-Match and If-None-Match (RFC 9110, 13.1.1, 13.1.2) as the versions that a change accepts.
 import { describe, expect, it } from '@jest/globals';
 import { expectVersion, parsePreconditions } from '../../src/common/http/expected-versions.js';
 import { AppError } from '../../src/shared/libs/app-error.js';
@@ -6,13 +6,13 @@ import { AppError } from '../../src/shared/libs/app-error.js';
 const parseIfMatch = (header: string | undefined) => parsePreconditions(header, undefined);
 const required = (versions: number[]) => ({ versions, isRequired: true });
 
-describe('any version', () => {
+describe('an If-Match field that accepts any version', () => {
   it.each([undefined, '*', ' * '])('%j', (header) => {
     expect(parseIfMatch(header)).toBeNull();
   });
 });
 
-describe('versions', () => {
+describe('an If-Match field with versions', () => {
   it.each([
     ['"3"', [3]],
     [' "3" ', [3]],
@@ -24,7 +24,7 @@ describe('versions', () => {
   });
 });
 
-describe('tags that no version of ours has match none', () => {
+describe('tags that are no version match nothing', () => {
   it.each(['W/"3"', '""', '"0"', '"03"', '"-3"', '"+3"', '"3.0"', '"1e0"', '"9999999999"', '"abc"', '"*"', '"v3"'])(
     '%s',
     (header) => {
@@ -33,7 +33,7 @@ describe('tags that no version of ours has match none', () => {
   );
 });
 
-describe('no list of tags is a bad request', () => {
+describe('a field that is no list of tags is a bad request', () => {
   it.each([
     '',
     ' ',
@@ -75,7 +75,7 @@ describe('If-None-Match', () => {
   });
 });
 
-it('a version is held to what is expected', () => {
+it('a version is compared with the expected versions', () => {
   const isAllowed = (versions: number[], isRequired: boolean, version: number) => {
     try {
       expectVersion({ versions, isRequired }, version);

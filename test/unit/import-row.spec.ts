@@ -1,4 +1,4 @@
-// The file of an import and its rows: refused as a whole, row by row, or taken by the same rules as POST /api/users.
+// A user import: files and rows are accepted or refused by the same rules as POST /api/users.
 import { describe, expect, it } from '@jest/globals';
 import { createValidationPipe } from '../../src/common/http/pipes/validation.pipe.js';
 import { CreateUserDto } from '../../src/users/dto/user.dto.js';
@@ -28,7 +28,7 @@ const reasonsOf = (content: string): string[] =>
     Array.isArray(row) ? row.map((one) => `${one.row} ${one.column} ${one.reason}`) : [],
   );
 
-describe('the header', () => {
+describe('the header of the import file is accepted', () => {
   it.each([
     ['in any order and case', 'AGE, Email ,USERNAME\n36,ada@example.com,ada\n'],
     ['with a byte order mark', '\ufeffage,email,username\n36,ada@example.com,ada\n'],
@@ -37,19 +37,19 @@ describe('the header', () => {
     ['with tabs', 'age\temail\tusername\n36\tada@example.com\tada\n'],
     ['with |', 'age|email|username\n36|ada@example.com|ada\n'],
     [
-      'with the line by which Excel knows the delimiter',
+      'with the sep= line of Excel',
       '\ufeffsep=;\r\nage;email;username\r\n36;ada@example.com;ada\r\n',
     ],
-    ['with such a line, quoted, for tabs', '"sep=\t"\nage\temail\tusername\n36\tada@example.com\tada\n'],
+    ['with a quoted sep= line for tabs', '"sep=\t"\nage\temail\tusername\n36\tada@example.com\tada\n'],
     ['in another spelling', ' Age ;"E-Mail";USER_NAME\n36;ada@example.com;ada\n'],
     ['with invisible characters', 'age,\u200be\u2011mail\u00a0,user\u00adname\n36,ada@example.com,ada\n'],
     ['with blanks before quotes', '"age", "email", "username"\n36, "ada@example.com", "ada"\n'],
     ['with empty columns at the end', 'age;email;username;;\n36;ada@example.com;ada;;\n'],
-    ['after rows that were emptied', ';;\r\n"";"";""\r\nage;email;username\r\n36;ada@example.com;ada\r\n'],
-    ['with lines of an old Mac', 'age,email,username\r36,ada@example.com,ada\r'],
-    ['before the end of a DOS file', 'age,email,username\r\n36,ada@example.com,ada\r\n\x1a'],
-    ['before such an end right behind the last cell', 'age,email,username\r\n36,ada@example.com,ada\x1a\x1a'],
-    ['before rows of separators alone', 'age;email;username\n;;\n36;ada@example.com;ada\n;;\n;;\n ; ;\n""\n'],
+    ['after rows of empty cells', ';;\r\n"";"";""\r\nage;email;username\r\n36;ada@example.com;ada\r\n'],
+    ['with line breaks of classic Mac OS', 'age,email,username\r36,ada@example.com,ada\r'],
+    ['before an end-of-file character of DOS', 'age,email,username\r\n36,ada@example.com,ada\r\n\x1a'],
+    ['before end-of-file characters directly after the last cell', 'age,email,username\r\n36,ada@example.com,ada\x1a\x1a'],
+    ['between rows of separators alone', 'age;email;username\n;;\n36;ada@example.com;ada\n;;\n;;\n ; ;\n""\n'],
     ['of an export', 'id,age,email,username,role,createdAt,updatedAt\n1,36,ada@example.com,ada,ADMIN,x,y\n'],
   ])('%s', (_how, content) => {
     const user = { email: 'ada@example.com', username: 'ada', name: null, age: 36, hobbies: [] };
@@ -61,32 +61,32 @@ describe('the header', () => {
     ['only line breaks', '\r\n\r\n'],
     ['an unknown column', 'email,password\n'],
     ['a column without a name', 'email,,name\n'],
-    ['a separator that separates nothing', 'sep=x\nemailxname\n'],
-    ['a line of the separator alone', 'sep=;\n'],
+    ['a sep= line with a letter', 'sep=x\nemailxname\n'],
+    ['a sep= line alone', 'sep=;\n'],
     ['a column twice in two spellings', 'email,E-Mail\n'],
-    ['a column that only begins like one', 'email2,username\n'],
+    ['a column with a known prefix', 'email2,username\n'],
     ['a column twice', 'email,Email\n'],
-    ['no name for anybody', 'name,age\n'],
+    ['no column that identifies a user', 'name,age\n'],
     ['a broken quote', '"email,name\n'],
     ['no header', 'ada@example.com,ada\n'],
-    ['a line without end', 'email,'.repeat(20_000)],
+    ['a line that never ends', 'email,'.repeat(20_000)],
     ['NUL bytes', '\0\0\0\0\n\0'],
-  ])('refuses %s', (_what, content) => {
+  ])('an import file with %s is refused', (_what, content) => {
     expect(() => read(content)).toThrow(expect.objectContaining({ code: UserErrors.IMPORT_HEADER.code }));
   });
 });
 
-describe('the file', () => {
+describe('the import file', () => {
   it.each([
     ['Latin-1', Buffer.from('email,name\na@example.com,Zo\xeb\n', 'latin1')],
-    ['a character that is cut off', Buffer.from('email,name\na@example.com,é').subarray(0, -1)],
+    ['a truncated character', Buffer.from('email,name\na@example.com,é').subarray(0, -1)],
     ['a surrogate', Buffer.from([...Buffer.from('email\n'), 0xed, 0xa0, 0x80])],
   ])('refuses %s', (_what, bytes) => {
     for (const size of [1, 1_000])
       expect(() => read(bytes, size)).toThrow(expect.objectContaining({ code: UserErrors.IMPORT_NOT_UTF8.code }));
   });
 
-  it('that is not UTF-8 is refused with what to do', () => {
+  it('is refused when it is not UTF-8, with a cure', () => {
     expect(() => read(Buffer.from('email,name\na@example.com,Zo\xeb\n', 'latin1'))).toThrow(
       'The file is not UTF-8: save it as "CSV UTF-8", or send "encoding": "windows-1252" with the job.',
     );
@@ -95,13 +95,13 @@ describe('the file', () => {
   const inUtf16be = (text: string): Buffer => Buffer.from(`\ufeff${text}`, 'utf16le').swap16();
   const ZOE = 'email;name\r\nzoe@example.com;Zoë €\r\n';
   it.each<[string, Uint8Array, CsvEncoding | undefined]>([
-    ['UTF-16 little endian by its mark', Buffer.from(`\ufeff${ZOE}`, 'utf16le'), undefined],
-    ['UTF-16 big endian by its mark', inUtf16be(ZOE), undefined],
-    ['UTF-16 without a mark, as it is said', Buffer.from(ZOE, 'utf16le'), 'utf-16le'],
+    ['UTF-16 little endian by its byte order mark', Buffer.from(`\ufeff${ZOE}`, 'utf16le'), undefined],
+    ['UTF-16 big endian by its byte order mark', inUtf16be(ZOE), undefined],
+    ['UTF-16 without a mark, as declared', Buffer.from(ZOE, 'utf16le'), 'utf-16le'],
     ['windows-1252', Buffer.from(ZOE.replace('€', '\x80'), 'latin1'), 'windows-1252'],
     ['latin1, which is read as windows-1252', Buffer.from(ZOE.replace('€', '\x80'), 'latin1'), 'latin1'],
-    ['UTF-8 by its mark, whatever is said', Buffer.from(`\ufeff${ZOE}`), 'windows-1252'],
-    ['UTF-8, as it is said', Buffer.from(ZOE), 'utf-8'],
+    ['UTF-8 by its byte order mark, against the declaration', Buffer.from(`\ufeff${ZOE}`), 'windows-1252'],
+    ['UTF-8, as declared', Buffer.from(ZOE), 'utf-8'],
   ])('is read in %s', (_what, bytes, encoding) => {
     for (const size of [1, 2, 5, 1_000])
       expect(read(bytes, size, encoding)).toEqual([
@@ -110,20 +110,20 @@ describe('the file', () => {
   });
 
   it.each<[string, Uint8Array, CsvEncoding | undefined]>([
-    ['half of a character in UTF-16', Buffer.from('\ufeffemail\n\ud800x', 'utf16le'), undefined],
+    ['half a surrogate pair in UTF-16', Buffer.from('\ufeffemail\n\ud800x', 'utf16le'), undefined],
     ['half a unit at the end of UTF-16', Buffer.from('\ufeffemail\n', 'utf16le').subarray(0, -1), undefined],
-    ['another encoding than is said', Buffer.from('email\n\x00', 'latin1'), 'utf-16be'],
+    ['another encoding than declared', Buffer.from('email\n\x00', 'latin1'), 'utf-16be'],
   ])('is refused when it is %s', (_what, bytes, encoding) => {
     expect(() => read(bytes, 1_000, encoding)).toThrow(
       expect.objectContaining({ code: UserErrors.IMPORT_ENCODING.code }),
     );
   });
 
-  it('puts characters together that come in pieces', () => {
+  it('decodes characters that are split between chunks', () => {
     expect((read('email,name\na@example.com,Ωé😀\n', 1)[0] as ImportedUser).name).toBe('Ωé😀');
   });
 
-  it(`takes ${MAX_ROWS} rows and refuses one more, empty lines not counted`, () => {
+  it(`accepts ${MAX_ROWS} rows and refuses one more; empty lines do not count`, () => {
     const rows = 'x@example.com\n\n'.repeat(MAX_ROWS);
     const file = new ImportFile();
     let seen = 0;
@@ -135,8 +135,8 @@ describe('the file', () => {
   });
 });
 
-describe('a row', () => {
-  it('is trimmed, in normal form C, its e-mail in lower case, without our apostrophes', () => {
+describe('an import row', () => {
+  it('is trimmed, in normal form C, with the e-mail in lower case and without the apostrophes of an export', () => {
     expect(
       readOne("email,username,name,age,hobbies\n\" Ada@Example.COM \",' ada ,'=Zoe\u0308 ,07,'@home; go \n"),
     ).toEqual([{ row: 1, column: 'age', reason: 'NOT_AN_AGE' }]);
@@ -193,7 +193,7 @@ describe('a row', () => {
     ]);
   });
 
-  it('may lack cells at its end, or have empty ones too many', () => {
+  it('may lack cells at its end, or have extra empty cells', () => {
     const ada = {
       uuid: rowUuid(JOB, 1),
       email: 'ada@example.com',
@@ -207,7 +207,7 @@ describe('a row', () => {
     expect(reasonsOf('name;email\nAda\n')).toEqual(['1  NAMELESS']);
   });
 
-  it('with an e-mail address that nobody could type is refused, with the column and the reason', () => {
+  it('with an e-mail address of invisible characters is refused, with the column and the reason', () => {
     expect(reasonsOf('email,name\n\u200bada@example.com,Ada\nb\u00adob@example.com,Bob\n')).toEqual([
       '1 email HIDDEN',
       '2 email HIDDEN',
@@ -235,13 +235,13 @@ describe('a row', () => {
     ]);
   });
 
-  it('of separators alone is none: not counted, not rejected', () => {
+  it('of separators alone is skipped: neither counted nor rejected', () => {
     const rows = read('email;name;age\n;;\nada@example.com;Ada;30\n;;\n  ;;\n"";;""\nbob@example.com;Bob;31\n;;\n;;');
     expect(rows).toMatchObject([{ email: 'ada@example.com' }, { email: 'bob@example.com' }]);
     expect((rows[1] as ImportedUser).uuid).toBe(rowUuid(JOB, 2));
   });
 
-  it('is taken or refused just as POST /api/users does it', async () => {
+  it('is accepted or refused exactly as POST /api/users does', async () => {
     const random = seeded(3);
     const pipe = createValidationPipe();
     const parts = [
@@ -297,8 +297,8 @@ describe('a row', () => {
       const hobbies = Array.from({ length: pick(random, [0, 1, 2, 50, 51]) }, () => some(4) || 'h').filter(
         (one) => !one.startsWith("'"),
       );
-      if (hobbies.length === 1 && hobbies[0]?.trim() === '') hobbies.pop(); // an empty cell holds none
-      if ([email, username, name].some((text) => text.startsWith("'"))) continue; // may be an apostrophe of ours
+      if (hobbies.length === 1 && hobbies[0]?.trim() === '') hobbies.pop(); // an empty cell means no hobbies
+      if ([email, username, name].some((text) => text.startsWith("'"))) continue; // may be an apostrophe that the export added
       const cells = [email, username, name, age, joinHobbies(hobbies)];
       const row = checkRow(JOB, ['email', 'username', 'name', 'age', 'hobbies'], { row: 1, record: cells });
       const orNull = (text: string): string | null => (text.trim() === '' ? null : text);
@@ -321,7 +321,7 @@ describe('a row', () => {
     expect(Math.min(taken, refused)).toBeGreaterThan(100);
   });
 
-  it('has the same UUID each time, of its own, with the time of its job', () => {
+  it('always has the same unique UUID, with the time of its job', () => {
     const uuids = Array.from({ length: 1_000 }, (_, row) => rowUuid(JOB, row));
     expect(new Set(uuids).size).toBe(1_000);
     expect(uuids.map((_, row) => rowUuid(JOB, row))).toEqual(uuids);
@@ -329,7 +329,7 @@ describe('a row', () => {
     for (const uuid of uuids) expect(uuid).toMatch(/^01990a5e-7e1c-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
 
-  it('is refused in words of ours', () => {
+  it('is refused with a message of this application', () => {
     for (const message of Object.values(REASONS)) expect(message).toMatch(/^[A-Z][ -~]+\.$/);
   });
 });

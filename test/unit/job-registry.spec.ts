@@ -1,4 +1,4 @@
-// The start refuses half a job, and says what to write.
+// The job registry refuses incomplete or contradictory definitions at the start and names the cure.
 import { describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
@@ -22,34 +22,34 @@ class PackBagsHandler extends Packs {}
 @Handles(PackBags)
 class SecondHandler extends Packs {}
 
-/** As the workers' room has it, without a database. */
+/** The registry as the worker module builds it, without a database. */
 async function start(handlers: Type[]): Promise<void> {
   const config = { provide: AppConfig, useValue: testConfig('postgres://nowhere') };
-  const house = await Test.createTestingModule({
+  const application = await Test.createTestingModule({
     imports: [DiscoveryModule],
     providers: [JobRegistry, config, ...handlers],
   }).compile();
-  await house.init();
+  await application.init();
 }
 
-it('a house starts with one handler for each job', async () => {
+it('the application starts with one handler for each job', async () => {
   await expect(start([PackBagsHandler])).resolves.toBeUndefined();
 });
 
-describe('a house does not start', () => {
-  it('with a job that nobody does', async () => {
+describe('the application does not start', () => {
+  it('with a job that has no handler', async () => {
     await expect(start([])).rejects.toThrow(
       /^Job trip\.pack-bags has no handler\. Write one[^]*@Handles\(TripPackBags\)\n\s+export class TripPackBagsHandler implements JobHandler/,
     );
   });
 
-  it('with a job that two do', async () => {
+  it('with a job that has two handlers', async () => {
     await expect(start([PackBagsHandler, SecondHandler])).rejects.toThrow(
       'Job trip.pack-bags has two handlers, PackBagsHandler and SecondHandler: take @Handles off one of them.',
     );
   });
 
-  it('with jobs of one queue that disagree on its places', async () => {
+  it('with two jobs that set different concurrency for one queue', async () => {
     const Unpack = defineJob({ ...common, name: 'trip.unpack', queue: 'trips', concurrency: 3 });
     @Handles(Unpack)
     class UnpackHandler extends Packs {}
@@ -59,19 +59,19 @@ describe('a house does not start', () => {
   });
 });
 
-describe('a definition is refused', () => {
+describe('a job definition is refused', () => {
   it.each([
     ['with a name that is taken', { name: 'trip.pack-bags' }, 'is defined twice'],
-    ['with a name that is none', { name: 'Trip!' }, 'names are like report.pdf'],
-    ['that is never tried', { name: 'trip.a', attempts: 0 }, 'whole numbers from 1 on, not 0'],
-    ['that may take no time', { name: 'trip.b', timeoutMs: 0.5 }, 'whole numbers from 1 on, not 0.5'],
+    ['with an invalid name', { name: 'Trip!' }, 'names are like report.pdf'],
+    ['with zero attempts', { name: 'trip.a', attempts: 0 }, 'whole numbers from 1 on, not 0'],
+    ['with a timeout below 1 ms', { name: 'trip.b', timeoutMs: 0.5 }, 'whole numbers from 1 on, not 0.5'],
     [
-      'with a schedule that cannot be read',
+      'with an invalid schedule',
       { name: 'trip.c', schedule: { cron: 'never', timeZone: 'UTC', payload: {} } },
       'the schedule "never" in UTC cannot be read',
     ],
     [
-      'with a time zone that is none',
+      'with an unknown time zone',
       { name: 'trip.d', schedule: { cron: '0 3 * * *', timeZone: 'Mars/Olympus', payload: {} } },
       'the schedule "0 3 * * *" in Mars/Olympus cannot be read',
     ],

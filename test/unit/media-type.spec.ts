@@ -1,4 +1,4 @@
-// What bytes are, in time that does not grow with how they are made.
+// Media type detection, and its running time on hostile input.
 import { describe, expect, it } from '@jest/globals';
 import { mediaTypeOf, SNIFFED_BYTES } from '../../src/storage/media-types/media-type.js';
 import { below, seeded } from '../support/random.js';
@@ -19,7 +19,7 @@ it.each([
   ['<svg>', 'image/svg+xml'],
   ['<?xml version="1.0"?><note>', 'application/xml'],
   ['<?xml version="1.0"?><html>', 'text/html'],
-])('%j is %s', async (text, type) => expect(await typeOf(text)).toBe(type));
+])('%j is detected as %s', async (text, type) => expect(await typeOf(text)).toBe(type));
 
 it.each([
   ['image/png', '\x89PNG\r\n\x1A\n\0\0\0\rIHDR'],
@@ -30,7 +30,7 @@ it.each([
   ['image/webp', 'RIFF....WEBPVP8 '],
   ['application/zip', 'PK\x03\x04'],
   ['audio/mpeg', 'ID3\x04\0\0\x7F\x7F\x7F\x7F'],
-])('what begins as %s does is that, whatever follows its signature', async (type, signature) => {
+])('content with the signature of %s has that type, whatever follows', async (type, signature) => {
   const random = seeded(7);
   const seen = new Set<string>();
   for (let round = 0; round < 50; round++) {
@@ -41,7 +41,7 @@ it.each([
   expect([...seen]).toEqual([type]);
 });
 
-describe('the worst that can be thought of takes no time', () => {
+describe('detection on a hostile input takes bounded time', () => {
   it.each([
     ['comments', '<!---->'],
     ['comments and spaces', '<!-- --> '],

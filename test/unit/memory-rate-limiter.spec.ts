@@ -1,4 +1,4 @@
-// The limiter in memory under a clock moved by hand: what holds for all arrivals, and what a bent clock may do.
+// The in-memory rate limiter with a fake clock: its guarantee for all arrival patterns, and clock changes.
 import { describe, expect, it } from '@jest/globals';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
 import { refusedTier, retryAfterOf } from '../../src/shared/rate-limits/rate-limiter.js';
@@ -11,7 +11,7 @@ interface Passed {
   cost: number;
 }
 
-/** The most that passed in any `ms`, both ends included. */
+/** Returns the largest number of passed attempts within `ms`, both ends included. */
 function mostWithin(ms: number, passed: readonly Passed[]): number {
   let [most, sum, first] = [0, 0, 0];
   for (const { at, cost } of passed) {
@@ -22,7 +22,7 @@ function mostWithin(ms: number, passed: readonly Passed[]): number {
   return most;
 }
 
-/** More than a quota counts as all of it. */
+/** An attempt that costs more than the quota counts as the whole quota. */
 const pricedBy = (quota: number, passed: readonly Passed[]): Passed[] =>
   passed.map(({ at, cost }) => ({ at, cost: Math.min(cost, quota) }));
 
@@ -34,7 +34,7 @@ function pause(random: Random, windowMs: number): number {
   return below(random, pick(random, [1, 2, windowMs / 120, windowMs / 30, windowMs / 3, windowMs * 1.5]));
 }
 
-it.each(Array.from({ length: 20 }, (_, seed) => seed))('random arrivals, seed %i', (seed) => {
+it.each(Array.from({ length: 20 }, (_, seed) => seed))('random arrivals never exceed the quota, and no attempt is refused without need, seed %i', (seed) => {
   const random = seeded(seed);
   const clock = new HandClock(1_763_700_000_000 + below(random, 1_000_000));
   const limiter = new MemoryRateLimiter(clock);
@@ -50,10 +50,10 @@ it.each(Array.from({ length: 20 }, (_, seed) => seed))('random arrivals, seed %i
     else {
       const tier = refusedTier(taking) as 'burst' | 'sustained';
       const { quota, window } = rates[tier];
-      // Not refused for nothing: within a window and one slot too much was taken.
+      // A refusal is justified: the attempts within one window and one slot exceed the quota.
       const counted = sumSince(clock.time - window * 1000 * (61 / 60) - 1, pricedBy(quota, passed));
       expect(counted + Math.min(cost, quota)).toBeGreaterThan(quota);
-      // A quota within this distance is still to come back, and then all of the attempt passes this tier.
+      // After at most this time a whole quota is free again, so every attempt passes this tier.
       clock.time += taking[tier].resetMs - 1;
       expect(limiter.take('ada', rates, cost)[tier].allowed).toBe(false);
       clock.time += 1;
@@ -72,7 +72,7 @@ describe('a clock that steps back', () => {
   const taken = (limiter: MemoryRateLimiter, tries: number): number =>
     Array.from({ length: tries }, () => limiter.take('ada', rates, 1)).filter(({ allowed }) => allowed).length;
 
-  it.each([1, 500, 3_000, 10_000])('by %i ms opens no second quota', (back) => {
+  it.each([1, 500, 3_000, 10_000])('by %i ms grants no second quota', (back) => {
     const clock = new HandClock(1_763_700_012_345);
     const limiter = new MemoryRateLimiter(clock);
     expect(taken(limiter, 3)).toBe(3);
@@ -82,7 +82,7 @@ describe('a clock that steps back', () => {
     expect(taken(limiter, 9)).toBe(0);
   });
 
-  it('by an hour locks nobody out for an hour', () => {
+  it('by an hour does not lock callers out for an hour', () => {
     const clock = new HandClock();
     const limiter = new MemoryRateLimiter(clock);
     expect(taken(limiter, 9)).toBe(5);
@@ -91,7 +91,7 @@ describe('a clock that steps back', () => {
   });
 });
 
-it('remembers so many callers and no more; the least recently seen is forgotten', () => {
+it('the limiter stores a maximum number of callers and forgets the least recently seen', () => {
   const limiter = new MemoryRateLimiter(new HandClock(), 3);
   const passes = (caller: string): boolean => limiter.take(caller, ratesOf('1/10', '9/60'), 1).allowed;
   expect(['ada', 'bob', 'cyd'].map(passes)).toEqual([true, true, true]);
@@ -100,7 +100,7 @@ it('remembers so many callers and no more; the least recently seen is forgotten'
   expect(['ada', 'bob'].map(passes)).toEqual([false, true]);
 });
 
-it('a refund long after finds nothing, and harms nothing', () => {
+it('a late refund changes nothing', () => {
   const clock = new HandClock();
   const limiter = new MemoryRateLimiter(clock);
   const rates = ratesOf('5/10', '5/20');
@@ -111,7 +111,7 @@ it('a refund long after finds nothing, and harms nothing', () => {
   expect(limiter.take('ada', rates, 1)).toMatchObject({ allowed: false, burst: { remaining: 0 } });
 });
 
-it('a refusal names the tier that takes longer, and whole seconds from 1', () => {
+it('a refusal names the tier with the longer wait, in whole seconds from 1', () => {
   const [fine, short, long] = [
     { allowed: true, remaining: 1, resetMs: 9_999_999 },
     { allowed: false, remaining: 0, resetMs: 1 },

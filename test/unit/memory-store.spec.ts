@@ -1,4 +1,4 @@
-// The first layer: its bounds, its tags, and what may not be kept in it.
+// The in-memory cache layer: its limits, its tags, and the values that it must not keep.
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { type CacheEntry, MAX_CHANGE_MS, MemoryStore } from '../../src/shared/cache/memory.store.js';
 
@@ -12,7 +12,7 @@ function put(store: MemoryStore, key: string, what: CacheEntry = entry()): void 
   store.close(loading);
 }
 
-it('keeps what was used last, within its entries and bytes', () => {
+it('keeps the most recently used values within its limits of entries and bytes', () => {
   const store = new MemoryStore(3, 100_000);
   for (const key of ['a', 'b', 'c']) put(store, key);
   store.get('a', 0);
@@ -26,7 +26,7 @@ it('keeps what was used last, within its entries and bytes', () => {
   expect(small.size).toBe(11);
 });
 
-it('forgets by time, by tag, by key, and everything', () => {
+it('deletes by expiry, by tag, by key, and completely', () => {
   const store = new MemoryStore(100, 100_000);
   for (const key of ['a', 'b', 'c', 'd']) put(store, key, entry(key === 'b' ? ['tag', 'other'] : []));
   expect(store.get('a', 999)).toBeDefined();
@@ -38,7 +38,7 @@ it('forgets by time, by tag, by key, and everything', () => {
   expect(store.size).toBe(0);
 });
 
-it('keeps nothing that a change, a deletion or doubt overtook', () => {
+it('keeps no value that a change, a deletion or a reset overtook', () => {
   const store = new MemoryStore(100, 100_000);
   const overtaking: Array<() => void> = [
     () => store.beginChange(['tag'], 'one'),
@@ -57,11 +57,11 @@ it('keeps nothing that a change, a deletion or doubt overtook', () => {
   expect(store.get('key', 0)).toBeDefined();
 });
 
-it('a change whose end is never told ends by itself', () => {
+it('a change without an end notification ends by itself', () => {
   jest.useFakeTimers();
   const store = new MemoryStore(100, 100_000);
   store.beginChange(['tag'], 'lost');
-  store.beginChange(['tag'], 'lost'); // told twice, to somebody who joined
+  store.beginChange(['tag'], 'lost'); // published twice, to a process that joined
   put(store, 'key', entry(['tag']));
   expect(store.get('key', 0)).toBeUndefined();
   jest.advanceTimersByTime(MAX_CHANGE_MS);

@@ -1,4 +1,4 @@
-// What counts as one client, and which peers are trusted proxies.
+// Client networks for rate limits, and the match of trusted proxies.
 import { describe, expect, it } from '@jest/globals';
 import { matcherOf, networkOf } from '../../src/shared/libs/network.js';
 
@@ -31,7 +31,7 @@ describe('networkOf', () => {
 });
 
 describe('matcherOf', () => {
-  it('matches addresses and ranges, mapped ones too', () => {
+  it('matches addresses and ranges, including mapped addresses', () => {
     const isTrusted = matcherOf(['10.0.0.0/8', '192.0.2.1', '2001:db8::/32']);
     const matches = ['10.1.2.3', '::ffff:10.1.2.3', '192.0.2.1', '2001:db8:1::1', '192.0.2.2', '11.0.0.1', '::1'].map(
       isTrusted,
@@ -39,7 +39,7 @@ describe('matcherOf', () => {
     expect(matches).toEqual([true, true, true, true, false, false, false]);
   });
 
-  it('matches nothing when nothing is listed', () => {
+  it('matches nothing with an empty list', () => {
     expect(matcherOf([])('127.0.0.1')).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-// Which passwords are refused, with which rule, and how long that takes.
+// The password policy: the refused passwords, the rule that each breaks, and the running time.
 import { describe, expect, it } from '@jest/globals';
 import { findPasswordFault } from '../../src/shared/security/password-policy.js';
 import { PASSWORD } from '../support/server.js';
@@ -6,7 +6,7 @@ import { PASSWORD } from '../support/server.js';
 const ADA = { email: 'ada.lovelace@example.com', name: 'Ada Lovelace', username: 'countess' };
 const ruleOf = (password: string, about = {}): string | undefined => findPasswordFault(password, about)?.rule;
 
-describe('refused as one of the most used, or nearly', () => {
+describe('a most used password, or a variant of one, is refused', () => {
   it.each([
     ...['password', 'password1', 'PASSWORD123', 'Password123!', 'password2024', 'Passw0rd!', 'P@ssw0rd1', 'pa$$word99'],
     ...['iloveyou', 'ILoveYou!', 'sunshine1', 'letmein123', 'trustno1', 'Summer2024!', 'football#7', 'michael_1990'],
@@ -27,7 +27,7 @@ describe('refused as one of the most used, or nearly', () => {
   });
 });
 
-describe('refused as repetition or counting', () => {
+describe('a repetition or a sequence is refused', () => {
   it.each([
     ...['aaaaaaaa', 'xxxxxxxxxx', 'abababab', 'abcabcabcabc', '😀😀😀😀😀😀😀😀', 'testtest', '12341234!'],
     ...['12345678', '123456789012', '98765432', 'abcdefgh', 'ABCDEFGHIJ', 'hgfedcba', '12345678!', 'aaaaaaaa1999'],
@@ -37,7 +37,7 @@ describe('refused as repetition or counting', () => {
   });
 });
 
-describe('refused as blanks', () => {
+describe('a password of blanks is refused', () => {
   it.each([
     ' '.repeat(8),
     '\t \u00a0\u3000\u2003   ',
@@ -49,7 +49,7 @@ describe('refused as blanks', () => {
   });
 });
 
-describe('refused as what everybody knows of the account', () => {
+describe('a password from public data of the account is refused', () => {
   it.each([
     ...['ada.lovelace@example.com', 'ADA.Lovelace@Example.com', 'ada.lovelace', 'AdaLovelace', 'ada-lovelace'],
     ...['Ada Lovelace', 'ADA LOVELACE1815', 'adalovelace!', 'Countess', 'countess99', 'ada.lovelace@example.com1'],
@@ -58,7 +58,7 @@ describe('refused as what everybody knows of the account', () => {
     expect(ruleOf(`${password} beats the engine`, ADA)).toBeUndefined();
   });
 
-  it('of an account of which nothing is known, nothing is', () => {
+  it('without account data the account rules refuse nothing', () => {
     expect(ruleOf('!!!§§§---###', { email: null, name: '', username: undefined })).toBeUndefined();
   });
 });
@@ -77,16 +77,16 @@ it.each([
     'hold fast to your dreams',
   ],
   ...['example.com', 'hunter of dragons', 'eight ch'],
-])('taken: %s', (password) => {
+])('the password is accepted: %s', (password) => {
   expect(findPasswordFault(password, ADA)).toBeNull();
 });
 
-it('the words follow the name of the field, and say what to choose', () => {
+it('the message names the field and says what to choose', () => {
   for (const password of ['password1', 'aaaaaaaa', '        ', 'Ada Lovelace'])
     expect(findPasswordFault(password, ADA)?.message).toMatch(/^must .*: choose /);
 });
 
-it('the longest and strangest cost no more than microseconds', () => {
+it('the longest and most unusual passwords take microseconds', () => {
   const shapes = ['@4({[<368e9!1|0$5+7%2', '1', 'aA1!', '!', '0123', 'ab', '😀', 'e\u0301', '\u200b', 'ﷺ', '-1-'];
   const { user: before } = process.cpuUsage();
   for (const shape of shapes) for (let at = 0; at < 50; at++) ruleOf(shape.repeat(128).slice(0, 128), ADA);

@@ -1,4 +1,4 @@
-// Who may do what: a table, so that a new permission for users shows up as a change of it.
+// The permission table of the roles: a new permission shows up as a change of this table.
 import { describe, expect, it } from '@jest/globals';
 import { type Actor, can, PERMISSIONS, ROLES } from '../../src/common/access/permissions.js';
 import { maySee } from '../../src/users/users.policy.js';
@@ -32,11 +32,11 @@ it.each([
   expect(PERMISSIONS.filter((permission) => can(actor(role), permission))).toEqual(permissions);
 });
 
-it('every role is in the table above', () => {
+it('every role is in the permission table', () => {
   expect([...ROLES].sort()).toEqual(['ADMIN', 'USER']);
 });
 
-describe('an account may be seen', () => {
+describe('an account is visible', () => {
   it.each([
     ['ADMIN', 'me', true],
     ['ADMIN', 'someone else', true],

@@ -1,4 +1,4 @@
-// The catalogue of error codes: what a partner may build on, and what `GET /problems` shows.
+// The catalogue of error codes, which clients rely on, and its page `GET /problems`.
 import { readdirSync } from 'node:fs';
 import { STATUS_CODES } from 'node:http';
 import { join } from 'node:path';
@@ -16,23 +16,23 @@ beforeAll(async () => {
   entries = [...errorCatalogue().values()];
 });
 
-it('codes are unique constants', () => {
-  // defineErrors throws when one is declared twice; that none differs by case only is not its business.
+it('error codes are unique constants', () => {
+  // defineErrors throws for a duplicate code; it does not compare without case.
   expect(new Set(entries.map(({ code }) => code.toLowerCase())).size).toBe(entries.length);
   for (const { code } of entries) expect(code).toMatch(/^[A-Z][A-Z0-9]*(_[A-Z0-9]+)+$|^[A-Z]+$/);
 });
 
-it('statuses are those of refusals and failures, and have a name', () => {
+it('every status is a 4xx or 5xx with a name', () => {
   for (const { code, status } of entries) {
     expect([code, status >= 400 && status < 600, STATUS_CODES[status]]).toEqual([code, true, expect.any(String)]);
   }
 });
 
-it('every one says what to do, in a sentence', () => {
+it('every error has a cure in a full sentence', () => {
   for (const { code, cure } of entries) expect([code, cure]).toEqual([code, expect.stringMatching(/^[A-Z`].{10,}\.$/)]);
 });
 
-it('what is our fault wakes somebody up, what is the caller’s does not', () => {
+it('server errors have an alerting log level and client errors do not', () => {
   const loud = entries.filter(({ level }) => level === 'error').map(({ code }) => code);
   expect(loud).toEqual(['INTERNAL_ERROR']);
   for (const { code, status, level } of entries) {
@@ -40,7 +40,7 @@ it('what is our fault wakes somebody up, what is the caller’s does not', () =>
   }
 });
 
-it('codes that partners know stay', () => {
+it('published codes keep their status', () => {
   expect(entries.map(({ code, status }) => `${status} ${code}`)).toEqual(
     expect.arrayContaining([
       '400 VALIDATION_FAILED',
@@ -69,14 +69,14 @@ it('codes that partners know stay', () => {
   );
 });
 
-describe('its page', () => {
-  it('shows every code, status and cure', () => {
+describe('the catalogue page', () => {
+  it('contains every code, status and cure', () => {
     const page = toProblemPage(entries.map(toProblemTypeDto));
     for (const { code, status } of entries)
       expect(page).toContain(`<a href="/problems/${code}">${code}</a></h2><p>${status} `);
   });
 
-  it('cannot be written into', () => {
+  it('escapes HTML', () => {
     const evil = '"><script>alert(1)</script>&';
     const page = toProblemPage([{ type: evil, code: evil, status: 400, title: evil, cure: `\`${evil}\`` }]);
     expect(page).not.toMatch(/<script|"><s|[^;]&[^a-z]/);

@@ -1,4 +1,4 @@
-// Wake-ups of one queue: leave to claim for each, acknowledged after the claim, and leave without any when they are lost.
+// The wake-up buffer of one queue: claims per wake-up, acknowledgement after the claim, and claims for lost wake-ups.
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Leave } from '../../src/workers/drivers/queue.driver.js';
 import { Inbox } from '../../src/workers/drivers/rabbitmq.inbox.js';
@@ -17,8 +17,8 @@ beforeEach(() => {
   acked = [];
 });
 
-describe('with wake-ups', () => {
-  it('gives leave for as many as there are wake-ups and places', () => {
+describe('the wake-up buffer with buffered wake-ups', () => {
+  it('permits claims for as many jobs as there are wake-ups and free slots', () => {
     expect(inbox.leave(5)).toBeNull();
     arrive(1, 2, 3);
     expect(leave(2).most).toBe(2);
@@ -26,7 +26,7 @@ describe('with wake-ups', () => {
     expect(inbox.leave(5)).toBeNull();
   });
 
-  it('acknowledges them once the claim is committed, also those that came for nothing', () => {
+  it('acknowledges wake-ups once the claim is committed, including those without a job', () => {
     arrive(1, 2);
     const both = leave(5);
     expect(acked).toEqual([]);
@@ -34,7 +34,7 @@ describe('with wake-ups', () => {
     expect(acked).toEqual([1, 2]);
   });
 
-  it('keeps those of a failed claim for the next', () => {
+  it('keeps the wake-ups of a failed claim for the next claim', () => {
     arrive(1, 2, 3);
     leave(2).failed();
     expect(acked).toEqual([]);
@@ -42,7 +42,7 @@ describe('with wake-ups', () => {
     expect(acked).toEqual([1, 2, 3]);
   });
 
-  it('gives up those that waited too long for a place', () => {
+  it('returns the wake-ups that wait too long for a free slot', () => {
     arrive(1);
     inbox.drop(60_000);
     expect(acked).toEqual([]);
@@ -52,8 +52,8 @@ describe('with wake-ups', () => {
   });
 });
 
-describe('when a scan finds due jobs', () => {
-  it('gives leave at once without a broker, and goes on while there are enough', () => {
+describe('the wake-up buffer when a scan finds due jobs', () => {
+  it('permits a claim at once without a broker, and continues while enough jobs are due', () => {
     expect(inbox.found(false)).toBe(true);
     const all = leave(3);
     expect(all.most).toBe(3);
@@ -62,14 +62,14 @@ describe('when a scan finds due jobs', () => {
     expect(inbox.leave(3)).toBeNull();
   });
 
-  it('waits for the wake-up with a broker, until the second scan in vain', () => {
+  it('waits for the wake-up with a broker, until the second scan without one', () => {
     expect(inbox.found(true)).toBe(false);
     expect(inbox.leave(3)).toBeNull();
     expect(inbox.found(true)).toBe(true);
     expect(leave(3).most).toBe(3);
   });
 
-  it('does not take them for lost when one came in between, or waits for a place', () => {
+  it('does not count wake-ups as lost while others arrive or wait for a slot', () => {
     inbox.found(true);
     arrive(1);
     leave(1).claimed(1);
@@ -80,7 +80,7 @@ describe('when a scan finds due jobs', () => {
   });
 });
 
-it('refuses a broker that would ignore what it is asked for', () => {
+it('refuses RabbitMQ before 3.10, which ignores required queue arguments', () => {
   for (const version of ['3.9.29', '3.8.0', '2.99.1', '?']) expect(() => expectVersion(version)).toThrow(RabbitRefusal);
   for (const version of ['3.10.0', '3.10.8', '3.13.7', '4.0.1']) expect(() => expectVersion(version)).not.toThrow();
 });

@@ -1,4 +1,4 @@
-// Which failures of RabbitMQ are refusals that somebody must mend, and what is said of them.
+// The RabbitMQ failures that an operator must repair, and the reason that is logged.
 import { expect, it } from '@jest/globals';
 import { type RabbitRefusal, refusalOf } from '../../src/workers/drivers/rabbitmq.refusal.js';
 
@@ -23,7 +23,7 @@ it.each([
     'NOT_ALLOWED',
     /^RabbitMQ refuses the virtual host of RABBITMQ_URL \(NOT_ALLOWED\): create it/,
   ],
-])('a refusal: %s', (message, code, said) => {
+])('is a refusal that needs an operator: %s', (message, code, said) => {
   const refusal = refusalOf(new Error(message));
   expect(refusal?.code).toBe(code);
   expect(refusal?.message).toMatch(said);
@@ -35,6 +35,6 @@ it.each([
   'no answer within 5000 ms',
   'Connection closed: 320 (CONNECTION-FORCED) with message "CONNECTION_FORCED - broker forced connection closure"',
   'Socket closed abruptly during opening handshake',
-])('may pass by itself: %s', (message) => {
+])('is a temporary failure: %s', (message) => {
   expect(refusalOf(new Error(message))).toBeNull();
 });

@@ -1,4 +1,4 @@
-// The last look at a log line: no secret of any shape gets out, and harmless lines stay as they are.
+// Redaction of log lines: secrets of every shape are removed, and harmless lines stay unchanged.
 import { Writable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
 import { createLogger } from '../../src/shared/logging/logger.js';
@@ -18,12 +18,12 @@ const ARGON2 = '$argon2id$v=19$m=19456,t=2,p=1$Uh7H1HkAEoSjQmeg3jAdAA$EUJ2+MxCfm
 const BCRYPT = '$2b$12$Pnz7oYUpnGlF7FW.irfvdeRZAAbkM.597xsaWdZkRmyf9LPkfR0j6';
 const LONG = 'correct horse, "battery" {staple} & \\ co.: ünï@/?=';
 
-/** Halves of a secret are secrets too: no four characters of it in a row may be left. */
+/** Parts of a secret are secret too: no four consecutive characters may remain. */
 function expectNothingOf(secret: string, line: string): void {
   for (let at = 0; at + 4 <= secret.length; at++) expect(line).not.toContain(secret.slice(at, at + 4));
 }
 
-describe('a credential disappears wherever it stands', () => {
+describe('a credential is redacted anywhere in a line', () => {
   it.each([
     ['JWT', JWT, '[jwt]'],
     ['JWT without its signature', JWT.slice(0, JWT.lastIndexOf('.') + 1), '[jwt]'],
@@ -47,12 +47,12 @@ describe('a credential disappears wherever it stands', () => {
     ['amqp://u:p%40ss%2Fword@mq and http://a:b@c', 'amqp://u:[password]@mq and http://a:[password]@c'],
     ['postgres://u:raw@sign@db/x', 'postgres://u:[password]@db/x'],
     ['{"msg":"connect postgres://u:s3same@db"}', '{"msg":"connect postgres://u:[password]@db"}'],
-  ])('the password of the URL %s', (line, redacted) => {
+  ])('the password in the URL %s is redacted', (line, redacted) => {
     expect(redactSecrets(line)).toBe(redacted);
   });
 });
 
-describe('the value of a member that is named like a secret disappears', () => {
+describe('the value of a member with a secret name is redacted', () => {
   const NAMES = ['password', 'currentPassword', 'newPassword', 'accessToken', 'refreshToken', 'token', 'secret'];
 
   it.each([...NAMES, 'authorization', 'cookie', 'PASSWORD'])('%s', (name) => {
@@ -63,12 +63,12 @@ describe('the value of a member that is named like a secret disappears', () => {
     expectNothingOf('open-sesame', redactSecrets(JSON.stringify({ body: JSON.stringify({ line }) })));
   });
 
-  it.each([LONG, '"', '\\', 'ends in \\', '\\"\\\\"', ''])('to its end, whatever characters it has: %s', (password) => {
+  it.each([LONG, '"', '\\', 'ends in \\', '\\"\\\\"', ''])('to its end, with any characters: %s', (password) => {
     const line = JSON.stringify({ password, then: 'kept' });
     expect(redactSecrets(line)).toBe('{"password":"[redacted]","then":"kept"}');
   });
 
-  it('to its end inside of quoted JSON too', () => {
+  it('to its end within quoted JSON', () => {
     const inner = JSON.stringify({ password: LONG, then: 'kept' });
     const line = redactSecrets(JSON.stringify({ body: inner, deeper: JSON.stringify({ inner }) }));
     for (const word of ['correct', 'horse', 'battery', 'staple', 'ünï']) expect(line).not.toContain(word);
@@ -76,13 +76,13 @@ describe('the value of a member that is named like a secret disappears', () => {
     expectNothingOf('open-sesame', redactSecrets('a line that was cut: {\\"password\\":\\"open-sesame'));
   });
 
-  it('of whichever scheme an Authorization header is', () => {
+  it('for every scheme of an Authorization header', () => {
     expectNothingOf('dXNlcjpvcGVuLXNlc2FtZQ==', redactSecrets('{"authorization":"Basic dXNlcjpvcGVuLXNlc2FtZQ=="}'));
     expectNothingOf('opaque-key-4711', redactSecrets('authorization: Bearer opaque-key-4711'));
   });
 });
 
-describe('a hostile line costs no more than a harmless one of its length', () => {
+describe('redacting a hostile line takes no longer than a harmless line of its length', () => {
   const MIB = 1_048_576;
   const QUOTES = '\\'.repeat(7);
   const shapes: Record<string, string> = {
@@ -111,7 +111,7 @@ describe('a hostile line costs no more than a harmless one of its length', () =>
     zeros: '0',
   };
 
-  /** Of the process alone: a machine that is busy with something else makes it no longer. */
+  /** CPU time of this process: the load of the machine does not change it. */
   const millisecondsFor = (line: string): number => {
     const { user: before } = process.cpuUsage();
     redactSecrets(line);
@@ -121,7 +121,7 @@ describe('a hostile line costs no more than a harmless one of its length', () =>
   const harmless = millisecondsFor(filled('a word, and a number: 12; ', MIB));
 
   it.each(Object.entries(shapes))('%s', (_name, shape) => {
-    // The smaller one first: a quadratic pattern would take minutes for the larger one.
+    // The smaller line runs first: a quadratic pattern would take minutes for the larger one.
     for (const size of [MIB / 16, MIB]) expect(millisecondsFor(filled(shape, size))).toBeLessThan(200 + 20 * harmless);
     for (const head of ['eyJ', '"token":"', 'token\\":\\"', 'cookie: ', '//a:', 'rt.'])
       expect(millisecondsFor(head + filled(shape, MIB / 16))).toBeLessThan(200 + 20 * harmless);
@@ -136,11 +136,11 @@ it.each([
   'postgres://localhost:5432/holdfast postgres://user@db/holdfast mail@example.com',
   'Demo accounts: demo-admin@holdfast.example (forgot the passwords? npm run db:seed -- --new-passwords)',
   'costs $2 or $20, 2$b, rt.exe, eyJ, a.b.c',
-])('a harmless line stays: %s', (line) => {
+])('a harmless line stays unchanged: %s', (line) => {
   expect(redactSecrets(line)).toBe(line);
 });
 
-it('lines of the logger go through it, with whatever is hung on them', () => {
+it('log lines are redacted, including their attached data', () => {
   const written: string[] = [];
   const out = new Writable({ write: (chunk: Buffer, _encoding, done) => done(void written.push(chunk.toString())) });
   const logger = createLogger(testConfig('postgres://db/holdfast', { LOG_FORMAT: 'json' }), out);

@@ -1,4 +1,4 @@
-// The pieces of a report that draw nothing: figures, columns of the chart, direction of text, lines, fonts.
+// The parts of the PDF report that do not draw: figures, chart columns, text direction, line breaks, fonts.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it } from '@jest/globals';
@@ -17,7 +17,7 @@ function row(dueIn: number | null, status: Row['status'] = 'TODO'): Row {
   return { title: '', status, priority: 3, dueAt: dueIn === null ? null : NOW + dueIn, createdAt: NOW };
 }
 
-describe('figures', () => {
+describe('report figures', () => {
   it('count open tasks by their due date, to the millisecond', () => {
     const rows = [row(-1), row(0), row(7 * DAY - 1), row(7 * DAY), row(null), row(-1, 'DONE'), row(null, 'DONE')];
     expect(summarize(rows, NOW)).toEqual({
@@ -30,13 +30,13 @@ describe('figures', () => {
   });
 });
 
-describe('the columns of the chart', () => {
+describe('chart columns', () => {
   const shown = (rows: Row[]): string[] =>
     chartDueDates(rows, NOW)?.columns.map(
       ({ label, overdue, upcoming }) => `${label.mark} ${label.span} ${overdue}/${upcoming}`,
     ) ?? [];
 
-  it('are weeks from Monday when all is near, and this week may be both late and to come', () => {
+  it('are weeks from Monday for near dates; the current week can contain overdue and upcoming tasks', () => {
     const monday = Date.parse('2026-05-11T00:00:00Z') - NOW;
     const columns = shown([row(monday - 1), row(monday), row(DAY), row(monday + 7 * DAY - 1), row(-1, 'DONE')]);
     expect(columns).toHaveLength(12);
@@ -44,39 +44,39 @@ describe('the columns of the chart', () => {
     expect([columns[0], columns[11]]).toEqual(['13 Apr 0/0', '29 Jun 0/0']);
   });
 
-  it('are months when something is far away, and the ends hold what is farther still', () => {
+  it('are months for distant dates, and the first and last column contain everything beyond', () => {
     const columns = shown([row(-3000 * DAY), row(-1), row(1), row(40 * DAY), row(3000 * DAY), row(3000 * DAY)]);
     expect(columns.slice(3, 7)).toEqual(['Apr 2026 0/0', 'May 2026 1/1', 'Jun 2026 0/1', 'Jul 2026 0/0']);
     expect([columns[0], columns[11]]).toEqual(['Earlier  1/0', 'Later  0/2']);
   });
 
-  it('are none when no open task has a due date', () => {
+  it('are absent when no open task has a due date', () => {
     expect(chartDueDates([row(null), row(DAY, 'DONE')], NOW)).toBeUndefined();
   });
 });
 
-describe('direction', () => {
+describe('text direction', () => {
   const visual = (text: string): string[] => visualPieces(text, directionOf(text)).map((piece) => piece.text);
 
-  it('leaves left-to-right text in one piece', () => {
+  it('keeps left-to-right text in one run', () => {
     expect(visual('Größe 中文 (1) 🚀')).toEqual(['Größe 中文 (1) 🚀']);
   });
 
-  it('puts the pieces of a right-to-left line from left to right, its brackets turned, its numbers not', () => {
+  it('orders the runs of a right-to-left line from left to right, mirrors brackets and keeps numbers', () => {
     expect(directionOf('אב (12) גד').rightToLeft).toBe(true);
     expect(visual('אב (12) גד')).toEqual(['( גד', '12', 'אב )']);
   });
 
-  it('keeps the order of words in a left-to-right line', () => {
+  it('keeps the word order of a left-to-right line', () => {
     expect(visual('see אב גד now')).toEqual(['see ', 'אב גד', ' now']);
   });
 
-  it('drops the controls when they have done their work', () => {
+  it('removes the control characters after use', () => {
     expect(visual('a\u202ebc\u202cd')).toEqual(['a', 'bc', 'd']);
   });
 });
 
-describe('lines', () => {
+describe('report lines', () => {
   const lines = (text: string, width: number, most = 9): string[] => {
     const broken = breakLines(text, width, most, (part) => Array.from(part).length);
     return broken.lines.map(({ start, end }) => broken.text.slice(start, end));
@@ -92,25 +92,25 @@ describe('lines', () => {
     expect(lines(text, width)).toEqual(expected);
   });
 
-  it('end in an ellipsis where there is no room for more', () => {
+  it('end in an ellipsis where the space ends', () => {
     expect(lines('one two three four five', 9, 2)).toEqual(['one two', 'three fo…']);
     expect(lines('one', 0, 2)).toHaveLength(2);
   });
 });
 
-describe('fonts', () => {
+describe('report fonts', () => {
   const file = (name: string): Buffer => readFileSync(createRequire(import.meta.url).resolve(name));
 
   it.each([
     ['WOFF 2', '@fontsource-variable/noto-sans-sc/files/noto-sans-sc-latin-wght-normal.woff2'],
     ['WOFF', '@fontsource/unifont/files/unifont-latin-400-normal.woff'],
-  ])('of the kind %s keep their outlines when they are unpacked', (_kind, name) => {
+  ])('of the format %s keep their outlines when they are unpacked', (_kind, name) => {
     const [packed, plain] = [create(file(name)), create(unpackFont(file(name)))];
     for (const glyph of [36, 37, 60, 90, 120, 150])
       expect(plain.getGlyph(glyph).path.commands).toEqual(packed.getGlyph(glyph).path.commands);
   });
 
-  it('are cut to what is used, at the weight that is asked for', () => {
+  it('are reduced to the used glyphs, at the requested weight', () => {
     const variable = create(
       unpackFont(file('@fontsource-variable/noto-sans-sc/files/noto-sans-sc-latin-wght-normal.woff2')),
     );
@@ -119,7 +119,7 @@ describe('fonts', () => {
     const subset = new GlyphSubset(bold, (number) => number);
     expect([subset.includeGlyph(used), subset.includeGlyph(used)]).toEqual([1, 1]);
     const cut = create(subset.encode());
-    // Whole units: points that lie between two others are only implied in TrueType, and are written out here.
+    // Whole units: TrueType omits points halfway between two others; here they are written out.
     const outline = (glyph: Glyph): number[] => glyph.path.commands.flatMap(({ args }) => args.map(Math.round));
     expect(outline(cut.getGlyph(1))).toEqual(outline(bold.getGlyph(used)));
     expect(outline(cut.getGlyph(1))).not.toEqual(outline(variable.getGlyph(used)));

@@ -1,4 +1,4 @@
-// The semaphore: how many run, who waits, who is refused.
+// The semaphore: running, waiting and refused callers.
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
@@ -6,14 +6,14 @@ import { Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.j
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-/** Work that ends when it is told to. */
+/** Work that ends when the test ends it. */
 function work() {
   const gate = new EventEmitter();
   const ended = once(gate, 'end').then(() => 'done');
   return { run: jest.fn(() => ended), end: () => gate.emit('end') };
 }
 
-it('runs as many as it permits, the others in the order they came', async () => {
+it('the semaphore runs as many callers as it permits, and the others in order of arrival', async () => {
   const semaphore = new Semaphore(2, 10, 1_000);
   const works = [work(), work(), work(), work()];
   const last = work();
@@ -28,7 +28,7 @@ it('runs as many as it permits, the others in the order they came', async () => 
   await expect(Promise.all(results)).resolves.toHaveLength(5);
 });
 
-it('refuses at once when the queue is full', async () => {
+it('the semaphore refuses at once when its queue is full', async () => {
   const semaphore = new Semaphore(1, 1, 1_000);
   const [running, waiting, refused] = [work(), work(), work()];
   const results = [semaphore.run(running.run), semaphore.run(waiting.run)];
@@ -39,7 +39,7 @@ it('refuses at once when the queue is full', async () => {
   await Promise.all(results);
 });
 
-it('refuses who has waited too long, and gives the place in the queue to another', async () => {
+it('the semaphore refuses a caller that waits too long, and frees its place in the queue', async () => {
   const semaphore = new Semaphore(1, 1, 1_000);
   const [running, late, next] = [work(), work(), work()];
   const first = semaphore.run(running.run);
@@ -53,7 +53,7 @@ it('refuses who has waited too long, and gives the place in the queue to another
   expect(late.run).not.toHaveBeenCalled();
 });
 
-it('no longer counts the wait of who has entered', async () => {
+it('the timeout of the wait ends when the caller enters', async () => {
   const semaphore = new Semaphore(1, 1, 1_000);
   const [first, second, third] = [work(), work(), work()];
   const results = [semaphore.run(first.run), semaphore.run(second.run)];
@@ -67,7 +67,7 @@ it('no longer counts the wait of who has entered', async () => {
   await expect(Promise.all(results)).resolves.toHaveLength(3);
 });
 
-it('gives the permit back after a failure too', async () => {
+it('the semaphore returns the permit after a failure', async () => {
   const semaphore = new Semaphore(1, 0, 1_000);
   for (let time = 0; time < 3; time++) {
     await expect(semaphore.run(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');

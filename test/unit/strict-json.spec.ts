@@ -1,4 +1,4 @@
-// JSON as it may enter: what is read, what is refused and with which words.
+// The strict JSON parser: the accepted texts, and the refused ones with their messages.
 import { describe, expect, it } from '@jest/globals';
 import { parseStrictJson, StrictJsonError } from '../../src/shared/libs/strict-json.js';
 
@@ -14,12 +14,12 @@ function refusalOf(input: string | Buffer): string {
   throw new Error(`Accepted: ${input.toString()}`);
 }
 
-describe('read', () => {
+describe('strict JSON accepts', () => {
   it.each(['null', 'true', '-0.5e3', '"text"', '[]', ' {"a": [1, {"b": null}]}\r\n\t'])('%s', (text) => {
     expect(parse(text)).toEqual(JSON.parse(text));
   });
 
-  it('nothing at all, as undefined', () => {
+  it('an empty body, as undefined', () => {
     expect(parse('')).toBeUndefined();
   });
 
@@ -27,20 +27,20 @@ describe('read', () => {
     expect(parse('"naïve 日本 😀 \\u00e9 \\ud83d\\ude00 \\u0001"')).toBe('naïve 日本 😀 é 😀 \u0001');
   });
 
-  it('an escaped backslash before what would be an escape', () => {
+  it('an escaped backslash before a text that looks like an escape', () => {
     expect(parse('"\\\\u0000 \\\\ud83d"')).toBe('\\u0000 \\ud83d');
   });
 
-  it('members whose names only resemble a way to a prototype', () => {
+  it('member names that only resemble a prototype member', () => {
     const text = '{"constructor": "joiner", "prototype": {"a": 1}, "proto": 1, "__proto": 2, "note": "__proto__"}';
     expect(parse(text)).toEqual(JSON.parse(text));
   });
 });
 
-describe('refused: not UTF-8', () => {
+describe('strict JSON refuses bytes that are not UTF-8', () => {
   it.each([
-    ['a byte that never occurs', [0x22, 0xff, 0x22]],
-    ['a character cut short', [0x22, 0xe2, 0x82, 0x22]],
+    ['an invalid byte', [0x22, 0xff, 0x22]],
+    ['a truncated character', [0x22, 0xe2, 0x82, 0x22]],
     ['an overlong form', [0x22, 0xc0, 0x80, 0x22]],
     ['half of a surrogate pair', [0x22, 0xed, 0xa0, 0xbd, 0x22]],
     ['UTF-16', [0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00]],
@@ -50,17 +50,17 @@ describe('refused: not UTF-8', () => {
 });
 
 it.each(['{', '{"a":1,}', "{'a':1}", '{"a":1} x', 'NaN', '01', '"\n"', '"\0"', '"\\x41"', '[1', 'undefined', ' '])(
-  'refused: not JSON, %j',
+  'strict JSON refuses the text %j',
   (text) => {
     expect(refusalOf(text)).toBe('The body is not valid JSON.');
   },
 );
 
-describe('refused: too deep', () => {
+describe('strict JSON refuses deep nesting', () => {
   const nested = (depth: number, inner = '1') => '['.repeat(depth) + inner + ']'.repeat(depth);
   const DEEP = 'The JSON is nested deeper than 32 levels.';
 
-  it('more than 32 levels of arrays, objects or both', () => {
+  it('of more than 32 levels of arrays, objects or both', () => {
     expect(parse(nested(32))).toBeDefined();
     expect(refusalOf(nested(33))).toBe(DEEP);
     expect(parse(`${'{"a":'.repeat(32)}1${'}'.repeat(32)}`)).toBeDefined();
@@ -68,28 +68,28 @@ describe('refused: too deep', () => {
     expect(refusalOf(`${'[{"a":'.repeat(17)}1${'}]'.repeat(17)}`)).toBe(DEEP);
   });
 
-  it('before any recursive parser sees it', () => {
+  it('before a recursive parser sees it', () => {
     expect(refusalOf('['.repeat(1_000_000))).toBe(DEEP);
   });
 
-  it('brackets inside of text do not count, whatever is escaped around them', () => {
+  it('but does not count brackets within text, with any escapes', () => {
     const text = JSON.stringify({ a: `\\"${'[{'.repeat(50)}\\`, b: [['"', '[']] });
     expect(parse(text)).toEqual(JSON.parse(text));
     expect(refusalOf(`["\\\\", ${nested(32)}]`)).toBe(DEEP);
   });
 
-  it('siblings do not add up', () => {
+  it('but does not add up siblings', () => {
     expect(parse(`[${Array<string>(100).fill(nested(31)).join()}]`)).toHaveLength(100);
   });
 });
 
-describe('refused: too much', () => {
+describe('strict JSON refuses large input', () => {
   const list = (count: number, item = '0') => `[${Array<string>(count).fill(item).join(' , ')}]`;
   const object = (count: number) => `{${Array.from({ length: count }, (_, at) => `"${at}": 0`).join(',')}}`;
   const WIDE = 'The JSON holds an object or array of more than 1000 members.';
   const MANY = 'The JSON holds more than 10000 values.';
 
-  it('more than 1000 members of one object or array', () => {
+  it('of more than 1000 members in one object or array', () => {
     for (const make of [list, object]) {
       expect(parse(make(1_000))).toEqual(JSON.parse(make(1_000)));
       expect(refusalOf(make(1_001))).toBe(WIDE);
@@ -98,20 +98,20 @@ describe('refused: too much', () => {
     expect(refusalOf(`{"same": 0${', "same": 0'.repeat(1_000)}}`)).toBe(WIDE);
   });
 
-  it('more than 10000 values in all', () => {
+  it('of more than 10000 values in total', () => {
     expect(parse(list(10, list(999)))).toHaveLength(10);
-    expect(refusalOf(list(10, list(1_000)))).toBe(MANY); // each list is a value, too
+    expect(refusalOf(list(10, list(1_000)))).toBe(MANY); // each list counts as a value too
     expect(refusalOf(list(1_000, list(10, '{}')))).toBe(MANY);
   });
 
-  it('keys of more than 256 characters; other text may be longer', () => {
+  it('with keys of more than 256 characters; other text may be longer', () => {
     const key = (length: number, space = '') => `{"${'x'.repeat(length)}"${space}: "${'x'.repeat(1_000)}"}`;
     expect(parse(key(256, ' \n'))).toEqual(JSON.parse(key(256)));
     expect(refusalOf(key(257, ' \n'))).toBe('The JSON holds a key longer than 256 characters.');
     expect(refusalOf(`[${key(257)}]`)).toBe('The JSON holds a key longer than 256 characters.');
   });
 
-  it('commas and colons inside of text do not count', () => {
+  it('but does not count commas and colons within text', () => {
     const text = JSON.stringify([`${'",'.repeat(20_000)}`, `${'":'.repeat(200)}`]);
     expect(parse(text)).toEqual(JSON.parse(text));
   });
@@ -123,7 +123,7 @@ it.each([
   '[{"a": {"__proto__": null}}]',
   '{"constructor": {"prototype": {"admin": true}}}',
   '{"\\u0063onstructor": {"prototype": 1}}',
-])('refused: a way to a prototype, %s', (text) => {
+])('strict JSON refuses prototype pollution: %s', (text) => {
   expect(refusalOf(text)).toBe('The JSON holds a key that reaches a prototype (__proto__, constructor.prototype).');
 });
 
@@ -134,6 +134,6 @@ it.each([
   '["x", {"a": ["\\u0000"]}]',
   '{"\\udfff": 1}',
   '{"a\\u0000b": 1}',
-])('refused: text that cannot be stored, %s', (text) => {
+])('strict JSON refuses text that PostgreSQL cannot store: %s', (text) => {
   expect(refusalOf(text)).toMatch(/^The JSON holds a NUL character .* or half of a surrogate pair/);
 });

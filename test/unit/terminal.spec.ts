@@ -1,4 +1,4 @@
-// A password on standard input: one line of UTF-8, and nothing else is taken for one.
+// A password on standard input: exactly one line of UTF-8.
 import { describe, expect, it } from '@jest/globals';
 import { readPassword, TerminalError } from '../../src/terminal.js';
 
@@ -14,7 +14,7 @@ describe('a password on standard input', () => {
     ['correct horse\r\n', 'correct horse'],
     ['  blanks at both ends ', '  blanks at both ends '],
     ['pässwörd 😀\n', 'pässwörd 😀'],
-  ])('%j is %j', async (input, password) => {
+  ])('%j is read as %j', async (input, password) => {
     for (const size of [1, 3, 1_000]) expect(await read(input, size)).toBe(password);
   });
 
@@ -22,16 +22,16 @@ describe('a password on standard input', () => {
     ['nothing', '', /^No password: /],
     ['an empty line', '\n', /^No password: /],
     ['two lines', 'correct horse\nand more\n', /one line/],
-    ['two lines of an old Mac', 'correct horse\rand more', /one line/],
-    ['what is not UTF-8', Buffer.from('p\xe4ssword', 'latin1'), /not UTF-8/],
-    ['what never ends', 'x'.repeat(100_000), /too long/],
+    ['two lines with a carriage return', 'correct horse\rand more', /one line/],
+    ['bytes that are not UTF-8', Buffer.from('p\xe4ssword', 'latin1'), /not UTF-8/],
+    ['endless input', 'x'.repeat(100_000), /too long/],
   ])('is refused: %s', async (_what, input, message) => {
     const refused = await read(input, 1_000).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(TerminalError);
     expect((refused as Error).message).toMatch(message);
   });
 
-  it('is read no further than a password may be', async () => {
+  it('is read only up to the maximum length of a password', async () => {
     let read = 0;
     const endless = async function* (): AsyncGenerator<Buffer> {
       for (;;) yield await Promise.resolve(Buffer.alloc((read += 1_000) && 1_000, 'x'));

@@ -1,4 +1,4 @@
-// Which text is accepted, how it is normalized within bounded time, and how user text stands in a LIKE pattern.
+// Accepted text, normalization in bounded time, and escaping of user text in LIKE patterns.
 import { describe, expect, it } from '@jest/globals';
 import {
   cleanEmail,
@@ -12,7 +12,7 @@ import {
   normalize,
 } from '../../src/shared/libs/text.js';
 
-/** Two marks of different combining classes, in the order that has to be changed. */
+/** Two marks of different combining classes, in the order that normalization changes. */
 const marks = (count: number) => '\u0300\u0323'.repeat(count / 2);
 
 function cpuMsOf(work: () => unknown): number {
@@ -28,16 +28,16 @@ it.each([
   ['a\0b', false],
   ['\ud83d', false],
   ['x\ude00\ud83d', false],
-])('%j is storable: %s', (text, storable) => {
+])('%j can be stored: %s', (text, storable) => {
   expect(isStorableText(text)).toBe(storable);
 });
 
-it('pattern characters are escaped, all of them, and nothing else', () => {
+it('escaping changes all LIKE pattern characters and nothing else', () => {
   expect(escapeLike('50%_off\\now% [a-z]*')).toBe('50\\%\\_off\\\\now\\% [a-z]*');
 });
 
 describe('combining marks', () => {
-  it(`${MAX_MARKS} in a row are allowed, one more is not, wherever the run stands`, () => {
+  it(`${MAX_MARKS} in a row are accepted anywhere, and one more is refused`, () => {
     const run = marks(MAX_MARKS);
     for (const text of ['', 'Zoë', run, `a${run}b${run}`, `日${run}😀${run}`])
       expect([text, isStreamSafe(text)]).toEqual([text, true]);
@@ -50,7 +50,7 @@ describe('combining marks', () => {
         expect([mark, isStreamSafe(`${before}${run}${mark}${after}`)]).toEqual([mark, false]);
   });
 
-  it('every character whose place normalize may change counts as one', () => {
+  it('include every character that normalization may reorder', () => {
     const counts = (char: string) => !isStreamSafe(char.repeat(MAX_MARKS + 1));
     const moves = (char: string) => /^\p{M}/u.test(char.normalize('NFKD'));
     const misses: string[] = [];
@@ -58,18 +58,18 @@ describe('combining marks', () => {
       const char = String.fromCodePoint(code);
       if (char.isWellFormed() && moves(char) && !counts(char)) misses.push(code.toString(16));
     }
-    // Thai and Lao AM become a mark of class 0, which nothing passes, and a vowel.
+    // Thai and Lao AM decompose into a mark of class 0, which never moves, and a vowel.
     expect(misses).toEqual(['e33', 'eb3']);
   });
 
-  it('are sorted where they are few, and left as they are where sorting would take quadratic time', () => {
+  it('are sorted in short runs, and left unchanged where sorting would take quadratic time', () => {
     expect(normalize(`a${marks(MAX_MARKS)}`)).toBe(`a${marks(MAX_MARKS)}`.normalize('NFC'));
     expect(normalize('e\u0301')).toBe('é');
     expect(normalize('ﬁ é', 'NFKD')).toBe('fi e\u0301');
     expect(normalize(`e\u0301${marks(32)}`)).toBe(`e\u0301${marks(32)}`);
   });
 
-  it('are looked for at the cost of a few passes over the text, whatever its script', () => {
+  it('are counted in a few passes over the text in every script', () => {
     const pass = (text: string) => {
       let sum = 0;
       for (let at = 0; at < text.length; at++) sum += text.charCodeAt(at);
@@ -86,7 +86,7 @@ describe('combining marks', () => {
     expect(dear).toEqual([]);
   });
 
-  it('take linear time, however many there are', () => {
+  it('take linear time in any number', () => {
     const runs = `a${marks(MAX_MARKS)}`.repeat(10_000);
     const calibration = Math.max(
       1,
@@ -103,19 +103,19 @@ describe('cleaned text', () => {
     expect(cleanEmail(' RENE\u0301@Example.COM ')).toBe('ren\u00e9@example.com');
   });
 
-  it('has room for the longest decomposed form of as many characters as it may have', () => {
-    const long = '\u1f82'.normalize('NFD'); // a letter and three marks
+  it('may be as long as the longest decomposed form of its maximum length', () => {
+    const long = '\u1f82'.normalize('NFD'); // a base character and three marks
     expect(long).toHaveLength(4);
     expect(cleanText(long.repeat(50), 50)).toBe('\u1f82'.repeat(50));
   });
 
-  it('is left alone where it is too long to be taken, or cannot be stored', () => {
+  it('stays unchanged when it is too long or cannot be stored', () => {
     for (const raw of [' '.repeat(201), ` ${'x'.repeat(201)}`, ' a\0', ' \ud83d']) expect(cleanText(raw, 50)).toBe(raw);
     expect(cleanEmail(' A'.repeat(1_000))).toBe(' A'.repeat(1_000));
   });
 });
 
-it('lengths are counted in code points', () => {
+it('text length is counted in code points', () => {
   for (const [text, length] of [
     ['', 0],
     ['abc', 3],

@@ -1,4 +1,4 @@
-// Whatever is thrown becomes one error of the catalogue: callers' faults as 4xx, ours as 5xx that show nothing.
+// Every thrown value becomes one catalogue error: client errors as 4xx, server errors as 5xx without details.
 import { describe, expect, it } from '@jest/globals';
 import { ForbiddenException, HttpException, NotFoundException, ServiceUnavailableException } from '@nestjs/common';
 import { errorCodes } from 'fastify';
@@ -18,7 +18,7 @@ function sqlError(code: string): pg.DatabaseError {
 const codeOf = (thrown: unknown) => toAppError(thrown).code;
 const words = (thrown: unknown) => JSON.stringify([toAppError(thrown), toAppError(thrown).message]);
 
-describe('SQLSTATE', () => {
+describe('the SQLSTATE of an error decides its code', () => {
   it.each([
     ['VALIDATION_FAILED', ['22021', '22P02', '22P05', '22003', '22001', '22007', '22008', '2201W', '22012', '54001']],
     ['CONFLICT', ['23505', '23503', '40001', '40P01']],
@@ -50,7 +50,7 @@ const PASSING = [
 ];
 
 it.each(PASSING.map((thrown) => [thrown.message, thrown] as const))(
-  'what passes by itself is 503 with Retry-After: %s',
+  'a temporary failure becomes 503 with Retry-After: %s',
   (_words, thrown) => {
     expect(toAppError(thrown)).toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
@@ -61,7 +61,7 @@ it.each(PASSING.map((thrown) => [thrown.message, thrown] as const))(
   },
 );
 
-describe('what Fastify refuses', () => {
+describe('an error of Fastify', () => {
   it.each([
     ['BAD_REQUEST', 400, new errorCodes.FST_ERR_CTP_INVALID_CONTENT_LENGTH()],
     ['BAD_REQUEST', 400, new errorCodes.FST_ERR_BAD_URL('/api/tasks?token=s3same%')],
@@ -70,7 +70,7 @@ describe('what Fastify refuses', () => {
     ['PAYLOAD_TOO_LARGE', 413, new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE()],
     ['UNSUPPORTED_MEDIA_TYPE', 415, new errorCodes.FST_ERR_CTP_INVALID_MEDIA_TYPE('text/s3same')],
     ['INTERNAL_ERROR', 500, new errorCodes.FST_ERR_REP_INVALID_PAYLOAD_TYPE('s3same')],
-  ])('%s, %i: %s', (code, status, thrown) => {
+  ])('becomes %s, %i: %s', (code, status, thrown) => {
     expect(toAppError(thrown)).toMatchObject({ code, status });
     expect(words(thrown)).not.toContain('s3same');
   });
@@ -90,18 +90,18 @@ describe('what Fastify refuses', () => {
     [200, 'INTERNAL_ERROR', 500],
     [302, 'INTERNAL_ERROR', 500],
     [999, 'INTERNAL_ERROR', 500],
-  ])('or answers with %i: %s', (statusCode, code, status) => {
+  ])('of the status %i becomes %s with the status %i', (statusCode, code, status) => {
     expect(toAppError({ statusCode })).toMatchObject({ code, status });
     expect(toAppError(new HttpException('', statusCode))).toMatchObject({ code, status });
   });
 });
 
-it('our own errors stay what they are', () => {
+it('catalogue errors stay unchanged', () => {
   const error = HttpErrors.FORBIDDEN('users:read').withHeader('X', '1');
   expect(toAppError(error)).toBe(error);
 });
 
-it('refused JSON says why', () => {
+it('refused JSON has the reason in its problem', () => {
   let thrown: unknown;
   try {
     parseStrictJson(Buffer.from('{'));
@@ -125,7 +125,7 @@ it.each([
   42,
   null,
   undefined,
-])('what nobody foresaw is 500 and shows nothing: %p', (thrown) => {
+])('an unexpected value becomes 500 without details: %p', (thrown) => {
   expect(toAppError(thrown)).toMatchObject({ code: 'INTERNAL_ERROR', status: 500, level: 'error' });
   expect(words(thrown)).not.toContain('secret');
 });
@@ -137,11 +137,11 @@ it('other exceptions of Nest never become a 5xx', () => {
   }
 });
 
-describe('the answer', () => {
+describe('the problem response', () => {
   const request = { id: 'r-1', originalUrl: '/api/tasks?token=s3same', method: 'PATCH', ip: '203.0.113.7' };
   const user = { id: 'u-1', key: '4711', role: 'USER', sessionId: 's-1' } as const;
 
-  it('is a problem of RFC 9457 with our members, and never repeats a query', () => {
+  it('is a problem of RFC 9457 with additional members, and never repeats a query string', () => {
     expect(toProblem(HttpErrors.FORBIDDEN('users:read'), { ...request, user })).toEqual({
       type: '/problems/FORBIDDEN',
       title: 'Forbidden',
@@ -155,7 +155,7 @@ describe('the answer', () => {
     });
   });
 
-  it('has fields and extensions where there are some, and no user where none is known', () => {
+  it('has fields and extensions only where they exist, and no user without authentication', () => {
     const field = { field: 'title', rule: 'isString', message: 'title must be a string' };
     const error = HttpErrors.VALIDATION_FAILED('title must be a string')
       .withFields([field])

@@ -1,4 +1,4 @@
-// Counting users: against a slow and plain count of the same people.
+// The user count agrees with a slow reference count of the same users.
 import { expect, it } from '@jest/globals';
 import { UserCount, type UserTraits } from '../../src/users/statistics/user-count.js';
 import { below, pick, seeded } from '../support/random.js';
@@ -18,14 +18,14 @@ function count(users: UserTraits[]) {
   return counting.result();
 }
 
-it('nobody', () => {
+it('counts no users', () => {
   const age = { known: 0, min: null, max: null, mean: null, median: null, byDecade: [] };
   const percentiles = { p10: null, p25: null, p75: null, p90: null, p99: null };
   const counts = { users: 0, byRole: {}, byMonth: [], topHobbies: [], withPassword: 0, withEmail: 0 };
   expect(count([])).toEqual({ ...counts, age: { ...age, percentiles } });
 });
 
-it('a few', () => {
+it('counts a few users', () => {
   const users: UserTraits[] = [
     { ...nobody, role: 'ADMIN', age: 9, hobbies: ['chess', 'go', 'chess'], hasPassword: true },
     { ...nobody, age: 30, hobbies: ['go'], month: '2029-12' },
@@ -58,7 +58,7 @@ it('a few', () => {
   });
 });
 
-it('many', () => {
+it('counts many users', () => {
   const random = seeded(4);
   const users = Array.from({ length: 5_000 }, (): UserTraits => ({
     ...nobody,

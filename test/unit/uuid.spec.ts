@@ -1,10 +1,10 @@
-// Ids as they may stand in a path: one spelling for each object, whatever PostgreSQL would take.
+// UUIDs in a path: only one spelling for each object, though PostgreSQL accepts more.
 import { expect, it } from '@jest/globals';
 import { parseUuid } from '../../src/common/decorators/input.decorator.js';
 
 const ID = '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
 
-it('a UUID, in lower case', () => {
+it('accepts a UUID in lower case', () => {
   expect(parseUuid('id', ID)).toBe(ID);
   expect(parseUuid('id', ID.toUpperCase())).toBe(ID);
 });
@@ -25,7 +25,7 @@ it.each([
   ID.replace('0', '٠'),
   ID.replaceAll('-', '_'),
   `${ID}\0`,
-])('not %j', (text) => {
+])('refuses %j', (text) => {
   let thrown: unknown;
   try {
     parseUuid('id', text);
