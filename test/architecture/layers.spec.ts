@@ -21,19 +21,19 @@ it('src/ keeps the architecture rules', () => {
 
 describe('a source file is refused', () => {
   it.each([
-    ['upwards', 'common/a.ts', '../auth/b.js', 'common/a.ts imports upwards: auth/b.ts'],
-    ['from a higher layer', 'shared/libs/a.ts', '../config/b.js', 'shared/libs/a.ts imports upwards: shared/config/b.ts'],
-    ['a type from a higher layer', 'users/a.ts', '../auth/b.js', 'users/a.ts imports across: auth/b.ts'],
-    ['from feature to feature', 'tasks/a.ts', '../auth/b.js', 'tasks/a.ts imports across: auth/b.ts'],
-    ['from another feature module', 'tasks/a.ts', '../audit/b.js', 'tasks/a.ts imports upwards: audit/b.ts'],
-    ['an entry point', 'health/a.ts', '../app.setup.js', 'health/a.ts imports upwards: app.setup.ts'],
+    ['from a higher layer', 'common/a.ts', '../auth/b.js', 'common/a.ts imports upwards: auth/b.ts'],
+    ['a type from a higher layer', 'shared/libs/a.ts', '../config/b.js', 'shared/libs/a.ts imports upwards: shared/config/b.ts'],
+    ['against the direction of a declared edge', 'users/a.ts', '../auth/b.js', 'users/a.ts imports across: auth/b.ts'],
+    ['from another feature module', 'tasks/a.ts', '../auth/b.js', 'tasks/a.ts imports across: auth/b.ts'],
+    ['from an observer module', 'tasks/a.ts', '../audit/b.js', 'tasks/a.ts imports upwards: audit/b.ts'],
+    ['from an entry point', 'health/a.ts', '../app.setup.js', 'health/a.ts imports upwards: app.setup.ts'],
     [
-      'across a layer of shared/',
+      'across one layer of shared/',
       'shared/config/a.ts',
       '../entities/b.js',
       'shared/config/a.ts imports across: shared/entities/b.ts',
     ],
-    ['from outside', 'tasks/a.ts', '../../test/b.js', 'tasks/a.ts imports ../test/b.ts, which is not in src/'],
+    ['from outside src/', 'tasks/a.ts', '../../test/b.js', 'tasks/a.ts imports ../test/b.ts, which is not in src/'],
   ])('when it imports %s', (_how, path, target, fault) => {
     expect(faultsOf({ [path]: `import type { B } from '${target}';` })).toEqual([fault]);
   });

@@ -1,4 +1,4 @@
-// Bytes on their way to each storage and back: limited, measured, recognised, and encrypted so that no change goes unnoticed.
+// The blob store on each storage: size limits, digests, media types, and encryption that detects every change.
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -14,7 +14,7 @@ import { until } from '../support/until.js';
 
 jest.setTimeout(120_000);
 
-/** Bytes in clear of a chunk, and what its encryption adds. */
+/** The plaintext bytes of a chunk, and the bytes that encryption adds to it. */
 const CHUNK = 65_536;
 const TAG = 16;
 const SEALED = CHUNK + TAG;
@@ -47,7 +47,7 @@ function suiteOf(start: StorageKind['start']): void {
   });
   afterEach(() => one.close());
 
-  /** Without `keys` in clear; the first is for what is written. */
+  /** Stores plaintext without `keys`; the first key encrypts new blobs. */
   const storeWith = (...keys: string[]): BlobStore => {
     const env = keys.length > 0 ? { FILE_ENCRYPTION_KEYS: keys.join() } : undefined;
     return new BlobStore(storage, new Keyring(testConfig('postgres://no.database', env)));
@@ -59,7 +59,7 @@ function suiteOf(start: StorageKind['start']): void {
     return { storageKey, size, keyId };
   }
 
-  /** Puts other bytes in the place of those that are stored. */
+  /** Replaces the stored bytes. */
   async function exchange({ storageKey }: BlobAddress, change: (stored: Buffer) => Buffer): Promise<void> {
     const changed = change(await buffer(await storage.open(storageKey)));
     await storage.remove(storageKey);
@@ -67,14 +67,14 @@ function suiteOf(start: StorageKind['start']): void {
   }
 
   describe.each([
-    ['in clear', []],
-    ['encrypted', [NEW]],
+    ['a plaintext blob', []],
+    ['an encrypted blob', [NEW]],
   ])('%s', (_how, keys) => {
     let store: BlobStore;
     beforeEach(() => void (store = storeWith(...keys)));
 
     it.each([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, MOST])(
-      'is measured, hashed, and read back whole and in any part: %d bytes',
+      'is measured, hashed, and read back whole and in any range: %d bytes',
       async (size) => {
         const [storageKey, bytes] = [randomUUID(), randomBytes(size)];
         const written = await store.write(storageKey, inPieces(bytes), RULES);
@@ -86,7 +86,7 @@ function suiteOf(start: StorageKind['start']): void {
       },
     );
 
-    it('is more than one request takes', async () => {
+    it('may be larger than one request to the storage', async () => {
       const bytes = randomBytes(11 * 2 ** 20 + 7);
       const address = await write(store, bytes, { maxBytes: Infinity });
       expectSame(await buffer(await store.open(address)), bytes);
@@ -94,7 +94,7 @@ function suiteOf(start: StorageKind['start']): void {
       expectSame(await buffer(await store.open(address, range)), bytes.subarray(range.start, range.end + 1));
     });
 
-    it('may be text, in many small pieces', async () => {
+    it('may be text in many small chunks', async () => {
       const lines = Array.from({ length: 20_000 }, (_, at) => `${at};ümlaut\n`);
       const bytes = Buffer.from(lines.join(''));
       const storageKey = randomUUID();
@@ -104,15 +104,15 @@ function suiteOf(start: StorageKind['start']): void {
     });
 
     it.each<[what: string, bytes: Buffer, declared: string, found: string]>([
-      ['a picture that is called text', PNG, 'text/plain', 'image/png'],
-      ['a page that is called text', Buffer.from(' <!DOCTYPE html><p>'), 'text/plain', 'text/html'],
-      ['a drawing that may hold scripts', Buffer.from('<svg onload="x()">'), 'image/png', 'image/svg+xml'],
+      ['an image declared as text', PNG, 'text/plain', 'image/png'],
+      ['an HTML page declared as text', Buffer.from(' <!DOCTYPE html><p>'), 'text/plain', 'text/html'],
+      ['an SVG with a script declared as PNG', Buffer.from('<svg onload="x()">'), 'image/png', 'image/svg+xml'],
       ['text', Buffer.from('ordinary'), 'text/plain', 'text/plain'],
-      ['no picture', Buffer.from('ordinary'), 'image/png', 'application/octet-stream'],
-      ['no text', Buffer.from('a\0b'), 'text/plain', 'application/octet-stream'],
-      ['what nobody knows', randomBytes(50), 'application/x-own', 'application/x-own'],
+      ['ordinary text declared as PNG', Buffer.from('ordinary'), 'image/png', 'application/octet-stream'],
+      ['binary data declared as text', Buffer.from('a\0b'), 'text/plain', 'application/octet-stream'],
+      ['an unknown type', randomBytes(50), 'application/x-own', 'application/x-own'],
       ['nothing', Buffer.alloc(0), 'text/plain', 'text/plain'],
-    ])('is known for what it is: %s', async (_what, bytes, declaredType, found) => {
+    ])('gets its media type from its bytes: %s', async (_what, bytes, declaredType, found) => {
       for (const pieces of [[bytes], [...bytes].map((byte) => Buffer.from([byte]))]) {
         const written = await store.write(randomUUID(), Readable.from(pieces, { objectMode: false }), {
           ...RULES,
@@ -122,7 +122,7 @@ function suiteOf(start: StorageKind['start']): void {
       }
     });
 
-    describe('nothing is left, no descriptor either, and the source is let go', () => {
+    describe('leaves no bytes and no file descriptors, and destroys the source,', () => {
       let before: number;
       beforeEach(async () => void (before = await descriptors()));
       afterEach(async () => {
@@ -136,18 +136,18 @@ function suiteOf(start: StorageKind['start']): void {
         expect(source.destroyed).toBe(true);
       }
 
-      it.each([1, CHUNK, MOST, 11 * 2 ** 20])('of one byte more than %d', (maxBytes) =>
+      it.each([1, CHUNK, MOST, 11 * 2 ** 20])('after one byte more than the limit of %d', (maxBytes) =>
         expectRefusal(inPieces(randomBytes(maxBytes + 1)), { message: 'too large' }, { maxBytes }),
       );
 
-      it('of an endless source, which is not read to its end', async () => {
+      it('after an endless source, which is not read to its end', async () => {
         let read = 0;
         const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
         await expectRefusal(endless, { message: 'too large' });
         expect(read).toBeLessThan(MOST + 1_000_000);
       });
 
-      it('of what is refused for what it is, before any of it is stored', async () => {
+      it('after a refused media type, before any byte is stored', async () => {
         let read = 0;
         const source = Readable.from(
           (function* () {
@@ -166,7 +166,7 @@ function suiteOf(start: StorageKind['start']): void {
       });
 
       it.each([100_000, 12 * 2 ** 20])(
-        'of a source that fails, ends without an end, or is given up: %d bytes',
+        'after a source that fails, closes early or is aborted: %d bytes',
         async (size) => {
           const abort = new AbortController();
           const ends: Array<[end: (source: PassThrough) => unknown, fault: object]> = [
@@ -185,7 +185,7 @@ function suiteOf(start: StorageKind['start']): void {
         },
       );
 
-      it('of what was read, to its end or not', async () => {
+      it('after a complete or aborted download', async () => {
         const address = await write(store, randomBytes(20 * 2 ** 20), { maxBytes: Infinity });
         for (let round = 0; round < 10; round++) {
           const stream = await store.open(address);
@@ -197,13 +197,13 @@ function suiteOf(start: StorageKind['start']): void {
       });
     });
 
-    it('is missed by name', async () => {
+    it('throws NoSuchBytes when it is missing', async () => {
       const nowhere = { storageKey: randomUUID(), keyId: keys.length > 0 ? 'new' : null, size: 5 };
       await expect(store.open(nowhere)).rejects.toMatchObject({ name: 'NoSuchBytes' });
     });
   });
 
-  describe('encrypted bytes', () => {
+  describe('an encrypted blob on disk', () => {
     const bytes = randomBytes(3 * CHUNK + 100);
     let store: BlobStore;
     let address: BlobAddress;
@@ -216,7 +216,7 @@ function suiteOf(start: StorageKind['start']): void {
     const expectFailure = (range?: ByteRange): Promise<void> =>
       expect(read(range)).rejects.toThrow('not those that were written');
 
-    it('show nothing of themselves, not even that they are the same', async () => {
+    it('shows no pattern: equal blobs have different bytes', async () => {
       const [first, second] = [
         await write(store, Buffer.alloc(9_000, 'secret')),
         await write(store, Buffer.alloc(9_000, 'secret')),
@@ -239,7 +239,7 @@ function suiteOf(start: StorageKind['start']): void {
       3 * SEALED + 99,
       3 * SEALED + 100,
       3 * SEALED + 115,
-    ])('are not read when one bit of byte %d has changed; other chunks are', async (at) => {
+    ])('fails to decrypt when one bit of byte %d has changed, but its other chunks remain readable', async (at) => {
       await exchange(address, (stored) => {
         stored.writeUInt8(stored.readUInt8(at) ^ 1, at);
         return stored;
@@ -252,15 +252,15 @@ function suiteOf(start: StorageKind['start']): void {
     });
 
     it.each<[how: string, change: (...chunks: [Buffer, Buffer, Buffer, Buffer]) => Buffer[]]>([
-      ['cut off between two chunks', (a, b) => [a, b]],
-      ['cut off after all whole chunks', (a, b, c) => [a, b, c]],
-      ['cut off in the last chunk', (a, b, c, d) => [a, b, c, d.subarray(0, -1)]],
-      ['without their beginning', (_a, b, c, d) => [b, c, d]],
-      ['with two chunks in each other’s place', (a, b, c, d) => [b, a, c, d]],
-      ['with a chunk left out', (a, _b, c, d) => [a, c, d]],
-      ['with a chunk in the place of the next', (a, b, _c, d) => [a, b, b, d]],
-      ['with the last chunk first', (a, b, c, d) => [d, a, b, c]],
-    ])('are not read %s', async (_how, change) => {
+      ['when it is truncated between two chunks', (a, b) => [a, b]],
+      ['when it is truncated after all whole chunks', (a, b, c) => [a, b, c]],
+      ['when it is truncated in the last chunk', (a, b, c, d) => [a, b, c, d.subarray(0, -1)]],
+      ['when its first chunk is missing', (_a, b, c, d) => [b, c, d]],
+      ['when two chunks are swapped', (a, b, c, d) => [b, a, c, d]],
+      ['when a middle chunk is missing', (a, _b, c, d) => [a, c, d]],
+      ['when a chunk replaces the next one', (a, b, _c, d) => [a, b, b, d]],
+      ['when the last chunk comes first', (a, b, c, d) => [d, a, b, c]],
+    ])('fails to decrypt %s', async (_how, change) => {
       await exchange(address, (stored) => {
         const chunks = [0, 1, 2, 3].map((at) => stored.subarray(at * SEALED, (at + 1) * SEALED));
         return Buffer.concat(change(...(chunks as [Buffer, Buffer, Buffer, Buffer])));
@@ -268,7 +268,7 @@ function suiteOf(start: StorageKind['start']): void {
       await expect(read()).rejects.toThrow();
     });
 
-    it('are not read where those of another file stand, which has the same key and size', async () => {
+    it('fails to decrypt in the place of another blob with the same key and size', async () => {
       const other = await write(store, randomBytes(bytes.length));
       const foreign = await buffer(await storage.open(other.storageKey));
       await exchange(address, () => foreign);
@@ -276,7 +276,7 @@ function suiteOf(start: StorageKind['start']): void {
       await expectFailure({ start: 5, end: 6 });
     });
 
-    it('are not read under the size of another file', async () => {
+    it('fails to decrypt under the size of another blob', async () => {
       for (const size of [bytes.length - 1, bytes.length + 1, 3 * CHUNK, 2 * CHUNK, 1])
         await expect(store.open({ ...address, size }).then(buffer)).rejects.toThrow();
     });
@@ -284,13 +284,13 @@ function suiteOf(start: StorageKind['start']): void {
     it.each([
       [8, 4],
       [0, 8],
-    ])('are not read, %d of them, with a tag of %d bytes only, which is sooner guessed', async (size, length) => {
+    ])('of %d bytes fails to decrypt with a tag shortened to %d bytes, which is easier to guess', async (size, length) => {
       address = await write(store, Buffer.alloc(size, 'x'));
-      await exchange(address, (stored) => stored.subarray(0, size + length)); // the beginning of a tag is a shorter tag
+      await exchange(address, (stored) => stored.subarray(0, size + length)); // a truncated tag is a prefix of the full tag
       await expect(store.open(address).then(buffer)).rejects.toThrow();
     });
 
-    it('are still read after a new key has become the first, and only with their own', async () => {
+    it('is still readable after a new key becomes the first, and only with its own key', async () => {
       const old = await write(storeWith(OLD), bytes);
       expect(old.keyId).toBe('old');
       const both = storeWith(NEW, OLD);
@@ -300,13 +300,13 @@ function suiteOf(start: StorageKind['start']): void {
       await expect(buffer(await both.open({ ...old, keyId: 'new' }))).rejects.toThrow('not those that were written');
     });
 
-    it('of a key that is gone say what to do', async () => {
+    it('with a missing key throws an error with a cure', async () => {
       const cure = 'FILE_ENCRYPTION_KEYS lacks the key new, with which files are encrypted. Restore it.';
       await expect(storeWith(OLD).open(address)).rejects.toThrow(cure);
       await expect(storeWith().open(address)).rejects.toThrow(cure);
     });
 
-    it('have no link', async () => {
+    it('has no direct link', async () => {
       const options = { contentType: 'text/plain', disposition: 'attachment', expiresInSeconds: 60 };
       expect(await store.linkTo(address, options)).toBeNull();
       const clear = await write(storeWith(), bytes);
@@ -315,7 +315,7 @@ function suiteOf(start: StorageKind['start']): void {
   });
 }
 
-/** Random ones, and those at the edges of chunks. */
+/** Returns random ranges, and ranges at the edges of chunks. */
 function rangesOf(size: number): ByteRange[] {
   if (size === 0) return [];
   const random = seeded(size);
@@ -323,10 +323,10 @@ function rangesOf(size: number): ByteRange[] {
   const within = [...new Set(edges)].filter((at) => at >= 0 && at < size);
   const pairs = within.flatMap((start) => within.map((end) => ({ start, end })));
   const others = Array.from({ length: 30 }, () => ({ start: below(random, size), end: below(random, size) }));
-  return [...pairs, ...others].filter(({ start, end }) => start <= end && end > 0); // s3rver gives more than the first byte alone
+  return [...pairs, ...others].filter(({ start, end }) => start <= end && end > 0); // s3rver returns more than the first byte for 0-0
 }
 
-/** Jest's own comparison of large buffers takes seconds. */
+/** The comparison of large buffers in Jest takes seconds. */
 function expectSame(one: Buffer, other: Buffer): void {
   expect([one.length, one.equals(other)]).toEqual([other.length, true]);
 }

@@ -1,4 +1,4 @@
-// What could make a cache lie: a lost connection, a race between a read and a change, a Redis that forgets or remembers too much.
+// Cache coherence under failures: lost connections, races between reads and changes, and a Redis with missing or stale data.
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
@@ -60,7 +60,7 @@ async function openPair(env: Record<string, string>): Promise<Pair> {
   return { one, two, env: own, close };
 }
 
-/** Closed after the test. */
+/** Opens a pair that is closed after the test. */
 async function openForTest(env: Record<string, string>): Promise<Pair> {
   const pair = await openPair(env);
   opened.push(pair);
@@ -69,7 +69,7 @@ async function openForTest(env: Record<string, string>): Promise<Pair> {
 
 const nothing = async (): Promise<void> => undefined;
 
-/** Two readers and a writer at one row, each with seeded delays; true when a reader is left with the old value for good. */
+/** Races two readers and a writer on one row with seeded delays; returns true when a reader keeps the old value. */
 async function race({ one, two }: Pair, random: () => number): Promise<boolean> {
   const key = randomUUID();
   const options = { ttl: 60_000, tags: [`tag:${key}`] };
@@ -95,7 +95,7 @@ async function race({ one, two }: Pair, random: () => number): Promise<boolean> 
   return after.some((value) => value !== 2);
 }
 
-/** Cache-aside as it is mostly written: the value is deleted after the commit, and nothing is known before it. */
+/** Common cache-aside: deletes the value after the commit, without an announcement before it. */
 function withoutAnnouncements(): void {
   jest.spyOn(Coherence.prototype, 'announce').mockResolvedValue(0);
   jest.spyOn(MemoryStore.prototype, 'beginChange').mockReturnValue();
@@ -118,8 +118,8 @@ const layers: Array<[string, boolean, Record<string, string>]> = [
 ];
 for (const [name, there, env] of layers) {
   const suite = there ? describe : describe.skip;
-  suite(name, () => {
-    it('1,000 races between reads and a change leave nothing stale; without the announcements they do', async () => {
+  suite(`the cache on ${name}`, () => {
+    it('1,000 races between reads and a change leave no stale value; without announcements they do', async () => {
       const pair = await openForTest(env);
       const stale = async (times: number, seed: number): Promise<number> => {
         const random = seeded(seed);
@@ -135,7 +135,7 @@ for (const [name, there, env] of layers) {
       expect(await stale(400, 2)).toBeGreaterThan(0);
     });
 
-    it('what was created is found by its first reader, unless its transaction was rolled back', async () => {
+    it('the first reader finds a created row, unless its transaction was rolled back', async () => {
       const { one } = await openForTest(env);
       const options = { ttl: 60_000, tags: [`tag:${randomUUID()}`] };
       const load = jest.fn(async () => 'loaded');
@@ -161,14 +161,14 @@ for (const [name, there, env] of layers) {
       expect([await read(keys[2]), await read(keys[3])]).toEqual(['loaded', 'loaded']);
     });
 
-    it('what was created and changed by another process at once is not remembered as it was; without the announcements it is', async () => {
+    it('a row that two processes create and change at once is not cached in its old state; without announcements it is', async () => {
       const { one, two } = await openForTest(env);
       const createAndChange = async (): Promise<unknown[]> => {
         const key = randomUUID();
         const options = { ttl: 60_000, tags: [`tag:${key}`] };
         let row = 0;
         const insert = async (): Promise<number> => {
-          row = 1; // committed: others see it, while we are still on our way to the cache
+          row = 1; // committed: others see the row before this process reaches the cache
           await two.cache.changing(options.tags, async () => void (row = 2));
           return 1;
         };
@@ -180,15 +180,15 @@ for (const [name, there, env] of layers) {
       expect((await createAndChange())[0]).toBe(1);
     });
 
-    it('who just began waits for those it does not know yet', async () => {
+    it('a new process waits for processes that it does not know yet', async () => {
       const { one, two, env: same } = await openForTest(env);
       const key = randomUUID();
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
       let row = 0;
       const read = async ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
       await read(two);
-      await one.cache.beforeApplicationShutdown(); // says so: nobody waits for it
-      // As if it were frozen: it holds a lease, hears nothing, and would serve what it has.
+      await one.cache.beforeApplicationShutdown(); // announces its end, so that no process waits for it
+      // Simulates a frozen process: it holds a lease, receives nothing, and would serve its memory.
       const { coherence } = two.cache as unknown as { coherence: { receive(): void } };
       const frozen = jest.spyOn(coherence, 'receive').mockReturnValue();
       const fresh = await openCache(database.url, same);
@@ -198,7 +198,7 @@ for (const [name, there, env] of layers) {
       await fresh.close();
     });
 
-    it('40 changes at once, whose relays are cut, are all made', async () => {
+    it('40 simultaneous changes succeed although their relay connections are cut', async () => {
       const { one, two } = await openForTest(env);
       const change = (at: number) =>
         (at % 2 ? one : two).transaction.run(() => (at % 2 ? one : two).cache.invalidate([`tag:${at}`]));
@@ -209,7 +209,7 @@ for (const [name, there, env] of layers) {
       expect(ended.filter(({ status }) => status === 'rejected')).toEqual([]);
     });
 
-    it('a change that was frozen after its announcement is not made', async () => {
+    it('a change that freezes after its announcement is refused', async () => {
       const { one } = await openForTest(env);
       const now = performance.now.bind(performance);
       const announce = Object.getOwnPropertyDescriptor(Coherence.prototype, 'announce')?.value as Coherence['announce'];
@@ -223,7 +223,7 @@ for (const [name, there, env] of layers) {
       expect(work).not.toHaveBeenCalled();
     });
 
-    it('who is deaf is still heard, and serves nothing from memory', async () => {
+    it('a process that receives no messages still publishes its changes, and serves nothing from memory', async () => {
       const { one, two } = await openForTest(env);
       const key = randomUUID();
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
@@ -232,7 +232,7 @@ for (const [name, there, env] of layers) {
       const change = ({ cache }: OneCache) => cache.changing(options.tags, async () => void row++);
       const relay = PostgresRelay.prototype as unknown as { subscribe(): Promise<never> };
       const deaf = jest.spyOn(relay, 'subscribe').mockRejectedValue(new Error('deaf'));
-      await sql(`SELECT pg_terminate_backend(min(pid)) ${FROM_RELAYS}`); // one of the two
+      await sql(`SELECT pg_terminate_backend(min(pid)) ${FROM_RELAYS}`); // one of the two relays
       for (const changer of [one, two, one, two]) {
         expect([await read(one), await read(two)]).toEqual([row, row]);
         await change(changer);
@@ -242,7 +242,7 @@ for (const [name, there, env] of layers) {
       await Promise.all([one.ready(), two.ready()]);
     });
 
-    it('who lost the connection to the others serves nothing from memory until it is back', async () => {
+    it('a process without its relay connection serves nothing from memory until it reconnects', async () => {
       const { one, two } = await openForTest(env);
       const key = randomUUID();
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
@@ -264,7 +264,7 @@ for (const [name, there, env] of layers) {
 }
 
 const ownRedis = REDIS_SERVER === undefined ? describe.skip : describe;
-ownRedis('a Redis of its own', () => {
+ownRedis('a Redis server of the cache', () => {
   let redis: OwnRedis;
   let pair: Pair;
   let row = 0;
@@ -272,7 +272,7 @@ ownRedis('a Redis of its own', () => {
   const read = async ({ cache }: OneCache): Promise<unknown> =>
     cache.wrap(key, { ttl: 60_000, tags: [`tag:${key}`] }, async () => row);
   const change = ({ cache }: OneCache): Promise<void> => cache.changing([`tag:${key}`], async () => void row++);
-  /** Begins with a value that both have read, and that lies in Redis once: both know the same epoch. */
+  /** Starts with a value that both processes have read and Redis holds once: both know the same epoch. */
   const hold = (): Promise<unknown> =>
     until(async () => {
       key = randomUUID();
@@ -291,7 +291,7 @@ ownRedis('a Redis of its own', () => {
     await redis.stop();
   });
 
-  it('that hangs is away, and what was changed meanwhile is not served when it goes on', async () => {
+  it('that hangs counts as down, and serves no old value after it resumes', async () => {
     const { one, two } = pair;
     await hold();
     redis.signal('SIGSTOP');
@@ -308,15 +308,15 @@ ownRedis('a Redis of its own', () => {
     expect([await read(one), await read(two)]).toEqual([row, row]);
   });
 
-  it('that hangs holds nobody up twice', async () => {
+  it('that hangs delays no reader twice', async () => {
     await hold();
     redis.signal('SIGSTOP');
     try {
-      await read(pair.one); // finds out
+      await read(pair.one); // detects the failure
       await read(pair.two);
       const began = performance.now();
       for (let at = 0; at < 20; at++) await read(at % 2 ? pair.one : pair.two);
-      expect(performance.now() - began).toBeLessThan(1_000); // in vain for 100 ms each they would take 2 s
+      expect(performance.now() - began).toBeLessThan(1_000); // 20 timeouts of 100 ms would take 2 s
     } finally {
       redis.signal('SIGCONT');
     }
@@ -324,7 +324,7 @@ ownRedis('a Redis of its own', () => {
     await Promise.all([pair.one.ready(), pair.two.ready()]);
   });
 
-  it('is not asked by who does not hear those that can not tell it', async () => {
+  it('is not used by a process that cannot receive changes which bypass Redis', async () => {
     const { one, two } = pair;
     await hold();
     const relay = PostgresRelay.prototype as unknown as { subscribe(): Promise<never> };
@@ -338,7 +338,7 @@ ownRedis('a Redis of its own', () => {
     await Promise.all([one.ready(), two.ready()]);
   });
 
-  it('that is full, or a replica, stays away until it is not', async () => {
+  it('that is full or a replica counts as down until this ends', async () => {
     const { redis: client } = pair.one;
     for (const [broken, mended] of [
       [
@@ -364,7 +364,7 @@ ownRedis('a Redis of its own', () => {
     await Promise.all([pair.one.ready(), pair.two.ready()]);
   });
 
-  it('that could not be told of a change is not believed', async () => {
+  it('that missed a change is not trusted', async () => {
     const { one, two } = pair;
     await hold();
     const store = RedisStore.prototype as unknown as { tell(): Promise<boolean> };
@@ -384,7 +384,7 @@ ownRedis('a Redis of its own', () => {
     return new RedisStore(pair.one.redis as Redis, longestChangeMs, sealer, pino({ enabled: false }));
   };
 
-  it.each(['', 'x', 'x'.repeat(100)])('that holds %j in place of a value lets one process load it', async (value) => {
+  it.each(['', 'x', 'x'.repeat(100)])('with the damaged value %j lets one process load the value', async (value) => {
     const store = openStore(15_000);
     await store.set('key', { value: 1, tags: [], stamps: [], expiresAt: 0, cost: 0 }, 60_000);
     await redis.ask(async (client) => {
@@ -397,7 +397,7 @@ ownRedis('a Redis of its own', () => {
     await store.delete('key');
   });
 
-  it('has no stamp for a tag as long as one of its changes is under way, and another one after them', async () => {
+  it('returns no version for a tag during its changes, and a new version after them', async () => {
     const store = openStore(15_000);
     const before = await store.stampsOf(['tag']);
     expect(await store.stampsOf(['tag'])).toEqual(before);
@@ -414,19 +414,19 @@ ownRedis('a Redis of its own', () => {
     await until(async () => (await store.stampsOf(['tag'])) !== null, 'the change to count as dead');
   });
 
-  it('that comes back with old data is not believed', async () => {
+  it('that restarts with old data is not trusted', async () => {
     const { one, two } = pair;
     await hold();
     await redis.ask((client) => client.save());
     await change(one);
     expect(await read(two)).toBe(row);
     await redis.kill();
-    await redis.up(); // with the value of before the change
+    await redis.up(); // with the value from before the change
     await isUp(true);
     expect([await read(two), await read(one)]).toEqual([row, row]);
   });
 
-  it('that is emptied is only slow for a moment', async () => {
+  it('that was emptied only causes new loads', async () => {
     const { one, two } = pair;
     await hold();
     await redis.ask((client) => client.flushall());

@@ -1,4 +1,4 @@
-// The contract of the cache, the same on every store: two processes, one database, no Redis, one Redis, a Redis Cluster.
+// The contract of the cache on every store: two processes on one database without Redis, with one Redis and with a Redis Cluster.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type OneCache, openCache } from '../support/caches.js';
@@ -31,7 +31,7 @@ const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> 
 
 for (const [name, there, openStore] of stores) {
   const suite = there ? describe : describe.skip;
-  suite(name, () => {
+  suite(`the cache on ${name}`, () => {
     let database: ClonedDatabase;
     let store: Store;
     let one: OneCache;
@@ -70,7 +70,7 @@ for (const [name, there, openStore] of stores) {
     const fresh = () => `key:${randomUUID()}`;
     const options = (...tags: string[]) => ({ ttl: 60_000, tags });
 
-    it('loads once and remembers, also that nothing is there', async () => {
+    it('loads a value once and caches it, and caches its absence', async () => {
       const key = fresh();
       const load = jest.fn(async () => ({ title: 'a' }));
       expect(await one.cache.wrap(key, options(), load)).toEqual({ title: 'a' });
@@ -81,7 +81,7 @@ for (const [name, there, openStore] of stores) {
       expect(absent).toHaveBeenCalledTimes(1);
     });
 
-    it('remembers an absence for 5 s at most', async () => {
+    it('caches an absence for 5 s at most', async () => {
       const key = fresh();
       await one.cache.wrap(key, options(), async () => null);
       one.clock.time += 5_600;
@@ -94,26 +94,24 @@ for (const [name, there, openStore] of stores) {
       one.clock.time -= 5_600;
     });
 
-    it('what one process loaded, another does not load again, where they share a store', () =>
-      whileRedisAnswers(async () => {
-        const key = fresh();
-        await one.cache.wrap(key, options(), async () => 'by one');
-        const load = jest.fn(async () => 'by two');
-        expect(await two.cache.wrap(key, options(), load)).toBe(shares ? 'by one' : 'by two');
-      }));
+    it('a value that one process loaded is not loaded again by another on a shared store', async () => {
+      const key = fresh();
+      await one.cache.wrap(key, options(), async () => 'by one');
+      const load = jest.fn(async () => 'by two');
+      expect(await two.cache.wrap(key, options(), load)).toBe(shares ? 'by one' : 'by two');
+    });
 
-    it('of 200 readers at once in two processes, one loads in the deployment', () =>
-      whileRedisAnswers(async () => {
-        const key = fresh();
-        const load = jest.fn(async () => new Promise((resolve) => setTimeout(resolve, 60, 'loaded')));
-        const readers = Array.from({ length: 200 }, async (_, at) =>
-          (at % 2 ? one : two).cache.wrap(key, options('stampede'), load),
-        );
-        expect(new Set(await Promise.all(readers))).toEqual(new Set(['loaded']));
-        expect(load).toHaveBeenCalledTimes(shares ? 1 : 2);
-      }));
+    it('one of 200 simultaneous readers in two processes loads the value', async () => {
+      const key = fresh();
+      const load = jest.fn(async () => new Promise((resolve) => setTimeout(resolve, 60, 'loaded')));
+      const readers = Array.from({ length: 200 }, async (_, at) =>
+        (at % 2 ? one : two).cache.wrap(key, options('stampede'), load),
+      );
+      expect(new Set(await Promise.all(readers))).toEqual(new Set(['loaded']));
+      expect(load).toHaveBeenCalledTimes(shares ? 1 : 2);
+    });
 
-    it('a load that fails is told to all who wait, and not remembered', async () => {
+    it('a failed load rejects all waiting readers, and is not cached', async () => {
       const key = fresh();
       const readers = [0, 1].map(async () => one.cache.wrap(key, options(), () => Promise.reject(new Error('no'))));
       expect(await Promise.allSettled(readers)).toEqual(
@@ -122,7 +120,7 @@ for (const [name, there, openStore] of stores) {
       expect(await two.cache.wrap(key, options(), async () => 'better')).toBe('better');
     });
 
-    it('a change is seen by every process at once', async () => {
+    it('every process sees a change at once', async () => {
       const key = fresh();
       const tag = `tag:${key}`;
       let row = 1;
@@ -137,7 +135,7 @@ for (const [name, there, openStore] of stores) {
       expect([await read(one), await read(two)]).toEqual([3, 3]);
     });
 
-    it('a value that a change overtook on its way is not kept', async () => {
+    it('a value that a change overtakes during its load is not cached', async () => {
       const key = fresh();
       const tag = `tag:${key}`;
       let goOn!: (value: string) => void;
@@ -149,7 +147,7 @@ for (const [name, there, openStore] of stores) {
       for (const { cache } of [one, two]) expect(await cache.wrap(key, options(tag), async () => 'new')).toBe('new');
     });
 
-    it('who reads after a change does not join a load that began before it', async () => {
+    it('a read after a change does not join a load from before it', async () => {
       const key = fresh();
       const tag = `tag:${key}`;
       let goOn!: (value: string) => void;
@@ -161,7 +159,7 @@ for (const [name, there, openStore] of stores) {
       expect(await slow).toBe('old');
     });
 
-    it('between the announcement of a change and its end nothing is kept; after a rollback it is again', async () => {
+    it('nothing is cached between the announcement and the end of a change; caching resumes after a rollback', async () => {
       const key = fresh();
       const tag = `tag:${key}`;
       const load = jest.fn(async () => 'value');
@@ -179,7 +177,7 @@ for (const [name, there, openStore] of stores) {
       }, 'the tag to be free again');
     });
 
-    it('of two changes of one tag, the end of the first does not open it', async () => {
+    it('of two changes to one tag, the end of the first does not resume caching', async () => {
       const key = fresh();
       const tag = `tag:${key}`;
       const load = jest.fn(async () => 'value');
@@ -190,7 +188,7 @@ for (const [name, there, openStore] of stores) {
       expect(load).toHaveBeenCalledTimes(4);
     });
 
-    it('inside a transaction it is always loaded', async () => {
+    it('a read within a transaction always loads', async () => {
       const key = fresh();
       await one.cache.wrap(key, options(), async () => 'committed');
       const inside = await one.transaction.run(async () => one.cache.wrap(key, options(), async () => 'uncommitted'));
@@ -198,7 +196,7 @@ for (const [name, there, openStore] of stores) {
       expect(await one.cache.wrap(key, options(), async () => 'other')).toBe('committed');
     });
 
-    it('gets, sets and deletes', async () => {
+    it('gets, sets and deletes values', async () => {
       const key = fresh();
       expect(await one.cache.get(key)).toBeUndefined();
       await one.cache.set(key, { n: 1 }, options());
@@ -212,7 +210,7 @@ for (const [name, there, openStore] of stores) {
       expect(await one.cache.get(key)).toBeUndefined();
     });
 
-    it('deletes by pattern, in every layer of every process, and nothing else', async () => {
+    it('deletes by pattern in every layer of every process, and nothing else', async () => {
       const group = `group[1]:${randomUUID()}`;
       for (let at = 0; at < 5; at++) await one.cache.set(`${group}:${at}`, at, options());
       await one.cache.set(`${group}x`, 'stays', options());
@@ -223,7 +221,7 @@ for (const [name, there, openStore] of stores) {
       expect(await one.cache.get(`${group}x`)).toBe('stays');
     });
 
-    it('what is not to be kept is shared by who asks at the same time, and by nobody later', async () => {
+    it('an uncached load is shared by simultaneous readers only', async () => {
       const key = fresh();
       const load = jest.fn(async () => 'value');
       const ask = async () => one.cache.wrap(key, { ttl: 0, tags: [] }, load);
@@ -233,7 +231,7 @@ for (const [name, there, openStore] of stores) {
       expect(load).toHaveBeenCalledTimes(2);
     });
 
-    it('gets many at once and loads the missing ones together', async () => {
+    it('reads many keys at once and loads the missing ones together', async () => {
       const keys = Array.from({ length: 41 }, () => fresh());
       await one.cache.wrap(keys[0] as string, options(), async () => 'known');
       const load = jest.fn(
@@ -242,7 +240,7 @@ for (const [name, there, openStore] of stores) {
       );
       const values = await one.cache.mget([...keys, keys[1] as string], () => options(), load);
       expect(load.mock.calls.flat(2).sort()).toEqual(keys.slice(1).sort());
-      expect(load.mock.calls.length).toBeLessThanOrEqual(shares ? 20 : 1); // as Redis's answers come together
+      expect(load.mock.calls.length).toBeLessThanOrEqual(shares ? 20 : 1); // depends on how the responses of Redis arrive
       expect(values).toEqual(
         new Map([[keys[0], 'known'], ...keys.slice(2).map((key) => [key, `loaded ${key}`] as [string, string])]),
       );
@@ -250,7 +248,7 @@ for (const [name, there, openStore] of stores) {
       expect(load.mock.calls.flat(2)).toHaveLength(40);
     });
 
-    it('expires, a tenth earlier or later', async () => {
+    it('values expire at a lifetime that varies by a tenth', async () => {
       const keys = Array.from({ length: 50 }, () => fresh());
       for (const key of keys) await one.cache.wrap(key, { ttl: 100_000, tags: [] }, async () => 'old');
       const expired = async (ms: number) => {
@@ -259,7 +257,7 @@ for (const [name, there, openStore] of stores) {
         one.clock.time -= ms;
         return values.filter((value) => value === undefined).length;
       };
-      if (shares) return; // Redis has a clock of its own
+      if (shares) return; // Redis has its own clock
       expect(await expired(89_000)).toBe(0);
       const some = await expired(100_000);
       expect(some).toBeGreaterThan(0);
@@ -267,11 +265,11 @@ for (const [name, there, openStore] of stores) {
       expect(await expired(111_000)).toBe(50);
     });
 
-    it('is refreshed before it expires, by one, while the old value still serves', async () => {
+    it('one reader refreshes a value before it expires, while the old value is still served', async () => {
       const key = fresh();
       const slow = (value: string) => new Promise<string>((resolve) => setTimeout(resolve, 200, value));
       await one.cache.wrap(key, { ttl: 60_000, tags: [] }, () => slow('old'));
-      one.clock.time += 52_000; // it expires after 54 to 66 s
+      one.clock.time += 52_000; // the value expires after 54 to 66 s
       const load = jest.fn(() => slow('new'));
       const seen = new Set<string | null>();
       await until(async () => {
@@ -285,7 +283,7 @@ for (const [name, there, openStore] of stores) {
       one.clock.time = Date.now();
     });
 
-    it('counts for the whole deployment', async () => {
+    it('the statistics cover the whole deployment', async () => {
       const total = async () => (await one.cache.status()).counts.requests;
       const before = await until(async () => {
         const first = await total();

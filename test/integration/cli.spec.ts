@@ -1,4 +1,4 @@
-// The commands behind `npm run db:seed`, `db:reset`, `user:create-admin` and `openapi`, as they are built and as a shell sees them.
+// The built commands `npm run db:seed`, `db:reset`, `user:create-admin` and `openapi`, run as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { SELF_SIGNED, startTlsFront } from '../support/tls-front.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(120_000); // each command is a process of its own
+jest.setTimeout(120_000); // each command is a separate process
 
 const CLI = resolve('dist/src/cli.js');
 const SECRET = 'a secret of more than 32 characters';
@@ -24,7 +24,7 @@ let client: pg.Client;
 
 beforeAll(async () => {
   database = await cloneDatabase();
-  folder = mkdtempSync(join(tmpdir(), 'cli-')); // no .env of a developer in it
+  folder = mkdtempSync(join(tmpdir(), 'cli-')); // contains no developer's .env
   client = new pg.Client({ connectionString: database.url });
   await client.connect();
 });
@@ -41,7 +41,7 @@ interface Outcome {
   err: string;
 }
 
-/** `input`: what stands on standard input; without it there is nobody to ask. */
+/** `input`: the content of standard input; without it the command has no standard input to read. */
 async function run(args: string[], env: Record<string, string> = {}, input?: string): Promise<Outcome> {
   const secrets = { JWT_SECRET: `${SECRET} (jwt)`, SESSION_SECRET: `${SECRET} (session)`, COOKIE_SECRET: SECRET };
   const child = spawn(process.execPath, [CLI, ...args], {
@@ -49,7 +49,7 @@ async function run(args: string[], env: Record<string, string> = {}, input?: str
     env: { NODE_ENV: 'development', DATABASE_URL: database.url, ...secrets, ...env },
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
-  child.stdin?.on('error', () => undefined).end(input); // who refuses early reads nothing
+  child.stdin?.on('error', () => undefined).end(input); // a command that refuses early does not read its input
   const said = { out: '', err: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => (said.out += text));
   child.stderr?.setEncoding('utf8').on('data', (text: string) => (said.err += text));
@@ -57,9 +57,9 @@ async function run(args: string[], env: Record<string, string> = {}, input?: str
   return { code, ...said };
 }
 
-/** The command at a terminal of its own, which `script` of util-linux makes. */
+/** Runs the command in a pseudo-terminal, which `script` of util-linux provides. */
 class Terminal {
-  /** Everything that was shown. */
+  /** Everything that the terminal displayed. */
   screen = '';
   readonly ended: Promise<number | null>;
   private readonly child: ChildProcess;
@@ -72,7 +72,7 @@ class Terminal {
     this.ended = once(this.child, 'close').then(([code]) => code as number | null);
   }
 
-  /** Types the answer and the Enter key, once the question is there. */
+  /** Types the answer and Enter once the question appears. */
   async answer(question: string, text: string): Promise<void> {
     await until(() => this.screen.includes(question), `the question ${question}`, 30_000);
     this.child.stdin?.write(`${text}\r`);
@@ -91,7 +91,7 @@ async function accounts(): Promise<Account[]> {
   return (await client.query<Account>('SELECT email, role, password_hash FROM users ORDER BY email')).rows;
 }
 
-/** Password by e-mail, as printed. */
+/** Returns the printed passwords by e-mail address. */
 function printedIn(out: string): Map<string, string> {
   const lines = out.matchAll(/^ {2}(?:ADMIN|USER) +(\S+@\S+) {2}(\S+)$/gm);
   return new Map([...lines].map(([, email, password]) => [email as string, password as string]));
@@ -99,7 +99,7 @@ function printedIn(out: string): Map<string, string> {
 
 const hasher = new PasswordHasher(testConfig('postgres://db/holdfast'));
 
-/** Which of the stored accounts the printed passwords open. */
+/** Returns the stored accounts that the printed passwords open. */
 async function opened(printed: Map<string, string>): Promise<string[]> {
   const found: string[] = [];
   for (const { email, password_hash: hash } of await accounts())
@@ -109,8 +109,8 @@ async function opened(printed: Map<string, string>): Promise<string[]> {
 
 const DEMO = ['demo-admin@holdfast.example', 'demo-user@holdfast.example'];
 
-describe('seed', () => {
-  it('makes an administrator and a user, and prints their passwords that once', async () => {
+describe('db:seed', () => {
+  it('creates an administrator and a user, and prints their passwords once', async () => {
     const first = await run(['seed']);
     expect([first.code, first.err]).toEqual([0, '']);
     expect(await accounts()).toMatchObject([
@@ -135,7 +135,7 @@ describe('seed', () => {
     expect(await accounts()).toHaveLength(2);
   });
 
-  it('makes only what is missing', async () => {
+  it('creates only missing accounts', async () => {
     await client.query(
       `INSERT INTO users (id, uuid, email, role, password_hash) VALUES (1, gen_random_uuid(), 'demo-admin@holdfast.example', 'USER', 'kept')`,
     );
@@ -148,7 +148,7 @@ describe('seed', () => {
     });
   });
 
-  it('makes tasks in every status and priority, once; who deleted them all gets no new ones', async () => {
+  it('creates tasks in every status and priority once; a user who deletes them gets no new ones', async () => {
     const tasks = async (deleted: boolean) =>
       (
         await client.query<Record<'email' | 'title' | 'status' | 'priority', string>>(
@@ -171,12 +171,12 @@ describe('seed', () => {
     expect((await run(['seed'])).code).toBe(0);
     expect(await tasks(false)).toEqual(made.filter(({ email }) => email === DEMO[0]));
     expect(await tasks(true)).toEqual(made.filter(({ email }) => email === DEMO[1]));
-    await client.query('DELETE FROM tasks WHERE deleted_at IS NOT NULL'); // as their cleanup does
+    await client.query('DELETE FROM tasks WHERE deleted_at IS NOT NULL'); // as the cleanup job does
     expect((await run(['seed'])).code).toBe(0);
     expect(await tasks(false)).toEqual(made.filter(({ email }) => email === DEMO[0]));
   });
 
-  it('refuses in production', async () => {
+  it('is refused in production', async () => {
     expect(await run(['seed', '--new-passwords'], PRODUCTION)).toEqual(
       refusal('Refused with NODE_ENV=production. Demo accounts have no place in production.'),
     );
@@ -184,7 +184,7 @@ describe('seed', () => {
   });
 });
 
-describe('reset', () => {
+describe('db:reset', () => {
   beforeEach(() =>
     client.query(`
       INSERT INTO users (id, uuid, email) VALUES (1, gen_random_uuid(), 'ada@example.com');
@@ -195,21 +195,21 @@ describe('reset', () => {
   const rows = async (table: string) =>
     Number((await client.query<{ count: string }>(`SELECT count(*) FROM ${table}`)).rows[0]?.count);
 
-  it('deletes nothing while nobody has said yes', async () => {
+  it('deletes nothing without confirmation', async () => {
     expect(await run(['reset'])).toEqual(
       refusal('There is no terminal for a question. Add --yes to delete everything without one.'),
     );
     expect([await rows('users'), await rows('tasks')]).toEqual([1, 1]);
   });
 
-  it('deletes nothing in production, whatever is said', async () => {
+  it('deletes nothing in production, even when confirmed', async () => {
     const attempts = await Promise.all([['reset'], ['reset', '--yes']].map((args) => run(args, PRODUCTION)));
     for (const attempt of attempts)
       expect(attempt).toEqual(refusal('Refused with NODE_ENV=production. It would delete everything.'));
     expect([await rows('users'), await rows('tasks')]).toEqual([1, 1]);
   });
 
-  it('with --yes empties the database, migrates and seeds it', async () => {
+  it('empties, migrates and seeds the database with --yes', async () => {
     const { code, out, err } = await run(['reset', '--yes']);
     expect([code, err]).toEqual([0, '']);
     const migrations = await rows('migration');
@@ -222,23 +222,23 @@ describe('reset', () => {
   });
 });
 
-describe('create-admin', () => {
+describe('user:create-admin', () => {
   const PASSWORD = 'zebra-Lantern-42-quiet-orbit';
   const ROOT = 'root@example.com';
   const CREATED = `Created the administrator ${ROOT}.\n`;
   const EXISTS = 'An administrator exists already. Nothing was changed; --another creates one more.';
-  /** Logs aside, which production writes as JSON. */
+  /** Removes the logs, which production writes as JSON. */
   const said = (out: string): string => out.replace(/^\{.*\}\n/gm, '');
   const administrators = async () => (await accounts()).map(({ email, role }) => `${role} ${email}`);
 
-  it('creates the first administrator in production, with the password on standard input', async () => {
+  it('creates the first administrator in production with the password from standard input', async () => {
     const { code, out, err } = await run(['create-admin', ' Root@Example.com '], PRODUCTION, `${PASSWORD}\n`);
     expect([code, said(out), err]).toEqual([0, CREATED, '']);
     expect(await administrators()).toEqual([`ADMIN ${ROOT}`]);
     expect(await opened(new Map([[ROOT, PASSWORD]]))).toEqual([ROOT]);
   });
 
-  it('creates a second one only with --another', async () => {
+  it('creates a second administrator only with --another', async () => {
     await run(['create-admin', ROOT], {}, PASSWORD);
     const refused = await run(['create-admin', 'eve@example.com'], {}, PASSWORD);
     expect([refused.code, refused.err]).toEqual([1, `${EXISTS}\n`]);
@@ -247,7 +247,7 @@ describe('create-admin', () => {
     expect([code, err, await administrators()]).toEqual([0, '', ['ADMIN bob@example.com', `ADMIN ${ROOT}`]]);
   });
 
-  it('creates one where two are asked for at the same time', async () => {
+  it('creates one administrator when two commands run at once', async () => {
     const emails = ['one@example.com', 'two@example.com'];
     const both = await Promise.all(emails.map((email) => run(['create-admin', email], {}, PASSWORD)));
     expect(both.map(({ code }) => code).sort()).toEqual([0, 1]);
@@ -259,9 +259,9 @@ describe('create-admin', () => {
     ['without an e-mail', [], PASSWORD, /^Whose account\? /],
     ['with a password as an argument', [ROOT, PASSWORD], '', /A password is never one/],
     ['with a password as an option', [ROOT, `--password=${PASSWORD}`], '', /'--password'/],
-    ['without anybody to ask', [ROOT], undefined, /^No password: run this command in a terminal/],
-    ['what the rules of accounts refuse', ['root at example'], 'short\n', /email must .*password must /],
-  ])('refuses in one line, %s', async (_what, args, input, line) => {
+    ['without input', [ROOT], undefined, /^No password: run this command in a terminal/],
+    ['with values that break the account rules', ['root at example'], 'short\n', /email must .*password must /],
+  ])('fails with one line %s', async (_what, args, input, line) => {
     const { code, out, err } = await run(['create-admin', ...args], PRODUCTION, input);
     expect([code, said(out), err.match(/\n/g)?.length]).toEqual([1, '', 1]);
     expect(err).toMatch(line);
@@ -269,7 +269,7 @@ describe('create-admin', () => {
     expect(await accounts()).toEqual([]);
   });
 
-  it('refuses an address that somebody has, and leaves that account alone', async () => {
+  it('refuses an address in use, and leaves that account unchanged', async () => {
     await client.query(
       `INSERT INTO users (id, uuid, email, role, password_hash) VALUES (1, gen_random_uuid(), '${ROOT}', 'USER', 'kept')`,
     );
@@ -278,7 +278,7 @@ describe('create-admin', () => {
     expect(await accounts()).toEqual([{ email: ROOT, role: 'USER', password_hash: 'kept' }]);
   });
 
-  it('refuses a database without migrations in production, in one line', async () => {
+  it('refuses an unmigrated database in production with one line', async () => {
     await client.query('ALTER TABLE migration RENAME TO migration_hidden');
     try {
       const { code, err } = await run(['create-admin', ROOT], PRODUCTION, PASSWORD);
@@ -289,7 +289,7 @@ describe('create-admin', () => {
   });
 
   const atTerminal = process.platform === 'linux' ? it : it.skip;
-  atTerminal('asks at a terminal, and never shows the password', async () => {
+  atTerminal('prompts in a terminal without showing the password', async () => {
     const terminal = new Terminal(['create-admin']);
     await terminal.answer('E-mail of the administrator: ', ROOT);
     await terminal.answer('Password (not shown): ', PASSWORD);
@@ -300,7 +300,7 @@ describe('create-admin', () => {
     expect(await opened(new Map([[ROOT, PASSWORD]]))).toEqual([ROOT]);
   });
 
-  atTerminal('refuses at a terminal two passwords that differ, and creates nobody after Ctrl-C', async () => {
+  atTerminal('refuses two different passwords in a terminal, and creates no account after Ctrl-C', async () => {
     const careless = new Terminal(['create-admin', ROOT]);
     await careless.answer('Password (not shown): ', PASSWORD);
     await careless.answer('The same again: ', `${PASSWORD}!`);
@@ -314,20 +314,20 @@ describe('create-admin', () => {
   });
 });
 
-it('openapi writes the committed document', async () => {
+it('the openapi command writes the committed document', async () => {
   const { code, out, err } = await run(['openapi']);
   expect([code, out, err]).toEqual([0, 'Written: openapi.json\n', '']);
   expect(readFileSync(join(folder, 'openapi.json'), 'utf8')).toBe(readFileSync('openapi.json', 'utf8'));
 });
 
-describe('what is not understood ends in one line', () => {
-  it('no command, or an unknown one', async () => {
+describe('invalid usage fails with one line', () => {
+  it('for a missing or unknown command', async () => {
     const attempts = await Promise.all([[], ['sed'], ['constructor', '--yes']].map((args) => run(args)));
     for (const attempt of attempts)
       expect(attempt).toEqual(refusal('Which command? One of: seed, reset, create-admin, openapi.'));
   });
 
-  it('an unknown option, or a wrong one', async () => {
+  it('for an unknown or invalid option', async () => {
     const attempts = await Promise.all(
       [
         ['seed', '--new-password'],
@@ -340,7 +340,7 @@ describe('what is not understood ends in one line', () => {
     }
   });
 
-  it('a database that is not there, or whose certificate nobody trusts', async () => {
+  it('for a missing database, or an untrusted certificate', async () => {
     const url = new URL(database.url);
     expect(await run(['seed'], { DATABASE_URL: Object.assign(new URL(url), { pathname: 'nowhere' }).href })).toEqual({
       code: 1,
@@ -363,12 +363,10 @@ describe('what is not understood ends in one line', () => {
       '',
       expect.stringMatching(/^The certificate of localhost is not trusted [^\n]*\n$/),
     ]);
-    expect(trusted).toEqual(
-      refusal('There is no terminal for a question. Add --yes to delete everything without one.'),
-    ); // it was let in
+    expect(trusted).toEqual(refusal('Nobody is there to ask. Say --yes to delete everything without a question.')); // accepted
   });
 
-  it('a wrong environment: one line for each fault', async () => {
+  it('for an invalid environment, with one line for each fault', async () => {
     const { code, out, err } = await run(['seed'], { PORT: 'x', JWT_SECRET: 'short' });
     expect([code, out]).toEqual([1, '']);
     expect(err).toMatch(/^The configuration has 2 faults:\n {2}- PORT must.*\n {2}- JWT_SECRET length.*\n$/);

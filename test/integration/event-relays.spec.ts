@@ -1,4 +1,4 @@
-// The contract of the relays, the same on PostgreSQL, Redis and a Redis Cluster.
+// The contract of the message relays on PostgreSQL, Redis and a Redis Cluster.
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
@@ -21,9 +21,9 @@ jest.setTimeout(60_000);
 const SECRET = 'a secret of more than 32 characters';
 
 interface Ground {
-  /** As another process would have it. */
+  /** Opens a relay as another process has it. */
   relay(): Promise<EventRelay>;
-  /** Cuts every subscription from the server's side. */
+  /** Cuts every subscription on the server side. */
   cut(): Promise<void>;
   close(): Promise<void>;
 }
@@ -97,7 +97,7 @@ const grounds: Array<[string, boolean, () => Promise<Ground>]> = [
 
 for (const [name, there, open] of grounds) {
   const suite = there ? describe : describe.skip;
-  suite(name, () => {
+  suite(`message relays on ${name}`, () => {
     let ground: Ground;
     const relays: EventRelay[] = [];
     beforeAll(async () => {
@@ -108,7 +108,7 @@ for (const [name, there, open] of grounds) {
     });
     afterAll(() => ground.close());
 
-    /** A relay, and what it heard. */
+    /** A relay, and the messages that it received. */
     async function listen(): Promise<{ relay: EventRelay; heard: string[]; losses: () => number }> {
       const relay = await ground.relay();
       const heard: string[] = [];
@@ -127,7 +127,7 @@ for (const [name, there, open] of grounds) {
       }, 'the relay to hear itself');
     }
 
-    it('everybody hears everything, its own too, in one order', async () => {
+    it('every relay receives every message, including its own, in one order', async () => {
       const listeners = await Promise.all([listen(), listen(), listen()]);
       const words = listeners.flatMap((_, who) => Array.from({ length: 200 }, (__, at) => `word ${who} ${at}`));
       await Promise.all(
@@ -143,24 +143,24 @@ for (const [name, there, open] of grounds) {
       expect(third).toEqual(first);
     });
 
-    it('carries 7,000 bytes of any text', async () => {
+    it('a message may contain 7,000 bytes of any text', async () => {
       const { relay, heard } = await listen();
       const text = `"quoted' \\ ${'ä€😀'.repeat(700)}`.slice(0, 2_300);
       await relay.publish(text);
       await until(() => heard.includes(text), 'the long text');
     });
 
-    it('says when it was cut off, and comes back by itself', async () => {
+    it('a relay reports a lost connection, and reconnects by itself', async () => {
       const { relay, heard, losses } = await listen();
       await ground.cut();
       await until(() => losses() === 1, 'the loss to be told');
       await hearsItself(relay, heard);
-      relay.reconnect(); // the same by our own hand
+      relay.reconnect(); // the same, triggered by the caller
       await until(() => losses() === 2, 'the second loss to be told');
       await hearsItself(relay, heard);
     });
 
-    it('is silent once it is closed', async () => {
+    it('a closed relay delivers nothing', async () => {
       const [one, two] = await Promise.all([listen(), listen()]);
       await two.relay.close();
       await hearsItself(one.relay, one.heard);
@@ -171,7 +171,7 @@ for (const [name, there, open] of grounds) {
   });
 }
 
-(REDIS_SERVER === undefined ? describe.skip : describe)('who writes to Redis without our secret', () => {
+(REDIS_SERVER === undefined ? describe.skip : describe)('a Redis client without the relay secret', () => {
   let server: OwnRedis;
   let redis: Redis;
   let channel: string;
@@ -188,7 +188,7 @@ for (const [name, there, open] of grounds) {
     await server.stop();
   });
 
-  it('is not heard, and can at most repeat what we said', async () => {
+  it('cannot forge messages; it can at most repeat real messages', async () => {
     const relay = new RedisRelay(redis, SECRET);
     const stranger = new RedisRelay(redis, 'another secret of more than 32 characters');
     const heard: string[] = [];

@@ -1,4 +1,4 @@
-// Storages of files, held to their contract: all bytes or nothing, whatever fails, and only under keys of ours.
+// The contract of file storages: a write is complete or absent after any failure, and only valid keys are accepted.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
@@ -13,10 +13,10 @@ import { until } from '../support/until.js';
 jest.setTimeout(120_000);
 
 const MIB = 2 ** 20;
-/** More than one request takes: S3 gets it in parts, of 5 MiB each. */
+/** Larger than one request: S3 receives it in parts of 5 MiB each. */
 const IN_PARTS = 12 * MIB + 345;
 
-/** Only names that nothing outside has, and no more steps up than a test's ground lies deep: a test that fails harms nobody. */
+/** Only names that do not exist outside, and fewer steps up than the depth of the base folder, so that a failing test harms nothing. */
 const HOSTILE_KEYS = [
   ...['', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`],
   ...[`${randomUUID()}\0`, `${randomUUID()}\n`, randomUUID().toUpperCase(), 'incoming', 'name.txt'],
@@ -25,7 +25,7 @@ const NO_KEY = 'is not a storage key';
 
 for (const { name, there, lacks, start } of STORAGE_KINDS) {
   const suite = there ? describe : describe.skip;
-  suite(`in ${name}`, () => contract(start, lacks));
+  suite(`file storage in ${name}`, () => contract(start, lacks));
 }
 
 function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
@@ -42,7 +42,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
 
   const unlessLacking = (lack: Lack): typeof it | typeof it.skip => (lacks.includes(lack) ? it.skip : it);
 
-  describe('what is written', () => {
+  describe('a stored file', () => {
     it.each([0, 1, 65_536, 300_001, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 10 * MIB, IN_PARTS])(
       'is read back: %d bytes',
       async (size) => {
@@ -54,7 +54,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       },
     );
 
-    it('is read in part', async () => {
+    it('is read by range', async () => {
       const [key, bytes] = [randomUUID(), randomBytes(1_000_001)];
       await storage.write(key, inPieces(bytes));
       const random = seeded(1);
@@ -74,13 +74,13 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       }
     });
 
-    unlessLacking('a range of the first byte alone')('is read in part: its first byte', async () => {
+    unlessLacking('a range of the first byte alone')('is read by the range of its first byte', async () => {
       const key = randomUUID();
       await storage.write(key, inPieces(Buffer.from('xyz')));
       expect(await text(storage, key, { start: 0, end: 0 })).toBe('x');
     });
 
-    it('is gone when it is removed, once or twice, and nothing else is', async () => {
+    it('disappears when it is removed once or twice, and no other file does', async () => {
       const [key, other] = [randomUUID(), randomUUID()];
       for (const each of [key, other]) await storage.write(each, Readable.from([Buffer.from(each)]));
       await storage.remove(key);
@@ -91,7 +91,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       expect(await text(storage, other)).toBe(other);
     });
 
-    it.each([200_000, IN_PARTS])('is not there before its last byte: %d bytes', async (size) => {
+    it.each([200_000, IN_PARTS])('is not visible before its last byte: %d bytes', async (size) => {
       const [key, bytes] = [randomUUID(), randomBytes(size)];
       const source = new PassThrough();
       const writing = storage.write(key, source);
@@ -103,7 +103,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       expect(await storage.sizeOf(key)).toBe(size);
     });
 
-    it('keeps apart what many write and read at once', async () => {
+    it('stays separate from files that are written and read at the same time', async () => {
       const all = new Map(Array.from({ length: 40 }, (_, at) => [randomUUID(), randomBytes(at * 20_000)]));
       await Promise.all([...all].map(([key, bytes]) => storage.write(key, inPieces(bytes))));
       await Promise.all(
@@ -114,12 +114,12 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
     });
   });
 
-  describe('the list', () => {
+  describe('the list of a storage', () => {
     it('is empty at first', async () => expect(await listed(storage)).toEqual([]));
 
-    it('has all that is written, how large it is and since when', async () => {
+    it('contains every file with its size and time', async () => {
       const sizes = new Map(Array.from({ length: 5 }, (_, at) => [randomUUID(), at * 1_000]));
-      const before = Date.now() - 2_000; // S3 tells whole seconds
+      const before = Date.now() - 2_000; // S3 reports whole seconds
       for (const [key, size] of sizes) await storage.write(key, inPieces(Buffer.alloc(size)));
       const found = await listed(storage);
       expect(new Map(found.map(({ key, size }) => [key, size]))).toEqual(sizes);
@@ -130,7 +130,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       }
     });
 
-    unlessLacking('unfinished uploads')('has also what is being written, until it is removed', async () => {
+    unlessLacking('unfinished uploads')('contains unfinished uploads until they are removed', async () => {
       const [key, source] = [randomUUID(), new PassThrough()];
       const writing = expect(storage.write(key, source)).rejects.toThrow();
       await feed(source, randomBytes(IN_PARTS));
@@ -147,7 +147,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
     });
   });
 
-  describe('nothing is left, no descriptor either, and the source is let go', () => {
+  describe('a storage leaves no bytes and no file descriptors, and destroys the source,', () => {
     let before: number;
     beforeEach(async () => void (before = await descriptors()));
     afterEach(async () => {
@@ -160,7 +160,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       expect(source.destroyed).toBe(true);
     }
 
-    it.each([100_000, IN_PARTS])('of a source that fails after %d bytes', async (size) => {
+    it.each([100_000, IN_PARTS])('when the source fails after %d bytes', async (size) => {
       const source = new PassThrough();
       const refusal = expectRefusal(source, { message: 'the line is dead' });
       await feed(source, randomBytes(size));
@@ -168,14 +168,14 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       await refusal;
     });
 
-    it('of a source that had failed before', async () => {
+    it('when the source failed before the write', async () => {
       const source = new PassThrough().on('error', () => undefined);
       source.destroy(new Error('dead on arrival'));
       await turn();
       await expectRefusal(source, { message: 'dead on arrival' });
     });
 
-    it.each([100_000, IN_PARTS])('of a source that ends without an end after %d bytes', async (size) => {
+    it.each([100_000, IN_PARTS])('when the source closes early after %d bytes', async (size) => {
       const source = new PassThrough();
       const refusal = expectRefusal(source, { code: 'ERR_STREAM_PREMATURE_CLOSE' });
       await feed(source, randomBytes(size));
@@ -183,7 +183,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       await refusal;
     });
 
-    it.each([100_000, IN_PARTS])('of what is aborted while the source says nothing, after %d bytes', async (size) => {
+    it.each([100_000, IN_PARTS])('when the write is aborted while the source is idle, after %d bytes', async (size) => {
       const [abort, source] = [new AbortController(), new PassThrough()];
       const refusal = expectRefusal(source, { name: 'AbortError' }, abort.signal);
       await feed(source, randomBytes(size));
@@ -191,10 +191,10 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       await refusal;
     });
 
-    it('of what was aborted before it began', () =>
+    it('when the write was aborted before it began', () =>
       expectRefusal(new PassThrough(), { name: 'AbortError' }, AbortSignal.abort()));
 
-    it('of what is aborted at any moment, but for what was complete', async () => {
+    it('when the write is aborted at any moment, unless it was complete', async () => {
       const random = seeded(2);
       for (let round = 0; round < 20; round++) {
         const [abort, key] = [new AbortController(), randomUUID()];
@@ -209,7 +209,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       }
     });
 
-    it('of what was read, to its end or not', async () => {
+    it('after a complete or aborted read', async () => {
       const key = randomUUID();
       await storage.write(key, inPieces(randomBytes(20 * MIB)));
       for (let round = 0; round < 10; round++) {
@@ -222,7 +222,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       await storage.remove(key);
     });
 
-    it.each(HOSTILE_KEYS)('under the key %j, which is none of ours', async (key) => {
+    it.each(HOSTILE_KEYS)('when the key is invalid: %j', async (key) => {
       await expectRefusal(Readable.from(['x']), { message: expect.stringContaining(NO_KEY) }, undefined, key);
       await expect(storage.open(key)).rejects.toThrow(NO_KEY);
       await expect(storage.sizeOf(key)).rejects.toThrow(NO_KEY);
@@ -230,7 +230,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
     });
   });
 
-  it('slow readers do not shut others out', async () => {
+  it('slow readers do not block other readers', async () => {
     const key = randomUUID();
     await storage.write(key, inPieces(randomBytes(8 * MIB)));
     const slow = await Promise.all(Array.from({ length: 80 }, () => storage.open(key)));
@@ -239,7 +239,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
   });
 }
 
-/** Until the storage has taken all of it. */
+/** Waits until the storage has read all bytes. */
 async function feed(source: PassThrough, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length; at += 65_536) source.write(bytes.subarray(at, at + 65_536));
   await until(() => source.readableLength + source.writableLength === 0, 'the bytes to be taken');

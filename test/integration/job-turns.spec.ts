@@ -1,4 +1,4 @@
-// Queue fairness: owners take turns in the line of a queue, and none has more than so many jobs waiting or running.
+// Queue fairness: owners take turns in a queue, and each owner has a maximum number of waiting and running jobs.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
@@ -7,7 +7,7 @@ import { TextField } from '../../src/common/decorators/fields.decorator.js';
 import { defineJob, Handles, type JobContext, type JobHandler } from '../../src/workers/job.js';
 import { JobsService } from '../../src/workers/api/jobs.service.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { type JobApplication, openJobApplication } from '../support/job-application.js';
 import { buffersOf, explain, type PlanNode, rowsReadBy } from '../support/query-plan.js';
 import { rabbitPlace } from '../support/rabbit.js';
 import { rabbitAnswers } from '../support/services.js';
@@ -22,7 +22,7 @@ class WordPayload {
   @TextField({ max: 100 })
   word!: string;
 }
-/** Long enough for a line to form while a retry waits. */
+/** Long enough for a backlog to form while a retry waits. */
 const BACKOFF_MS = 1_500;
 const common = {
   payload: WordPayload,
@@ -57,7 +57,7 @@ class ManyHandler extends Noting {}
 
 const words = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => ({ word: `${prefix} ${n}` }));
 
-describe('a claim', () => {
+describe('a job claim', () => {
   let database: ClonedDatabase;
   let client: pg.Client;
   const ROWS = 20_000;
@@ -73,8 +73,8 @@ describe('a claim', () => {
         INSERT INTO jobs (id, uuid, type, queue, payload, max_attempts, owner_id, owner_uuid, run_at, turn)
         SELECT ${from} + n, gen_random_uuid(), 'test', 'deep', '{}', 3, ${owner}, gen_random_uuid(), ${runAt}, ${turn}
         FROM generate_series(1, ${ROWS}) n`);
-    await fill(1_000_000, '1', 'now()', `now() + (n - 1) * interval '1 hour'`); // all of one owner
-    await fill(2_000_000, 'n', 'now()', 'now()'); // one of each owner
+    await fill(1_000_000, '1', 'now()', `now() + (n - 1) * interval '1 hour'`); // all jobs of one owner
+    await fill(2_000_000, 'n', 'now()', 'now()'); // one job per owner
     await fill(3_000_000, 'n', `now() + interval '1 day'`, 'NULL'); // not due
     await client.query('ANALYZE');
   });
@@ -91,16 +91,16 @@ describe('a claim', () => {
   const worker = '00000000-0000-4000-8000-000000000000';
 
   it.each([
-    ['in turn', false],
-    ['of the starving', true],
-  ])('%s looks at the rows that it takes, however many wait and however many are not due', async (_which, starving) => {
+    ['in turn order', false],
+    ['for starving jobs', true],
+  ])('%s reads only the rows that it takes, with any number of waiting or delayed jobs', async (_which, starving) => {
     const plan = await planOf('claim', ['deep', 10, worker, 10_000, starving, 4]);
     expect(plan['Actual Rows']).toBe(starving ? 0 : 10);
     expect(rowsReadBy(plan)).toBeLessThan(150);
     expect(buffersOf(plan)).toBeLessThan(600);
   });
 
-  it('looks for delayed jobs among those that are due', async () => {
+  it('promotes delayed jobs by reading only due rows', async () => {
     const plan = await planOf('line-up', [['deep', 'empty'], 500]);
     expect(rowsReadBy(plan)).toBeLessThan(10);
   });
@@ -109,33 +109,33 @@ describe('a claim', () => {
 const place = rabbitPlace();
 afterAll(() => place.forget(new Set([One.queue, Many.queue])));
 
-describe('turns over postgres', () => contract({}));
+describe('fair turns on postgres', () => contract({}));
 (rabbitAnswers ? describe : describe.skip)('turns over rabbitmq', () => contract(place.env));
 
 function contract(env: Record<string, string>): void {
   let database: ClonedDatabase;
-  let house: JobHouse;
+  let app: JobApplication;
   let owners: Owner[];
 
   beforeAll(async () => {
     database = await cloneDatabase();
     const limits = { JOB_QUOTA: String(QUOTA), JOB_RUNNING_QUOTA: String(RUNNING_QUOTA) };
-    house = await openJobHouse(database.url, [OneHandler, ManyHandler], { ...env, ...limits });
-    owners = await house.transaction.query<Owner & Record<string, string>>({
+    app = await openJobApplication(database.url, [OneHandler, ManyHandler], { ...env, ...limits });
+    owners = await app.transaction.query<Owner & Record<string, string>>({
       text: `INSERT INTO users (id, uuid, email) SELECT n, gen_random_uuid(), 'user' || n || '@example.com' FROM generate_series(1, 50) n
              RETURNING id AS key, uuid AS id`,
     });
-    await house.work();
+    await app.work();
   });
   afterAll(async () => {
     openGate();
-    await house.close();
+    await app.close();
     await database.drop();
   });
 
   const owner = (n: number): Owner => owners[n] as Owner;
   const unfinished = async (): Promise<number> => {
-    const rows = await house.transaction.query<{ status: string }>({
+    const rows = await app.transaction.query<{ status: string }>({
       text: `SELECT status FROM jobs WHERE status NOT IN ('SUCCEEDED', 'CANCELLED')`,
     });
     expect(rows.filter(({ status }) => status === 'FAILED')).toEqual([]);
@@ -143,11 +143,11 @@ function contract(env: Record<string, string>): void {
   };
   const allDone = () => until(async () => (await unfinished()) === 0, 'all jobs to be done', 90_000);
 
-  /** What was begun after the gate was opened, while `fill` enqueued behind one that held the only place. */
+  /** Returns the jobs that began after the gate opened; `fill` enqueues them behind a job that holds the only slot. */
   async function orderOf(fill: () => Promise<unknown>): Promise<string[]> {
     begun.length = 0;
     closeGate();
-    await house.queue.enqueue(One, { word: 'holds the place' });
+    await app.queue.enqueue(One, { word: 'holds the place' });
     await until(() => begun.length === 1, 'the place to be taken');
     await fill();
     openGate();
@@ -155,64 +155,64 @@ function contract(env: Record<string, string>): void {
     return begun.slice(1);
   }
 
-  it('a job of one owner is begun at most two jobs after it came, however many another owner has waiting', async () => {
+  it('a job of one owner begins at most two jobs after its arrival, with any backlog of another owner', async () => {
     const order = await orderOf(async () => {
-      await house.queue.enqueueAll(One, words('flood', 200), { owner: owner(0) });
-      await house.queue.enqueue(One, { word: 'single' }, { owner: owner(1) });
+      await app.queue.enqueueAll(One, words('flood', 200), { owner: owner(0) });
+      await app.queue.enqueue(One, { word: 'single' }, { owner: owner(1) });
     });
     expect(order).toHaveLength(201);
     expect(order.indexOf('single')).toBeLessThanOrEqual(2);
   });
 
-  it('nor does it help to ask one by one, later, or for a later time', async () => {
+  it('an owner gains no extra turns by enqueueing one by one, later, or for a later time', async () => {
     const runAt = new Date(Date.now() + 300);
     const order = await orderOf(async () => {
-      await house.queue.enqueueAll(One, words('delayed', 60), { owner: owner(0), runAt });
-      for (const payload of words('flood', 30)) await house.queue.enqueue(One, payload, { owner: owner(0) });
+      await app.queue.enqueueAll(One, words('delayed', 60), { owner: owner(0), runAt });
+      for (const payload of words('flood', 30)) await app.queue.enqueue(One, payload, { owner: owner(0) });
       await until(async () => {
-        const [row] = await house.transaction.query<{ count: string }>({
+        const [row] = await app.transaction.query<{ count: string }>({
           text: `SELECT count(*) FROM jobs WHERE turn IS NOT NULL AND status = 'QUEUED'`,
         });
         return Number(row?.count) === 90;
       }, 'the delayed ones to be in the line');
-      await house.queue.enqueue(One, { word: 'single' }, { owner: owner(1) });
+      await app.queue.enqueue(One, { word: 'single' }, { owner: owner(1) });
     });
     expect(order).toHaveLength(91);
     expect(order.indexOf('single')).toBeLessThanOrEqual(2);
   });
 
-  it('two owners with many jobs are served in turns, and the system, which owns no job, waits for neither', async () => {
+  it('two owners with many jobs alternate, and system jobs without an owner wait for neither', async () => {
     const order = await orderOf(async () => {
-      await house.queue.enqueueAll(One, words('a', 20), { owner: owner(0) });
-      await house.queue.enqueueAll(One, words('b', 20), { owner: owner(1) });
-      await house.queue.enqueueAll(One, words('system', 3));
+      await app.queue.enqueueAll(One, words('a', 20), { owner: owner(0) });
+      await app.queue.enqueueAll(One, words('b', 20), { owner: owner(1) });
+      await app.queue.enqueueAll(One, words('system', 3));
     });
     expect(order.slice(0, 5).toSorted()).toEqual(['a 0', 'b 0', 'system 0', 'system 1', 'system 2']);
     const rest = order.slice(5).map((word) => word[0]);
     for (let n = 0; n + 1 < rest.length; n += 2) expect([rest[n], rest[n + 1]].toSorted()).toEqual(['a', 'b']);
   });
 
-  it('a retry does not wait for all that another owner has waiting', async () => {
-    const { id } = await house.queue.enqueue(One, { word: 'fails once' }, { owner: owner(1) });
+  it('a retry does not wait for the whole backlog of another owner', async () => {
+    const { id } = await app.queue.enqueue(One, { word: 'fails once' }, { owner: owner(1) });
     const rowOf = async () => {
       const text = 'SELECT status, turn FROM jobs WHERE uuid = $1';
-      return (await house.transaction.query<{ status: string; turn: Date | null }>({ text, values: [id] }))[0];
+      return (await app.transaction.query<{ status: string; turn: Date | null }>({ text, values: [id] }))[0];
     };
     await until(async () => (await rowOf())?.status === 'RETRYING', 'the first attempt to fail');
     const order = await orderOf(async () => {
-      await house.queue.enqueueAll(One, words('flood', 100), { owner: owner(0) });
+      await app.queue.enqueueAll(One, words('flood', 100), { owner: owner(0) });
       await until(async () => (await rowOf())?.turn, 'the retry to be in the line');
     });
     expect(order.indexOf('fails once')).toBeLessThanOrEqual(2);
   });
 
-  it('of one owner no more jobs run at once than JOB_RUNNING_QUOTA, and others take the places that are left', async () => {
+  it('one owner runs at most JOB_RUNNING_QUOTA jobs at once, and other owners use the free slots', async () => {
     begun.length = 0;
     mostRunning = 0;
     closeGate();
-    await house.queue.enqueueAll(Many, words('flood', 30), { owner: owner(0) });
+    await app.queue.enqueueAll(Many, words('flood', 30), { owner: owner(0) });
     await until(() => running === RUNNING_QUOTA, 'as many to run as may');
-    await house.queue.enqueueAll(Many, words('other', 2), { owner: owner(1) });
+    await app.queue.enqueueAll(Many, words('other', 2), { owner: owner(1) });
     await until(() => running === RUNNING_QUOTA + 2, 'the others to run beside them');
     expect(begun.filter((word) => word.startsWith('flood'))).toHaveLength(RUNNING_QUOTA);
     openGate();
@@ -221,20 +221,20 @@ function contract(env: Record<string, string>): void {
     expect(mostRunning).toBe(RUNNING_QUOTA + 2);
   });
 
-  it('of one owner no more jobs wait than JOB_QUOTA, whatever comes at once', async () => {
+  it('one owner has at most JOB_QUOTA waiting jobs, even when many arrive at once', async () => {
     const actor: Actor = { ...owner(2), role: 'USER', sessionId: '' };
     const runAt = new Date(Date.now() + 3_600_000);
-    const ask = () => house.get(JobsService).request(actor, { type: 'test.one', payload: { word: 'later' }, runAt });
+    const ask = () => app.get(JobsService).request(actor, { type: 'test.one', payload: { word: 'later' }, runAt });
     const answers = await Promise.allSettled(Array.from({ length: 3 * QUOTA }, ask));
     const refused = answers.flatMap((answer) => (answer.status === 'rejected' ? [answer.reason as object] : []));
     expect(refused).toHaveLength(2 * QUOTA);
     for (const reason of refused) expect(reason).toMatchObject({ code: 'JOB_QUOTA_EXCEEDED', status: 409 });
-    await house.transaction.query({
+    await app.transaction.query({
       text: `UPDATE jobs SET status = 'CANCELLED' WHERE owner_id = $1`,
       values: [actor.key],
     });
     await expect(ask()).resolves.toMatchObject({ status: 'QUEUED' });
-    await house.transaction.query({
+    await app.transaction.query({
       text: `UPDATE jobs SET status = 'CANCELLED' WHERE owner_id = $1`,
       values: [actor.key],
     });

@@ -1,4 +1,4 @@
-// The contract of jobs: the same over every driver.
+// The contract of background jobs, the same on every driver.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -18,7 +18,7 @@ import {
 } from '../../src/workers/job.js';
 import { JobsRepository } from '../../src/workers/engine/jobs.repository.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { type JobApplication, openJobApplication } from '../support/job-application.js';
 import { rabbitPlace } from '../support/rabbit.js';
 import { rabbitAnswers } from '../support/services.js';
 import { until } from '../support/until.js';
@@ -53,7 +53,7 @@ interface Run {
   attempt: number;
   at: number;
   context: JobContext;
-  /** Lets a waiting one go on. */
+  /** Releases a waiting job. */
   release: () => void;
 }
 const runs: Run[] = [];
@@ -92,7 +92,7 @@ class SlowHandler extends Behaving {}
 class SingleHandler extends Behaving {}
 @Handles(Unique)
 class UniqueHandler extends Behaving {}
-/** Without an effect of its own: completes by returning. */
+/** Has no effect of its own and completes by returning. */
 @Handles(Once)
 class OnceHandler implements JobHandler<NotePayload> {
   async run({ text, behave }: NotePayload, context: JobContext) {
@@ -117,35 +117,35 @@ interface Row {
 const place = rabbitPlace();
 afterAll(() => place.forget(new Set(['torture', ...[...jobDefinitions().values()].map(({ queue }) => queue)])));
 
-describe('jobs over postgres', () => contract({}));
+describe('jobs on postgres', () => contract({}));
 const overRabbit = rabbitAnswers ? describe : describe.skip;
-overRabbit('jobs over rabbitmq', () => contract(place.env));
+overRabbit('jobs on rabbitmq', () => contract(place.env));
 
 function contract(env: Record<string, string>): void {
   let database: ClonedDatabase;
-  let house: JobHouse;
-  const houses: JobHouse[] = [];
+  let app: JobApplication;
+  const apps: JobApplication[] = [];
 
   beforeAll(async () => {
     database = await cloneDatabase();
-    house = await open();
-    await house.transaction.query({ text: 'CREATE TABLE effects (text text, attempt integer)' });
-    await house.work();
+    app = await open();
+    await app.transaction.query({ text: 'CREATE TABLE effects (text text, attempt integer)' });
+    await app.work();
   });
   afterAll(async () => {
     for (const run of runs) run.release();
-    for (const one of houses) await one.close();
+    for (const one of apps) await one.close();
     await database.drop();
   });
   beforeEach(() => void runs.splice(0));
 
-  async function open(more: Record<string, string> = {}): Promise<JobHouse> {
-    const opened = await openJobHouse(database.url, HANDLERS, { ...env, ...more });
-    houses.push(opened);
+  async function open(more: Record<string, string> = {}): Promise<JobApplication> {
+    const opened = await openJobApplication(database.url, HANDLERS, { ...env, ...more });
+    apps.push(opened);
     return opened;
   }
   async function rowOf(id: string): Promise<Row> {
-    const [row] = await house.transaction.query<Row & Record<string, unknown>>({
+    const [row] = await app.transaction.query<Row & Record<string, unknown>>({
       text: 'SELECT * FROM jobs WHERE uuid = $1',
       values: [id],
     });
@@ -156,70 +156,70 @@ function contract(env: Record<string, string>): void {
   const begun = (text: string, times = 1) => until(() => runsOf(text)[times - 1], `${text} to begin ${times} times`);
   const effectsOf = async (text: string) =>
     (
-      await house.transaction.query<{ attempt: number }>({
+      await app.transaction.query<{ attempt: number }>({
         text: 'SELECT attempt FROM effects WHERE text = $1 ORDER BY 1',
         values: [text],
       })
     ).map(({ attempt }) => attempt);
 
-  it('does what is enqueued, once, and keeps what came of it', async () => {
-    const { id, isNew } = await house.queue.enqueue(Note, { text: 'plain' });
+  it('runs an enqueued job once, and keeps its result', async () => {
+    const { id, isNew } = await app.queue.enqueue(Note, { text: 'plain' });
     const row = await ends(id, 'SUCCEEDED');
     expect(isNew).toBe(true);
     expect(row).toMatchObject({ attempt: 1, progress: 100, result: { text: 'plain' }, errors: [] });
     expect(await effectsOf('plain')).toEqual([1]);
-    const { id: returned } = await house.queue.enqueue(Once, { text: 'returned' });
+    const { id: returned } = await app.queue.enqueue(Once, { text: 'returned' });
     expect((await ends(returned, 'SUCCEEDED')).result).toEqual({ text: 'returned' });
   });
 
-  it('refuses a payload that breaks its rules', async () => {
-    await expect(house.queue.enqueue(Note, { text: 'x'.repeat(101) })).rejects.toMatchObject({
+  it('refuses an invalid payload', async () => {
+    await expect(app.queue.enqueue(Note, { text: 'x'.repeat(101) })).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
-    await expect(house.queue.enqueue(Note, { text: 'x', more: 1 } as never)).rejects.toMatchObject({
+    await expect(app.queue.enqueue(Note, { text: 'x', more: 1 } as never)).rejects.toMatchObject({
       code: 'VALIDATION_FAILED',
     });
   });
 
-  it('waits for runAt, and not much longer', async () => {
+  it('runs a job after its runAt, with little delay', async () => {
     const runAt = new Date(Date.now() + 1_500);
-    const { id } = await house.queue.enqueue(Note, { text: 'later' }, { runAt });
+    const { id } = await app.queue.enqueue(Note, { text: 'later' }, { runAt });
     await ends(id, 'SUCCEEDED');
     const late = (runsOf('later')[0] as Run).at - runAt.getTime();
     expect(late).toBeGreaterThanOrEqual(0);
-    expect(late).toBeLessThan(5_000); // a busy machine; the torture measures it
+    expect(late).toBeLessThan(5_000); // a tolerance for a busy machine; the torture suite measures the delay
   });
 
-  it('tries again what failed, after its backoff, and says what went wrong each time', async () => {
-    const { id } = await house.queue.enqueue(Note, { text: 'second time lucky', behave: 'fail once' });
+  it('retries a failed job after its backoff, and records the error of each attempt', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'second time lucky', behave: 'fail once' });
     const row = await ends(id, 'SUCCEEDED');
     expect(runsOf('second time lucky').map(({ attempt }) => attempt)).toEqual([1, 2]);
     expect(row.errors).toMatchObject([
       { attempt: 1, code: 'JOB_HANDLER_FAILED', message: expect.stringContaining('fails') },
     ]);
     expect(JSON.stringify(row.errors)).not.toContain('hunter2');
-    const { id: slow } = await house.queue.enqueue(Slow, { text: 'patient', behave: 'fail once' });
+    const { id: slow } = await app.queue.enqueue(Slow, { text: 'patient', behave: 'fail once' });
     await ends(slow, 'SUCCEEDED');
     const [first, second] = runsOf('patient') as [Run, Run];
-    expect(second.at - first.at).toBeGreaterThanOrEqual(699); // the backoff is 700 ms; one clock counts whole ones
+    expect(second.at - first.at).toBeGreaterThanOrEqual(699); // the backoff is 700 ms; one of the clocks has whole milliseconds
   });
 
-  it('makes a dead letter of what fails to the end, with every error; a refusal is one at once', async () => {
-    const { id } = await house.queue.enqueue(Note, { text: 'hopeless', behave: 'fail' });
+  it('dead-letters a job after its last failed attempt with all errors, and a refused job at once', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'hopeless', behave: 'fail' });
     const row = await ends(id, 'FAILED');
     expect(row).toMatchObject({ attempt: 3, reason: 'JOB_HANDLER_FAILED' });
     expect(row.errors.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
-    const { id: refused } = await house.queue.enqueue(Note, { text: 'refused', behave: 'refuse' });
+    const { id: refused } = await app.queue.enqueue(Note, { text: 'refused', behave: 'refuse' });
     expect(await ends(refused, 'FAILED')).toMatchObject({ attempt: 1, reason: 'CONFLICT' });
   });
 
-  it('makes a dead letter of a payload that is not valid any more, without running it', async () => {
-    const { id } = await house.queue.enqueue(
+  it('dead-letters a job whose payload is no longer valid, without running it', async () => {
+    const { id } = await app.queue.enqueue(
       Single,
       { text: 'was valid' },
       { runAt: new Date(Date.now() + 3_600_000) },
     );
-    await house.transaction.query({
+    await app.transaction.query({
       text: `UPDATE jobs SET payload = '{"text": 5}', run_at = now(), announce_at = CASE WHEN announce_at IS NOT NULL THEN now() END WHERE uuid = $1`,
       values: [id],
     });
@@ -229,24 +229,24 @@ function contract(env: Record<string, string>): void {
     expect(runsOf('was valid')).toEqual([]);
   });
 
-  it('rolls the effect back with the completion: what failed after its effect leaves one in the end', async () => {
-    const { id } = await house.queue.enqueue(Note, { text: 'halfway', behave: 'write and fail' });
+  it('rolls back the effect of a failed attempt: only the effect of the successful attempt remains', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'halfway', behave: 'write and fail' });
     await ends(id, 'SUCCEEDED');
     expect(await effectsOf('halfway')).toEqual([3]);
   });
 
-  it('knows no job of what was rolled back, and the job of what was committed', async () => {
-    const enqueue = async (text: string) => (await house.queue.enqueue(Note, { text })).id;
+  it('discards a job whose transaction rolls back, and runs a job whose transaction commits', async () => {
+    const enqueue = async (text: string) => (await app.queue.enqueue(Note, { text })).id;
     let lost = '';
     await expect(
-      house.transaction.run(async () => {
+      app.transaction.run(async () => {
         lost = await enqueue('rolled back');
         throw new Error('roll back');
       }),
     ).rejects.toThrow('roll back');
-    const kept = await house.transaction.run(async () => {
+    const kept = await app.transaction.run(async () => {
       const id = await enqueue('committed');
-      await new Promise((resolve) => setTimeout(resolve, 700)); // a scan comes by: it must not see the job before the commit
+      await new Promise((resolve) => setTimeout(resolve, 700)); // a scan passes during this time: it must not see the job before the commit
       expect(runsOf('committed')).toEqual([]);
       return id;
     });
@@ -255,8 +255,8 @@ function contract(env: Record<string, string>): void {
     expect(runsOf('rolled back')).toEqual([]);
   });
 
-  it('takes the urgent first, of equals the one that is longer due', async () => {
-    const { id: first } = await house.queue.enqueue(Single, { text: 'holds the place', behave: 'wait' });
+  it('runs urgent jobs first, and among equals the job that is due longest', async () => {
+    const { id: first } = await app.queue.enqueue(Single, { text: 'holds the place', behave: 'wait' });
     const holder = await begun('holds the place');
     const ids: string[] = [];
     for (const [text, priority] of [
@@ -266,21 +266,21 @@ function contract(env: Record<string, string>): void {
       ['d', 3],
       ['b', 4],
     ] as const)
-      ids.push((await house.queue.enqueue(Single, { text }, { priority })).id);
+      ids.push((await app.queue.enqueue(Single, { text }, { priority })).id);
     holder.release();
     for (const id of [first, ...ids]) await ends(id, 'SUCCEEDED');
     expect(runs.map(({ text }) => text).slice(1)).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
-  it('does not starve the least urgent', async () => {
-    const { id: first } = await house.queue.enqueue(Single, { text: 'holds', behave: 'wait' });
+  it('does not starve jobs of the lowest priority', async () => {
+    const { id: first } = await app.queue.enqueue(Single, { text: 'holds', behave: 'wait' });
     const holder = await begun('holds');
-    const { id: old } = await house.queue.enqueue(Single, { text: 'old' }, { priority: 1 });
-    await house.transaction.query({
+    const { id: old } = await app.queue.enqueue(Single, { text: 'old' }, { priority: 1 });
+    await app.transaction.query({
       text: `UPDATE jobs SET run_at = now() - interval '1 min', turn = now() - interval '1 min' WHERE uuid = $1`,
       values: [old],
     });
-    const urgent = await house.queue.enqueueAll(
+    const urgent = await app.queue.enqueueAll(
       Single,
       Array.from({ length: 20 }, (_, n) => ({ text: `urgent ${n}` })),
       { priority: 5 },
@@ -292,37 +292,37 @@ function contract(env: Record<string, string>): void {
     expect(place).toBeLessThanOrEqual(6);
   });
 
-  it('gives the job that is there for a unique key, until it is finished', async () => {
+  it('returns the existing job for a unique key until that job has finished', async () => {
     const wanted = { text: 'only one', behave: 'wait' } as const;
-    const answers = await Promise.all(Array.from({ length: 20 }, () => house.queue.enqueue(Unique, wanted)));
+    const answers = await Promise.all(Array.from({ length: 20 }, () => app.queue.enqueue(Unique, wanted)));
     expect(answers.filter(({ isNew }) => isNew)).toHaveLength(1);
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
     const id = answers[0]?.id as string;
-    const inside = await house.transaction.run(() => house.queue.enqueue(Unique, wanted));
+    const inside = await app.transaction.run(() => app.queue.enqueue(Unique, wanted));
     expect(inside).toEqual({ id, isNew: false });
     (await begun('only one')).release();
     await ends(id, 'SUCCEEDED');
-    const next = await house.queue.enqueue(Unique, { text: 'only one' });
+    const next = await app.queue.enqueue(Unique, { text: 'only one' });
     expect(next.isNew).toBe(true);
     await ends(next.id, 'SUCCEEDED');
   });
 
-  it('cancels what waits and what runs, on whichever process, and no effect happens after it', async () => {
-    const { id: waiting } = await house.queue.enqueue(
+  it('cancels waiting jobs, and running jobs on any process, and no effect happens afterwards', async () => {
+    const { id: waiting } = await app.queue.enqueue(
       Note,
       { text: 'never' },
       { runAt: new Date(Date.now() + 3_600_000) },
     );
-    const { id: running } = await house.queue.enqueue(Note, { text: 'stop me', behave: 'wait' });
-    const { id: deaf } = await house.queue.enqueue(Note, { text: 'deaf', behave: 'wait deaf' });
+    const { id: running } = await app.queue.enqueue(Note, { text: 'stop me', behave: 'wait' });
+    const { id: deaf } = await app.queue.enqueue(Note, { text: 'deaf', behave: 'wait deaf' });
     const { context } = await begun('stop me');
     const deafRun = await begun('deaf');
-    const repository = (await open()).get(JobsRepository); // a process that does not run them
+    const repository = (await open()).get(JobsRepository); // this process does not run the jobs
     for (const id of [waiting, running, deaf]) expect(await repository.cancel(id, null, null)).toBe(true);
-    await until(() => context.signal.aborted, 'the handler to be told'); // by its next sign of life
+    await until(() => context.signal.aborted, 'the handler to be told'); // with its next heartbeat
     deafRun.release();
     await until(
-      () => house.log.some((line) => line.includes('job.fenced') && line.includes(deaf)),
+      () => app.log.some((line) => line.includes('job.fenced') && line.includes(deaf)),
       'the deaf one to be fenced',
     );
     for (const id of [waiting, running, deaf]) expect((await rowOf(id)).status).toBe('CANCELLED');
@@ -330,15 +330,15 @@ function contract(env: Record<string, string>): void {
     expect(await repository.cancel(running, null, null)).toBe(false);
   });
 
-  it('aborts what takes too long, and counts it as a failure', async () => {
-    const { id } = await house.queue.enqueue(Slow, { text: 'dawdles', behave: 'wait' });
+  it('aborts an attempt after its timeout, and counts it as a failure', async () => {
+    const { id } = await app.queue.enqueue(Slow, { text: 'dawdles', behave: 'wait' });
     const row = await ends(id, 'FAILED');
     expect(row).toMatchObject({ attempt: 3, reason: 'JOB_TIMED_OUT' });
     expect(runsOf('dawdles').every(({ context }) => context.signal.aborted)).toBe(true);
   });
 
-  it('writes progress down, and tells of it', async () => {
-    const { id } = await house.queue.enqueue(Note, { text: 'on my way', behave: 'wait' });
+  it('stores and publishes the progress of a job', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'on my way', behave: 'wait' });
     const run = await begun('on my way');
     run.context.progress(42.4);
     await until(async () => (await rowOf(id)).progress === 42, 'the progress to be written');
@@ -346,25 +346,25 @@ function contract(env: Record<string, string>): void {
     expect((await ends(id, 'SUCCEEDED')).progress).toBe(100);
   });
 
-  it('does it once however often the news of it comes', async () => {
-    const { id } = await house.queue.enqueue(Note, { text: 'often told', behave: 'wait' });
+  it('runs a job once, no matter how many wake-ups arrive', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'often told', behave: 'wait' });
     const run = await begun('often told');
-    for (let n = 0; n < 30; n++) house.driver.announce(['notes']);
+    for (let n = 0; n < 30; n++) app.driver.announce(['notes']);
     run.release();
     await ends(id, 'SUCCEEDED');
-    for (let n = 0; n < 30; n++) house.driver.announce(['notes']);
-    const { id: after } = await house.queue.enqueue(Note, { text: 'after' });
+    for (let n = 0; n < 30; n++) app.driver.announce(['notes']);
+    const { id: after } = await app.queue.enqueue(Note, { text: 'after' });
     await ends(after, 'SUCCEEDED');
     expect(runsOf('often told')).toHaveLength(1);
     expect(await effectsOf('often told')).toEqual([1]);
   });
 
-  it('finishes what runs when it is asked to stop, and gives back what does not end in time', async () => {
-    const other = await open({ SHUTDOWN_GRACE: '5000' }); // 5 s less 4 for the rest
-    await house.runner.stop();
+  it('finishes running jobs at shutdown, and releases the jobs that do not end in time', async () => {
+    const other = await open({ SHUTDOWN_GRACE: '5000' }); // 5 s minus the 4 s that are reserved for other shutdown steps
+    await app.runner.stop();
     await other.work();
-    const { id: quick } = await house.queue.enqueue(Note, { text: 'quick', behave: 'wait' });
-    const { id: endless } = await house.queue.enqueue(Note, { text: 'endless', behave: 'wait' });
+    const { id: quick } = await app.queue.enqueue(Note, { text: 'quick', behave: 'wait' });
+    const { id: endless } = await app.queue.enqueue(Note, { text: 'endless', behave: 'wait' });
     const quickRun = await begun('quick');
     await begun('endless');
     const stopped = other.runner.stop();
@@ -372,16 +372,16 @@ function contract(env: Record<string, string>): void {
     await stopped;
     expect((await rowOf(quick)).status).toBe('SUCCEEDED');
     expect(await rowOf(endless)).toMatchObject({ status: 'RETRYING', attempt: 1, max_attempts: 4, errors: [] });
-    house = await open();
-    await house.work();
+    app = await open();
+    await app.work();
     (await begun('endless', 2)).release();
     await ends(endless, 'SUCCEEDED');
     expect(await effectsOf('endless')).toEqual([2]);
   });
 
-  it('takes up again what a killed process ran, and its effect happens once', async () => {
+  it('takes over the job of a killed process, and its effect happens once', async () => {
     const url = new URL(database.url);
-    await house.transaction.query({ text: 'CREATE TABLE torture_effects (key text, attempt integer)' });
+    await app.transaction.query({ text: 'CREATE TABLE torture_effects (key text, attempt integer)' });
     const worker = () =>
       fork('test/torture/jobs.worker.mjs', {
         env: {
@@ -400,9 +400,9 @@ function contract(env: Record<string, string>): void {
     const insert = `INSERT INTO jobs (id, uuid, type, queue, payload, max_attempts, announce_at)
       VALUES ($1, gen_random_uuid(), 'torture.effect', 'torture', $2, 3, CASE WHEN $3 THEN now() END) RETURNING uuid`;
     const add = async (id: number, payload: object) => {
-      const [row] = await house.transaction.query<{ uuid: string }>({
+      const [row] = await app.transaction.query<{ uuid: string }>({
         text: insert,
-        values: [id, payload, house.driver.announces],
+        values: [id, payload, app.driver.announces],
       });
       return (row as { uuid: string }).uuid;
     };
@@ -410,14 +410,14 @@ function contract(env: Record<string, string>): void {
     const first = worker();
     await ends(id, 'RUNNING');
     first.kill('SIGKILL');
-    await house.transaction.query({
+    await app.transaction.query({
       text: `UPDATE jobs SET payload = jsonb_set(payload, '{work}', '0') WHERE uuid = $1`,
       values: [id],
     });
     const second = worker();
     const row = await ends(id, 'SUCCEEDED');
     expect(row).toMatchObject({ attempt: 2, errors: [{ code: 'JOB_WORKER_LOST' }] });
-    expect(await house.transaction.query({ text: 'SELECT * FROM torture_effects' })).toEqual([
+    expect(await app.transaction.query({ text: 'SELECT * FROM torture_effects' })).toEqual([
       { key: 'killed', attempt: 2 },
     ]);
     second.kill('SIGTERM');

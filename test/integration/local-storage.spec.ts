@@ -1,4 +1,4 @@
-// Files in a folder, beyond the contract: who may read them, what stands in their way, and no way out of the folder.
+// The local file storage beyond the shared contract: file permissions, obstacles, and confinement to its folder.
 import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -26,8 +26,8 @@ async function plant(path: string, text = 'planted'): Promise<void> {
   await writeFile(path, text);
 }
 
-describe('what is written', () => {
-  it('stands under its key alone, readable by nobody else', async () => {
+describe('a locally stored file', () => {
+  it('is stored under its key only, and is readable by its owner only', async () => {
     const key = randomUUID();
     await storage.write(key, bytes('x'));
     expect(await one.left()).toEqual([key]);
@@ -37,21 +37,21 @@ describe('what is written', () => {
     expect(await readFile(pathOf(key), 'utf8')).toBe('x');
   });
 
-  it('stands aside before its last byte, where the list has it and `remove` finds it', async () => {
+  it('has a temporary name before its last byte, under which `list` and `remove` find it', async () => {
     const [key, source] = [randomUUID(), new PassThrough()];
     const writing = expect(storage.write(key, source)).rejects.toThrow();
     source.write('x');
     await until(async () => (await one.left()).length === 1, 'the first bytes');
     expect(await keysListed()).toEqual([key]);
     await expect(stat(pathOf(key))).rejects.toMatchObject({ code: 'ENOENT' });
-    await storage.remove(key); // the sweep takes the writer for dead
+    await storage.remove(key); // the sweep assumes that the writer is dead
     expect(await one.left()).toEqual([]);
     source.end();
     await writing;
     expect(await one.left()).toEqual([]);
   });
 
-  it('of two writers of one key the second is refused, and harms nothing of the first', async () => {
+  it('refuses a second writer of the same key, without an effect on the first', async () => {
     const [key, source] = [randomUUID(), new PassThrough()];
     const writing = storage.write(key, source);
     await until(async () => (await one.left()).length === 1, 'the first writer');
@@ -62,8 +62,8 @@ describe('what is written', () => {
   });
 });
 
-describe('the list', () => {
-  it('has what dead writers have left, as old as it is, and nothing that is none of ours', async () => {
+describe('the list of the local storage', () => {
+  it('contains the remains of dead writers with their age, and no foreign files', async () => {
     const [key, dead] = [randomUUID(), randomUUID()];
     await storage.write(key, bytes('x'));
     await plant(asideOf(dead), 'half');
@@ -78,7 +78,7 @@ describe('the list', () => {
     expect(found).toContainEqual(expect.objectContaining({ key, size: 1 }));
   });
 
-  it('goes on when files vanish meanwhile', async () => {
+  it('continues when files disappear during the listing', async () => {
     for (let at = 0; at < 50; at++) await storage.write(randomUUID(), bytes('x'));
     const keys = await keysListed();
     const iterator = storage.list()[Symbol.asyncIterator]();
@@ -89,7 +89,7 @@ describe('the list', () => {
   });
 });
 
-describe('nothing is left, no descriptor either, and the source is let go', () => {
+describe('the local storage leaves no bytes and no file descriptors, and destroys the source,', () => {
   let before: number;
   beforeEach(async () => void (before = await descriptors()));
   afterEach(async () => {
@@ -103,24 +103,24 @@ describe('nothing is left, no descriptor either, and the source is let go', () =
     expect(source.destroyed).toBe(true);
   }
 
-  it('of a disk that refuses', async () => {
+  it('when the disk refuses a write', async () => {
     await plant(join(one.root, 'files'), 'a file where the folder should be');
     await expectRefusal({ code: 'ENOTDIR' });
     await rm(join(one.root, 'files'));
   });
 
-  it('of a folder that cannot be made at the last moment', async () => {
+  it('when the folder cannot be created at the last moment', async () => {
     const key = randomUUID();
     await plant(join(one.root, 'files', key.slice(0, 2)), 'a file where the folder should be');
     await expectRefusal({ code: expect.stringMatching(/EEXIST|ENOTDIR/) }, key);
     await rm(join(one.root, 'files', key.slice(0, 2)));
   });
 
-  // Only names that nothing outside has, and no more steps up than `ground` lies deep: a test that fails harms nobody.
+  // Only names that do not exist outside, and fewer steps up than the depth of `ground`, so that a failing test harms nothing.
   it.each([
     ...['', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`],
     ...[`${randomUUID()}\0`, `${randomUUID()}\n`, randomUUID().toUpperCase(), 'incoming', 'name.txt'],
-  ])('under the key %j, which is none of ours', async (key) => {
+  ])('when the key is invalid: %j', async (key) => {
     const depths = ['', 'a', 'a/b', 'a/b/c', 'a/b/c/d', 'a/b/c/d/files'];
     const decoys = depths.map((at) => join(one.ground, at, 'decoy'));
     for (const decoy of decoys) await plant(decoy, 'not yours');
@@ -133,7 +133,7 @@ describe('nothing is left, no descriptor either, and the source is let go', () =
   });
 });
 
-it('a link is neither followed nor written through', async () => {
+it('the local storage neither follows symbolic links nor writes through them', async () => {
   const key = randomUUID();
   const secret = join(one.root, 'secret');
   await plant(secret, 'not yours');
@@ -147,7 +147,7 @@ it('a link is neither followed nor written through', async () => {
   expect(await readFile(secret, 'utf8')).toBe('not yours');
 });
 
-it('gives no links', async () => {
+it('the local storage has no direct links', async () => {
   const options = { contentType: 'text/plain', disposition: 'attachment', expiresInSeconds: 60 };
   expect(await storage.linkTo(randomUUID(), options)).toBeNull();
 });

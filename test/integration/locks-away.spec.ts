@@ -1,4 +1,4 @@
-// Locks whose store dies, freezes, answers late or is cut off: refused at once, lost in time, never left behind.
+// Locks whose store dies, freezes, answers late or is cut off: callers fail at once, and lost locks end in time.
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
@@ -28,14 +28,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** As another process would; closed at the end. */
+/** Opens a lock service like that of another process; the suite closes it at the end. */
 async function open(env: Record<string, string> = {}, url = database.url): Promise<OneLock> {
   const one = await openLock(url, env);
   opened.push(one);
   return one;
 }
 
-/** Refused within `ms`, without a call of the work. */
+/** Expects a refusal within `ms`, without a call of the work. */
 async function expectUnavailable({ locks }: OneLock, ms: number): Promise<void> {
   const work = jest.fn(async () => undefined);
   const began = performance.now();
@@ -45,7 +45,7 @@ async function expectUnavailable({ locks }: OneLock, ms: number): Promise<void> 
   expect(work).not.toHaveBeenCalled();
 }
 
-/** A holder behind a line that falls silent, and another process that waits: the first is called off before the second is in. */
+/** Silences the connection of a holder while another process waits, and expects the holder's abort before the next entry. */
 async function expectCalledOffFirst(cutOff: OneLock, line: Line, other: OneLock): Promise<void> {
   const first = await hold(cutOff, KEY, TTL);
   const aborted = once(first.signal, 'abort').then(() => performance.now());
@@ -58,7 +58,7 @@ async function expectCalledOffFirst(cutOff: OneLock, line: Line, other: OneLock)
   await (await second).leave();
 }
 
-describe('PostgreSQL', () => {
+describe('locks in PostgreSQL', () => {
   const sessions = async (condition: string): Promise<number> => {
     const { rows } = await client.query<{ count: string }>(
       `SELECT count(*) FROM pg_stat_activity
@@ -68,14 +68,14 @@ describe('PostgreSQL', () => {
   };
   const waiting = `wait_event = 'advisory'`;
 
-  it('that cannot be reached refuses at once', async () => {
+  it('are refused at once when it cannot be reached', async () => {
     const line = await Line.to(database.url);
     const one = await open({}, line.url);
     await line.cut();
     await expectUnavailable(one, 1_000);
   });
 
-  it('that does not answer refuses after the two seconds to connect', async () => {
+  it('are refused after the connection timeout of two seconds when it does not answer', async () => {
     const line = await Line.to(database.url);
     const one = await open({}, line.url);
     line.silence();
@@ -83,12 +83,12 @@ describe('PostgreSQL', () => {
     await line.cut();
   });
 
-  it('ends the session of a holder it does not hear of, who knows before', async () => {
+  it('end for an unresponsive holder by the end of its session, after the holder has aborted', async () => {
     const line = await Line.to(database.url);
     await expectCalledOffFirst(await open({}, line.url), line, await open());
   });
 
-  it('serves processes in the order of their coming, each with one connection that waits', async () => {
+  it('are granted to processes in order of arrival, with one waiting connection each', async () => {
     const [a, b, c] = [await open(), await open(), await open()];
     const first = await hold(a, KEY, TTL);
     const order: string[] = [];
@@ -103,10 +103,10 @@ describe('PostgreSQL', () => {
     await Promise.all(asks);
     expect(order.slice(0, 2)).toEqual(['b', 'c']);
     expect(order).toHaveLength(6);
-    await until(async () => (await sessions('true')) === 0, 'the connections to be closed', TTL / 2); // not by their ttl
+    await until(async () => (await sessions('true')) === 0, 'the connections to be closed', TTL / 2); // earlier than their ttl
   });
 
-  it('that ends a session is heard at once, however long the ttl', async () => {
+  it('abort at once when the session ends, with any ttl', async () => {
     const outside = await outsidePostgres(database.url);
     const first = await hold(await open(), KEY, MINUTE);
     const aborted = once(first.signal, 'abort', { signal: AbortSignal.timeout(2_000) });
@@ -118,7 +118,7 @@ describe('PostgreSQL', () => {
 });
 
 const suite = REDIS_SERVER === undefined ? describe.skip : describe;
-suite('Redis', () => {
+suite('locks in Redis', () => {
   let server: OwnRedis;
   let env: Record<string, string>;
   let one: OneLock;
@@ -135,16 +135,16 @@ suite('Redis', () => {
   const tokenIn = (key: string) => server.ask((redis) => redis.get(key));
   const back = () => until(() => one.redis?.isUp && other.redis?.isUp, 'Redis to be back');
 
-  it('that was killed refuses at once, and serves when it is back', async () => {
+  it('are refused at once when it was killed, and granted after its restart', async () => {
     await server.kill();
     await expectUnavailable(one, 1_000);
-    await expectUnavailable(one, 50); // it is known by now
+    await expectUnavailable(one, 50); // the outage is known by now
     await server.up();
     await back();
     expect(await one.locks.withLock(KEY, { ttl: TTL }, async () => 'done')).toBe('done');
   });
 
-  it('that hangs refuses at once; who holds a lock is called off before its end', async () => {
+  it('are refused at once when it hangs, and a holder aborts before its lock expires', async () => {
     const first = await hold(one, KEY, TTL);
     server.signal('SIGSTOP');
     const stopped = performance.now();
@@ -156,12 +156,12 @@ suite('Redis', () => {
     await back();
   });
 
-  it('lets the lock of a holder it does not hear of run out, who knows before', async () => {
+  it('expire for an unresponsive holder, after the holder has aborted', async () => {
     const line = await Line.to(server.url);
     await expectCalledOffFirst(await open({ ...env, REDIS_URL: line.url }), line, other);
   });
 
-  it('that takes the lock after we gave up on the answer gets it back as soon as it answers', async () => {
+  it('that it grants after the caller gave up are released as soon as it answers', async () => {
     await server.ask((redis) => redis.call('CLIENT', 'PAUSE', '400', 'ALL'));
     const refused = one.locks.withLock(KEY, { ttl: MINUTE }, async () => undefined);
     await expect(refused).rejects.toMatchObject({ code: 'LOCK_UNAVAILABLE' });
@@ -169,16 +169,16 @@ suite('Redis', () => {
     expect(await other.locks.withLock(KEY, { ttl: TTL, wait: 5_000 }, async () => 'done')).toBe('done');
   });
 
-  it('that answers the release late is asked again', async () => {
+  it('are released again when the first release times out', async () => {
     const held = one.locks.withLock(KEY, { ttl: MINUTE }, () =>
       server.ask((redis) => redis.call('CLIENT', 'PAUSE', '400', 'WRITE')),
     );
-    expect(await held).toBe('OK'); // it was ours to the end
+    expect(await held).toBe('OK'); // the holder kept the lock to the end
     await until(async () => (await tokenIn(lock())) === null, 'the lock to be free');
     await back();
   });
 
-  it('without PostgreSQL there is no fence: refused, and left free', async () => {
+  it('are refused and left free when PostgreSQL cannot issue a fence', async () => {
     const line = await Line.to(database.url);
     const without = await open(env, line.url);
     await line.cut();
@@ -186,7 +186,7 @@ suite('Redis', () => {
     expect(await tokenIn(lock())).toBeNull();
   });
 
-  it('a process that comes again does not overtake one that waits; who gives up leaves the line', async () => {
+  it('go to a waiting process before a process that returns; a process that gives up leaves the queue', async () => {
     const next = `${lock()}:next`;
     const first = await hold(one, KEY, TTL);
     const hasty = one.locks.withLock(KEY, { ttl: TTL, wait: 0 }, async () => undefined);
@@ -202,9 +202,9 @@ suite('Redis', () => {
     expect(order[0]).toBe('other');
   });
 
-  it('a lock that ran out while its fence was drawn is asked for again, so that fences follow the holders', async () => {
+  it('that expire while their fence is issued are acquired again, so that fences follow the order of holders', async () => {
     await client.query('BEGIN');
-    await client.query('ALTER SEQUENCE lock_fences MAXVALUE 1000000'); // nextval waits for us
+    await client.query('ALTER SEQUENCE lock_fences MAXVALUE 1000000'); // blocks nextval until this transaction ends
     const order: bigint[] = [];
     let inside = 0;
     const enter = async ({ locks }: OneLock) =>

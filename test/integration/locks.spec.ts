@@ -1,4 +1,4 @@
-// Locks as one contract, kept by PostgreSQL, one Redis and a Redis Cluster: between processes and within one.
+// The lock contract on PostgreSQL, one Redis and a Redis Cluster: between processes and within one process.
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
@@ -38,7 +38,7 @@ const STORES: Array<[name: string, present: boolean, start: () => Promise<Store>
 
 for (const [name, present, start] of STORES) {
   const suite = present ? describe : describe.skip;
-  suite(`in ${name}`, () => contract(start));
+  suite(`locks in ${name}`, () => contract(start));
 }
 
 function contract(start: () => Promise<Store>): void {
@@ -48,7 +48,7 @@ function contract(start: () => Promise<Store>): void {
   let other: OneLock;
   let outside: Outside;
   let keys = 0;
-  const newKey = (): string => `}{ ${++keys}`; // braces would lead the hash tags of a cluster astray
+  const newKey = (): string => `}{ ${++keys}`; // braces that would confuse the hash tags of a cluster
 
   beforeAll(async () => {
     [database, store] = [await cloneDatabase(), await start()];
@@ -61,7 +61,7 @@ function contract(start: () => Promise<Store>): void {
     await database.drop();
   });
 
-  it('of many in two processes at most one is in, and fences grow in the order of holding', async () => {
+  it('one of many callers in two processes holds the lock at a time, and fences grow in the order of holders', async () => {
     const key = newKey();
     const fences: bigint[] = [];
     let inside = 0;
@@ -69,7 +69,7 @@ function contract(start: () => Promise<Store>): void {
       locks.withLock(key, { ttl: TTL }, async ({ fence }) => {
         expect(++inside).toBe(1);
         fences.push(fence);
-        await transaction.query({ text: 'SELECT 1' }); // others get the time to come in
+        await transaction.query({ text: 'SELECT 1' }); // gives other callers the time to enter by mistake
         inside--;
         return fence;
       });
@@ -79,7 +79,7 @@ function contract(start: () => Promise<Store>): void {
     expect(new Set(fences).size).toBe(40);
   });
 
-  it('within a process whoever came first goes first', async () => {
+  it('callers within a process enter in order of arrival', async () => {
     const key = newKey();
     const first = await hold(one, key, TTL);
     const order: number[] = [];
@@ -89,14 +89,14 @@ function contract(start: () => Promise<Store>): void {
     expect(order).toEqual([1, 2, 3, 4]);
   });
 
-  it('one key does not hold up another, whose fences go on from its own', async () => {
+  it('locks of different keys are independent, and their fences grow in one sequence', async () => {
     const [a, b] = [await hold(one, newKey(), TTL), await hold(one, newKey(), TTL)];
     const c = await hold(other, newKey(), TTL);
     expect(a.fence < b.fence && b.fence < c.fence).toBe(true);
     for (const held of [a, b, c]) await held.leave();
   });
 
-  it.each([0, 400])('who waited %i ms in vain is told so, and nothing is done', async (wait) => {
+  it.each([0, 400])('a caller that waits %i ms in vain gets LOCK_BUSY, and its work does not run', async (wait) => {
     const key = newKey();
     const first = await hold(one, key, TTL);
     const work = jest.fn(async () => undefined);
@@ -113,7 +113,7 @@ function contract(start: () => Promise<Store>): void {
     expect(work).toHaveBeenCalledTimes(2);
   });
 
-  it('as long as its holder lives it outlives its ttl', async () => {
+  it('a lock outlives its ttl while its holder lives', async () => {
     const key = newKey();
     const first = await hold(one, key, TTL);
     const others = other.locks.withLock(key, { ttl: TTL, wait: 5 * TTL }, async () => undefined);
@@ -122,7 +122,7 @@ function contract(start: () => Promise<Store>): void {
     await first.leave();
   });
 
-  it('who loses it is called off, fenced out, told so, and does not take it from the next one', async () => {
+  it('a holder that loses its lock is aborted and fenced out, gets LOCK_LOST, and does not take the lock back', async () => {
     const key = newKey();
     await one.transaction.query({ text: 'CREATE TABLE IF NOT EXISTS guarded AS SELECT 0::bigint AS fence' });
     const write = (fence: bigint) =>
@@ -147,13 +147,13 @@ function contract(start: () => Promise<Store>): void {
     await second.leave();
   });
 
-  it('work that came to its end before it heard of the loss is not called done', async () => {
+  it('work that ends before it notices the loss of its lock fails with LOCK_LOST', async () => {
     const key = newKey();
     const ended = one.locks.withLock(key, { ttl: 60_000 }, () => outside.steal(key));
     await expect(ended).rejects.toMatchObject({ code: 'LOCK_LOST' });
   });
 
-  it('what the work throws reaches the caller, and the lock is free', async () => {
+  it('an error of the work reaches the caller and frees the lock', async () => {
     const key = newKey();
     const failing = one.locks.withLock(key, { ttl: TTL }, () => Promise.reject(new Error('of the work')));
     await expect(failing).rejects.toThrow('of the work');
@@ -162,13 +162,13 @@ function contract(start: () => Promise<Store>): void {
 
   it.each([
     ['a ttl that is too short to renew', { ttl: 100 }, 'The ttl of a lock is 100'],
-    ['a ttl that is no whole number', { ttl: 1_000 / 3 }, 'The ttl of a lock is 333.3'],
-    ['a wait that has no end', { ttl: TTL, wait: Infinity }, 'The wait of a lock is Infinity'],
-  ])('%s is refused before the store is asked', async (_what, options, message) => {
+    ['a ttl that is not an integer', { ttl: 1_000 / 3 }, 'The ttl of a lock is 333.3'],
+    ['an infinite wait', { ttl: TTL, wait: Infinity }, 'The wait of a lock is Infinity'],
+  ])('%s is refused before the store is called', async (_what, options, message) => {
     await expect(one.locks.withLock(newKey(), options, async () => 1)).rejects.toThrow(message);
   });
 
-  it('a transaction around it is refused', async () => {
+  it('a lock within a transaction is refused', async () => {
     const around = one.transaction.run(() => one.locks.withLock(newKey(), { ttl: TTL }, async () => 1));
     await expect(around).rejects.toThrow('Open the transaction inside the work');
   });

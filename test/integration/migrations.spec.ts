@@ -1,4 +1,4 @@
-// The migrations: the same schema as the entities', there and back again, applied once however many start at once.
+// The migrations: they match the entities, run up and down, and are applied once by any number of processes.
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
 
-/** Oldest first. */
+/** Migration files, oldest first. */
 const FILES = readdirSync('migrations').sort();
 
 let database: ClonedDatabase;
@@ -37,7 +37,7 @@ async function lines(sql: string): Promise<string[]> {
 
 const applied = () => lines('SELECT name AS line FROM migration ORDER BY id');
 
-/** Everything in the schema but the record of the migrations, one line each. */
+/** Returns the schema without the migrations table, one line per object. */
 async function schema(): Promise<string[]> {
   return [
     ...(await lines(`
@@ -59,7 +59,7 @@ async function schema(): Promise<string[]> {
   ];
 }
 
-it('addresses and usernames are unique among the living only, usernames in any case', async () => {
+it('addresses and usernames are unique among accounts that are not deleted; usernames ignore case', async () => {
   const indexes = await lines(`
     SELECT indexdef AS line FROM pg_indexes WHERE tablename = 'users' AND indexname IN ('users_email_key', 'users_username_key') ORDER BY 1`);
   expect(indexes).toEqual([
@@ -78,7 +78,7 @@ async function classesIn(paths: string[]): Promise<Class[]> {
     .filter((member) => typeof member === 'function') as Class[];
 }
 
-describe('in one process', () => {
+describe('the migrations in one process', () => {
   let dataSource: MigrationDataSource;
 
   beforeAll(async () => {
@@ -87,7 +87,7 @@ describe('in one process', () => {
       .filter((path) => path.endsWith('.entity.ts'))
       .map((path) => `src/${path}`);
     const migrations = FILES.map((file) => `migrations/${file}`);
-    // By name, TypeORM would load them past Jest, who compiles them.
+    // A load by name would bypass Jest, which compiles them.
     dataSource = await new MigrationDataSource({
       ...options,
       entities: await classesIn(entities),
@@ -96,12 +96,12 @@ describe('in one process', () => {
   });
   afterAll(() => dataSource.destroy());
 
-  it('are all applied in the template, in their order', async () => {
+  it('are all applied to the template database, in their order', async () => {
     expect(dataSource.migrations).toHaveLength(FILES.length);
     expect((await applied()).map((name) => name.slice(-13))).toEqual(FILES.map((file) => file.slice(0, 13)));
   });
 
-  it('make what the entities say: nothing is left to generate', async () => {
+  it('create the schema of the entities: TypeORM has nothing to generate', async () => {
     expect(dataSource.entityMetadatas.map(({ tableName }) => tableName).sort()).toEqual([
       'audit_log',
       'blobs',
@@ -117,7 +117,7 @@ describe('in one process', () => {
     expect(upQueries.map(({ query }) => query)).toEqual([]);
   });
 
-  it('would be told of a column, an index, a length or a default that only one of the two has', async () => {
+  it('are reported as different when a column, an index, a length or a default differs', async () => {
     for (const change of [
       'ALTER TABLE tasks DROP COLUMN due_at CASCADE',
       'ALTER TABLE tasks ADD COLUMN extra integer',
@@ -135,7 +135,7 @@ describe('in one process', () => {
     }
   });
 
-  it('write domains of e-mail addresses in ASCII, where no living account has that address', async () => {
+  it('convert e-mail domains to ASCII unless another active account has that address', async () => {
     while ((await applied()).some((name) => name.startsWith('AsciiEmailDomains'))) await dataSource.undoLastMigration();
     const before = [
       ['a@müller.de', null],
@@ -167,7 +167,7 @@ describe('in one process', () => {
     await dataSource.runMigrations();
   });
 
-  it('go back one by one until nothing is left, and forth to the same schema', async () => {
+  it('can be reverted one by one to an empty schema, and applied again to the same schema', async () => {
     const before = await schema();
     expect(before.length).toBeGreaterThan(40);
     for (const left of FILES.map((_, at) => FILES.length - 1 - at)) {
@@ -181,10 +181,10 @@ describe('in one process', () => {
   });
 });
 
-describe('in two processes at once', () => {
+describe('the migrations in two processes at once', () => {
   beforeEach(empty);
 
-  /** The names of the migrations that a process of its own applied. */
+  /** Returns the names of the migrations that a separate process applied. */
   async function migrate(): Promise<string[]> {
     const script = `
       import { loadConfig } from './dist/src/shared/config/app-config.js';
@@ -206,19 +206,19 @@ describe('in two processes at once', () => {
       )
     ).length;
 
-  it('both succeed, and each migration is applied once', async () => {
-    // Whoever makes the first table waits for us, so that both are at work when the first one goes on.
+  it('succeed in both processes, and each migration is applied once', async () => {
+    // The process that creates the first table waits for this transaction, so that both are active when it continues.
     const first = new pg.Client({ connectionString: database.url });
     await first.connect();
     await first.query('BEGIN; CREATE TABLE migration (id integer)');
     const both = Promise.all([migrate(), migrate()]);
-    both.catch(() => undefined); // is looked at below
+    both.catch(() => undefined); // awaited below
     await until(async () => (await waiting()) === 2, 'both to be held up');
     await first.query('ROLLBACK');
     await first.end();
     const [one, two] = await both;
     expect([...one, ...two]).toEqual(await applied());
     expect(await applied()).toHaveLength(FILES.length);
-    expect([one.length, two.length].sort()).toEqual([0, FILES.length]); // the second found nothing to do
+    expect([one.length, two.length].sort()).toEqual([0, FILES.length]); // the second process had nothing to do
   });
 });

@@ -1,9 +1,9 @@
-// RabbitMQ that dies, freezes, is full or was never there: the jobs go on, and the driver comes back by itself.
+// RabbitMQ that dies, freezes, is full or absent: jobs continue to run, and the driver reconnects by itself.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { IntField } from '../../src/common/decorators/fields.decorator.js';
 import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { type JobApplication, openJobApplication } from '../support/job-application.js';
 import { Line } from '../support/line.js';
 import { OwnRabbit } from '../support/own-rabbit.js';
 import { RABBITMQ_BIN } from '../support/services.js';
@@ -30,31 +30,31 @@ class CountHandler implements JobHandler<NumberPayload> {
 }
 
 const suite = RABBITMQ_BIN === undefined ? describe.skip : describe;
-suite('a RabbitMQ of its own', () => {
+suite('RabbitMQ outages', () => {
   let rabbit: OwnRabbit;
   let database: ClonedDatabase;
   let next = 0;
-  const houses: JobHouse[] = [];
+  const apps: JobApplication[] = [];
 
   beforeAll(async () => {
     [rabbit, database] = await Promise.all([OwnRabbit.start(), cloneDatabase()]);
   });
   afterEach(async () => {
-    for (const house of houses.splice(0)) await house.close();
+    for (const app of apps.splice(0)) await app.close();
   });
   afterAll(async () => {
     await rabbit.stop();
     await database.drop();
   });
 
-  async function open(url = rabbit.url): Promise<JobHouse> {
-    const house = await openJobHouse(database.url, [CountHandler], { RABBITMQ_URL: url });
-    houses.push(house);
-    return house;
+  async function open(url = rabbit.url): Promise<JobApplication> {
+    const app = await openJobApplication(database.url, [CountHandler], { RABBITMQ_URL: url });
+    apps.push(app);
+    return app;
   }
-  const enqueue = async (house: JobHouse, count: number) => {
+  const enqueue = async (app: JobApplication, count: number) => {
     const numbers = Array.from({ length: count }, () => next++);
-    await house.queue.enqueueAll(
+    await app.queue.enqueueAll(
       Count,
       numbers.map((number) => ({ number })),
     );
@@ -62,94 +62,94 @@ suite('a RabbitMQ of its own', () => {
   };
   const areCounted = (numbers: readonly number[], withinMs = 30_000) =>
     until(() => numbers.every((number) => counted.includes(number)), `${numbers.length} jobs`, withinMs);
-  const becomes = (house: JobHouse, isUp: boolean, withinMs: number) =>
-    until(() => house.driver.broker?.isUp === isUp, `the broker to be ${isUp ? 'up' : 'away'}`, withinMs);
-  /** RabbitMQ forgets what it was told within a second or so before it is killed: queues are then there, and dead. */
+  const becomes = (app: JobApplication, isUp: boolean, withinMs: number) =>
+    until(() => app.driver.broker?.isUp === isUp, `the broker to be ${isUp ? 'up' : 'away'}`, withinMs);
+  /** RabbitMQ loses the last second before a kill; its queues then exist but are dead. */
   const isOnDisk = () => new Promise((resolve) => setTimeout(resolve, 5_000));
-  const lines = (house: JobHouse, text: string) => house.log.filter((line) => line.includes(text));
+  const lines = (app: JobApplication, text: string) => app.log.filter((line) => line.includes(text));
 
-  it('killed when its queues are new: what is left of them is replaced', async () => {
-    const house = await (await open()).work();
+  it('a kill right after the declaration of queues: the driver replaces their remains', async () => {
+    const app = await (await open()).work();
     await rabbit.kill();
-    await areCounted(await enqueue(house, 20));
+    await areCounted(await enqueue(app, 20));
     await rabbit.up();
-    await becomes(house, true, 30_000);
-    await areCounted(await enqueue(house, 20));
+    await becomes(app, true, 30_000);
+    await areCounted(await enqueue(app, 20));
     await isOnDisk();
   });
 
   it.each(['killed', 'killed and wiped'])(
-    '%s: jobs go on, each is done once, and it is told of jobs again',
+    'RabbitMQ %s: each job runs once during the outage, and wake-ups resume afterwards',
     async (how) => {
-      const house = await (await open()).work();
-      const before = await enqueue(house, 200);
+      const app = await (await open()).work();
+      const before = await enqueue(app, 200);
       await areCounted(before.slice(0, 20));
       await rabbit.kill();
       if (how !== 'killed') rabbit.wipe();
-      const during = await enqueue(house, 100);
-      await areCounted([...before, ...during]); // while it is away
-      expect(house.driver.broker?.isUp).toBe(false);
+      const during = await enqueue(app, 100);
+      await areCounted([...before, ...during]); // during the outage
+      expect(app.driver.broker?.isUp).toBe(false);
       await rabbit.up();
-      await becomes(house, true, 10_000);
+      await becomes(app, true, 10_000);
       const began = performance.now();
-      for (let turn = 0; turn < 10; turn++) await areCounted(await enqueue(house, 1));
-      expect(performance.now() - began).toBeLessThan(5_000); // news, not scans
+      for (let turn = 0; turn < 10; turn++) await areCounted(await enqueue(app, 1));
+      expect(performance.now() - began).toBeLessThan(5_000); // wake-ups, not scans
       expect(new Set(counted).size).toBe(counted.length);
-      expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
-      expect(lines(house, 'RabbitMQ answers')).toHaveLength(2);
+      expect(lines(app, 'RabbitMQ is away')).toHaveLength(1);
+      expect(lines(app, 'RabbitMQ answers')).toHaveLength(2);
     },
   );
 
-  it('silent: noticed within 15 s, and jobs go on', async () => {
+  it('a silent connection is detected within 15 s, and jobs continue to run', async () => {
     const line = await Line.to(rabbit.url);
-    const house = await (await open(line.url)).work();
-    await areCounted(await enqueue(house, 5));
+    const app = await (await open(line.url)).work();
+    await areCounted(await enqueue(app, 5));
     line.silence();
-    await becomes(house, false, 16_000);
+    await becomes(app, false, 16_000);
     const began = performance.now();
-    await areCounted(await enqueue(house, 5));
+    await areCounted(await enqueue(app, 5));
     expect(performance.now() - began).toBeLessThan(5_000);
     await line.cut();
   });
 
-  it('silent while it is told of jobs: these are done within seconds all the same', async () => {
+  it('a connection that becomes silent during wake-ups delays jobs by seconds only', async () => {
     const line = await Line.to(rabbit.url);
-    const house = await (await open(line.url)).work();
-    await areCounted(await enqueue(house, 5));
+    const app = await (await open(line.url)).work();
+    await areCounted(await enqueue(app, 5));
     line.silence();
-    await areCounted(await enqueue(house, 20), 5_000);
-    await becomes(house, false, 7_000);
+    await areCounted(await enqueue(app, 20), 5_000);
+    await becomes(app, false, 7_000);
     await line.cut();
   });
 
-  it('full: it takes nothing, jobs go on, and it is used again when it does', async () => {
-    const house = await (await open()).work();
-    await areCounted(await enqueue(house, 5));
+  it('a broker without free memory is not used until it accepts messages again, and jobs continue to run', async () => {
+    const app = await (await open()).work();
+    await areCounted(await enqueue(app, 5));
     await rabbit.control('set_vm_memory_high_watermark', '0.000001');
     try {
-      await areCounted(await enqueue(house, 20), 10_000);
-      await becomes(house, false, 10_000);
-      expect(house.driver.broker?.reason).toContain('memory');
-      await areCounted(await enqueue(house, 20), 10_000);
+      await areCounted(await enqueue(app, 20), 10_000);
+      await becomes(app, false, 10_000);
+      expect(app.driver.broker?.reason).toContain('memory');
+      await areCounted(await enqueue(app, 20), 10_000);
     } finally {
       await rabbit.control('set_vm_memory_high_watermark', '0.4');
     }
-    await becomes(house, true, 10_000);
-    await areCounted(await enqueue(house, 5));
-    expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
+    await becomes(app, true, 10_000);
+    await areCounted(await enqueue(app, 5));
+    expect(lines(app, 'RabbitMQ is away')).toHaveLength(1);
   });
 
-  it('not there at the start: the house starts, says so once, and finds it later', async () => {
+  it('without a broker the application starts, logs this once, and connects later', async () => {
     await rabbit.kill();
-    const house = await (await open()).work();
-    expect(house.driver.broker?.isUp).toBe(false);
-    await areCounted(await enqueue(house, 20));
+    const app = await (await open()).work();
+    expect(app.driver.broker?.isUp).toBe(false);
+    await areCounted(await enqueue(app, 20));
     await rabbit.up();
-    await becomes(house, true, 10_000);
-    expect(lines(house, 'RabbitMQ is away')).toHaveLength(1);
+    await becomes(app, true, 10_000);
+    expect(lines(app, 'RabbitMQ is away')).toHaveLength(1);
   });
 
-  describe('that refuses us', () => {
+  describe('a refusal by the broker', () => {
     const urlOf = (password: string, vhost = '%2f') => {
       const url = new URL(rabbit.url);
       [url.username, url.password, url.pathname] = ['app', password, `/${vhost}`];
@@ -157,19 +157,19 @@ suite('a RabbitMQ of its own', () => {
     };
     const permit = (vhost: string, what: string) =>
       rabbit.control('set_permissions', '-p', vhost, 'app', what, what, what);
-    /** Jobs go on, and the log tells the broker's reason once, without the password. */
-    const isTold = async (house: JobHouse, code: string, reason: RegExp) => {
-      await until(() => house.driver.refusal === code, `a refusal with ${code}`, 30_000);
-      await areCounted(await enqueue(house, 5));
-      expect(house.driver.broker?.reason).toMatch(reason);
-      const errors = house.log.filter((line) => line.includes('"level":"error"'));
+    /** Expects that jobs run, and that the log contains the broker's reason once, without the password. */
+    const isTold = async (app: JobApplication, code: string, reason: RegExp) => {
+      await until(() => app.driver.refusal === code, `a refusal with ${code}`, 30_000);
+      await areCounted(await enqueue(app, 5));
+      expect(app.driver.broker?.reason).toMatch(reason);
+      const errors = app.log.filter((line) => line.includes('"level":"error"'));
       expect(errors.filter((line) => reason.test(line))).toHaveLength(1);
-      expect(house.log.join()).not.toContain('sesame');
+      expect(app.log.join()).not.toContain('sesame');
     };
-    const heals = async (house: JobHouse) => {
-      await becomes(house, true, 30_000);
-      expect(house.driver.refusal).toBeNull();
-      await areCounted(await enqueue(house, 5));
+    const heals = async (app: JobApplication) => {
+      await becomes(app, true, 30_000);
+      expect(app.driver.refusal).toBeNull();
+      await areCounted(await enqueue(app, 5));
     };
 
     beforeEach(async () => {
@@ -178,54 +178,54 @@ suite('a RabbitMQ of its own', () => {
     });
     afterEach(() => rabbit.control('delete_user', 'app'));
 
-    it('since the password was changed: its reason is told, jobs go on, and it heals', async () => {
-      const house = await (await open(urlOf('sesame-1'))).work();
-      await areCounted(await enqueue(house, 5));
+    it('after a password change is logged with its reason, jobs run, and the driver recovers', async () => {
+      const app = await (await open(urlOf('sesame-1'))).work();
+      await areCounted(await enqueue(app, 5));
       await rabbit.control('change_password', 'app', 'sesame-2');
       await rabbit.control('close_all_connections', '--vhost', '/', 'the password was changed');
-      await isTold(house, 'ACCESS_REFUSED', /refuses the login of RABBITMQ_URL \(ACCESS_REFUSED - Login was refused/);
+      await isTold(app, 'ACCESS_REFUSED', /refuses the login of RABBITMQ_URL \(ACCESS_REFUSED - Login was refused/);
       await rabbit.control('change_password', 'app', 'sesame-1');
-      await heals(house);
+      await heals(app);
     });
 
-    it('since permissions were taken away: its reason is told, jobs go on, and it heals', async () => {
-      const house = await (await open(urlOf('sesame-1'))).work();
-      await areCounted(await enqueue(house, 5));
+    it('after a loss of permissions is logged with its reason, jobs run, and the driver recovers', async () => {
+      const app = await (await open(urlOf('sesame-1'))).work();
+      await areCounted(await enqueue(app, 5));
       await permit('/', '^$');
       let last = -Infinity;
-      // The broker looks at permissions when it is told of a job, but remembers them until a channel rests for a second.
+      // The broker checks permissions on publish, but caches them until a channel is idle for a second.
       const isRefused = async () => {
         if (performance.now() - last > 5_000) {
-          await enqueue(house, 1);
+          await enqueue(app, 1);
           last = performance.now();
         }
-        return house.driver.refusal !== null;
+        return app.driver.refusal !== null;
       };
       await until(isRefused, 'a refusal', 60_000);
-      await isTold(house, 'ACCESS_REFUSED', /may not declare .* \(.*ACCESS_REFUSED - access to exchange/);
+      await isTold(app, 'ACCESS_REFUSED', /may not declare .* \(.*ACCESS_REFUSED - access to exchange/);
       await permit('/', '.*');
-      await heals(house);
+      await heals(app);
     });
 
-    it('since its virtual host was deleted: that is told, jobs go on, and it heals', async () => {
+    it('after the deletion of the virtual host is logged, jobs run, and the driver recovers', async () => {
       await rabbit.control('add_vhost', 'jobs');
       await permit('jobs', '.*');
-      const house = await (await open(urlOf('sesame-1', 'jobs'))).work();
-      await areCounted(await enqueue(house, 5));
+      const app = await (await open(urlOf('sesame-1', 'jobs'))).work();
+      await areCounted(await enqueue(app, 5));
       await rabbit.control('delete_vhost', 'jobs');
-      await isTold(house, 'NOT_ALLOWED', /refuses the virtual host of RABBITMQ_URL \(NOT_ALLOWED\)/);
+      await isTold(app, 'NOT_ALLOWED', /refuses the virtual host of RABBITMQ_URL \(NOT_ALLOWED\)/);
       await rabbit.control('add_vhost', 'jobs');
       await permit('jobs', '.*');
-      await heals(house);
+      await heals(app);
     });
   });
 
-  it('left: no connection remains, and what was received is given back at once', async () => {
-    const house = await (await open()).work();
-    await areCounted(await enqueue(house, 50));
+  it('a shutdown closes all connections and returns the received wake-ups at once', async () => {
+    const app = await (await open()).work();
+    await areCounted(await enqueue(app, 50));
     expect(await rabbit.control('list_connections', 'pid')).toMatch(/\S/);
-    await house.close();
-    houses.pop();
+    await app.close();
+    apps.pop();
     await until(async () => (await rabbit.control('list_connections', 'pid')).trim() === '', 'no connection');
   });
 });

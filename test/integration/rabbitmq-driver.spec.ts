@@ -1,4 +1,4 @@
-// The driver on the machine's RabbitMQ: what becomes of wake-ups that get lost, double, or are none.
+// The RabbitMQ driver: lost, duplicate and malformed wake-ups.
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type Channel, type ChannelModel, connect } from 'amqplib';
 import { TextField } from '../../src/common/decorators/fields.decorator.js';
@@ -6,7 +6,7 @@ import { HealthService } from '../../src/health/health.service.js';
 import { Lifecycle } from '../../src/shared/lifecycle/lifecycle.js';
 import { defineJob, Handles, type JobContext, jobDefinitions, type JobHandler } from '../../src/workers/job.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { type JobApplication, openJobApplication } from '../support/job-application.js';
 import { rabbitPlace } from '../support/rabbit.js';
 import { RABBITMQ_URL, rabbitAnswers } from '../support/services.js';
 import { until } from '../support/until.js';
@@ -38,24 +38,24 @@ class SayHandler extends Saying {}
 class AloneHandler extends Saying {}
 
 const suite = rabbitAnswers ? describe : describe.skip;
-suite('over the machine’s RabbitMQ', () => {
+suite('the RabbitMQ driver', () => {
   const place = rabbitPlace();
   const prefix = place.env['RABBITMQ_QUEUE'] as string;
   const work = `${prefix}.say`;
   let database: ClonedDatabase;
   let model: ChannelModel;
   let channel: Channel;
-  const houses: JobHouse[] = [];
+  const apps: JobApplication[] = [];
 
   beforeAll(async () => {
     database = await cloneDatabase();
     model = await connect(RABBITMQ_URL);
     channel = await model.createChannel();
-    for (const one of [model, channel]) one.on('error', () => undefined); // what is asked of it then fails by itself
+    for (const one of [model, channel]) one.on('error', () => undefined); // later calls on it then fail by themselves
   });
   afterEach(async () => {
     letGo();
-    for (const house of houses.splice(0)) await house.close();
+    for (const app of apps.splice(0)) await app.close();
     await channel.purgeQueue(work);
     await channel.purgeQueue(`${work}.dead`);
   });
@@ -65,18 +65,18 @@ suite('over the machine’s RabbitMQ', () => {
     await database.drop();
   });
 
-  async function open(env: Record<string, string> = {}): Promise<JobHouse> {
-    const house = await openJobHouse(database.url, [SayHandler, AloneHandler], { ...place.env, ...env });
-    houses.push(house);
-    await house.transaction.query({ text: `DELETE FROM jobs` });
-    return house;
+  async function open(env: Record<string, string> = {}): Promise<JobApplication> {
+    const app = await openJobApplication(database.url, [SayHandler, AloneHandler], { ...place.env, ...env });
+    apps.push(app);
+    await app.transaction.query({ text: `DELETE FROM jobs` });
+    return app;
   }
   const ready = async (queue = work) => (await channel.checkQueue(queue)).messageCount;
   const isReady = (count: number, queue = work) =>
     until(async () => (await ready(queue)) === count, `${count} messages in ${queue}`);
   const isSaid = (id: string) => until(() => wordsOf(id).length > 0, `job ${id} to run`);
-  const enqueue = async (house: JobHouse, word: string) => (await house.queue.enqueue(Say, { word })).id;
-  /** On a channel of its own: the broker closes that of who asks for what is not there. */
+  const enqueue = async (app: JobApplication, word: string) => (await app.queue.enqueue(Say, { word })).id;
+  /** Uses a separate channel, because the broker closes a channel that asks for a missing queue. */
   async function exists(queue: string): Promise<boolean> {
     const asking = await model.createChannel();
     asking.on('error', () => undefined);
@@ -97,7 +97,7 @@ suite('over the machine’s RabbitMQ', () => {
     }
   }
 
-  it('tells of a job in a process that only enqueues, and runs it where it is received', async () => {
+  it('publishes a wake-up in a process that only enqueues, and runs the job in the process that receives it', async () => {
     const api = await open();
     expect(api.driver.broker).toEqual({ isUp: true, reason: null });
     const id = await enqueue(api, 'hello');
@@ -108,21 +108,21 @@ suite('over the machine’s RabbitMQ', () => {
     expect(message.properties).toMatchObject({ messageId: id, deliveryMode: 2 });
     channel.nack(message);
     await (await open()).transaction.query({ text: 'SELECT' });
-    const id2 = await enqueue(api, 'again'); // the second house emptied the table
-    await (houses[1] as JobHouse).work();
+    const id2 = await enqueue(api, 'again'); // the start of the second application emptied the table
+    await (apps[1] as JobApplication).work();
     await isSaid(id2);
     await isReady(0);
   });
 
-  it('runs what is enqueued at once, not when a scan comes by', async () => {
-    const house = await (await open()).work();
-    await isSaid(await enqueue(house, 'warm'));
+  it('runs an enqueued job at once, without waiting for a scan', async () => {
+    const app = await (await open()).work();
+    await isSaid(await enqueue(app, 'warm'));
     const began = performance.now();
-    for (let turn = 0; turn < 20; turn++) await isSaid(await enqueue(house, 'quick'));
-    expect(performance.now() - began).toBeLessThan(5_000); // 20 scans are 10 s, and two are needed for each
+    for (let turn = 0; turn < 20; turn++) await isSaid(await enqueue(app, 'quick'));
+    expect(performance.now() - began).toBeLessThan(5_000); // 20 jobs need two scans each, and 20 scans take 10 s
   });
 
-  it('tells again of jobs whose wake-up got lost, and of those that are older than the broker, but multiplies no backlog', async () => {
+  it('publishes again lost wake-ups and jobs that are older than the broker, without multiplying the backlog', async () => {
     const api = await open();
     for (let n = 0; n < 30; n++) await api.queue.enqueue(Alone, { word: 'backlog' });
     await enqueue(api, 'lost');
@@ -140,9 +140,9 @@ suite('over the machine’s RabbitMQ', () => {
     await channel.purgeQueue(`${prefix}.alone`);
   });
 
-  it('runs what it holds no wake-up for: it may be lost, or lie with somebody busy', async () => {
-    const house = await (await open()).work();
-    await house.transaction.query({
+  it('runs a due job without its wake-up, which may be lost or held by a busy process', async () => {
+    const app = await (await open()).work();
+    await app.transaction.query({
       text: `INSERT INTO jobs (id, uuid, type, queue, payload, max_attempts, announce_at)
              VALUES (1, '01890000-0000-7000-8000-000000000001', 'test.say', 'say', '{"word": "told of"}', 1, now() + interval '9 days')`,
     });
@@ -150,22 +150,22 @@ suite('over the machine’s RabbitMQ', () => {
     expect(await ready()).toBe(0);
   });
 
-  it('is not hurt by a wake-up that comes twenty times, before and after', async () => {
-    const house = await (await open()).work();
-    const id = await enqueue(house, 'wait');
+  it('runs a job once when its wake-up arrives twenty times before and after the run', async () => {
+    const app = await (await open()).work();
+    const id = await enqueue(app, 'wait');
     await isSaid(id);
     const wakeUp = Buffer.from(JSON.stringify({ jobId: id }));
     for (let n = 0; n < 20; n++) channel.publish(`${prefix}.jobs`, 'say', wakeUp);
     letGo();
     for (let n = 0; n < 20; n++) channel.sendToQueue(work, wakeUp);
-    await isSaid(await enqueue(house, 'after'));
+    await isSaid(await enqueue(app, 'after'));
     await isReady(0);
     expect(wordsOf(id)).toEqual(['wait']);
     expect(await takeDead()).toEqual([]);
   });
 
-  it('sends what is no wake-up to the dead letters, and goes on', async () => {
-    const house = await (await open()).work();
+  it('dead-letters malformed messages, and continues', async () => {
+    const app = await (await open()).work();
     const garbage = ['', 'no JSON', '{}', 'null', '{"jobId": 5}', '{"jobId": "x"}', '\u0000'];
     for (const text of garbage) channel.sendToQueue(work, Buffer.from(text));
     const dead = new Set<string>();
@@ -174,73 +174,73 @@ suite('over the machine’s RabbitMQ', () => {
       return dead.size === garbage.length;
     }, 'all of it to be dead');
     expect([...dead].sort()).toEqual([...garbage].sort());
-    await isSaid(await enqueue(house, 'still here'));
+    await isSaid(await enqueue(app, 'still here'));
   });
 
-  it('announces dead jobs to the dead letters', async () => {
-    const house = await (await open()).work();
-    const jobId = await enqueue(house, 'fail');
+  it('publishes failed jobs to the dead-letter queue', async () => {
+    const app = await (await open()).work();
+    const jobId = await enqueue(app, 'fail');
     await isReady(1, `${work}.dead`);
     expect((await takeDead()).map((text) => JSON.parse(text) as unknown)).toEqual([
       { jobId, type: 'test.say', reason: 'JOB_HANDLER_FAILED' },
     ]);
   });
 
-  it('takes the most urgent row, whichever wake-up comes first', async () => {
-    const house = await (await open()).work();
-    const { id: holder } = await house.queue.enqueue(Alone, { word: 'wait' });
+  it('runs the most urgent job, in any order of wake-ups', async () => {
+    const app = await (await open()).work();
+    const { id: holder } = await app.queue.enqueue(Alone, { word: 'wait' });
     await isSaid(holder);
-    const { id: first } = await house.queue.enqueue(Alone, { word: 'usual' }, { priority: 1 });
-    await isReady(0, `${prefix}.alone`); // its wake-up lies in the process already
-    const { id: second } = await house.queue.enqueue(Alone, { word: 'urgent' }, { priority: 5 });
+    const { id: first } = await app.queue.enqueue(Alone, { word: 'usual' }, { priority: 1 });
+    await isReady(0, `${prefix}.alone`); // its wake-up is in the buffer already
+    const { id: second } = await app.queue.enqueue(Alone, { word: 'urgent' }, { priority: 5 });
     letGo();
     await isSaid(first);
     expect(said.slice(-2).map(({ id }) => id)).toEqual([second, first]);
   });
 
   it.each([
-    ['receives', true],
+    ['consumes wake-ups', true],
     ['only enqueues', false],
-  ])('declares anew what was deleted under a process that %s', async (_what, receives) => {
-    const house = await open();
-    if (receives) await house.work();
+  ])('declares a deleted queue again in a process that %s', async (_what, receives) => {
+    const app = await open();
+    if (receives) await app.work();
     await channel.deleteQueue(work);
-    const id = receives ? null : await enqueue(house, 'returned'); // who receives is told by the broker
+    const id = receives ? null : await enqueue(app, 'returned'); // the broker notifies a consumer
     await until(() => exists(work), 'the queue to be back');
-    if (id === null) await isSaid(await enqueue(house, 'received'));
+    if (id === null) await isSaid(await enqueue(app, 'received'));
     else await isReady(1);
     const line = receives ? 'was cancelled' : 'no queue takes say';
-    expect(house.log.filter((one) => one.includes('"level":"warn"') && one.includes(line))).toHaveLength(1);
-    await until(() => house.driver.broker?.isUp, 'the driver to be back');
+    expect(app.log.filter((one) => one.includes('"level":"warn"') && one.includes(line))).toHaveLength(1);
+    await until(() => app.driver.broker?.isUp, 'the driver to be back');
   });
 
-  it('says once what to do about a queue with other arguments, works without the broker, and returns when it is mended', async () => {
+  it('logs once the cure for a queue with other arguments, works without the broker, and reconnects after the repair', async () => {
     const other = `${prefix}.other`;
     await channel.assertQueue(`${other}.say`, { durable: true });
-    const house = await (await open({ RABBITMQ_QUEUE: other })).work();
+    const app = await (await open({ RABBITMQ_QUEUE: other })).work();
     try {
-      expect(house.driver.broker).toMatchObject({
+      expect(app.driver.broker).toMatchObject({
         isUp: false,
         reason: expect.stringContaining('PRECONDITION_FAILED'),
       });
-      await isSaid(await enqueue(house, 'without'));
-      const errors = () => house.log.filter((line) => line.includes('"level":"error"'));
+      await isSaid(await enqueue(app, 'without'));
+      const errors = () => app.log.filter((line) => line.includes('"level":"error"'));
       expect(errors()).toEqual([expect.stringContaining('delete it, no job is in it')]);
       await channel.deleteQueue(`${other}.say`);
-      await until(() => house.driver.broker?.isUp, 'the driver to come');
+      await until(() => app.driver.broker?.isUp, 'the driver to come');
       expect(errors()).toHaveLength(1);
     } finally {
-      await houses.pop()?.close();
+      await apps.pop()?.close();
       for (const { queue } of jobDefinitions().values())
         for (const name of [queue, `${queue}.dead`]) await channel.deleteQueue(`${other}.${name}`);
       for (const exchange of ['jobs', 'dead']) await channel.deleteExchange(`${other}.${exchange}`);
     }
   });
 
-  it('is known to readiness, which stays 200', async () => {
-    const house = await open({ APP_ROLE: 'api' });
-    const health = house.get(HealthService);
-    house.get(Lifecycle).serve();
+  it('reports its state in readiness, which stays 200', async () => {
+    const app = await open({ APP_ROLE: 'api' });
+    const health = app.get(HealthService);
+    app.get(Lifecycle).serve();
     expect(await health.checkReady()).toMatchObject({
       status: 'ok',
       details: { broker: { status: 'up', kind: 'rabbitmq' } },

@@ -1,4 +1,4 @@
-// The limiter's Lua and its TypeScript take the same decisions: one hand-moved clock for both, random arrivals.
+// The Lua and the TypeScript rate limiter make the same decisions, for random arrivals and one fake clock.
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -10,23 +10,23 @@ import { below, pick, seeded } from '../support/random.js';
 import { REDIS_URL, redisAnswers } from '../support/services.js';
 
 const lua = (name: string): string => readFileSync(`src/shared/redis/lua/${name}-2.lua`, 'utf8');
-/** Its clock is an argument, seconds and microseconds. */
+/** Takes the time as an argument, in seconds and microseconds. */
 const TAKE = lua('limit-take').replace("redis.call('TIME')", '{ tonumber(ARGV[6]), tonumber(ARGV[7]) }');
 const REFUND = lua('limit-refund');
 
 const suite = redisAnswers ? describe : describe.skip;
-suite('with Redis', () => {
+suite('the rate limiter script', () => {
   let client: Redis;
   beforeAll(() => void (client = new Redis(REDIS_URL)));
   afterAll(() => client.quit());
 
-  it.each([1, 2, 3, 4, 5, 6])('seed %i', async (seed) => {
+  it.each([1, 2, 3, 4, 5, 6])('the Lua and the TypeScript limiter agree on random arrivals, seed %i', async (seed) => {
     expect(TAKE).toContain('ARGV[6]');
     const random = seeded(seed);
     const clock = new HandClock(1_763_700_000_000 + below(random, 1_000_000));
     const memory = new MemoryRateLimiter(clock);
     const keys = ['burst', 'sustained'].map((tier) => `test:{${randomUUID()}}:${tier}`);
-    const burst = { quota: 3 + below(random, 10), window: 30 + below(random, 30) }; // longer than the test: keys expire in real time
+    const burst = { quota: 3 + below(random, 10), window: 30 + below(random, 30) }; // keys expire in real time
     const sustained = { quota: 8 + below(random, 20), window: 60 + below(random, 300) };
     const args = [burst, sustained].flatMap(({ quota, window }) => [quota, window * 1000]);
     let last: Taking | undefined;

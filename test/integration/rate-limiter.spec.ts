@@ -1,4 +1,4 @@
-// The contract of the rate limiter, the same on every store: this process, one Redis, a Redis Cluster.
+// The contract of the rate limiter in memory, on one Redis and on a Redis Cluster.
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { createInterface } from 'node:readline';
@@ -17,12 +17,12 @@ const REDIS_PREFIX = `test-${randomUUID()}`;
 
 interface Store {
   limiter: RateLimiter;
-  /** Of another process, where processes share. */
+  /** A limiter of another process, where processes share a store. */
   other: RateLimiter;
   close(): Promise<void>;
 }
 
-/** Two connections, as two processes have. */
+/** Opens two connections, like two processes. */
 async function openTwo(env: Record<string, string>): Promise<Store> {
   const [one, two] = await Promise.all([openLimiter(env), openLimiter(env)]);
   return { limiter: one.limiter, other: two.limiter, close: () => one.close().then(() => two.close()) };
@@ -49,7 +49,7 @@ const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> 
   ],
 ];
 
-/** Tries one after the other. */
+/** Makes the attempts one after the other. */
 async function takeTimes(times: number, take: () => Taking | Promise<Taking>): Promise<Taking[]> {
   const takings: Taking[] = [];
   for (let at = 0; at < times; at++) takings.push(await take());
@@ -60,14 +60,14 @@ const allowedOf = (takings: Taking[]): number => takings.filter(({ allowed }) =>
 
 for (const [name, there, open] of stores) {
   const suite = there ? describe : describe.skip;
-  suite(name, () => {
+  suite(`the rate limiter on ${name}`, () => {
     let store: Store;
     beforeAll(async () => void (store = await open()));
     afterAll(() => store.close());
     const take = (caller: string, burst: string, sustained: string, cost = 1) =>
       store.limiter.take(caller, ratesOf(burst, sustained), cost);
 
-    it('lets a whole quota through at once, counts down, and then says how long to wait', async () => {
+    it('passes a whole quota at once, counts down, and then reports the time to wait', async () => {
       const caller = newCaller();
       const takings = await takeTimes(6, () => take(caller, '5/60', '8/600'));
       expect(takings.map(({ allowed }) => allowed)).toEqual([true, true, true, true, true, false]);
@@ -82,7 +82,7 @@ for (const [name, there, open] of stores) {
       expect(takings[5]).toMatchObject({ burst: { allowed: false }, sustained: { allowed: true } });
     });
 
-    it('takes nothing from either tier when one of them refuses', async () => {
+    it('takes nothing from either tier when one tier refuses', async () => {
       const caller = newCaller();
       await takeTimes(3, () => take(caller, '3/60', '9/600'));
       expect(allowedOf(await takeTimes(20, () => take(caller, '3/60', '9/600')))).toBe(0);
@@ -96,7 +96,7 @@ for (const [name, there, open] of stores) {
       expect(await take(caller, '99/60', '99/600')).toMatchObject({ burst: { remaining: 89 } });
     });
 
-    it('takes what a request costs; what costs too much leaves room for what does not', async () => {
+    it('takes the cost of a request; a refused expensive request leaves room for a cheap one', async () => {
       const caller = newCaller();
       const tries = [4, 4, 4, 2, 1];
       const allowed: boolean[] = [];
@@ -104,7 +104,7 @@ for (const [name, there, open] of stores) {
       expect(allowed).toEqual([true, true, false, true, false]);
     });
 
-    it('what costs more than a quota passes when nothing of it is used, and then is all of it', async () => {
+    it('a request that costs more than the quota passes with an unused quota, and uses all of it', async () => {
       const caller = newCaller();
       expect(await take(caller, '5/60', '100/600', 10)).toMatchObject({
         allowed: true,
@@ -114,7 +114,7 @@ for (const [name, there, open] of stores) {
       expect((await take(caller, '5/60', '100/600')).allowed).toBe(false);
     });
 
-    it('in any second a quota at most passes, and all the time nearly a quota', async () => {
+    it('at most one quota passes in any second, and nearly one quota in every second', async () => {
       const caller = newCaller();
       const passed: Array<{ sent: number; answered: number }> = [];
       const began = performance.now();
@@ -129,7 +129,7 @@ for (const [name, there, open] of stores) {
       expect(passed.length).toBeGreaterThanOrEqual(40); // at the start, after one second and after two
     });
 
-    it('a refusal says when the same attempt can pass: not before, and then', async () => {
+    it('a refusal reports the time after which the same attempt passes', async () => {
       const caller = newCaller();
       const began = performance.now();
       await takeTimes(3, () => take(caller, '5/1', '99/600'));
@@ -141,7 +141,7 @@ for (const [name, there, open] of stores) {
       expect(refused.burst.resetMs).toBeLessThanOrEqual(1_017);
     });
 
-    it('a refund gives back what was taken, and no more', async () => {
+    it('a refund returns the taken amount once', async () => {
       const caller = newCaller();
       const rates = ratesOf('5/60', '5/600');
       const [first, second] = await takeTimes(2, () => store.limiter.take(caller, rates, 2));
@@ -153,7 +153,7 @@ for (const [name, there, open] of stores) {
       expect(await store.limiter.take(caller, rates, 1)).toMatchObject({ allowed: true, burst: { remaining: 1 } });
     });
 
-    it('lets exactly a quota of a crowd through, each caller its own', async () => {
+    it('passes exactly one quota per caller of a crowd', async () => {
       const [one, two] = [newCaller(), newCaller()];
       const rates = ratesOf('30/60', '999/600');
       const crowd = Array.from({ length: 100 }, async (_, at) => {
@@ -168,14 +168,14 @@ for (const [name, there, open] of stores) {
 }
 
 const withRedis = redisAnswers ? describe : describe.skip;
-withRedis('several at one Redis', () => {
+withRedis('several rate limiters on one Redis', () => {
   const limiters: OpenLimiter[] = [];
   beforeAll(async () => {
     for (let at = 0; at < 4; at++) limiters.push(await openLimiter({ REDIS_URL, REDIS_PREFIX }));
   });
   afterAll(() => Promise.all(limiters.map((limiter) => limiter.close())));
 
-  /** Again, where Redis was too slow for one of them on a busy machine: it counted for itself meanwhile, as it should. */
+  /** Repeats the run when Redis was too slow on a busy machine: an instance then rightly counts by itself. */
   async function undisturbed<T extends { wentAway: number }>(hammering: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const result = await hammering();
@@ -183,7 +183,7 @@ withRedis('several at one Redis', () => {
     }
   }
 
-  it('four instances let exactly a quota through; four that share nothing, four', async () => {
+  it('four instances share one quota; four without a shared store pass four quotas', async () => {
     let changes = 0;
     for (const { redis } of limiters) redis.onChange(() => changes++);
     const hammer = async (caller: string, limiter: RateLimiter): Promise<number> => {
@@ -204,10 +204,10 @@ withRedis('several at one Redis', () => {
     expect(passed.reduce((sum, count) => sum + count)).toBe(777);
     expect(Math.min(...passed)).toBeGreaterThan(0);
     const alone = await Promise.all(limiters.map(() => hammer('caller', new MemoryRateLimiter(new SystemClock()))));
-    expect(alone).toEqual([500, 500, 500, 500]); // each all that it was asked
+    expect(alone).toEqual([500, 500, 500, 500]); // each passes all its attempts
   });
 
-  it('four processes let exactly a quota through', async () => {
+  it('four processes share one quota', async () => {
     const { results } = await undisturbed(hammerFromProcesses);
     expect(results.map(({ wentAway }) => wentAway)).toEqual([0, 0, 0, 0]);
     expect(results.reduce((sum, { passed }) => sum + passed, 0)).toBe(777);
@@ -227,7 +227,7 @@ withRedis('several at one Redis', () => {
     return { results, wentAway: results.reduce((sum, { wentAway }) => sum + wentAway, 0) };
   }
 
-  it('what stands there is small and goes by itself: used slots only, for a window', async () => {
+  it('the stored state is small and expires: only used slots, for one window', async () => {
     const caller = newCaller();
     const [{ redis, limiter }] = limiters as [OpenLimiter];
     const take = () => limiter.take(caller, ratesOf('500/1', '500/600'), 1);
@@ -237,7 +237,7 @@ withRedis('several at one Redis', () => {
     await until(async () => (await take()).allowed && performance.now() - began > 1_200, 'a window to pass');
     const [burst = {}, sustained = {}] = await Promise.all(keys.map((key) => redis.run((node) => node.hgetall(key))));
     expect(Object.keys(burst).length).toBeGreaterThan(1);
-    expect(Object.keys(burst).length).toBeLessThanOrEqual(61); // the first ones are gone
+    expect(Object.keys(burst).length).toBeLessThanOrEqual(61); // the first slots are gone
     expect(Object.keys(sustained).length).toBeLessThanOrEqual(2);
     const [first = 0, second = 0] = await Promise.all(keys.map((key) => redis.run((node) => node.pttl(key))));
     expect(first).toBeGreaterThan(900);
@@ -248,7 +248,7 @@ withRedis('several at one Redis', () => {
 });
 
 const withServer = REDIS_SERVER === undefined ? describe.skip : describe;
-withServer('a Redis that goes away', () => {
+withServer('a Redis that goes down', () => {
   let server: OwnRedis;
   let open: OpenLimiter;
   beforeAll(async () => {
@@ -260,7 +260,7 @@ withServer('a Redis that goes away', () => {
     await server.stop();
   });
 
-  it('is stood in for by this process: no failure, and a limit all the time', async () => {
+  it('is replaced by the in-memory limiter: no failures, and a limit at all times', async () => {
     const caller = newCaller();
     const rates = ratesOf('10/600', '10/600');
     const take = () => open.limiter.take(caller, rates, 1);
@@ -268,12 +268,12 @@ withServer('a Redis that goes away', () => {
     const inFlight = Array.from({ length: 20 }, async () => take());
     await server.kill();
     const takings = [...(await Promise.all(inFlight)), ...(await takeTimes(200, take))];
-    expect(allowedOf(takings)).toBe(10); // a second quota at most, not one for each failure
+    expect(allowedOf(takings)).toBe(10); // one additional quota at most, not one per failure
     expect(open.redis.isUp).toBe(false);
     expect(take()).not.toBeInstanceOf(Promise);
   });
 
-  it('is counted in again when it is back, where what the process took is not refunded', async () => {
+  it('is used again after its return, without refunds for attempts that the process counted itself', async () => {
     const caller = newCaller();
     const rates = ratesOf('10/600', '10/600');
     const local = await open.limiter.take(caller, rates, 5);

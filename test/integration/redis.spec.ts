@@ -1,4 +1,4 @@
-// Redis behind its breaker: nobody waits for one that is away, and it comes back by itself.
+// Redis behind its circuit breaker: callers do not wait for a Redis that is down, and it reconnects by itself.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Redis as Plain } from 'ioredis';
 import { pino } from 'pino';
@@ -10,7 +10,7 @@ import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
 
-it('each Lua file says what it is for, its keys and what it returns', () => {
+it('each Lua file documents its purpose, its keys and its return value', () => {
   const scripts = readLuaScripts();
   expect(scripts.length).toBeGreaterThan(5);
   for (const { name, numberOfKeys, lua } of scripts) {
@@ -24,7 +24,7 @@ it('each Lua file says what it is for, its keys and what it returns', () => {
 });
 
 const suite = REDIS_SERVER === undefined ? describe.skip : describe;
-suite('a Redis of its own', () => {
+suite('a Redis server', () => {
   let server: OwnRedis;
   let redis: Redis;
   const lines: string[] = [];
@@ -43,13 +43,13 @@ suite('a Redis of its own', () => {
   const ping = (): Promise<string> => redis.run((client) => (client as Plain).ping());
   const isBack = () => until(() => redis.isUp, 'Redis to be back');
 
-  it('answers; a script that the server forgot is sent again', async () => {
+  it('answers, and receives a script again after a SCRIPT FLUSH', async () => {
     expect(await ping()).toBe('PONG');
     await server.ask((client) => client.script('FLUSH'));
     expect(await redis.script('delete-if', ['nothing'], ['token'])).toBe(0);
   });
 
-  it('that hangs is refused within a moment, by then at once; a client of its own would wait for ever', async () => {
+  it('that hangs is refused within 100 ms, then at once; a plain client waits forever', async () => {
     const plain = new Plain(server.url);
     await plain.ping();
     server.signal('SIGSTOP');
@@ -60,7 +60,7 @@ suite('a Redis of its own', () => {
       await expect(ping()).rejects.toThrow(RedisAwayError);
       const waited = performance.now() - asked;
       expect(waited).toBeGreaterThan(90);
-      expect(waited).toBeLessThan(1_000); // 100 ms and what a busy machine adds
+      expect(waited).toBeLessThan(1_000); // 100 ms and a tolerance for a busy machine
       const before = performance.now();
       for (let at = 0; at < 1_000; at++) await expect(ping()).rejects.toThrow(RedisAwayError);
       expect(performance.now() - before).toBeLessThan(1_000);
@@ -73,7 +73,7 @@ suite('a Redis of its own', () => {
     expect(await ping()).toBe('PONG');
   });
 
-  it('that is killed is away, and back when it is restarted; the log tells both, once', async () => {
+  it('that is killed counts as down until its restart, and the log reports both once', async () => {
     lines.length = 0;
     for (let kill = 0; kill < 3; kill++) {
       await server.kill();
@@ -87,7 +87,7 @@ suite('a Redis of its own', () => {
     expect(told).toEqual(Array.from({ length: 3 }, () => ['Redis is away', 'Redis answers']).flat());
   });
 
-  it('that was never there is told too, with the reason', async () => {
+  it('that was never up is logged with the reason', async () => {
     const told: string[] = [];
     const logger = pino({}, { write: (line: string) => void told.push((JSON.parse(line) as { msg: string }).msg) });
     const absent = new Redis({ servers: { url: 'redis://127.0.0.1:1' }, password: undefined, prefix: 'test' }, logger);
@@ -97,13 +97,13 @@ suite('a Redis of its own', () => {
     await absent.onApplicationShutdown();
   });
 
-  it('a command that was sent is not sent again', async () => {
+  it('never receives a command twice', async () => {
     await redis.run((client) => client.set('count', 0));
     const sent = redis.run((client) => client.eval(`redis.call('INCR', 'count') while true do end`, 0));
     await expect(sent).rejects.toThrow(RedisAwayError);
     await server.kill();
     await server.up();
     await isBack();
-    expect(await redis.run((client) => client.get('count'))).toBeNull(); // nothing was kept, and nothing came again
+    expect(await redis.run((client) => client.get('count'))).toBeNull(); // nothing was stored, and nothing was sent again
   });
 });

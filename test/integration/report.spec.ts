@@ -1,4 +1,4 @@
-// The PDF of a user's tasks, drawn in a thread: it is opened and looked at, and the process that asked stays awake.
+// The PDF report of a user's tasks, drawn in a thread: its content, and the responsiveness of the main process.
 import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,13 +15,13 @@ import { testConfig } from '../support/config.js';
 import { pictureOf, popplerInstalled, propertiesOf, textOfPages } from '../support/pdf.js';
 import { until } from '../support/until.js';
 
-jest.setTimeout(180_000); // each thread compiles its sources when it starts, which is slow on a busy machine
+jest.setTimeout(180_000); // each thread compiles its sources at the start, which is slow on a busy machine
 
 const NOW = '2026-05-13T09:30:00.000Z';
 const DAY = 86_400_000;
-/** Where the first row of the table begins on the first page. */
+/** The position of the first table row on the first page. */
 const ROWS_FROM = 386;
-/** Titles of one script each. */
+/** Titles, each in one script. */
 const SCRIPTS = {
   Arabic: 'مراجعة التقرير السنوي',
   Hebrew: 'בדיקת הדוח השנתי',
@@ -90,8 +90,8 @@ function many(count: number): ReportTask[] {
   );
 }
 
-describe('the process', () => {
-  it('stays awake while 10,000 tasks are drawn, and hears how far it is', async () => {
+describe('the process that requests a report', () => {
+  it('stays responsive while 10,000 tasks are drawn, and receives the progress', async () => {
     const tasks = many(10_000);
     await render(tasks.slice(0, 500)); // warms up
     let shortest = Infinity;
@@ -110,7 +110,7 @@ describe('the process', () => {
     expect(shortest).toBeLessThan(50);
   });
 
-  it('is asked for the next page only when the last one has been taken', async () => {
+  it('reads the next page of tasks only when the thread has taken the last one', async () => {
     let asked = 0;
     let running = 0;
     const pages = (async function* () {
@@ -124,7 +124,7 @@ describe('the process', () => {
     expect(await render([], { pages })).toMatchObject({ tasks: 20 });
   });
 
-  it('can end the drawing', async () => {
+  it('can abort the drawing', async () => {
     const stop = new AbortController();
     const drawing = render(many(20_000), {
       signal: stop.signal,
@@ -134,18 +134,18 @@ describe('the process', () => {
     expect(await render([makeTask()])).toMatchObject({ pages: 1 });
   });
 
-  it('can end it while a page is being read that never comes', async () => {
+  it('can abort the drawing while a page of tasks never arrives', async () => {
     const stop = new AbortController();
     let asked = false;
     const pages = { [Symbol.asyncIterator]: () => ({ next: () => ((asked = true), new Promise<never>(() => {})) }) };
     const drawing = render([], { pages, signal: stop.signal });
-    drawing.catch(() => undefined); // looked at below
+    drawing.catch(() => undefined); // awaited below
     await until(() => asked, 'the first page to be asked for');
     stop.abort(new Error('enough'));
     await expect(drawing).rejects.toThrow('enough');
   });
 
-  it('hears of the failure of what it reads, of who listens, and of the thread', async () => {
+  it('receives the errors of the task source, of the progress callback and of the thread', async () => {
     const pages = (async function* () {
       yield [makeTask()];
       throw new Error('the database is away');
@@ -161,7 +161,7 @@ describe('the process', () => {
   it.each([
     ['runs out of memory', '32', (some: ThreadPools) => some, /memory/],
     ['ends in the middle', '512', inAnotherFile, /exited with code: 3/],
-  ])('hears of a thread that %s, and lets go of what it reads', async (_how, memory, change, message) => {
+  ])('receives an error when the thread %s, and stops reading tasks', async (_how, memory, change, message) => {
     const some = openPools({ THREAD_MEMORY: memory });
     let closed = false;
     const pages = (async function* () {
@@ -178,7 +178,7 @@ describe('the process', () => {
     await some.onApplicationShutdown();
   });
 
-  it('has it drawn by the build, too', async () => {
+  it('gets the same report from the built thread file', async () => {
     const path = join(folder, 'build.pdf');
     const url = (file: string): string => pathToFileURL(join('dist/src', file)).href;
     const script = `
@@ -195,7 +195,7 @@ describe('the process', () => {
   });
 });
 
-/** A thread that asks for tasks as the report does, and dies of the first. */
+/** A thread that asks for tasks like the report, and exits at the first. */
 function inAnotherFile(some: ThreadPools): ThreadPools {
   const file = threadFile(import.meta.url, '../support/trouble.thread');
   const run: ThreadPools['run'] = (kind, _file, task, options) =>
@@ -205,8 +205,8 @@ function inAnotherFile(some: ThreadPools): ThreadPools {
 
 const suite = popplerInstalled ? describe : describe.skip;
 
-suite('the document (where poppler-utils is installed)', () => {
-  it('says whose tasks they are, when, and how they stand', async () => {
+suite('the PDF document (with poppler-utils)', () => {
+  it('contains the user, the time and the figures', async () => {
     const { path } = await render([
       dueIn(-3, { title: 'Late' }),
       dueIn(-3, { title: 'Late, but done', status: 'DONE' }),
@@ -226,7 +226,7 @@ suite('the document (where poppler-utils is installed)', () => {
     expect(await propertiesOf(path)).toMatchObject({ ...written, 'Page size': '595.28 x 841.89 pts (A4)' });
   });
 
-  it('shows the charts in their colours', async () => {
+  it('contains the charts in their colours', async () => {
     const [overdue, upcoming, toDo, inProgress, done] = ['#c4402f', '#7fa3d1', '#9aa8b8', '#2b5fa4', '#3a9467'];
     const tasks = [dueIn(-8), dueIn(-8), dueIn(9), makeTask({ status: 'DONE' }), makeTask({ status: 'IN_PROGRESS' })];
     const picture = await pictureOf((await render(tasks)).path, 1);
@@ -241,14 +241,14 @@ suite('the document (where poppler-utils is installed)', () => {
     expect([...plain.colors(262, 205, 291, 150).keys()]).not.toContain(upcoming);
   });
 
-  it('is one fine page when there are no tasks', async () => {
+  it('has one page when there are no tasks', async () => {
     const { path, pages, tasks } = await render([]);
     const texts = await textOfPages(path);
     expect({ pages, tasks, texts: texts.length }).toEqual({ pages: 1, tasks: 0, texts: 1 });
     expect(texts[0]).toMatch(/0 +– +0 +0 +0\s+tasks +done[^]*There are no tasks\.[^]*Page 1 of 1/);
   });
 
-  it('holds every task, with the head of the table and the number on each page', async () => {
+  it('contains every task, with a table header and a number on each page', async () => {
     const tasks = many(1_000);
     const { path, pages } = await render(tasks);
     const texts = await textOfPages(path);
@@ -262,7 +262,7 @@ suite('the document (where poppler-utils is installed)', () => {
     expect(numbers).toEqual(tasks.map((_, index) => index));
   });
 
-  it('writes the letters of every script, each in its own shape', async () => {
+  it('draws the glyphs of every script', async () => {
     const titles = Object.values(SCRIPTS);
     const unknown = '\u{10fff0}'.repeat(8);
     const { path } = await render([...titles, unknown].map((title) => makeTask({ title })));
@@ -272,10 +272,10 @@ suite('the document (where poppler-utils is installed)', () => {
     const rows = [...titles, unknown].map((_, index) => picture.ink(48, ROWS_FROM + index * 20, 238, 20));
     for (const row of rows) expect(row.split('#').length - 1).toBeGreaterThan(150);
     expect(new Set(rows).size).toBe(rows.length);
-    for (const row of rows.slice(0, -1)) expect(likeness(row, rows.at(-1) as string)).toBeLessThan(0.5); // no boxes
+    for (const row of rows.slice(0, -1)) expect(likeness(row, rows.at(-1) as string)).toBeLessThan(0.5); // not replacement boxes
   });
 
-  it('writes right-to-left titles from the right edge, and mixed ones in the order in which they are read', async () => {
+  it('draws right-to-left titles from the right edge, and mixed titles in reading order', async () => {
     const { path } = await render([
       makeTask({ title: 'שלום (עולם)' }),
       makeTask({ title: 'Call דוד about API 2.0' }),
@@ -290,7 +290,7 @@ suite('the document (where poppler-utils is installed)', () => {
     for (const title of ['שלוםעולם', 'CallדודaboutAPI2.0']) expect(squeeze(text).replace(/[()]/g, '')).toContain(title);
   });
 
-  it('cuts what is long after two lines, and takes whatever a title may hold', async () => {
+  it('truncates long titles after two lines, and accepts every valid title', async () => {
     const { path, pages } = await render([
       makeTask({ title: `${'word '.repeat(39)}end` }),
       makeTask({ title: 'x'.repeat(200) }),
@@ -311,12 +311,12 @@ suite('the document (where poppler-utils is installed)', () => {
   });
 });
 
-/** Where words end is poppler's guess, where letters join it finds their joined forms. */
+/** poppler guesses the ends of words, and finds the joined forms of connected letters. */
 function squeeze(text: string): string {
   return text.normalize('NFKC').replace(/\s/g, '');
 }
 
-/** 1: what is dark in one is dark in the other. */
+/** Returns the share of common dark pixels; 1 when both images agree. */
 function likeness(one: string, other: string): number {
   const dark = (picture: string): number[] => [...picture].flatMap((dot, at) => (dot === '#' ? [at] : []));
   const [first, second] = [dark(one), new Set(dark(other))];

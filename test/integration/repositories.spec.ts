@@ -1,4 +1,4 @@
-// What HTTP cannot show of the repositories: how many statements a change takes, and who wins between two of them.
+// The repositories below HTTP: the number of statements per change, and concurrent changes.
 import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { SelectQueryBuilder } from 'typeorm';
@@ -31,14 +31,14 @@ afterAll(async () => {
 });
 
 const sql = <Row>(text: string, values: unknown[] = []) => repositories.dataSource.query<Row[]>(text, values);
-/** Without the reservation of ids, which happens every few seconds. */
+/** Excludes the reservation of ids, which happens every few seconds. */
 const textsOf = async (work: () => Promise<unknown>) =>
   (await repositories.statementsOf(work))
     .map(({ text }) => text.replaceAll('"', ''))
     .filter((text) => !text.includes('snowflake_lease'));
 const newTask = () => repositories.tasks.create(actor, { title: 'first' });
 
-describe('a change is one statement, which decides everything', () => {
+describe('a change is one atomic statement', () => {
   const CONDITIONS = /WHERE .*uuid = \$\d+ AND owner_id = \$\d+ AND deleted_at IS NULL\b/;
 
   it('with an expected version', async () => {
@@ -51,7 +51,7 @@ describe('a change is one statement, which decides everything', () => {
     expect(texts[0]).toMatch(/AND \(version = ANY\(\$\d+\)\) = \$\d+/);
   });
 
-  it('without one, and a soft delete', async () => {
+  it('without an expected version, and for a soft delete', async () => {
     const task = await newTask();
     const changed = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, null));
     const deleted = await textsOf(() => repositories.tasks.deleteOwned(actor, task.uuid, null));
@@ -61,7 +61,7 @@ describe('a change is one statement, which decides everything', () => {
     }
   });
 
-  it('of the named columns, version and time only: what others change meanwhile stays', async () => {
+  it('that writes only the named columns, version and time, and keeps concurrent changes of others', async () => {
     const task = await newTask();
     const [text] = await textsOf(() =>
       repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, versions([1])),
@@ -74,14 +74,14 @@ describe('a change is one statement, which decides everything', () => {
     ).toEqual(['title', 'version', 'updated_at']);
   });
 
-  it('an empty patch writes nothing', async () => {
+  it('unless the patch is empty: then nothing is written', async () => {
     const task = await newTask();
     const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, {}, versions([1])));
     expect(texts).toEqual([expect.stringMatching(/^SELECT /)]);
     expect(await repositories.tasks.getOwned(actor, task.uuid)).toEqual(task);
   });
 
-  it('500 new rows are one statement too, and come back in their order', async () => {
+  it('for 500 new rows too, which return in their order', async () => {
     const titles = Array.from({ length: 500 }, (_, at) => `bulk ${at}`);
     const created: Task[] = [];
     const texts = await textsOf(async () =>
@@ -99,7 +99,7 @@ describe('a change is one statement, which decides everything', () => {
   });
 });
 
-it('what a change returns is what is stored', async () => {
+it('a change returns the stored row', async () => {
   const task = await newTask();
   expect(await repositories.tasks.getOwned(actor, task.uuid)).toEqual(task);
   const changed = await repositories.tasks.updateOwned(
@@ -118,7 +118,7 @@ it('what a change returns is what is stored', async () => {
 });
 
 describe('a change that finds no row', () => {
-  /** Something happens after the UPDATE found nothing, before the look at why. */
+  /** Runs `between` after the UPDATE found no row and before the repository looks for the reason. */
   function interrupted(between: () => Promise<unknown>): TasksRepository {
     return new (class extends TasksRepository {
       protected override rows(alias?: string): SelectQueryBuilder<Task> {
@@ -130,7 +130,7 @@ describe('a change that finds no row', () => {
     })(repositories.tools);
   }
 
-  it('says CONFLICT when the row has come back meanwhile', async () => {
+  it('throws CONFLICT when the row was restored in between', async () => {
     const task = await newTask();
     await repositories.tasks.deleteOwned(actor, task.uuid, null);
     const tasks = interrupted(() => repositories.tasks.undelete(task.uuid));
@@ -140,7 +140,7 @@ describe('a change that finds no row', () => {
     expect(await repositories.tasks.getOwned(actor, task.uuid)).toMatchObject({ title: 'first', version: 3 });
   });
 
-  it('says VERSION_STALE for a version that is not, NOT_FOUND for a row that went', async () => {
+  it('throws VERSION_STALE for an outdated version, and NOT_FOUND for a deleted row', async () => {
     const task = await newTask();
     const stale = interrupted(() => Promise.resolve());
     await expect(stale.updateOwned(actor, task.uuid, { title: 'x' }, versions([2, 7]))).rejects.toMatchObject({
@@ -153,7 +153,7 @@ describe('a change that finds no row', () => {
   });
 });
 
-it('of two changes at once, the second waits and then sees the version of the first', async () => {
+it('the second of two concurrent changes waits, and then sees the version of the first', async () => {
   const task = await newTask();
   const gate = new EventEmitter();
   const first = repositories.transaction.run(async () => {
@@ -170,7 +170,7 @@ it('of two changes at once, the second waits and then sees the version of the fi
   expect(await repositories.tasks.getOwned(actor, task.uuid)).toMatchObject({ title: 'by the first', version: 2 });
 });
 
-/** Sessions of our database that wait for a lock of a kind. */
+/** Returns the sessions of this database that wait for a lock of this kind. */
 async function waiting(event: string): Promise<number> {
   const [row] = await sql<{ count: string }>(
     `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND wait_event = $1`,
@@ -179,7 +179,7 @@ async function waiting(event: string): Promise<number> {
   return Number(row?.count);
 }
 
-it('of two last administrators who go at once, one stays', async () => {
+it('when the last two administrators are demoted at once, one remains', async () => {
   const { users, transaction } = repositories;
   const [one, two] = [
     await users.create({ email: 'one@example.com', role: 'ADMIN' }),
@@ -206,14 +206,14 @@ it('of two last administrators who go at once, one stays', async () => {
   expect(await sql(`SELECT email FROM users WHERE role = 'ADMIN'`)).toEqual([{ email: 'two@example.com' }]);
 });
 
-describe('a better hash of the same password', () => {
-  it('is stored, and nobody notices: same version, same time', async () => {
+describe('an upgraded password hash', () => {
+  it('is stored without a new version or time', async () => {
     const user = await repositories.users.create({ email: 'old@example.com', passwordHash: 'old' });
     await repositories.users.upgradeHash(user, 'new');
     expect(await repositories.users.findById(user.uuid)).toEqual({ ...user, passwordHash: 'new' });
   });
 
-  it('does not undo a change of the password meanwhile', async () => {
+  it('does not overwrite a concurrent password change', async () => {
     const user = await repositories.users.create({ email: 'changed@example.com', passwordHash: 'old' });
     await repositories.users.update(user.uuid, { passwordHash: 'changed' }, null);
     await repositories.users.upgradeHash(user, 'new');
@@ -221,8 +221,8 @@ describe('a better hash of the same password', () => {
   });
 });
 
-describe('an address that is taken', () => {
-  it('is told by the name of the index, whoever asks at the same moment', async () => {
+describe('an address in use', () => {
+  it('is detected by the name of the index in concurrent requests', async () => {
     const { users } = repositories;
     const made = await Promise.allSettled(
       Array.from({ length: 8 }, () => users.create({ email: 'same@example.com', username: null })),
@@ -233,7 +233,7 @@ describe('an address that is taken', () => {
         expect(attempt.reason).toMatchObject({ code: 'USER_EMAIL_TAKEN', status: 409 });
   });
 
-  it('is free again after a deletion, and then stands in the way of a restore', async () => {
+  it('is free after a deletion, and then blocks the restore', async () => {
     const { users } = repositories;
     const before = await users.create({ email: 'again@example.com', username: 'Again' });
     await users.delete(before.uuid, null);

@@ -1,4 +1,4 @@
-// Files in S3 beyond the contract: who shares the bucket, links, errors without secrets, a service that gives trouble.
+// The S3 storage beyond the shared contract: shared buckets, links, errors without secrets, and service failures.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -44,7 +44,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
   const unlessLacking = (lack: Lack): typeof it | typeof it.skip => (lacks.includes(lack) ? it.skip : it);
   const nameOf = (key: string): string => `${one.config.prefix}/files/${key}`;
 
-  it('deployments share a bucket, each under its prefix; what is none of ours is left alone', async () => {
+  it('deployments share a bucket under separate prefixes, and leave foreign objects alone', async () => {
     const { bucket: Bucket, prefix } = one.config;
     const longer = new S3Storage({ ...one.config, prefix: `${prefix}-2` }, MAX_BYTES);
     const [mine, theirs] = [randomUUID(), randomUUID()];
@@ -61,7 +61,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     longer.onApplicationShutdown();
   });
 
-  it('lists page after page, each object once', async () => {
+  it('the S3 list covers several pages and contains each object once', async () => {
     const keys = Array.from({ length: 7 }, () => randomUUID());
     for (const key of keys) await one.storage.write(key, Readable.from([Buffer.from('x')]));
     const names = (await all(listingInPagesOf(2, one.config).objects(`${one.config.prefix}/`))).map(({ name }) => name);
@@ -69,7 +69,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
   });
 
   unlessLacking('unfinished uploads')(
-    'finds and removes all that dead writers have left, page after page',
+    'finds and removes the remains of dead writers on all pages',
     async () => {
       const keys = [randomUUID(), randomUUID(), randomUUID()] as const;
       for (const key of [...keys, keys[1], keys[1]]) await leaveUnfinished(one, nameOf(key));
@@ -81,7 +81,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     },
   );
 
-  it('a link gives the bytes as what was asked, whole or in part', async () => {
+  it('a direct link returns the bytes with the requested headers, whole or by range', async () => {
     const key = randomUUID();
     await one.storage.write(key, Readable.from([Buffer.from('linked')]));
     const url = await one.storage.linkTo(key, LINK);
@@ -93,7 +93,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     await expect(one.storage.linkTo('../x', LINK)).rejects.toThrow('is not a storage key');
   });
 
-  unlessLacking('signatures')('a link ends, is for one file and for no other answer', async () => {
+  unlessLacking('signatures')('a direct link expires, and is valid for one file with the signed headers only', async () => {
     const [key, other] = [randomUUID(), randomUUID()];
     for (const each of [key, other]) await one.storage.write(each, Readable.from([Buffer.from(each)]));
     const url = await one.storage.linkTo(key, LINK);
@@ -106,7 +106,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     expect((await fetch(url)).status).toBe(200);
   });
 
-  it('a bucket that is not there is no missing file', async () => {
+  it('a missing bucket is not reported as a missing file', async () => {
     const storage = new S3Storage({ ...one.config, bucket: `no-such-${randomUUID()}` }, MAX_BYTES);
     await expect(storage.open(randomUUID())).rejects.toMatchObject({ name: 'NoSuchBucket' });
     await expect(storage.sizeOf(randomUUID())).rejects.toMatchObject({ status: 404 });
@@ -114,7 +114,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     storage.onApplicationShutdown();
   });
 
-  unlessLacking('signatures')('a secret that is refused is a fault of ours and told to nobody', async () => {
+  unlessLacking('signatures')('refused S3 credentials are a server error, and no message contains them', async () => {
     const credentials = { accessKeyId: one.config.credentials?.accessKeyId ?? '', secretAccessKey: 'wrong '.repeat(5) };
     const storage = new S3Storage({ ...one.config, credentials }, MAX_BYTES);
     const error: unknown = await storage.open(randomUUID()).catch((refusal: unknown) => refusal);
@@ -124,7 +124,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
   });
 }
 
-describe('a service that gives trouble', () => {
+describe('a failing S3 service', () => {
   let place: S3Place;
   let proxy: S3Proxy;
   let one: OneS3Storage;
@@ -142,16 +142,16 @@ describe('a service that gives trouble', () => {
   });
   const write = (key: string, bytes: Buffer): Promise<void> => storage.write(key, Readable.from([bytes]));
 
-  it('is asked again, also for a part, and nothing is doubled', async () => {
+  it('receives refused requests again, including parts, and stores nothing twice', async () => {
     const [key, bytes, fates] = [randomUUID(), randomBytes(12 * MIB), new Set<string>()];
-    proxy.fateOf = (request) => (fates.has(request) ? 'pass' : (fates.add(request), 'refuse')); // each for the first time
+    proxy.fateOf = (request) => (fates.has(request) ? 'pass' : (fates.add(request), 'refuse')); // refuses each request once
     await write(key, bytes);
-    expect(fates.size).toBeGreaterThanOrEqual(3); // begin, parts, end
+    expect(fates.size).toBeGreaterThanOrEqual(3); // begin, parts, complete
     expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
   });
 
   it.each([1, 12 * MIB])(
-    'whose answers get lost: what seemed not to be stored is not there: %d bytes',
+    'that loses its responses leaves no object after a failed write: %d bytes',
     async (size) => {
       const key = randomUUID();
       const stores = size === 1 ? /^PUT/ : /^POST \?uploadId/;
@@ -162,7 +162,7 @@ describe('a service that gives trouble', () => {
     },
   );
 
-  it.each(['refuse', 'hang', 'lose'] as const)('fails in time and tells that it is away: %s', async (fate) => {
+  it.each(['refuse', 'hang', 'lose'] as const)('is reported as unavailable within the timeout: %s', async (fate) => {
     proxy.fateOf = () => fate;
     storage = impatient({ ...one.config, endpoint: proxy.endpoint }, SHORT);
     const source = Readable.from([randomBytes(12 * MIB)]);
@@ -174,14 +174,14 @@ describe('a service that gives trouble', () => {
     expect(source.destroyed).toBe(true);
   });
 
-  it('that is not there fails in time and tells that it is away', async () => {
+  it('that is unreachable is reported as unavailable within the timeout', async () => {
     await proxy.close();
     await expect(storage.open(randomUUID())).rejects.toMatchObject({ statusCode: 503 });
     await expect(write(randomUUID(), Buffer.from('x'))).rejects.toMatchObject({ statusCode: 503 });
     proxy = await S3Proxy.to(place.config.endpoint);
   });
 
-  it.each(['stall', 'break'] as const)('amid a download fails that download, and only that: %s', async (fate) => {
+  it.each(['stall', 'break'] as const)('that fails during a download fails only that download: %s', async (fate) => {
     const [key, bytes] = [randomUUID(), randomBytes(MIB)];
     await write(key, bytes);
     proxy.fateOf = () => fate;
@@ -192,7 +192,7 @@ describe('a service that gives trouble', () => {
     expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
   });
 
-  it('that answers a range with all of it is not believed', async () => {
+  it('that ignores the requested range causes an error', async () => {
     const key = randomUUID();
     await write(key, randomBytes(MIB));
     proxy.fateOf = () => 'deaf';
@@ -201,7 +201,7 @@ describe('a service that gives trouble', () => {
     await until(() => proxy.connections === before, 'the rest to be refused');
   });
 
-  it('a writer who is aborted waits for the part that is under way, and leaves nothing', async () => {
+  it('an aborted write waits for its current part, and leaves nothing', async () => {
     const [abort, source] = [new AbortController(), new PassThrough()];
     proxy.fateOf = (request) => {
       if (!request.includes('partNumber')) return 'pass';
@@ -214,12 +214,12 @@ describe('a service that gives trouble', () => {
     source.write(randomBytes(6 * MIB));
     await refusal;
     expect(proxy.answered.map((request) => request.split(/[ &=]/).slice(0, 2).join(' '))).toEqual(
-      ['POST ?uploads', 'PUT ?partNumber', 'GET ?prefix', 'DELETE ?x-id'], // begun, sent, looked for what is left, removed
+      ['POST ?uploads', 'PUT ?partNumber', 'GET ?prefix', 'DELETE ?x-id'], // begin, send, look for remains, remove
     );
     expect(await one.left()).toEqual([]);
   });
 
-  it('a part that is refused ends a writer whose source says nothing', async () => {
+  it('a refused part ends the write although its source is idle', async () => {
     const source = new PassThrough();
     proxy.fateOf = (request) => (request.includes('partNumber') ? 'refuse' : 'pass');
     const refusal = expect(storage.write(randomUUID(), source)).rejects.toMatchObject({ statusCode: 503 });
@@ -229,7 +229,7 @@ describe('a service that gives trouble', () => {
     expect(await one.left()).toEqual([]);
   });
 
-  it('takes no more of a file into memory than it gets rid of', async () => {
+  it('a write does not read faster than it uploads', async () => {
     let read = 0;
     const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
     proxy.fateOf = (request) => (request.includes('partNumber') ? 'hang' : 'pass');
@@ -240,9 +240,9 @@ describe('a service that gives trouble', () => {
     expect(read).toBeLessThan(16 * MIB);
   });
 
-  it('connections are kept for the next request, also those of large parts, and end with the house', async () => {
+  it('connections are reused, also for large parts, and close at shutdown', async () => {
     await write(randomUUID(), randomBytes(22 * MIB));
-    expect(new Set(proxy.seen).size).toBe(7); // begin, five parts, end
+    expect(new Set(proxy.seen).size).toBe(7); // begin, five parts, complete
     expect(proxy.opened).toBeLessThanOrEqual(3);
     expect(proxy.connections).toBe(proxy.opened);
     storage.onApplicationShutdown();
@@ -250,7 +250,7 @@ describe('a service that gives trouble', () => {
   });
 });
 
-it('an answer that quotes the request is not passed on', async () => {
+it('an S3 error that quotes the request is not passed on', async () => {
   const credentials = { accessKeyId: 'AKIDQUOTED', secretAccessKey: 'not to be told' };
   const quoting = createServer((request, answer) => {
     const quote = Object.entries(request.headers).join('\n').replaceAll('<', '');
@@ -273,14 +273,14 @@ it('an answer that quotes the request is not passed on', async () => {
   quoting.close();
 });
 
-describe('the settings', () => {
-  it('choose the storage', async () => {
+describe('the S3 settings', () => {
+  it('select the storage', async () => {
     expect(await storageFor(testConfig('postgres://x'))).toBeInstanceOf(LocalStorage);
     const storage = await storageFor(testConfig('postgres://x', { FILE_STORAGE: 's3', S3_BUCKET: 'b' }));
     expect(storage).toBeInstanceOf(S3Storage);
   });
 
-  it('of a largest file make parts large enough for it, and small ones for a small one', () => {
+  it('derive the part size from the maximum file size', () => {
     const partSizeFor = (maxBytes: number): number => new S3Storage(BASE, maxBytes)['partSize'];
     expect(partSizeFor(1)).toBe(5 * MIB);
     expect(partSizeFor(MAX_BYTES)).toBe(5 * MIB);

@@ -1,4 +1,4 @@
-// Jobs by the clock: fired once each, made up once, by whoever leads; and what happens when clocks are put forward and back.
+// Scheduled jobs: each run is enqueued once by one leader, missed runs are made up once, and clock changes are handled.
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { lockUnavailable } from '../../src/shared/locks/lock.errors.js';
@@ -11,7 +11,7 @@ import { NoPayload } from '../../src/workers/no-payload.js';
 import { nextRun } from '../../src/workers/engine/scheduled-jobs.js';
 import { SchedulesRepository } from '../../src/workers/engine/schedules.repository.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobHouse, openJobHouse } from '../support/job-house.js';
+import { type JobApplication, openJobApplication } from '../support/job-application.js';
 import { until } from '../support/until.js';
 
 jest.setTimeout(60_000);
@@ -25,7 +25,7 @@ const common = (name: string, schedule: Schedule<NoPayload>): JobOptions<NoPaylo
   timeoutMs: 5_000,
   schedule,
 });
-/** Due when a test says so. */
+/** A schedule that is due when a test decides. */
 const Yearly = defineJob(common('test.yearly', { cron: '0 0 1 1 *', timeZone: 'UTC', payload: {} }));
 const Secondly = defineJob(common('test.secondly', { cron: '* * * * * *', timeZone: 'UTC', payload: {} }));
 const Unique = defineJob({
@@ -56,15 +56,15 @@ class NeverHandler implements JobHandler<NoPayload> {
 }
 
 let database: ClonedDatabase;
-let houses: JobHouse[];
+let apps: JobApplication[];
 
-const open = async (): Promise<JobHouse> => {
-  const house = await openJobHouse(database.url, [YearlyHandler, SecondlyHandler, UniqueHandler, NeverHandler]);
-  houses.push(house);
-  return house;
+const open = async (): Promise<JobApplication> => {
+  const app = await openJobApplication(database.url, [YearlyHandler, SecondlyHandler, UniqueHandler, NeverHandler]);
+  apps.push(app);
+  return app;
 };
 const sql = <R extends object>(text: string, ...values: unknown[]): Promise<R[]> =>
-  (houses[0] as JobHouse).transaction.query<R & Record<string, unknown>>({ text, values });
+  (apps[0] as JobApplication).transaction.query<R & Record<string, unknown>>({ text, values });
 const jobsOf = (type: string) =>
   sql<{ uuid: string; status: string }>('SELECT uuid, status FROM jobs WHERE type = $1 ORDER BY id', type);
 const schedule = async (name: string) =>
@@ -80,16 +80,16 @@ const hasLeader = (name = 'test.yearly') => until(() => schedule(name), 'a leade
 
 beforeEach(async () => {
   database = await cloneDatabase();
-  houses = [];
+  apps = [];
   hold = undefined;
 });
 afterEach(async () => {
   jest.restoreAllMocks();
-  await Promise.all(houses.map((house) => house.close()));
+  await Promise.all(apps.map((app) => app.close()));
   await database.drop();
 });
 
-it('what is due every second is enqueued every second, once', async () => {
+it('a schedule of every second enqueues one job per second', async () => {
   await (await open()).work();
   const ends: string[] = await until(async () => {
     const rows = await sql<{ second: string }>(
@@ -101,23 +101,23 @@ it('what is due every second is enqueued every second, once', async () => {
   expect((await schedule('test.secondly'))?.last_job).toEqual((await jobsOf('test.secondly')).at(-1)?.uuid);
 });
 
-it('ten days that were missed are made up once, and it is due next by the clock', async () => {
-  const house = await open();
-  const clock = house.get(Clock as Type<Clock>);
-  jest.spyOn(clock, 'now').mockReturnValue(Date.parse('2031-05-05T00:00:00Z')); // PostgreSQL's time is what counts
-  await house.work();
+it('ten missed days are made up by one run, and the next run follows the clock', async () => {
+  const app = await open();
+  const clock = app.get(Clock as Type<Clock>);
+  jest.spyOn(clock, 'now').mockReturnValue(Date.parse('2031-05-05T00:00:00Z')); // only the time of PostgreSQL counts
+  await app.work();
   await hasLeader();
   const before = await schedule('test.yearly');
   expect(before?.next_run_at?.toISOString()).toBe(`${new Date().getUTCFullYear() + 1}-01-01T00:00:00.000Z`);
   await due('test.yearly', '10 days');
   await until(async () => (await jobsOf('test.yearly')).length > 0, 'the run');
-  const ticks = jest.spyOn(house.get(SchedulesRepository), 'findDue');
+  const ticks = jest.spyOn(app.get(SchedulesRepository), 'findDue');
   await until(() => ticks.mock.calls.length >= 3, 'three more looks');
   expect(await jobsOf('test.yearly')).toHaveLength(1);
   expect((await schedule('test.yearly'))?.next_run_at).toEqual(before?.next_run_at);
 });
 
-it('a run that still goes on stands for the next one', async () => {
+it('a unique job that still runs replaces the next run', async () => {
   let release = (): void => undefined;
   hold = new Promise((resolve) => (release = resolve));
   await (await open()).work();
@@ -130,9 +130,9 @@ it('a run that still goes on stands for the next one', async () => {
   release();
 });
 
-it('one process leads; when it goes another one does', async () => {
+it('one process leads, and another takes over when it stops', async () => {
   const [first, second] = [await open(), await open()];
-  const looks = [first, second].map((house) => jest.spyOn(house.get(SchedulesRepository), 'findDue'));
+  const looks = [first, second].map((app) => jest.spyOn(app.get(SchedulesRepository), 'findDue'));
   await first.work();
   await hasLeader();
   await second.work();
@@ -147,15 +147,15 @@ it('one process leads; when it goes another one does', async () => {
 const letAllIn = <T>(_key: string, _options: LockOptions, work: (held: Held) => Promise<T>): Promise<T> =>
   work({ signal: new AbortController().signal, fence: 1n });
 
-describe('without the lock', () => {
-  it.each(['at once', 'one after the other'])('leaders that found the same run due, %s, fire it once', async (how) => {
-    for (const house of [await open(), await open(), await open()]) {
-      jest.spyOn(house.get(LockService as Type<LockService>), 'withLock').mockImplementation(letAllIn);
-      await house.work();
+describe('the scheduler without its lock', () => {
+  it.each(['at once', 'one after the other'])('enqueues a run once when several leaders find it due %s', async (how) => {
+    for (const app of [await open(), await open(), await open()]) {
+      jest.spyOn(app.get(LockService as Type<LockService>), 'withLock').mockImplementation(letAllIn);
+      await app.work();
     }
     await hasLeader();
     for (let run = 1; run <= 4; run++) {
-      const leaders = houses.map(holdUp);
+      const leaders = apps.map(holdUp);
       await due('test.yearly', '1 s');
       await until(() => leaders.every(({ isWaiting }) => isWaiting()), 'all to have found it');
       for (const { release, done } of leaders) {
@@ -168,10 +168,10 @@ describe('without the lock', () => {
     }
   });
 
-  /** A leader that has found the yearly run due, and gets no further until it is let. */
-  function holdUp(house: JobHouse) {
-    const repository = house.get(SchedulesRepository);
-    const transaction = house.transaction;
+  /** Holds up a leader that has found the yearly run due, until it is released. */
+  function holdUp(app: JobApplication) {
+    const repository = app.get(SchedulesRepository);
+    const transaction = app.transaction;
     const claim = repository.claimDue.bind(repository);
     const run = transaction.run.bind(transaction);
     let [isHeldUp, release, finish] = [false, (): void => undefined, (): void => undefined];
@@ -184,7 +184,7 @@ describe('without the lock', () => {
       }
       return claim(name);
     });
-    // `done` after the end of the transaction
+    // `done` resolves after the end of the transaction.
     const runs = jest
       .spyOn(transaction, 'run')
       .mockImplementation((work) => run(work).finally(() => isHeldUp && finish()));
@@ -192,11 +192,11 @@ describe('without the lock', () => {
     return { isWaiting: () => isHeldUp, release: () => release(), done, restore };
   }
 
-  it('because its store is away, what is due is fired all the same', async () => {
-    const house = await open();
-    await house.work();
+  it('enqueues due runs when the lock store is down', async () => {
+    const app = await open();
+    await app.work();
     await hasLeader();
-    await house.driver.close();
+    await app.driver.close();
     const other = await open();
     jest.spyOn(other.get(LockService as Type<LockService>), 'withLock').mockImplementation(async (key) => {
       throw lockUnavailable(key);
@@ -207,8 +207,8 @@ describe('without the lock', () => {
   });
 });
 
-it('a schedule follows its definition: changed ones are due anew, others keep what they missed, gone ones go', async () => {
-  const house = await open();
+it('schedules follow their definitions: changed ones are due anew, unchanged ones keep missed runs, removed ones disappear', async () => {
+  const app = await open();
   await sql(
     `INSERT INTO schedules (name, cron, time_zone, next_run_at) VALUES
       ('test.gone', '* * * * *', 'UTC', now()),
@@ -216,7 +216,7 @@ it('a schedule follows its definition: changed ones are due anew, others keep wh
       ('test.unique', '0 0 1 1 *', 'UTC', '2025-01-01Z'),
       ('test.never', '0 0 31 2 *', 'UTC', '2025-02-28Z')`,
   );
-  await house.work();
+  await app.work();
   await until(async () => (await jobsOf('test.never')).length > 0, 'what was missed');
   expect(await schedule('test.gone')).toBeUndefined();
   const year = new Date().getUTCFullYear() + 1;
@@ -226,24 +226,24 @@ it('a schedule follows its definition: changed ones are due anew, others keep wh
   expect([await jobsOf('test.yearly'), await jobsOf('test.unique')]).toEqual([[], []]);
 });
 
-it('one that cannot be enqueued holds up no other', async () => {
-  const house = await open();
-  const enqueue = house.queue.enqueue.bind(house.queue);
-  jest.spyOn(house.queue, 'enqueue').mockImplementation(async (job, payload, options) => {
+it('a schedule that cannot be enqueued does not block other schedules', async () => {
+  const app = await open();
+  const enqueue = app.queue.enqueue.bind(app.queue);
+  jest.spyOn(app.queue, 'enqueue').mockImplementation(async (job, payload, options) => {
     const enqueued = await enqueue(job, payload, options);
     if (job.name === 'test.unique') throw new Error('too late');
     return enqueued;
   });
-  await house.work();
+  await app.work();
   await hasLeader();
   await sql(`UPDATE schedules SET next_run_at = now() - interval '1 s' WHERE name IN ('test.unique', 'test.yearly')`);
   await until(async () => (await jobsOf('test.yearly')).length === 1, 'the other');
-  await until(() => house.log.some((line) => line.includes('Failed to enqueue the scheduled job')), 'the log line');
-  expect(await jobsOf('test.unique')).toEqual([]); // rolled back with its schedule, which is due still
+  await until(() => app.log.some((line) => line.includes('could not be enqueued')), 'the log line');
+  expect(await jobsOf('test.unique')).toEqual([]); // rolled back with its schedule, which is still due
   expect((await schedule('test.unique'))?.last_run_at).toBeNull();
 });
 
-describe('in Vienna', () => {
+describe('schedules in the time zone Vienna', () => {
   const runs = (cron: string, after: string, count: number): string[] => {
     const found: string[] = [];
     for (let at: Date | null = new Date(after); found.length < count; found.push(at.toISOString().slice(0, 16))) {
@@ -253,7 +253,7 @@ describe('in Vienna', () => {
     return found;
   };
 
-  it('what is due at 2:30 when the clock goes from 2 to 3 is due at 3, once', () => {
+  it('run at 3:00 once instead of 2:30 when the clock goes forward', () => {
     expect(runs('30 2 * * *', '2026-03-28T00:00:00Z', 3)).toEqual([
       '2026-03-28T01:30', // 2:30
       '2026-03-29T01:00', // 3:00
@@ -261,12 +261,12 @@ describe('in Vienna', () => {
     ]);
   });
 
-  it('what is due at 2:30 when the clock goes from 3 to 2 is due at the first 2:30 only', () => {
+  it('run only at the first 2:30 when the clock goes back', () => {
     expect(runs('30 2 * * *', '2026-10-24T12:00:00Z', 2)).toEqual(['2026-10-25T00:30', '2026-10-26T01:30']);
     expect(runs('30 2 * * *', '2026-10-25T01:00:00Z', 1)).toEqual(['2026-10-26T01:30']);
   });
 
-  it('what is due every half hour runs on every half hour', () => {
+  it('of every half hour run every half hour through clock changes', () => {
     expect(runs('*/30 * * * *', '2026-03-29T00:00:00Z', 3)).toEqual([
       '2026-03-29T00:30',
       '2026-03-29T01:00',

@@ -1,4 +1,4 @@
-// Words between processes: heard by all, on their topic only, and again after the connection was lost.
+// Messages between processes: every subscriber of a topic receives them, also after a reconnect.
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -31,7 +31,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** As a process would have them. */
+/** Opens the services as a process has them. */
 async function open(): Promise<Signals> {
   const signals = new Signals(source, lanes, pino({}, { write: (line) => void log.push(line) }));
   opened.push(signals);
@@ -45,7 +45,7 @@ function listen(signals: Signals, topic: string): string[] {
   return heard;
 }
 
-/** From the server's side. */
+/** Cuts the connection on the server side. */
 async function cut(): Promise<void> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
@@ -55,7 +55,7 @@ async function cut(): Promise<void> {
   await client.end();
 }
 
-it('every process hears what is sent from its start on, the sender too, in one order', async () => {
+it('every process receives all messages after its start, including its own, in one order', async () => {
   const [one, two] = [await open(), await open()];
   const heard = [listen(one, 'word'), listen(two, 'word')];
   const words = Array.from({ length: 200 }, (_, at) => `${at}`);
@@ -65,7 +65,7 @@ it('every process hears what is sent from its start on, the sender too, in one o
   expect(heard[1]).toEqual(heard[0]);
 });
 
-it('a body arrives as it was sent, to all listeners of its topic and to no others', async () => {
+it('a message body arrives unchanged, at all listeners of its topic and no others', async () => {
   const signals = await open();
   const [first, second, other] = [listen(signals, 'a'), listen(signals, 'a'), listen(signals, 'b')];
   const bodies = ['', 'two\nlines\n', '{"id":"ä€😀"}', 'x'.repeat(6_900)];
@@ -75,14 +75,14 @@ it('a body arrives as it was sent, to all listeners of its topic and to no other
   expect([first, second, other]).toEqual([bodies, bodies, ['last']]);
 });
 
-it('what cannot be published is rejected', async () => {
+it('a message that cannot be published is rejected', async () => {
   const signals = await open();
   await expect(signals.send('a', 'x'.repeat(7_000))).rejects.toThrow(RangeError);
-  await expect(signals.send('a', '€'.repeat(2_400))).rejects.toThrow(RangeError); // counted in bytes
+  await expect(signals.send('a', '€'.repeat(2_400))).rejects.toThrow(RangeError); // the limit counts bytes
   await expect(signals.send('a', 'a \0 in it')).rejects.toThrow();
 });
 
-it('a listener that fails is logged, and the others hear all the same', async () => {
+it('a failing listener is logged, and the other listeners receive the message', async () => {
   const signals = await open();
   signals.on('a', () => {
     throw new Error('my own fault');
@@ -94,7 +94,7 @@ it('a listener that fails is logged, and the others hear all the same', async ()
   expect(log.filter((line) => line.includes('my own fault'))).toHaveLength(2);
 });
 
-it('a lost connection is made again, and said: words may be missing', async () => {
+it('a lost connection is restored and reported, because messages may be missing', async () => {
   const signals = await open();
   const heard = listen(signals, 'a');
   let reconnected = 0;
@@ -110,7 +110,7 @@ it('a lost connection is made again, and said: words may be missing', async () =
   await until(() => reconnected === 2, 'the third connection');
 });
 
-it("the cache's relay hears nothing of it, nor the other way round", async () => {
+it('the relays of messages and of the cache are separate', async () => {
   const signals = await open();
   const heard = listen(signals, 'a');
   const relay = new PostgresRelay(source, lanes);

@@ -1,4 +1,4 @@
-// Snowflake ids against the real lease table: two generators, bad clocks, stolen leases.
+// Snowflake ids with the real lease table: two generators, clock changes, and expired leases.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { SystemClock } from '../../src/shared/libs/clock.js';
@@ -22,7 +22,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Only the instance numbers 0 and 1 are free, so that a lease is easy to meet again. */
+/** Leaves only the instance numbers 0 and 1 free, so that a lease is soon taken again. */
 beforeEach(() =>
   dataSource.query(
     `UPDATE snowflake_lease SET reserved_ms = 0,
@@ -31,7 +31,7 @@ beforeEach(() =>
 );
 afterEach(() => dataSource.query(`UPDATE snowflake_lease SET lease_until = '-infinity'`));
 
-/** As after a minute in which nobody renewed: the number can be taken, its holder knows nothing of it. */
+/** Simulates a minute without renewal: the number is free, and its holder does not know it. */
 async function expireLease(instance: number): Promise<void> {
   await dataSource.query(
     `UPDATE snowflake_lease SET lease_until = CASE WHEN instance_id = $1 THEN '-infinity' ELSE 'infinity' END::timestamptz`,
@@ -52,7 +52,7 @@ function expectAscending(ids: bigint[]): void {
   expect(ids.findIndex((id, at) => at > 0 && id <= (ids[at - 1] as bigint))).toBe(-1);
 }
 
-it('100,000 ids are unique, ascending, positive 64-bit numbers that tell their time', async () => {
+it('100,000 ids are unique, ascending, positive 64-bit numbers that contain their time', async () => {
   const before = Date.now();
   const ids = await take(new SnowflakeIds(dataSource, new SystemClock()), 100_000);
   expectAscending(ids);
@@ -61,7 +61,7 @@ it('100,000 ids are unique, ascending, positive 64-bit numbers that tell their t
   expect(ids.at(-1)).toBeLessThan(2n ** 63n);
 });
 
-it('many callers at once get different ids', async () => {
+it('concurrent callers get different ids', async () => {
   const ids = new SnowflakeIds(dataSource, new SystemClock());
   expect(new Set(await Promise.all(Array.from({ length: 5_000 }, () => ids.next()))).size).toBe(5_000);
 });
@@ -74,13 +74,13 @@ it('two generators on the same millisecond never share an id', async () => {
   expect(new Set(ids.map(instanceOf))).toEqual(new Set([0, 1]));
 });
 
-it('a third one is refused while both numbers are leased', async () => {
+it('a third generator is refused while both numbers are leased', async () => {
   const clock = new HandClock();
   for (let holder = 0; holder < 2; holder++) await new SnowflakeIds(dataSource, clock).next();
   await expect(new SnowflakeIds(dataSource, clock).next()).rejects.toThrow('instance numbers are leased');
 });
 
-it('a clock that steps back an hour never repeats an id, nor does the next process', async () => {
+it('a clock that steps back an hour causes no duplicate ids, not even in the next process', async () => {
   const clock = new HandClock();
   const generator = new SnowflakeIds(dataSource, clock);
   const ids = await take(generator, 3_000);
@@ -92,7 +92,7 @@ it('a clock that steps back an hour never repeats an id, nor does the next proce
   expectAscending(ids);
 });
 
-it('the reservation is renewed as time goes by, and the number kept', async () => {
+it('the reservation is renewed over time with the same number', async () => {
   const clock = new HandClock();
   const generator = new SnowflakeIds(dataSource, clock);
   const ids: bigint[] = [];
@@ -106,7 +106,7 @@ it('the reservation is renewed as time goes by, and the number kept', async () =
   expect(Number(row.reserved_ms)).toBeGreaterThanOrEqual(millisecondOf(ids.at(-1)));
 });
 
-it('who takes an expired lease starts above its reservation, and the one that slept moves on', async () => {
+it('a new holder of an expired lease starts above its reservation, and the old holder changes its number', async () => {
   const clock = new HandClock();
   const sleeper = new SnowflakeIds(dataSource, clock);
   const before = await take(sleeper, 100);
@@ -123,7 +123,7 @@ it('who takes an expired lease starts above its reservation, and the one that sl
   await dataSource.query(`UPDATE snowflake_lease SET lease_until = '-infinity' WHERE instance_id = $1`, [1 - instance]);
   clock.time = Number(row.reserved_ms);
   const within = await take(sleeper, 100);
-  expect(instanceOf(within[0])).toBe(instance); // what it had reserved is still its own
+  expect(instanceOf(within[0])).toBe(instance); // the old holder may still use its reservation
   clock.time += 1;
   const after = await take(sleeper, 100);
   expect(instanceOf(after[0])).toBe(1 - instance);

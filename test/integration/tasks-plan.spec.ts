@@ -1,4 +1,4 @@
-// Page 1 and page 10,000 of a list cost the same: what PostgreSQL does among a million tasks, looked at without a clock.
+// List queries on a million tasks: page 1 and page 10,000 read the same number of rows, measured without a clock.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import type { Actor } from '../../src/common/access/permissions.js';
@@ -18,11 +18,11 @@ import { openRepositories, type Repositories, type Statement } from '../support/
 jest.setTimeout(120_000);
 
 const TASKS = 1_000_000;
-/** One in fifty. */
+/** One task in fifty. */
 const DELETED = 20_000;
 const OWNERS = 6_000;
 const DEEP = 200_000;
-/** Of the tasks in the rarest status, one in twenty-five, this many are before the page. */
+/** This many tasks of the rarest status (one in twenty-five) precede the page. */
 const DONE = 10_000;
 const LIMIT = 20;
 
@@ -46,7 +46,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-/** Indexes and foreign keys come after the rows: so it takes a third of the time. */
+/** Indexes and foreign keys are created after the rows, which takes a third of the time. */
 async function fill(): Promise<void> {
   const { rows: constraints } = await client.query<{ drop: string; add: string }>(`
     SELECT format('ALTER TABLE tasks DROP CONSTRAINT %I', conname) AS drop,
@@ -65,7 +65,7 @@ async function fill(): Promise<void> {
     INSERT INTO sessions (id, uuid, user_id, salt, rotated_at, expires_at)
     SELECT i, gen_random_uuid(), 1 + i % ${OWNERS}, 'salt', now(), now() + interval '1 day' FROM generate_series(1, 50000) i`);
   await client.query(all.map(({ drop }) => drop).join(';'));
-  // Two of five belong to user 1; updates and due times come in another order than creations.
+  // User 1 owns two of five tasks; updates and due times have another order than creations.
   await client.query(`
     INSERT INTO tasks (id, uuid, created_at, updated_at, deleted_at, owner_id, owner_uuid, title, description, status, priority, due_at)
     SELECT i, gen_random_uuid(), t.created, t.created + random() * interval '300 days',
@@ -79,14 +79,14 @@ async function fill(): Promise<void> {
   await client.query('ANALYZE');
 }
 
-/** The very statement that a repository sends, and the only one. */
+/** Returns the only statement that a repository sends. */
 async function statementOf(work: () => Promise<unknown>): Promise<Statement> {
   const sent = await repositories.statementsOf(work);
   expect(sent).toHaveLength(1);
   return sent[0] as Statement;
 }
 
-/** Where the page behind `offset` rows starts, found the slow way, and the row it starts with. */
+/** Finds, by a slow scan, the cursor and the first row of the page after `offset` rows. */
 async function cursorAt(offset: number, sort: string, where: string): Promise<{ cursor: string; first: string }> {
   const column = (SORTS[sort.replace('-', '')] as Sort).sql;
   const direction = sort.startsWith('-') ? 'DESC' : 'ASC';
@@ -110,7 +110,7 @@ const SORTS: Record<string, Sort> = {
   dueAt: { sql: `coalesce(due_at, 'infinity')`, index: 'tasks_due' },
 };
 
-/** One index scan from the page's first row to its last, however deep the page is. */
+/** Expects one index scan from the first to the last row of the page, at any depth. */
 function expectSameCost(first: PlanNode, deep: PlanNode, index: string): void {
   for (const plan of [first, deep]) expect(faultsOf(plan, { indexes: [index], rows: LIMIT + 1 })).toEqual([]);
   expect(buffersOf(deep)).toBeLessThanOrEqual(2 * buffersOf(first) + 20);
@@ -124,10 +124,10 @@ describe('page 1 and page 10,000 cost the same', () => {
       [name, index],
       [`-${name}`, index],
     ]),
-  )('of the own tasks by %s', async (sort, index) => {
+  )("for the user's tasks by %s", async (sort, index) => {
     const { cursor, first } = await cursorAt(DEEP, sort, own);
     const { items } = await repositories.tasks.listOwned(actor, { limit: LIMIT, sort, cursor });
-    expect([items.length, items[0]?.uuid]).toEqual([LIMIT, first]); // it is page 10,000
+    expect([items.length, items[0]?.uuid]).toEqual([LIMIT, first]); // proves that this is page 10,000
     const list = (query: Partial<ListTasksQuery>) =>
       statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort, ...query }));
     expectSameCost(await explain(client, await list({})), await explain(client, await list({ cursor })), index);
@@ -138,7 +138,7 @@ describe('page 1 and page 10,000 cost the same', () => {
       [name, index],
       [`-${name}`, index],
     ]),
-  )('of the own tasks in a rare status by %s, as deep as there are some', async (sort, index) => {
+  )("for the user's tasks in a rare status by %s, at the last full depth", async (sort, index) => {
     const query = { limit: LIMIT, sort, status: 'DONE' } as const;
     const { cursor, first } = await cursorAt(DONE, sort, `${own} AND status = 'DONE'`);
     const { items } = await repositories.tasks.listOwned(actor, { ...query, cursor });
@@ -151,7 +151,7 @@ describe('page 1 and page 10,000 cost the same', () => {
     );
   });
 
-  it.each(['createdAt', '-createdAt'])('of everyone’s deleted tasks by %s, as deep as there are some', async (sort) => {
+  it.each(['createdAt', '-createdAt'])('for all deleted tasks by %s, at the last full depth', async (sort) => {
     const { cursor, first } = await cursorAt(DELETED - LIMIT, sort, 'deleted_at IS NOT NULL');
     const { items } = await repositories.tasks.listDeleted({ limit: LIMIT, sort, cursor });
     expect([items.length, items[0]?.uuid]).toEqual([LIMIT, first]);
@@ -160,34 +160,34 @@ describe('page 1 and page 10,000 cost the same', () => {
   });
 });
 
-it('the cleanup reads deleted tasks, and no living one', async () => {
+it('the cleanup query reads deleted tasks only', async () => {
   const purge = await statementOf(() =>
     repositories.tasks.purge({ after: '0', below: String(TASKS), most: 1_000 }, 30),
   );
   const plan = await explain(client, purge);
   expect(nodesOf(plan).map((node) => node['Index Name'])).toContain('tasks_purge');
-  expect(rowsReadBy(plan)).toBeLessThanOrEqual(4_000); // each of the range in the index, the table, and twice among those found
+  expect(rowsReadBy(plan)).toBeLessThanOrEqual(4_000); // each row of the range in the index and in the table, and found rows twice
 });
 
-describe('a search', () => {
+describe('a task search', () => {
   const search = (q: string) =>
     statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort: '-createdAt', q }));
 
-  it('for what few tasks have looks at these, through their trigrams', async () => {
+  it('for a rare text reads only its matches, through the trigram index', async () => {
     await client.query(`UPDATE tasks SET description = 'Zebras, and nothing else' WHERE id IN (1, 5, 10, 11)`);
     const plan = await explain(client, await search('zeBRAs'));
-    expect(plan['Actual Rows']).toBe(3); // 1 is of another owner, 5 is deleted
+    expect(plan['Actual Rows']).toBe(3); // number 1 has another owner, number 5 is deleted
     expect(nodesOf(plan).map((node) => node['Index Name'])).toContain('tasks_text');
     expect(rowsReadBy(plan)).toBeLessThan(100);
   });
 
-  it('for what nearly all have stops with the page', async () => {
+  it('for a frequent text stops at the end of the page', async () => {
     const plan = await explain(client, await search('TASK'));
     expect(faultsOf(plan, { indexes: ['tasks_created'], rows: LIMIT + 1 })).toEqual([]);
   });
 });
 
-describe('the hottest reads look at one row of each table', () => {
+describe('the most frequent reads touch one row per table:', () => {
   const uuidIndex = async (table: string) =>
     (
       await client.query<{ name: string }>(
@@ -228,18 +228,18 @@ describe('the hottest reads look at one row of each table', () => {
   });
 });
 
-describe('what these tests would not let pass', () => {
+describe('the plan checks detect', () => {
   const expected = { indexes: ['tasks_created'], rows: LIMIT + 1 };
   const first = () => statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort: '-createdAt' }));
 
-  it('OFFSET, which reads every row of the pages before', async () => {
+  it('OFFSET, which reads every row of the previous pages', async () => {
     const { text, values } = await first();
     const plan = await explain(client, { text: `${text} OFFSET ${DEEP}`, values });
     expect(faultsOf(plan, expected)).toEqual([`reads ${DEEP + LIMIT + 1} rows instead of ${LIMIT + 1}`]);
     expect(buffersOf(plan)).toBeGreaterThan(2 * buffersOf(await explain(client, await first())) + 20);
   });
 
-  it('an order that no index has', async () => {
+  it('a sort order without an index', async () => {
     const { text, values } = await first();
     const plan = await explain(client, {
       text: text.replace('ORDER BY "row"."created_at" DESC', 'ORDER BY "row"."title" DESC'),
@@ -248,7 +248,7 @@ describe('what these tests would not let pass', () => {
     expect(faultsOf(plan, expected).join('; ')).toMatch(/Sort.*Scan on tasks.*reads \d{6,} rows/);
   });
 
-  it('a filter that throws most rows away', async () => {
+  it('a filter that discards most rows', async () => {
     const { text, values } = await first();
     const plan = await explain(client, {
       text: text.replace('WHERE', `WHERE right("row"."title", 5) = '99999' AND`),

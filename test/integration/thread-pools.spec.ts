@@ -1,4 +1,4 @@
-// Pools of threads: bounded, each task ends one way or the other, and no thread takes the process or another task with it.
+// Thread pools: they are bounded, every task settles, and a failing thread harms neither the process nor other tasks.
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads';
 import { afterEach, expect, it, jest } from '@jest/globals';
@@ -7,7 +7,7 @@ import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.
 import { testConfig } from '../support/config.js';
 import type { Trouble } from '../support/trouble.thread.js';
 
-jest.setTimeout(180_000); // each thread compiles its sources when it starts, which is slow on a busy machine
+jest.setTimeout(180_000); // each thread compiles its sources at the start, which is slow on a busy machine
 
 const FILE = threadFile(import.meta.url, '../support/trouble.thread');
 const opened: ThreadPools[] = [];
@@ -27,23 +27,23 @@ function run(pools: ThreadPools, task: Trouble, signal = new AbortController().s
   return pools.run('render', FILE, task, { signal, transfer });
 }
 
-/** A task that has begun, and goes on until it is told to end. */
+/** A task that runs until the test ends it. */
 async function begin(pools: ThreadPools, signal?: AbortSignal): Promise<{ answer: Promise<number>; end: () => void }> {
   const { port1, port2 } = new MessageChannel();
   const answer = run(pools, { kind: 'after', begin: port2 }, signal);
-  answer.catch(() => undefined); // asked for later
+  answer.catch(() => undefined); // awaited later
   await once(port1, 'message');
   return { answer, end: () => port1.postMessage('end') };
 }
 
-it('runs a file in another thread, and uses the thread again', async () => {
+it('runs a file in another thread, and reuses the thread', async () => {
   const pools = openPools();
   const first = await run(pools, { kind: 'none' });
   expect(first).not.toBe(threadId);
   expect(await run(pools, { kind: 'none' })).toBe(first);
 });
 
-it('runs at most as many at once as there are threads', async () => {
+it('runs at most as many tasks at once as there are threads', async () => {
   const pools = openPools({ THREADS_RENDER: '2' });
   const running = [await begin(pools), await begin(pools)];
   let done = false;
@@ -51,7 +51,7 @@ it('runs at most as many at once as there are threads', async () => {
   expect(await pools.run('data', FILE, { kind: 'none' }, { signal: AbortSignal.timeout(20_000) })).toEqual(
     expect.any(Number),
   );
-  expect(done).toBe(false); // though the other pool, asked after it, had time to start a thread
+  expect(done).toBe(false); // although the other pool had the time to start a thread
   running[0]?.end();
   await third;
   running[1]?.end();
@@ -59,7 +59,7 @@ it('runs at most as many at once as there are threads', async () => {
   expect(new Set(threads).size).toBe(2);
 });
 
-it('passes on what a thread threw', async () => {
+it('rejects with the error that the thread threw', async () => {
   const failure = run(openPools(), { kind: 'throw', message: 'of its own' });
   await expect(failure).rejects.toMatchObject({ name: 'RangeError', message: 'of its own' });
 });
@@ -67,7 +67,7 @@ it('passes on what a thread threw', async () => {
 it.each([
   ['ends by process.exit', { kind: 'exit' } as const, /exited with code: 3/],
   ['runs out of memory', { kind: 'memory' } as const, /memory/],
-])('survives a thread that %s, and so does who waits for the same thread', async (_how, task, message) => {
+])('survives a thread that %s, and so does the next task of that thread', async (_how, task, message) => {
   const pools = openPools({ THREAD_MEMORY: '32' });
   const failure = run(pools, task);
   const next = run(pools, { kind: 'none' });
@@ -75,7 +75,7 @@ it.each([
   expect(await next).toEqual(expect.any(Number));
 });
 
-it('ends a thread in an endless loop when the signal says so, with its reason, and lets the next one in', async () => {
+it('ends a thread in an endless loop on abort, with the abort reason, and starts the next task', async () => {
   const pools = openPools();
   const { port1, port2 } = new MessageChannel();
   const stop = new AbortController();
@@ -87,7 +87,7 @@ it('ends a thread in an endless loop when the signal says so, with its reason, a
   expect(await next).toEqual(expect.any(Number));
 });
 
-it('refuses at once what is aborted before or while it waits, and keeps its place for others', async () => {
+it('refuses tasks that are aborted before or during their wait, and frees their place', async () => {
   const pools = openPools();
   const running = await begin(pools);
   const stop = new AbortController();
@@ -100,15 +100,15 @@ it('refuses at once what is aborted before or while it waits, and keeps its plac
   expect(await running.answer).toBe(await behind);
 });
 
-it('fails the task whose thread cannot start, instead of the process', async () => {
-  const pool = new ThreadPool(1, 1); // no thread starts with so little memory
+it('fails the task, not the process, when its thread cannot start', async () => {
+  const pool = new ThreadPool(1, 1); // too little memory for any thread to start
   const attempt = (): Promise<unknown> => pool.run(FILE, { kind: 'none' }, { signal: new AbortController().signal });
   await expect(Promise.all([attempt(), attempt()])).rejects.toThrow(/memory/);
   await expect(attempt()).rejects.toThrow(/memory/);
   await pool.close();
 });
 
-it('rejects what runs, waits or comes after the end of the process has begun', async () => {
+it('rejects running, waiting and new tasks once the shutdown begins', async () => {
   const pools = openPools();
   const running = await begin(pools);
   const waiting = run(pools, { kind: 'none' });

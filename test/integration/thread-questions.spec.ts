@@ -1,4 +1,4 @@
-// A thread that asks: one question at a time, and however it ends, nothing of its answers happens later.
+// A thread that asks questions: one at a time, and no answer has an effect after the end of the task.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from '@jest/globals';
 import { runAsking } from '../../src/workers/threads/thread-questions.js';
@@ -19,7 +19,7 @@ function ask(task: Asked, answer: (question: number) => Promise<unknown>, signal
   return runAsking(pools, { file, task, signal, answer });
 }
 
-it('answers one question after the other, and gives what the thread gives', async () => {
+it('answers one question after the other, and returns the result of the thread', async () => {
   let running = 0;
   const answer = async (question: number): Promise<number> => {
     expect(++running).toBe(1);
@@ -30,7 +30,7 @@ it('answers one question after the other, and gives what the thread gives', asyn
   expect(await ask({ times: 5 }, answer)).toEqual([0, 10, 20, 30, 40]);
 });
 
-it('rejects with what the answer threw, and ends the thread', async () => {
+it('rejects with the error of an answer, and ends the thread', async () => {
   const failure = new Error('no such page');
   await expect(
     ask({ times: 5 }, (question) => (question < 2 ? Promise.resolve() : Promise.reject(failure))),
@@ -40,14 +40,14 @@ it('rejects with what the answer threw, and ends the thread', async () => {
   expect(await ask({ times: 1 }, async () => 'next')).toEqual(['next']);
 });
 
-it('rejects when the thread throws or dies, and the next one finds another', async () => {
+it('rejects when the thread throws or dies, and the next task gets another thread', async () => {
   const answer = (): Promise<number> => Promise.resolve(1);
   await expect(ask({ times: 2, then: 'throw' }, answer)).rejects.toThrow('from the thread');
   await expect(ask({ times: 2, then: 'exit' }, answer)).rejects.toThrow();
   expect(await ask({ times: 1 }, answer)).toEqual([1]);
 });
 
-it('ends a thread that never ends when its job is over', async () => {
+it('ends an endless thread when its job is over', async () => {
   const aborting = new AbortController();
   const reason = new Error('too slow');
   const answer = async (): Promise<void> => void setTimeout(() => aborting.abort(reason), 100);
@@ -56,7 +56,7 @@ it('ends a thread that never ends when its job is over', async () => {
   expect(await ask({ times: 1 }, async () => 1)).toEqual([1]);
 });
 
-it('does not reject before the answer that is under way is over', async () => {
+it('rejects only after the current answer has ended', async () => {
   const aborting = new AbortController();
   let isOver = false;
   const answer = async (): Promise<void> => {
@@ -78,7 +78,7 @@ it('begins no answer after it has rejected', async () => {
     };
     await expect(ask({ times: 1, then: 'ask and exit' }, answer)).rejects.toThrow();
     expect(over).toBe(begun);
-    await delay(50); // for one that would begin now
+    await delay(50); // enough time for an answer that would begin now
     expect(over).toBe(begun);
   }
 });

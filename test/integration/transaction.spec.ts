@@ -1,4 +1,4 @@
-// The unit of work on a real database: what is committed, who hears of it, what is tried again.
+// The unit of work on a real database: commits, notifications of participants, and retries.
 import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
@@ -43,9 +43,9 @@ beforeEach(() => {
 const key = {};
 const take = () => transaction.participant(key, () => ({ prepare, finish }));
 
-describe('who takes part in a transaction', () => {
-  it('is asked just before the commit, and told after it', async () => {
-    prepare.mockImplementation(async () => expect(await stored()).toEqual(['one', 'two'])); // of another connection
+describe('a participant of a transaction', () => {
+  it('is prepared before the commit, and notified after it', async () => {
+    prepare.mockImplementation(async () => expect(await stored()).toEqual(['one', 'two'])); // read on another connection
     finish.mockImplementation(() => expect(prepare).toHaveBeenCalledTimes(1));
     await transaction.run(async () => {
       take();
@@ -56,7 +56,7 @@ describe('who takes part in a transaction', () => {
     expect(await stored()).toEqual(['one', 'two', 'three']);
   });
 
-  it('is told when the work fails, and not asked', async () => {
+  it('is notified without preparation when the work fails', async () => {
     const failing = transaction.run(async () => {
       take();
       await inside(`INSERT INTO note VALUES (3, 'three')`);
@@ -67,7 +67,7 @@ describe('who takes part in a transaction', () => {
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('may refuse', async () => {
+  it('may veto the commit', async () => {
     prepare.mockRejectedValue(new Error('not now'));
     const refused = transaction.run(async () => {
       take();
@@ -78,17 +78,17 @@ describe('who takes part in a transaction', () => {
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('is told when the COMMIT itself is refused', async () => {
+  it('is notified when the COMMIT itself fails', async () => {
     const failing = transaction.run(async () => {
       take();
-      await inside(`INSERT INTO note VALUES (3, 'three', 99)`); // its foreign key is looked at in the end
+      await inside(`INSERT INTO note VALUES (3, 'three', 99)`); // its deferred foreign key is checked at the commit
     });
     await expect(failing).rejects.toMatchObject({ driverError: { code: '23503' } });
     expect(finish.mock.calls).toEqual([['rolled back']]);
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('is told that nobody knows when the connection breaks during the COMMIT', async () => {
+  it('is notified of an unknown outcome when the connection breaks during the COMMIT', async () => {
     prepare.mockImplementation(async () => {
       const commit = jest.spyOn(PostgresQueryRunner.prototype, 'commitTransaction');
       commit.mockImplementationOnce(() => Promise.reject(new Error('Connection terminated unexpectedly')));
@@ -97,7 +97,7 @@ describe('who takes part in a transaction', () => {
     expect(finish.mock.calls).toEqual([['unknown']]);
   });
 
-  it('is one for each transaction and key; outside there is none', async () => {
+  it('exists once per transaction and key, and not outside a transaction', async () => {
     expect(take()).toBeUndefined();
     await transaction.run(async () => {
       const first = take();
@@ -109,8 +109,8 @@ describe('who takes part in a transaction', () => {
   });
 });
 
-describe('a run inside another', () => {
-  it('joins it: one transaction, one connection, one end', async () => {
+describe('a nested run', () => {
+  it('joins the outer transaction: one transaction, one connection, one end', async () => {
     await transaction.run(async () => {
       const [outer] = await inside('SELECT pg_current_xact_id() AS id, pg_backend_pid() AS pid');
       await transaction.run(async () => {
@@ -122,7 +122,7 @@ describe('a run inside another', () => {
     expect(finish.mock.calls).toEqual([['committed']]);
   });
 
-  it('is undone with it', async () => {
+  it('is rolled back with the outer transaction', async () => {
     const failing = transaction.run(async () => {
       await transaction.run(() => inside(`DELETE FROM note WHERE id = 1`));
       throw new Error('outer');
@@ -131,7 +131,7 @@ describe('a run inside another', () => {
     expect(await stored()).toEqual(['one', 'two']);
   });
 
-  it('and named statements find the transaction too', async () => {
+  it('executes named statements in the outer transaction', async () => {
     const failing = transaction.run(async () => {
       await transaction.query({ name: 'rename', text: 'UPDATE note SET text = $1 WHERE id = 1', values: ['uno'] });
       expect(await transaction.query({ text: 'SELECT text FROM note WHERE id = 1' })).toEqual([{ text: 'uno' }]);
@@ -142,7 +142,7 @@ describe('a run inside another', () => {
   });
 });
 
-/** A place where `count` runs wait for each other; who comes later passes. */
+/** A barrier where `count` runs wait for each other; later runs pass. */
 function meetingOf(count: number): () => Promise<void> {
   const bell = new EventEmitter();
   const rung = once(bell, 'ring');
@@ -153,7 +153,7 @@ function meetingOf(count: number): () => Promise<void> {
   };
 }
 
-it('two runs side by side each see their own changes only', async () => {
+it('concurrent runs see only their own changes', async () => {
   const [written, read] = [meetingOf(2), meetingOf(2)];
   const change = (id: number) =>
     transaction.run(async () => {
@@ -169,15 +169,15 @@ it('two runs side by side each see their own changes only', async () => {
   ]);
 });
 
-describe('what the database asks to try again', () => {
-  it('is tried again after a serialization failure, and each attempt has an end of its own', async () => {
+describe('a transaction that the database asks to retry', () => {
+  it('is retried after a serialization failure, and each attempt notifies its own participants', async () => {
     let attempts = 0;
     await transaction.run(async () => {
       const attempt = ++attempts;
       take();
       await inside('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ');
       const [row] = await inside('SELECT text FROM note WHERE id = 1');
-      if (attempt === 1) await dataSource.query(`UPDATE note SET text = 'changed' WHERE id = 1`); // by somebody else
+      if (attempt === 1) await dataSource.query(`UPDATE note SET text = 'changed' WHERE id = 1`); // by another connection
       await inside(`UPDATE note SET text = '${String(row?.['text'])}!' WHERE id = 1`);
     });
     expect(attempts).toBe(2);
@@ -185,7 +185,7 @@ describe('what the database asks to try again', () => {
     expect(await stored()).toEqual(['changed!', 'two']);
   });
 
-  it('is tried again after a deadlock', async () => {
+  it('is retried after a deadlock', async () => {
     const meet = meetingOf(2);
     let attempts = 0;
     const append = async (first: number, second: number) => {
@@ -203,7 +203,7 @@ describe('what the database asks to try again', () => {
   it.each([
     ['a serialization failure that stays', '40001', 3],
     ['a violated constraint', '23505', 1],
-  ])('%s (%s) is tried %i time(s), then thrown', async (_what, code, times) => {
+  ])('%s (%s) is attempted %i time(s), then thrown', async (_what, code, times) => {
     let attempts = 0;
     const failing = transaction.run(() => {
       attempts++;
@@ -214,7 +214,7 @@ describe('what the database asks to try again', () => {
   });
 });
 
-it('a connection that breaks in the middle is thrown away, the next run has another', async () => {
+it('a broken connection is discarded, and the next run uses another one', async () => {
   const failing = transaction.run(() => inside('SELECT pg_terminate_backend(pg_backend_pid())'));
   await expect(failing).rejects.toMatchObject({ driverError: { code: '57P01' } });
   expect(await transaction.run(() => inside('SELECT 1 AS one'))).toEqual([{ one: 1 }]);

@@ -1,17 +1,17 @@
-// Answers that nobody reads: a real Fastify, and sockets of clients that do not read.
+// Unread responses: a real Fastify, and clients that do not read from their sockets.
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { fastify as createFastify, type FastifyInstance } from 'fastify';
 import { addUnreadAnswersHook } from '../../src/common/http/hooks/unread-answers.js';
 import { until } from '../support/until.js';
 
-/** More than the operating system takes off our hands for one connection. */
+/** More than the operating system buffers for one connection. */
 const LARGE = 'x'.repeat(16 * 1024 * 1024);
 
 let fastify: FastifyInstance;
 let port: number;
 const sockets: Socket[] = [];
-/** Large answers whose last byte is not out. */
+/** Large responses whose last byte is not sent yet. */
 let unsent = 0;
 beforeEach(async () => {
   unsent = 0;
@@ -41,14 +41,14 @@ function ask(path: string, more = ''): Socket {
   return socket;
 }
 
-/** The status, and whatever follows as it comes. */
+/** Returns the status, and the rest as it arrives. */
 function read(socket: Socket): Promise<string> {
   return new Promise((resolve) =>
     socket.once('data', (data: Buffer) => resolve(data.toString('latin1', 9, 12))).resume(),
   );
 }
 
-it('of one address are held up to 32 MiB, in bytes; beyond that they are 503, and small ones go out', async () => {
+it('unread responses to one address are limited to 32 MiB; beyond that large ones become 503, and small ones pass', async () => {
   const unread = [ask('/large').pause(), ask('/large').pause()];
   await until(() => unsent === 2, 'two answers to be under way');
   expect(await read(ask('/large'))).toBe('503');
@@ -56,6 +56,6 @@ it('of one address are held up to 32 MiB, in bytes; beyond that they are 503, an
   unread[0]?.destroy();
   await until(() => unsent === 1, 'the end of one');
   expect(await read(ask('/large'))).toBe('200');
-  for (const socket of unread.slice(1)) socket.resume(); // who reads makes room as well
+  for (const socket of unread.slice(1)) socket.resume(); // a client that reads frees space too
   await until(async () => (await read(ask('/large'))) === '200', 'room');
 });

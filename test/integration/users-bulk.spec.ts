@@ -1,4 +1,4 @@
-// Users by the thousand: added once however often and by how many at a time, and no statement reads the whole table.
+// Bulk operations on users: idempotent under concurrency, and no statement reads the whole table.
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
@@ -45,8 +45,8 @@ const names = async (): Promise<string[]> =>
     ({ name }) => name,
   );
 
-describe('users are added', () => {
-  it('in their order, the first of two of a name, and the others are told who was there', async () => {
+describe('bulk insertion of users', () => {
+  it('keeps their order, adds the first of two with the same name, and reports the conflicts of the others', async () => {
     const [first, again, other, third] = [
       user({ email: 'a@example.com', username: 'a' }),
       user({ email: 'a@example.com', username: 'b' }),
@@ -62,7 +62,7 @@ describe('users are added', () => {
     expect(await names()).toEqual(['a@example.com', 'b']);
   });
 
-  it('once, however often they come, and also when they have been deleted meanwhile', async () => {
+  it('adds each user once when it is repeated, even after some were deleted', async () => {
     const users = crowd(50);
     expect(await bulk.addAll(users)).toEqual(new Map());
     await client.query(`UPDATE users SET deleted_at = now() WHERE email < 'u2'`);
@@ -70,14 +70,14 @@ describe('users are added', () => {
     expect((await names()).length).toBe(50);
   });
 
-  it('once, by several at the same time', async () => {
+  it('adds each user once when several callers run it at the same time', async () => {
     const users = crowd(200);
     const taken = await Promise.all(Array.from({ length: 4 }, () => bulk.addAll(users)));
     expect(taken.map(({ size }) => size)).toEqual([0, 0, 0, 0]);
     expect((await names()).length).toBe(200);
   });
 
-  it('by two at the same time who bring the same names in another order', async () => {
+  it('handles two callers with the same names in opposite order', async () => {
     for (let round = 0; round < 10; round++) {
       await client.query('DELETE FROM users');
       const taken = await Promise.all([bulk.addAll(crowd(300)), bulk.addAll(crowd(300).reverse())]);
@@ -86,7 +86,7 @@ describe('users are added', () => {
     }
   });
 
-  it('when the one who was in their way goes just then', async () => {
+  it('adds a user when the conflicting one is deleted at that moment', async () => {
     await bulk.addAll([user({ email: 'a@example.com' })]);
     const query = repositories.transaction.query.bind(repositories.transaction);
     const spy = jest.spyOn(repositories.transaction, 'query').mockImplementation(async (statement) => {
@@ -113,7 +113,7 @@ describe('among 50,000 users', () => {
     return sent;
   };
 
-  it('who holds a name is looked up by index', async () => {
+  it('the holder of a name is found by index', async () => {
     const plan = await explain(client, await sentBy('LATERAL', () => bulk.addAll(crowd(500))));
     const scans = nodesOf(plan).filter((node) => node['Node Type'].includes('Scan'));
     expect(scans.map((node) => node['Index Name'] ?? node['Node Type'])).toEqual([

@@ -1,11 +1,11 @@
-// A tiny typed client for real HTTP, and the shapes of our answers as they stand on the wire.
+// A small typed client for real HTTP, and the types of the response bodies.
 import type { TokensDto, SessionPage } from '../../src/auth/dto/auth.dto.js';
 import type { ProblemDto } from '../../src/common/dto/problem.dto.js';
 import type { TaskDto } from '../../src/tasks/dto/task.dto.js';
 import type { UserDto } from '../../src/users/dto/user.dto.js';
 import { checkAnswer } from './described-answers.js';
 
-/** A DTO after its trip through JSON. */
+/** A DTO after serialization to JSON. */
 export type Wire<T> = T extends Date ? string : T extends object ? { [K in keyof T]: Wire<T[K]> } : T;
 export type Problem = Wire<ProblemDto>;
 export type Task = Wire<TaskDto>;
@@ -25,14 +25,14 @@ export interface Answer<T> {
 }
 
 export interface Options {
-  /** Instead of the client's own; null: none. */
+  /** Replaces the client's own token; null sends none. */
   token?: string | null;
   headers?: Record<string, string>;
 }
 
 /**
- * Speaks to one server, with the access token of one user where there is one. An empty body is undefined. Throws when an
- * answer is not as the OpenAPI document describes it.
+ * An HTTP client of one server, with the access token of one user if given. An empty body is undefined. Throws when a
+ * response does not match the OpenAPI document.
  */
 export class Api {
   constructor(
@@ -60,7 +60,7 @@ export class Api {
     return this.request('DELETE', path, undefined, options);
   }
 
-  /** `body`: text and bytes go as they are, everything else as JSON. */
+  /** `body`: text and bytes are sent unchanged, other values as JSON. */
   async request<T = Problem>(method: string, path: string, body?: unknown, options: Options = {}): Promise<Answer<T>> {
     const token = options.token === undefined ? this.token : options.token;
     const bytes =
@@ -88,7 +88,7 @@ export class Api {
   }
 }
 
-/** What a cookie header sends back of the cookies an answer sets. */
+/** Returns the Cookie header for the cookies that a response sets. */
 export function cookieOf(answer: Answer<unknown>): string {
   return answer.headers
     .getSetCookie()

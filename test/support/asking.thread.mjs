@@ -1,4 +1,4 @@
-// A thread that asks, and then does what it was told: ends well, throws, dies, or never ends.
+// A thread that asks questions, and then ends as its task demands: returns, throws, exits, or never ends.
 import { once } from 'node:events';
 
 export default async function asking({ port, times, then }) {

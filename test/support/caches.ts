@@ -1,4 +1,4 @@
-// Cache services as several processes would have them: own memory and connections, one database, one Redis or none.
+// Cache services as several processes have them: separate memory and connections, one database, one Redis or none.
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { type Logger, pino } from 'pino';
@@ -18,7 +18,7 @@ export interface OneCache {
   readonly redis: Redis | null;
   readonly transaction: Transaction;
   readonly clock: HandClock;
-  /** Waits until it may serve from its memory. */
+  /** Waits until the cache may serve from its memory. */
   ready(): Promise<void>;
   close(): Promise<void>;
 }
@@ -34,7 +34,7 @@ export async function openCache(
   const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
   const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
-  (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0; // who waits in vain hangs
+  (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0; // a wait for a connection that never comes hangs
   const lanes = new ReadLanes(dataSource);
   const transaction = new Transaction(dataSource, lanes);
   const clock = new HandClock();
@@ -65,12 +65,12 @@ export async function openCache(
   };
 }
 
-/** The machine's Redis is not ours to fill. */
+/** Deletes the keys of this suite, because the Redis of the machine may be shared. */
 async function forget(redis: Redis): Promise<void> {
   try {
     for await (const keys of redis.scan(`${redis.prefix}:*`))
       for (const key of keys) await redis.run((client) => client.unlink(key));
   } catch (error) {
-    if (!(error instanceof RedisAwayError)) throw error; // a server of the test's own, which it has killed
+    if (!(error instanceof RedisAwayError)) throw error; // a server that the test has killed
   }
 }

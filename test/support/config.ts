@@ -1,10 +1,10 @@
-// The settings of a test: complete without .env, DATA_DIR or this machine's environment.
+// The configuration of a test: complete without .env, DATA_DIR or the environment of the machine.
 import { type AppConfig, toAppConfig } from '../../src/shared/config/app-config.js';
 import { readEnv } from '../../src/shared/config/env.schema.js';
 
 const secret = 'a secret of more than 32 characters';
 
-/** `env`: variables as text, as the process would have them. Limits are off, but for suites that are about them. */
+/** `env`: variables as text, as in the environment of a process. Rate limits are off, except for suites that test them. */
 export function testConfig(databaseUrl: string, env: Record<string, string> = {}): AppConfig {
   const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
   return toAppConfig(

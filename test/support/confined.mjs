@@ -1,25 +1,25 @@
-// Programs to confine: what the argument says, they do.
+// Programs for the confinement tests: the argument names the program.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 const programs = {
-  /** What it sees of the world. */
+  /** Reports its environment, folder, open files and limits. */
   tell() {
     const open = readdirSync('/proc/self/fd').flatMap((fd) => {
       try {
         return [readlinkSync(`/proc/self/fd/${fd}`)];
       } catch {
-        return []; // the folder itself
+        return []; // the listed folder itself
       }
     });
     const limits = readFileSync('/proc/self/limits', 'utf8');
     process.stdout.write(JSON.stringify({ env: process.env, cwd: process.cwd(), open, limits }));
   },
-  /** A decoder that hands over what it was given, or is never done with it. */
+  /** A decoder that returns its input, or never ends. */
   echo() {
     process.stdout.write('r');
     process.stdin.on('data', (bytes) => String(bytes) === 'for ever' && programs.deaf()).pipe(process.stdout);
   },
-  /** Takes nothing, ends never. */
+  /** Reads nothing and never ends. */
   deaf() {
     setInterval(() => undefined, 1_000);
   },
@@ -45,6 +45,6 @@ const programs = {
   },
 };
 
-/** Of the decoder's task only that it is JSON is of interest: that one echoes. */
+/** A JSON argument is a decoder task, and selects `echo`. */
 const name = process.argv[2].startsWith('{') ? 'echo' : process.argv[2].split(' ')[0];
 programs[name]();

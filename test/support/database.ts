@@ -1,14 +1,14 @@
-// A database of one's own: a clone of the migrated template, 50 ms in memory and up to 400 ms on a slow disk.
+// A separate database per suite: a clone of the migrated template, which takes 50 ms in memory and up to 400 ms on a slow disk.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 
 export interface ClonedDatabase {
   readonly url: string;
-  /** Ends the connections that are left. */
+  /** Drops the database and ends its remaining connections. */
   drop(): Promise<void>;
 }
 
-/** One per spec file keeps suites apart, whichever worker runs them. */
+/** Use one per spec file: it isolates suites on every Jest worker. */
 export async function cloneDatabase(): Promise<ClonedDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
   const url = new URL(required('TEST_DATABASE_URL'));

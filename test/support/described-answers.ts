@@ -1,4 +1,4 @@
-// Every answer that a suite receives is held against the committed OpenAPI document: status, headers, media type, body.
+// Checks every response of a suite against the committed OpenAPI document: status, headers, media type, body.
 import { readFileSync } from 'node:fs';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
@@ -20,14 +20,14 @@ interface Document {
   components: { responses: Record<string, Response>; schemas: Record<string, unknown> };
 }
 
-/** An answer as a client sees it. `body`: parsed, where it is JSON; undefined when it is empty. */
+/** A response as a client sees it. `body`: parsed JSON, or text; undefined when it is empty. */
 export interface ReceivedAnswer {
   status: number;
   headers: Headers;
   body: unknown;
 }
 
-/** Headers that the document must name where an answer has them. Others are of HTTP itself, of CORS or of Helmet. */
+/** Headers that the document must name if a response has them. Other headers belong to HTTP itself, CORS or Helmet. */
 const DESCRIBED_HEADERS = [
   ...['ETag', 'Link', 'Location', 'RateLimit', 'RateLimit-Policy', 'Retry-After', 'WWW-Authenticate', 'X-Request-Id'],
   ...['Content-Location', 'Content-Range', 'Upload-Length', 'Upload-Metadata', 'Upload-Offset', 'X-File-Id'],
@@ -44,8 +44,8 @@ ajv.addSchema(closed(document) as object, 'openapi.json');
 const validators = new Map<string, ValidateFunction>();
 
 /**
- * Throws when the document describes the route but not this answer of it. What no route has answered is not in the
- * document: unknown paths, methods that a path does not have, preflights, ROUTE_NOT_FOUND.
+ * Throws when the document describes the route but not this response. Responses outside all routes are not in the
+ * document: unknown paths, unsupported methods of a path, preflights, ROUTE_NOT_FOUND.
  */
 export function checkAnswer(method: string, url: string, answer: ReceivedAnswer): void {
   const path = url.replace(/^https?:\/\/[^/]+/, '').replace(/[?#].*$/s, '');
@@ -98,7 +98,7 @@ function faultsOfBody(
   return validate(body) ? [] : (validate.errors ?? []).map(faultOf);
 }
 
-/** A description lists the codes that a status may have, and the default those that any route may answer. */
+/** Each description lists the codes of its status; the default response lists the codes that every route may return. */
 function faultsOfCode(description: string, key: string, body: unknown): string[] {
   const codes = [...description.matchAll(/`([A-Z0-9_]+)`/g)].map(([, code]) => code);
   const { code } = (body ?? {}) as { code?: string };
@@ -117,12 +117,12 @@ function validatorOf($ref: string): ValidateFunction {
   return validate;
 }
 
-/** `~` and `/` in a JSON pointer (RFC 6901), and what a URI fragment cannot hold. */
+/** Escapes `~` and `/` for a JSON pointer (RFC 6901), and other characters for a URI fragment. */
 function escape(text: string): string {
   return encodeURIComponent(text.replaceAll('~', '~0').replaceAll('/', '~1'));
 }
 
-/** The same document, but an object has no members besides those that its schema names. */
+/** Returns the document with closed objects: only the members of the schema are valid. */
 function closed(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.map(closed);

@@ -1,4 +1,4 @@
-// A server with a folder for its files, and what a client does with them.
+// A server with its own file folder, and the file requests of a client.
 import { createHash } from 'node:crypto';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,14 +28,14 @@ export class FileHouse {
     return new FileHouse(await startServer({ DATA_DIR: dataDir, RATE_LIMIT_MODE: 'off', ...env }), dataDir);
   }
 
-  /** Answers of which a test has not read the body would hold the server up until fetch forgets them. */
+  /** Closes all connections first: a response body that a test did not read would delay the shutdown. */
   async close(): Promise<void> {
     this.server.app.getHttpServer().closeAllConnections();
     await this.server.close();
     await rm(this.dataDir, { recursive: true, force: true });
   }
 
-  /** Whatever it is answered with. */
+  /** Returns any response, including errors. */
   async tryUpload(
     person: Person,
     bytes: Uint8Array<ArrayBuffer> | string,
@@ -55,20 +55,20 @@ export class FileHouse {
     return body as unknown as StoredFile;
   }
 
-  /** `person` null: without a token. */
+  /** `person` null: sends no token. */
   content(person: Person | null, id: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> {
     const token = person && { authorization: `Bearer ${person.accessToken}` };
     return fetch(`${this.server.url}/api/files/${id}/content`, { method, headers: { ...token, ...headers } });
   }
 
-  /** Names of what stands in the storage, finished or not. */
+  /** Returns the names of all stored files, including unfinished ones. */
   async bytesLeft(): Promise<string[]> {
     const folder = join(this.dataDir, 'files');
     const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => []);
     return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
   }
 
-  /** Where the bytes of a file stand. */
+  /** Returns the path of the stored bytes of a file. */
   async pathOf(id: string): Promise<string> {
     const [row] = await this.server.sql<{ key: string }>(
       'SELECT b.storage_key AS key FROM files f JOIN blobs b ON b.id = f.blob_id WHERE f.uuid = $1',

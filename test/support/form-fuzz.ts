@@ -1,4 +1,4 @@
-// Multipart bodies that are almost right: a form with one or more of its parts spoiled (RFC 7578, RFC 2046).
+// Nearly valid multipart bodies: a form with one or more damaged parts (RFC 7578, RFC 2046).
 import { below, pick, type Random } from './random.js';
 
 export interface FuzzedForm {
@@ -30,7 +30,7 @@ const CONTENTS = [
 const BOUNDARIES = ['b', 'b'.repeat(70), 'b'.repeat(200), "a'b", 'a=b', '-', '--', '----b', 'ü', ''];
 const NAMED = ['file', 'File', 'files', 'file[]', '', '__proto__', 'constructor', 'file\0', 'toString'];
 
-/** Small bodies, so that many are sent; some of them are right all the same. */
+/** Small bodies, so that many can be sent; some of them are valid. */
 export function fuzzedForm(random: Random): FuzzedForm {
   const boundary = random() < 0.8 ? 'b' : pick(random, BOUNDARIES);
   const end = random() < 0.9 ? '\r\n' : pick(random, ['\n', '\r', '', '\r\n\r\n']);
@@ -72,7 +72,7 @@ function part(random: Random, boundary: string, end: string): string {
   return `--${boundary}${end}${headers.join(end)}${end}${end}${pick(random, CONTENTS)}${end}`;
 }
 
-/** Bytes changed, lost, doubled; cut off. */
+/** Changes, removes, duplicates or truncates bytes. */
 function damaged(random: Random, body: Buffer): Buffer {
   const at = below(random, body.length + 1);
   const harms: Array<() => Buffer> = [

@@ -1,9 +1,9 @@
-// Requests that are almost right: a route of the document with one or more of its parts spoiled.
+// Nearly valid requests: a route of the document with one or more damaged parts.
 import { exampleOf, type Operation, type Schema } from './openapi.js';
 import { below, pick, type Random } from './random.js';
 import type { RawRequest } from './raw-http.js';
 
-/** JSON texts, so that numbers beyond JavaScript's are among them. */
+/** JSON texts, so that they include numbers beyond the range of JavaScript. */
 const VALUES: readonly string[] = [
   ...[
     'null',
@@ -151,7 +151,7 @@ const HEADERS: ReadonlyArray<readonly [string, readonly string[]]> = [
   ['transfer-encoding', ['chunked']],
 ]; // prettier-ignore
 
-/** `ids`: of rows that exist. */
+/** `ids`: ids of existing rows. */
 export function spoil(random: Random, operation: Operation, ids: readonly string[]): RawRequest {
   const chance = (percent: number): boolean => below(random, 100) < percent;
   const value = (): string => pick(random, VALUES);
@@ -194,12 +194,12 @@ function spoiledBody(random: Random, schema: Schema): string | Uint8Array {
   return text;
 }
 
-/** A JSON text as the text that a query would hold. */
+/** Returns the query text for a JSON text. */
 function textOf(json: string): string {
   return json.startsWith('"') ? (JSON.parse(json) as string) : json;
 }
 
-/** Half surrogate pairs as the bytes that a broken client would send. */
+/** Encodes half surrogate pairs as the bytes that a broken client sends. */
 function encode(text: string): string {
   return text.isWellFormed() ? encodeURIComponent(text.slice(0, 300)) : '%ED%A0%80';
 }

@@ -1,4 +1,4 @@
-// Before all suites: a throw-away PostgreSQL (or TEST_DATABASE_URL's) and a migrated template database to clone.
+// Starts a temporary PostgreSQL (or uses TEST_DATABASE_URL) and creates a migrated template database before all suites.
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ export default async function globalSetup() {
   const server = given ? { url: given, stop: () => dropTemplate(given) } : await startThrowAway();
   globalThis.testServer = server;
   try {
-    process.env.TEST_DATABASE_URL = server.url; // Jest hands the environment to its workers
+    process.env.TEST_DATABASE_URL = server.url; // Jest passes the environment to its workers
     process.env.TEST_TEMPLATE = `holdfast_template_${process.pid}`; // two runs may share one server
     await makeTemplate(server.url);
   } catch (error) {
@@ -26,7 +26,7 @@ export default async function globalSetup() {
 async function startThrowAway() {
   const dataDir = await mkdtemp(join(tmpdir(), 'holdfast-test-'));
   const remove = async () => {
-    const elsewhere = await readFile(join(dataDir, 'postgres.location'), 'utf8').catch(() => ''); // as root
+    const elsewhere = await readFile(join(dataDir, 'postgres.location'), 'utf8').catch(() => ''); // exists when run as root
     for (const folder of [dataDir, elsewhere.trim()].filter(Boolean))
       await rm(folder, { recursive: true, force: true });
   };

@@ -1,4 +1,4 @@
-// After all suites: stops and removes what the global setup started.
+// Stops and removes everything that the global setup started, after all suites.
 export default async function globalTeardown() {
   await globalThis.testServer.stop();
 }

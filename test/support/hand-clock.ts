@@ -1,4 +1,4 @@
-// A clock that a test moves by hand, backwards too.
+// A clock that a test sets by hand, also backwards.
 import { Clock } from '../../src/shared/libs/clock.js';
 
 export class HandClock extends Clock {

@@ -1,18 +1,18 @@
-// Requests that are cheap to send and costly for a careless server, as data: bodies, headers and targets by name.
+// Requests that are cheap to send but expensive for an unprotected server: bodies, headers and targets by name.
 import { exampleOf, type Schema } from './openapi.js';
 
 type Bytes = string | Buffer;
 
-/** Of at most `bytes` bytes; `schema` is that of a body that the route takes. */
+/** Returns a body of at most `bytes` bytes; `schema` describes a valid body of the route. */
 export type BodyShape = (bytes: number, schema: Schema) => Bytes;
 
-/** As often as it fits. */
+/** Repeats `unit` as often as `bytes` permits. */
 function fill(bytes: number, unit: string, before = '', after = ''): string {
   const left = bytes - Buffer.byteLength(before + after);
   return before + unit.repeat(Math.max(0, Math.floor(left / Buffer.byteLength(unit)))) + after;
 }
 
-/** In each member of a body that would be taken, as large as all of them together may be. */
+/** Puts an equal share of the permitted bytes into each member of a valid body. */
 function inEachMember(make: (bytes: number) => string): BodyShape {
   return (bytes, schema) => {
     const names = Object.keys(exampleOf(schema) ?? {});
@@ -49,7 +49,7 @@ function distinctKeys(bytes: number, key: (at: number) => string): string {
 
 const THIRTY_MARKS = `a${'\u0323\u0300'.repeat(15)}`;
 
-/** A hundred tasks that are taken, with descriptions as large as all of them together may be. */
+/** A hundred valid tasks whose descriptions together use all permitted bytes. */
 const hundredTasks =
   (unit: string): BodyShape =>
   (bytes) => {
@@ -122,12 +122,12 @@ export const BODY_SHAPES: Readonly<Record<string, BodyShape>> = {
   'bytes that are no UTF-8, at the end': (bytes) => Buffer.concat([Buffer.from(fill(bytes - 1, 'é')), Buffer.from([0xff])]),
 }; // prettier-ignore
 
-/** Below Node's limit of 16 KiB for all headers. */
+/** Below the limit of Node: 16 KiB for all headers. */
 const HEADER_BYTES = 14_000;
 const field = (unit: string, before = '', after = '') => fill(HEADER_BYTES, unit, before, after);
 const base64url = (value: string) => Buffer.from(value).toString('base64url');
 
-/** Headers that a route may read; a list is sent as one field for each item. */
+/** Headers that a route may read; a list becomes one field per item. */
 export const HEADER_SHAPES: Readonly<Record<string, Record<string, string | string[]>>> = {
   'a bearer token of dots': { authorization: field('.', 'Bearer ') },
   'a bearer token of blanks': { authorization: field(' ', 'Bearer', 'x') },
@@ -174,7 +174,7 @@ export const HEADER_SHAPES: Readonly<Record<string, Record<string, string | stri
   'many headers': Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`x-${at}`, '1'])),
 }; // prettier-ignore
 
-/** What follows the path of a route. */
+/** Texts that follow the path of a route. */
 export const QUERY_SHAPES: Readonly<Record<string, string>> = {
   'ampersands': field('&', '?'),
   'the same member many times': field('limit=1&', '?', 'a=1'),
@@ -193,7 +193,7 @@ export const QUERY_SHAPES: Readonly<Record<string, string>> = {
   'names that reach a prototype': field('__proto__=1&constructor=1&', '?', 'a=1'),
 }; // prettier-ignore
 
-/** Paths that no route has. */
+/** Paths without a route. */
 export const PATH_SHAPES: Readonly<Record<string, string>> = {
   'slashes': field('/', '/api/'),
   'dots': field('./', '/api/'),

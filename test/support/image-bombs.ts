@@ -1,4 +1,4 @@
-// Small files that ask for much: images made by hand, byte by byte, to hurt whoever decodes them.
+// Small files with an expensive decoding: handmade images that attack a decoder.
 import { constants, crc32, deflateRawSync } from 'node:zlib';
 
 const MIB = 1_048_576;
@@ -14,7 +14,7 @@ function u32(value: number): Bytes {
   return bytes;
 }
 
-/** A zlib stream of so many zeros, without compressing them all: after a full flush the same bytes may follow again. */
+/** Returns a zlib stream of zeros without compressing them all: after a full flush the same bytes may repeat. */
 export function zeros(count: number): Bytes {
   const [pieces, rest] = [Math.floor(count / MIB), count % MIB];
   const piece = deflateRawSync(Buffer.alloc(MIB), { finishFlush: constants.Z_FULL_FLUSH });
@@ -30,15 +30,15 @@ export function pngChunk(name: string, data: Uint8Array): Bytes {
 }
 
 interface PngOptions {
-  /** Bits of a sample. */
+  /** Bits per sample. */
   depth?: 1 | 8 | 16;
   colour?: 'grey' | 'rgba';
   isInterlaced?: boolean;
-  /** Before the pixels. */
+  /** Chunks before the pixels. */
   chunks?: Uint8Array[];
 }
 
-/** `pixels`: the zlib stream of the rows; default: black ones, as many as there should be. */
+/** `pixels`: the zlib stream of the rows; default: black pixels of the declared size. */
 export function png(width: number, height: number, options: PngOptions = {}, pixels?: Uint8Array): Bytes {
   const { depth = 1, colour = 'grey', isInterlaced = false, chunks = [] } = options;
   const row = 1 + Math.ceil((width * depth * (colour === 'grey' ? 1 : 4)) / 8);
@@ -52,11 +52,11 @@ export function png(width: number, height: number, options: PngOptions = {}, pix
   );
 }
 
-/** A text chunk that is small as long as nobody reads it. */
+/** Returns a text chunk that is small until it is decompressed. */
 export const pngText = (bytes: number): Bytes => pngChunk('zTXt', join(text('Comment\0\0'), zeros(bytes)));
 export const pngProfile = (bytes: number): Bytes => pngChunk('iCCP', join(text('icc\0\0'), zeros(bytes)));
 
-/** The same JPEG, said to be of another size. */
+/** Returns the JPEG with another declared size. */
 export function jpegSaying(jpeg: Uint8Array, width: number, height: number): Bytes {
   const bytes = Buffer.from(jpeg);
   const at = frameOf(bytes);
@@ -65,7 +65,7 @@ export function jpegSaying(jpeg: Uint8Array, width: number, height: number): Byt
   return bytes;
 }
 
-/** The same progressive JPEG, whose last scan is there so many times. */
+/** Returns the progressive JPEG with its last scan repeated `times` times. */
 export function jpegOfScans(jpeg: Uint8Array, scans: number): Bytes {
   const bytes = Buffer.from(jpeg);
   const [last, end] = [bytes.lastIndexOf(Buffer.from([0xff, 0xda])), bytes.length - 2];
@@ -73,21 +73,21 @@ export function jpegOfScans(jpeg: Uint8Array, scans: number): Bytes {
   return join(bytes.subarray(0, last), times(scan, scans), bytes.subarray(end));
 }
 
-/** Where the marker of the frame is (SOF0, SOF2). */
+/** Returns the offset of the frame marker (SOF0, SOF2). */
 function frameOf(jpeg: Buffer): number {
   for (let at = 2; ; at += 2 + jpeg.readUInt16BE(at + 2)) if (jpeg[at + 1] === 0xc0 || jpeg[at + 1] === 0xc2) return at;
 }
 
-/** A screen of this size with one frame of another, or with many frames of one pixel. */
+/** Returns a GIF of this size with one frame of another size, or with many frames of one pixel. */
 export function gif(width: number, height: number, frame: { width: number; height: number; count?: number }): Bytes {
   const le = (value: number): number[] => [value & 255, value >> 8];
   const head = join(text('GIF89a'), Buffer.from([...le(width), ...le(height), 0x80, 0, 0, 0, 0, 0, 255, 255, 255]));
-  const pixel = [2, 2, 0x44, 1, 0]; // one, and the end
+  const pixel = [2, 2, 0x44, 1, 0]; // one pixel and the end code
   const one = Buffer.from([0x2c, 0, 0, 0, 0, ...le(frame.width), ...le(frame.height), 0, ...pixel]);
   return join(head, times(one, frame.count ?? 1), text(';'));
 }
 
-/** The same lossy WebP, said to be of another size. */
+/** Returns the lossy WebP with another declared size. */
 export function webpSaying(webp: Uint8Array, width: number, height: number): Bytes {
   const bytes = Buffer.from(webp);
   const at = bytes.indexOf(Buffer.from([0x9d, 0x01, 0x2a])) + 3;
@@ -96,7 +96,7 @@ export function webpSaying(webp: Uint8Array, width: number, height: number): Byt
   return bytes;
 }
 
-/** The same AVIF, said to be of another size. */
+/** Returns the AVIF with another declared size. */
 export function avifSaying(avif: Uint8Array, width: number, height: number): Bytes {
   const bytes = Buffer.from(avif);
   for (let at = bytes.indexOf('ispe'); at !== -1; at = bytes.indexOf('ispe', at + 1)) {
@@ -111,7 +111,7 @@ interface TiffPage {
   height: number;
 }
 
-/** Grey pages of one strip, whose bytes all lie in the same 64 MiB of zeros. `loop`: after the last comes the first again. */
+/** Returns a TIFF of grey pages whose strips share the same 64 MiB of zeros. `loop`: the last page links to the first. */
 export function tiff(pages: TiffPage[], { loop = false } = {}): Bytes {
   const strip = zeros(64 * MIB);
   const first = 8 + strip.length + (strip.length % 2);

@@ -1,4 +1,4 @@
-// Jobs over HTTP, as a client asks for them: files up and down, a request, waiting for the end.
+// Requests of a client for jobs: file upload and download, job creation, and waiting for the end.
 import type { FileDto } from '../../src/files/dto/file.dto.js';
 import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import type { Wire } from './api.js';
@@ -7,7 +7,7 @@ import { until } from './until.js';
 
 export type Job = Wire<JobDto>;
 
-/** Gives the file's id. */
+/** Uploads a file and returns its id. */
 export async function uploadFile(
   person: Person,
   content: string | Uint8Array<ArrayBuffer>,
@@ -21,7 +21,7 @@ export async function uploadFile(
   return ((await response.json()) as Wire<FileDto>).id;
 }
 
-/** The bytes as text, and how they are announced. */
+/** Downloads a file and returns its text and its headers. */
 export async function downloadFile(person: Person, id: string): Promise<{ text: string; headers: Headers }> {
   const headers = { authorization: `Bearer ${person.accessToken}` };
   const response = await fetch(`${person.api.url}/api/files/${id}/content`, { headers });
@@ -32,14 +32,14 @@ export async function downloadFile(person: Person, id: string): Promise<{ text: 
   };
 }
 
-/** Gives the job's id. */
+/** Creates a job and returns its id. */
 export async function requestJob(person: Person, type: string, payload: object = {}): Promise<string> {
   const { status, body } = await person.api.post<Job>('/api/jobs', { type, payload });
   if (status !== 202) throw new Error(`The request for ${type} answered ${status}: ${JSON.stringify(body)}`);
   return body.id;
 }
 
-/** The job when it is over. */
+/** Waits until the job has ended, and returns it. */
 export function jobOver(person: Person, id: string, withinMs = 60_000): Promise<Job> {
   const look = async (): Promise<Job | null> => {
     const { body } = await person.api.get<Job>(`/api/jobs/${id}`);

@@ -1,5 +1,5 @@
-// A process that takes from a limit as fast as it is let, for the test that several of them share one.
-// Usage: node limit-hammer.mjs REDIS_URL PREFIX CALLER QUOTA TRIES. Says `ready`, starts on a line of input, prints how many passed.
+// A process that uses a rate limit as fast as possible, for the test of several processes with one limit.
+// Usage: node limit-hammer.mjs REDIS_URL PREFIX CALLER QUOTA TRIES. Prints `ready`, starts on input, prints the passed count.
 import { once } from 'node:events';
 import { SystemClock } from '../../dist/src/shared/libs/clock.js';
 import { Redis } from '../../dist/src/shared/redis/redis.js';

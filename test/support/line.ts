@@ -1,4 +1,4 @@
-// A TCP line to a server that a test can make silent or cut, as a network does.
+// A TCP proxy that a test can silence or cut, like a failing network.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
@@ -8,7 +8,7 @@ export class Line {
 
   private constructor(
     private readonly server: ReturnType<typeof createServer>,
-    /** The target's address, but through the line. */
+    /** The URL of the target through this proxy. */
     readonly url: string,
   ) {}
 
@@ -24,13 +24,13 @@ export class Line {
     return line;
   }
 
-  /** From now on nothing comes through, and neither end is told. */
+  /** Stops all traffic without closing a connection. */
   silence(): void {
     this.silent = true;
     for (const socket of this.sockets) socket.unpipe().pause();
   }
 
-  /** Ends all connections and takes no new ones. */
+  /** Ends all connections and accepts no new ones. */
   async cut(): Promise<void> {
     for (const socket of this.sockets) socket.destroy();
     if (!this.server.listening) return;

@@ -1,4 +1,4 @@
-// The stores of locks as the suites meet them: services as several processes would have them, and ways to lose a lock.
+// Lock services on each store as several processes have them, and ways to lose a lock.
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { pino } from 'pino';
@@ -14,7 +14,7 @@ import { Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from './config.js';
 import { until } from './until.js';
 
-/** A lock service with connections of its own, like that of another process. */
+/** A lock service with its own connections, like that of another process. */
 export interface OneLock {
   readonly locks: LockService;
   readonly transaction: Transaction;
@@ -22,7 +22,7 @@ export interface OneLock {
   close(): Promise<void>;
 }
 
-/** `env`: REDIS_URL or REDIS_CLUSTER_NODES, and REDIS_PREFIX; without them the locks are PostgreSQL's. */
+/** `env`: REDIS_URL or REDIS_CLUSTER_NODES, and REDIS_PREFIX; without them PostgreSQL stores the locks. */
 export async function openLock(databaseUrl: string, env: Record<string, string> = {}): Promise<OneLock> {
   const config = testConfig(databaseUrl, env);
   const { servers, ...rest } = config.redis;
@@ -42,9 +42,9 @@ export async function openLock(databaseUrl: string, env: Record<string, string> 
   };
 }
 
-/** What an operator could do to a lock from outside. */
+/** Operations of an administrator on a lock. */
 export interface Outside {
-  /** Takes a held lock away from its holder. */
+  /** Takes a lock away from its holder. */
   steal(key: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -75,13 +75,13 @@ export function outsideRedis({ redis }: OneLock): Outside {
   };
 }
 
-/** A lock that somebody is in, until told to leave. */
+/** A held lock that `leave` releases. */
 export interface Hold extends Held {
-  /** Settles as `withLock` does. */
+  /** Releases the lock and settles like `withLock`. */
   leave(): Promise<void>;
 }
 
-/** Waits until the lock is held. */
+/** Acquires the lock and waits until it is held. */
 export async function hold({ locks }: OneLock, key: string, ttl: number): Promise<Hold> {
   let leave = (): void => undefined;
   const left = new Promise<void>((resolve) => (leave = resolve));
@@ -96,5 +96,5 @@ export async function hold({ locks }: OneLock, key: string, ttl: number): Promis
 
 export const redisKeyOf = (redis: Redis, key: string): string => `${redis.prefix}:{lock:${key}}`;
 
-/** A prefix that no other run has. */
+/** Returns a unique key prefix. */
 export const newPrefix = (): string => `test-${randomUUID()}`;

@@ -1,4 +1,4 @@
-// The running server's OpenAPI document as a list of operations: suites that walk it cover routes that are yet to come.
+// The OpenAPI document of the running server as a list of operations, so that suites also cover future routes.
 import type { Api } from './api.js';
 
 export interface Schema {
@@ -26,19 +26,19 @@ export interface Parameter {
 
 export interface Operation {
   method: string;
-  /** With its parameters in braces. */
+  /** The path template, with parameters in braces. */
   path: string;
   parameters: Parameter[];
-  /** Whether anybody may call it: without an access token. */
+  /** True when the operation needs no access token. */
   isPublic: boolean;
-  /** Of the JSON body, where there is one. */
+  /** The schema of the JSON body, or null. */
   body: Schema | null;
 }
 
-/** As the document has it: parts of it stand in its components, and null is one of several types. */
+/** A schema as written in the document: with references, and with null as one of several types. */
 interface WrittenSchema extends Omit<Schema, 'type' | 'items' | 'properties'> {
   $ref?: string;
-  /** Of one: an enum with a default or an example of its own. */
+  /** Has one entry: an enum with its own default or example. */
   allOf?: WrittenSchema[];
   type?: string | string[];
   items?: WrittenSchema;
@@ -53,7 +53,7 @@ interface WrittenParameter extends Omit<Parameter, 'schema'> {
 interface WrittenOperation {
   parameters?: WrittenParameter[];
   requestBody?: { content: Record<string, { schema: WrittenSchema }> };
-  /** What has to be sent: one of the entries. Without any it is what the document says of all. */
+  /** One entry must be fulfilled. Absent: the default of the document applies. */
   security?: object[];
 }
 
@@ -81,7 +81,7 @@ export async function readOperations(api: Api): Promise<Operation[]> {
   );
 }
 
-/** The component that a reference names. */
+/** Returns the component that a reference names. */
 function named<T>(components: Record<string, T>, $ref = ''): T | undefined {
   return components[$ref.split('/').at(-1) as string];
 }
@@ -99,7 +99,7 @@ function resolve(schemas: Document['components']['schemas'], written: WrittenSch
   };
 }
 
-/** A body that should be accepted: the examples, and what the types say where there is none. */
+/** Returns a body that should be valid: the examples, or values of the declared types. */
 export function exampleOf(schema: Schema): unknown {
   if (schema.example !== undefined) return schema.example;
   if (schema.enum) return schema.enum[0];

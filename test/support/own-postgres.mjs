@@ -1,4 +1,4 @@
-// A process that owns (or joins) an embedded PostgreSQL until it is told to stop, so that tests can kill it.
+// A process that owns (or joins) an embedded PostgreSQL until it is stopped, so that tests can kill it.
 // Usage: node own-postgres.mjs own|join DATA_DIR [PASSWORD]. Prints JSON lines: {log}, then {ready: url} or {refused: message}, then {stopped}.
 import { EmbeddedPostgres, EmbeddedPostgresError } from '../../dist/src/shared/database/embedded-postgres.js';
 

@@ -1,4 +1,4 @@
-// A RabbitMQ of a test's own on free ports: killed, wiped and restarted without touching the machine's.
+// A separate RabbitMQ for a test on free ports: it can be killed, wiped and restarted.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -35,7 +35,7 @@ export class OwnRabbit {
 
   static async start(): Promise<OwnRabbit> {
     const rabbit = new OwnRabbit(await freePort(), await freePort(), await freePort());
-    // Erlang's name server too: one that RabbitMQ starts by itself outlives it.
+    // Starts Erlang's name server too: one that RabbitMQ starts by itself would outlive it.
     rabbit.epmd = spawn('epmd', ['-port', String(rabbit.epmdPort), '-address', '127.0.0.1'], { stdio: 'ignore' });
     await rabbit.up();
     return rabbit;
@@ -45,12 +45,12 @@ export class OwnRabbit {
     return `amqp://guest:guest@127.0.0.1:${this.port}`;
   }
 
-  /** Starts it (again), and waits until it answers. */
+  /** Starts or restarts the server, and waits until it answers. */
   async up(): Promise<void> {
     if (RABBITMQ_BIN === undefined) throw new Error('rabbitmq-server is not installed: skip this suite by name.');
     mkdirSync(join(this.dir, 'data'), { recursive: true });
     writeFileSync(join(this.dir, 'plugins'), '[].');
-    // With RABBITMQ_ALLOW_INPUT the script becomes the server, so that a signal to it is one to the server.
+    // With RABBITMQ_ALLOW_INPUT the script becomes the server process, so that a signal to it reaches the server.
     const env = { ...this.env, RABBITMQ_ALLOW_INPUT: '1' };
     this.child = spawn(join(RABBITMQ_BIN, 'rabbitmq-server'), ['-noinput'], { env, stdio: 'ignore' });
     await until(() => this.answers(), `RabbitMQ on ${this.port}`, BOOT_MS);
@@ -63,12 +63,12 @@ export class OwnRabbit {
     await ended;
   }
 
-  /** Of a killed one: it comes up as if it had never been there before. */
+  /** Deletes the data of a killed server, so that it starts like a new one. */
   wipe(): void {
     rmSync(join(this.dir, 'data'), { recursive: true, force: true });
   }
 
-  /** What `rabbitmqctl` prints. */
+  /** Runs `rabbitmqctl` and returns its output. */
   async control(...args: string[]): Promise<string> {
     const child = spawn(join(RABBITMQ_BIN ?? '', 'rabbitmqctl'), ['-q', '-n', this.node, ...args], { env: this.env });
     let output = '';
@@ -87,7 +87,7 @@ export class OwnRabbit {
   private get env(): Record<string, string> {
     return {
       PATH: process.env['PATH'] ?? '',
-      HOME: this.dir, // Erlang's cookie is there
+      HOME: this.dir, // contains the Erlang cookie
       ERL_EPMD_PORT: String(this.epmdPort),
       ERL_EPMD_ADDRESS: '127.0.0.1',
       RABBITMQ_NODENAME: this.node,

@@ -1,4 +1,4 @@
-// Redis servers of a test's own on free ports: killed, frozen and restarted without touching the machine's.
+// Separate Redis servers for a test on free ports: they can be killed, frozen and restarted.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -27,7 +27,7 @@ export class OwnRedis {
     private readonly options: readonly string[],
   ) {}
 
-  /** `options`: further arguments of redis-server. Without them nothing is kept over a restart. */
+  /** `options`: further arguments of redis-server. Without them a restart loses all data. */
   static async start(options: readonly string[] = ['--save', '']): Promise<OwnRedis> {
     const redis = new OwnRedis(await freePort(), options);
     await redis.up();
@@ -38,7 +38,7 @@ export class OwnRedis {
     return `redis://127.0.0.1:${this.port}`;
   }
 
-  /** Starts it (again), and waits until it answers. */
+  /** Starts or restarts the server, and waits until it answers. */
   async up(): Promise<void> {
     if (REDIS_SERVER === undefined) throw new Error('redis-server is not installed: skip this suite by name.');
     const bind = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.dir];
@@ -57,7 +57,7 @@ export class OwnRedis {
     await ended;
   }
 
-  /** One short connection. */
+  /** Runs `work` on one short connection. */
   async ask<T>(question: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis(this.url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
     client.on('error', () => undefined);
@@ -99,7 +99,7 @@ export class OwnRedisCluster {
     return cluster;
   }
 
-  /** As REDIS_CLUSTER_NODES. */
+  /** The nodes in the format of REDIS_CLUSTER_NODES. */
   get addresses(): string {
     return this.nodes.map(({ port }) => `127.0.0.1:${port}`).join(',');
   }

@@ -1,4 +1,4 @@
-// An S3 server of a test's own on free ports: Ceph's RADOS Gateway over an object store in memory, as install-s3.sh installs it.
+// A separate S3 server for a test: Ceph's RADOS Gateway with an object store in memory, installed by install-s3.sh.
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
@@ -12,7 +12,7 @@ import { until } from './until.js';
 const BOOT_MS = 60_000;
 const PROGRAMS = ['ceph', 'ceph-mon', 'ceph-osd', 'monmaptool', 'radosgw', 'radosgw-admin'];
 
-/** For suites that start servers of their own: whether all of Ceph's programs are there. */
+/** True when all programs of Ceph are installed; suites that start their own servers need them. */
 export const s3Installed = PROGRAMS.every((program) =>
   (process.env['PATH'] ?? '').split(':').some((folder) => existsSync(`${folder}/${program}`)),
 );
@@ -39,8 +39,8 @@ export async function startOwnS3(): Promise<OwnS3> {
 }
 
 /**
- * What this Ceph (16.2) cannot: bodies whose length the client does not announce, so a client that sends streams needs
- * `requestChecksumCalculation: 'WHEN_REQUIRED'`; and to check or keep `x-amz-checksum-*`. It checks Content-MD5.
+ * Limits of this Ceph (16.2): it refuses bodies without a declared length, so a client that sends streams needs
+ * `requestChecksumCalculation: 'WHEN_REQUIRED'`. It neither checks nor keeps `x-amz-checksum-*`, but checks Content-MD5.
  */
 export class OwnS3 {
   readonly endpoint: string;
@@ -60,7 +60,7 @@ export class OwnS3 {
     this.endpoint = `http://127.0.0.1:${port}`;
   }
 
-  /** Makes the cluster, its one user and the bucket, and waits until it answers. */
+  /** Creates the cluster, its user and the bucket, and waits until it answers. */
   async up(): Promise<void> {
     writeFileSync(join(this.dir, 'ceph.conf'), this.config);
     for (const folder of ['mon', 'osd']) mkdirSync(join(this.dir, folder));
@@ -83,7 +83,7 @@ export class OwnS3 {
     await client.send(new CreateBucketCommand({ Bucket })).finally(() => client.destroy());
   }
 
-  /** All of it at once, as a power cut does. What it held is gone. */
+  /** Kills all daemons at once, like a power cut. All data is lost. */
   kill(): void {
     for (const child of this.daemons) child.kill('SIGKILL');
   }
@@ -147,7 +147,7 @@ rgw frontends = beast endpoint=127.0.0.1:${this.port} tcp_nodelay=1
 
   private daemon(program: string, ...args: string[]): void {
     const log = join(this.dir, `${program}.log`);
-    // It dies with the test that started it, even with one that was killed.
+    // The process dies with the test that started it, even when the test is killed.
     const command = ['--pdeathsig', 'KILL', program, '-f', '--log-file', log, ...args];
     const child = spawn('setpriv', command, { env: this.env, stdio: 'ignore' });
     child.once('exit', (code) => {

@@ -1,11 +1,11 @@
-// Opens a PDF as a reader does, with poppler's programs: its text, its properties, its pages as pictures.
+// Reads a PDF with the programs of poppler: its text, its properties, and its pages as images.
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 
 const folders = (process.env['PATH'] ?? '').split(':');
 
-/** Suites that open PDFs are skipped by name where poppler-utils is not installed. */
+/** False without poppler-utils; suites that read PDFs are then skipped by name. */
 export const popplerInstalled = ['pdftotext', 'pdftoppm', 'pdfinfo'].every((program) =>
   folders.some((folder) => existsSync(`${folder}/${program}`)),
 );
@@ -17,7 +17,7 @@ async function poppler(program: string, args: string[]): Promise<Buffer> {
   return stdout;
 }
 
-/** The text of each page, in its layout, without the marks that pdftotext puts around right-to-left words. */
+/** Returns the text of each page in its layout, without the direction marks that pdftotext adds. */
 export async function textOfPages(path: string): Promise<string[]> {
   const text = (await poppler('pdftotext', ['-layout', path, '-'])).toString();
   return text
@@ -26,13 +26,13 @@ export async function textOfPages(path: string): Promise<string[]> {
     .slice(0, -1);
 }
 
-/** What `pdfinfo` says: `{ Title: …, Pages: '3' }`. */
+/** Returns the output of `pdfinfo`: `{ Title: …, Pages: '3' }`. */
 export async function propertiesOf(path: string): Promise<Record<string, string>> {
   const lines = (await poppler('pdfinfo', ['-isodates', path])).toString().split('\n');
   return Object.fromEntries(lines.map((line) => /^([^:]*):? *(.*)$/.exec(line)?.slice(1) as [string, string]));
 }
 
-/** A page as it looks; lengths in points, colours as `#rrggbb`. */
+/** A rendered page; lengths in points, colours as `#rrggbb`. */
 export class Picture {
   constructor(
     private readonly pixels: Buffer,
@@ -40,7 +40,7 @@ export class Picture {
     private readonly scale: number,
   ) {}
 
-  /** The colours in a part of the page, with the number of pixels of each. */
+  /** Returns the colours in a part of the page with their number of pixels. */
   colors(x: number, y: number, width: number, height: number): Map<string, number> {
     const counts = new Map<string, number>();
     for (const at of this.offsets(x, y, width, height)) {
@@ -50,7 +50,7 @@ export class Picture {
     return counts;
   }
 
-  /** A part of the page as dark and light dots: what is written there, whatever its colour. */
+  /** Returns a part of the page as dark and light dots, independent of colour. */
   ink(x: number, y: number, width: number, height: number): string {
     const offsets = this.offsets(x, y, width, height);
     return offsets.map((at) => ((this.pixels[at + 1] as number) < 160 ? '#' : ' ')).join('');

@@ -1,10 +1,10 @@
-// Holds any answer to the contract of errors: what is no success is a problem of the catalogue.
+// Checks responses against the error contract: every error is a problem of the catalogue.
 import type { Api, Problem } from './api.js';
 import type { RawAnswer } from './raw-http.js';
 
 export type Catalogue = ReadonlyMap<string, number>;
 
-/** Status by code, as the running server tells it. */
+/** Returns the status of each code, as the running server lists it. */
 export async function readCatalogue(api: Api): Promise<Catalogue> {
   const { body } = await api.get<{ items: Array<{ code: string; status: number }> }>('/problems');
   return new Map(body.items.map(({ code, status }) => [code, status]));
@@ -12,7 +12,7 @@ export async function readCatalogue(api: Api): Promise<Catalogue> {
 
 const SUCCESS = new Set([200, 201, 202, 204, 207, 304]);
 
-/** What is wrong with an answer; nothing when all is well. A HEAD has no body to look at. */
+/** Returns the faults of a response; empty when it is correct. A HEAD has no body to check. */
 export function faultsOf({ status, headers, text }: RawAnswer, catalogue: Catalogue, method = 'GET'): string[] {
   if (!headers['x-request-id']) return [`${status} without X-Request-Id`];
   if (SUCCESS.has(status)) return [];

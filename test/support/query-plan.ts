@@ -1,4 +1,4 @@
-// What PostgreSQL did for a statement, as EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) tells it, and what we hold against it.
+// Execution plans of PostgreSQL from EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON), and the checks on them.
 import type pg from 'pg';
 import type { Statement } from './repositories.js';
 
@@ -15,7 +15,7 @@ export interface PlanNode {
   Plans?: PlanNode[];
 }
 
-/** Runs the statement. */
+/** Executes the statement and returns its plan. */
 export async function explain(client: pg.Client, { text, values }: Statement): Promise<PlanNode> {
   const { rows } = await client.query<{ 'QUERY PLAN': [{ Plan: PlanNode }] }>(
     `EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${text}`,
@@ -24,7 +24,7 @@ export async function explain(client: pg.Client, { text, values }: Statement): P
   return planOf(rows);
 }
 
-/** As a named statement runs from its sixth time on: with the plan that is made without knowing the values. */
+/** Returns the generic plan, made without the values, which a named statement uses from its sixth execution on. */
 export async function explainGeneric(client: pg.Client, { text, values }: Statement): Promise<PlanNode> {
   const given = values.map((value) => client.escapeLiteral(String(value))).join();
   await client.query(`SET plan_cache_mode = force_generic_plan; PREPARE explained AS ${text}`);
@@ -45,23 +45,23 @@ export function nodesOf(plan: PlanNode): PlanNode[] {
 
 const isScan = (node: PlanNode): boolean => node['Node Type'].endsWith('Scan');
 
-/** Rows that scans looked at, whether they were wanted or not. */
+/** Returns the number of rows that scans read, including discarded rows. */
 export function rowsReadBy(plan: PlanNode): number {
   return nodesOf(plan)
     .filter(isScan)
     .map((node) => {
       const dropped = (node['Rows Removed by Filter'] ?? 0) + (node['Rows Removed by Index Recheck'] ?? 0);
-      return Math.round((node['Actual Rows'] + dropped) * node['Actual Loops']); // averages over the loops
+      return Math.round((node['Actual Rows'] + dropped) * node['Actual Loops']); // the numbers are averages over the loops
     })
     .reduce((sum, rows) => sum + rows, 0);
 }
 
-/** Pages of 8 KiB, from memory or disk. */
+/** Returns the number of pages of 8 KiB, from memory or disk. */
 export function buffersOf(plan: PlanNode): number {
   return plan['Shared Hit Blocks'] + plan['Shared Read Blocks'];
 }
 
-/** What keeps a plan from costing the same however large the table is: nothing, for index scans of few rows. */
+/** Returns the plan nodes whose cost grows with the table; empty for index scans of few rows. */
 export function faultsOf(plan: PlanNode, { indexes, rows }: { indexes: string[]; rows: number }): string[] {
   const faults: string[] = [];
   for (const node of nodesOf(plan)) {

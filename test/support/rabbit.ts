@@ -1,4 +1,4 @@
-// A part of the machine's RabbitMQ for one suite: names of its own, taken away at the end.
+// Unique names on the RabbitMQ of the machine for one suite, deleted at the end.
 import { randomBytes } from 'node:crypto';
 import { connect } from 'amqplib';
 import { RABBITMQ_URL, rabbitAnswers } from './services.js';

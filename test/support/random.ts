@@ -1,8 +1,8 @@
-// Seeded randomness: a failing case can be run again.
+// Seeded random numbers, so that a failing case can be repeated.
 
 export type Random = () => number;
 
-/** Mulberry32: from 0 (inclusive) to 1 (exclusive). */
+/** Mulberry32: returns numbers from 0 (inclusive) to 1 (exclusive). */
 export function seeded(seed: number): Random {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
@@ -22,11 +22,11 @@ export function pick<T>(random: Random, from: readonly T[]): T {
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.';
 
-/** `count` texts that differ from `token` and from each other: a character or a bit changed, lost, doubled, moved; cut; in another case. */
+/** Returns `count` distinct variants of `token`: changed, lost, doubled or moved characters, truncation, other case. */
 export function mutations(token: string, count: number, random: Random): string[] {
   const found = new Set<string>();
   const last = token.length - 1;
-  for (const char of ALPHABET) found.add(token.slice(0, -1) + char); // base64url's last character has spare bits
+  for (const char of ALPHABET) found.add(token.slice(0, -1) + char); // the last base64url character has unused bits
   while (found.size < count) {
     const at = below(random, token.length);
     const [before, char, after] = [token.slice(0, at), token.charAt(at), token.slice(at + 1)];

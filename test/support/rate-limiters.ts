@@ -1,4 +1,4 @@
-// Rate limiters as several processes would have them: each with a connection of its own to one Redis or one cluster.
+// Rate limiters as several processes have them: each has its own connection to one Redis or one cluster.
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
 import type { Rates } from '../../src/shared/config/app-config.js';
@@ -23,10 +23,10 @@ export async function openLimiter(env: Record<string, string>): Promise<OpenLimi
   return { limiter: new RedisRateLimiter(redis, new SystemClock()), redis, close: () => redis.onApplicationShutdown() };
 }
 
-/** Whom nobody else is; of those of one `tag` all keys can be found. */
+/** Returns a unique caller; all keys of callers with one `tag` can be found. */
 export const newCaller = (): string => `test:${randomUUID()}`;
 
-/** `5/10` and `10/60`, as in the environment. */
+/** Parses `5/10` and `10/60`, the format of the environment variables. */
 export function ratesOf(burst: string, sustained: string): Rates {
   const rate = (text: string) => {
     const [quota, window] = text.split('/').map(Number) as [number, number];

@@ -1,10 +1,10 @@
-// HTTP as fetch would never send it: any method with any body, and bytes that are no HTTP at all.
+// HTTP that fetch cannot send: any method with any body, and malformed bytes.
 import { Agent, request } from 'node:http';
 import { connect } from 'node:net';
 
 export interface RawAnswer {
   status: number;
-  /** Names in lower case. */
+  /** Header names are in lower case. */
   headers: Record<string, string>;
   text: string;
 }
@@ -12,16 +12,16 @@ export interface RawAnswer {
 export interface RawRequest {
   method: string;
   path: string;
-  /** A list is sent as one field for each item. */
+  /** A list becomes one header field per item. */
   headers?: Record<string, string | string[]>;
   body?: string | Uint8Array;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 32 });
 
-/** Through Node's own client: a GET may have a body, headers are not corrected. */
+/** Sends with Node's client: a GET may have a body, and headers are not corrected. */
 export function send(port: number, { method, path, headers = {}, body }: RawRequest): Promise<RawAnswer> {
-  const framed = body !== undefined && !('transfer-encoding' in headers); // Node frames no body of a GET or HEAD by itself
+  const framed = body !== undefined && !('transfer-encoding' in headers); // Node does not frame the body of a GET or HEAD
   const all = framed ? { ...headers, 'content-length': String(Buffer.byteLength(body)) } : headers;
   return new Promise((resolve, reject) => {
     const outgoing = request({ host: '127.0.0.1', port, method, path, headers: all, agent }, (incoming) => {
@@ -42,7 +42,7 @@ export function send(port: number, { method, path, headers = {}, body }: RawRequ
   });
 }
 
-/** Writes bytes to a socket as they are and reads one answer; null when the server closes without one. */
+/** Writes the bytes to a socket unchanged and reads one response; null when the server closes without one. */
 export function sendBytes(port: number, bytes: string | Uint8Array, withinMs = 10_000): Promise<RawAnswer | null> {
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);
@@ -66,7 +66,7 @@ export function sendBytes(port: number, bytes: string | Uint8Array, withinMs = 1
   });
 }
 
-/** Null while the answer is incomplete; `closed`: it ends where the connection ended. */
+/** Returns null while the response is incomplete; `closed`: the connection has ended. */
 function parse(bytes: Buffer, closed = false): RawAnswer | null {
   const end = bytes.indexOf('\r\n\r\n');
   if (end === -1) return null;

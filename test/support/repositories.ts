@@ -1,4 +1,4 @@
-// The repositories on a database, without the rest of the house, and with a record of every statement they sent.
+// The repositories on a database without the rest of the application, with a record of their statements.
 import { DataSource, type Logger } from 'typeorm';
 import type pg from 'pg';
 import { pino } from 'pino';
@@ -29,7 +29,7 @@ export interface Repositories {
   readonly tasks: TasksRepository;
   readonly users: UsersRepository;
   readonly sessions: SessionsRepository;
-  /** What `work` sent, in order. */
+  /** Returns the statements that `work` sent, in order. */
   statementsOf(work: () => Promise<unknown>): Promise<Statement[]>;
   close(): Promise<void>;
 }
@@ -48,7 +48,7 @@ export async function openRepositories(url: string): Promise<Repositories> {
     log: nothing,
   };
 
-  /** Named statements go past TypeORM. */
+  /** Named statements bypass TypeORM. */
   class RecordingTransaction extends Transaction {
     override query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
       sent.push({ text: statement.text, values: statement.values ?? [] });

@@ -1,4 +1,4 @@
-// S3 servers for the suites: s3rver, which is always there, Ceph where it is installed, and one that the user names.
+// S3 servers for the suites: s3rver always, Ceph if it is installed, and one that the environment names.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -14,7 +14,7 @@ export interface S3Place {
   stop(): Promise<void>;
 }
 
-/** What of S3 s3rver has not; nobody else lacks it. */
+/** Features of S3 that s3rver lacks; other servers have them. */
 export type Lack = 'unfinished uploads' | 'signatures' | 'a range of the first byte alone';
 
 export interface S3Kind {
@@ -40,7 +40,7 @@ export const S3_KINDS: readonly S3Kind[] = [
   },
 ];
 
-/** As the environment has them, so that they are as the app gets them. */
+/** Parsed from environment variables, like the settings of the application. */
 function settings(env: Record<string, string>): S3Config {
   const { s3 } = testConfig('postgres://no.database', { FILE_STORAGE: 's3', ...env }).files;
   if (!s3) throw new Error('There are no settings of S3.');
@@ -78,7 +78,7 @@ async function startCeph(): Promise<S3Place> {
   };
 }
 
-/** Each setting of S3 as S3_TEST_…: S3_TEST_ENDPOINT, S3_TEST_BUCKET (it must exist), S3_TEST_ACCESS_KEY_ID and so on. */
+/** Each S3 setting as S3_TEST_…: S3_TEST_ENDPOINT, S3_TEST_BUCKET (it must exist), S3_TEST_ACCESS_KEY_ID and so on. */
 function usersS3(): S3Place {
   const given = Object.entries(process.env).filter(([name]) => name.startsWith('S3_TEST_'));
   const env = Object.fromEntries(given.map(([name, value = '']) => [name.replace('S3_TEST_', 'S3_'), value]));

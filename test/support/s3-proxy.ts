@@ -1,20 +1,20 @@
-// Stands before an S3 server and makes trouble: request by request a test decides what becomes of it.
+// A proxy before an S3 server: a test decides the fate of each request.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, request as send, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
 /**
- * `delay`: half a second late. `refuse`: 503. `lose`: it is done, but the answer is lost. `hang`: nothing comes. `stall`: half of the answer's first
- * piece comes, and then nothing. `break`: half of it comes, and the end of the connection. `deaf`: its Range is not heard.
+ * `delay`: half a second late. `refuse`: 503. `lose`: done, but the response is lost. `hang`: no response. `stall`: half of
+ * the first chunk, then nothing. `break`: half of it, then the connection ends. `deaf`: the proxy removes the Range header.
  */
 export type Fate = 'pass' | 'delay' | 'refuse' | 'lose' | 'hang' | 'stall' | 'break' | 'deaf';
 
 export class S3Proxy {
-  /** `PUT ?partNumber=1&uploadId&x-id`, one by one. */
+  /** Requests in order, such as `PUT ?partNumber=1&uploadId&x-id`. */
   readonly seen: string[] = [];
-  /** Those that the server has answered. */
+  /** Requests that the server has answered. */
   readonly answered: string[] = [];
-  /** Connections, since it began. */
+  /** Number of connections since the start. */
   opened = 0;
   fateOf: (request: string) => Fate = () => 'pass';
   private readonly sockets = new Set<Socket>();
@@ -27,7 +27,7 @@ export class S3Proxy {
   static async to(endpoint = ''): Promise<S3Proxy> {
     const server = createServer((request, answer) => proxy.serve(request, answer)).listen(0, '127.0.0.1');
     const proxy = new S3Proxy(server, new URL(endpoint));
-    server.keepAliveTimeout = 0; // a busy machine is no reason to end a connection
+    server.keepAliveTimeout = 0; // so that a busy machine does not end a connection
     server.on('connection', (socket: Socket) => {
       proxy.opened++;
       proxy.sockets.add(socket.once('close', () => proxy.sockets.delete(socket)));

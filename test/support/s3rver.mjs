@@ -1,4 +1,4 @@
-// An S3 server in a process of its own, on a free port that it prints; its memory is a folder. It ends with its parent.
+// An S3 server as a separate process: it prints its free port, stores objects in a folder, and ends with its parent.
 import S3rver from 's3rver';
 
 const [directory, bucket] = process.argv.slice(2);

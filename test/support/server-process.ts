@@ -1,4 +1,4 @@
-// The built server as a process of its own with its own DATA_DIR: started, signalled, killed, cleaned up.
+// The built server as a separate process with its own DATA_DIR: start, signals, kill, cleanup.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { until } from './until.js';
 
 const MAIN = resolve('dist/src/main.js');
 
-/** A temporary DATA_DIR with what stands in it, and outside of it as root. */
+/** A temporary DATA_DIR with the files in it, and those that root keeps outside of it. */
 export class DataDir {
   private readonly base = mkdtempSync(join(tmpdir(), 'holdfast-process-'));
   readonly path = join(this.base, 'data');
@@ -24,13 +24,13 @@ export class DataDir {
     return existsSync(location) ? readFileSync(location, 'utf8').trim() : this.path;
   }
 
-  /** Of the running PostgreSQL. */
+  /** The pid of the running PostgreSQL. */
   get postmaster(): { pid: number; port: number } {
     const lines = readFileSync(join(this.home, 'postgres/postmaster.pid'), 'utf8').split('\n');
     return { pid: Number(lines[0]), port: Number(lines[3]) };
   }
 
-  /** A client of the running database. */
+  /** Connects a client to the running database. */
   async connect(): Promise<pg.Client> {
     const { database: password } = JSON.parse(readFileSync(join(this.path, 'secrets.json'), 'utf8')) as {
       database: string;
@@ -42,7 +42,7 @@ export class DataDir {
       password,
       database: 'holdfast',
     });
-    client.on('error', () => undefined); // the server below it is stopped by some tests
+    client.on('error', () => undefined); // some tests stop the server of this client
     await client.connect();
     return client;
   }
@@ -56,17 +56,17 @@ export class DataDir {
 const running = new Set<ServerProcess>();
 
 export class ServerProcess {
-  /** Everything printed so far, both streams. */
+  /** The output so far of both streams. */
   output = '';
-  /** The code or signal it ended with. */
+  /** The exit code or the signal. */
   readonly ended: Promise<number | NodeJS.Signals>;
   private readonly child: ChildProcess;
   private over = false;
 
-  /** `env` is all it gets besides PATH: nothing of the tests' own environment. */
+  /** `env` is its whole environment besides PATH: it inherits nothing from the tests. */
   constructor(dataDir: DataDir, env: Record<string, string> = {}) {
     this.child = spawn(process.execPath, [MAIN], {
-      cwd: tmpdir(), // no .env of the checkout
+      cwd: tmpdir(), // contains no .env of the checkout
       env: { PATH: process.env['PATH'], NODE_ENV: 'test', PORT: '0', DATA_DIR: dataDir.path, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -84,12 +84,12 @@ export class ServerProcess {
     return this.child.pid ?? 0;
   }
 
-  /** The lines that a reader would take for the reason of its end. */
+  /** Returns the output lines that look like a reason for the end. */
   get complaints(): string[] {
     return this.output.split('\n').filter((line) => /FATAL|ERROR|\bat .*:\d+:\d+/.test(line));
   }
 
-  /** Waits until it serves. */
+  /** Waits until the server accepts requests. */
   async ready(): Promise<Api> {
     await this.prints(/serves on http/);
     const [, url] = /serves on (http:\/\/\S+)/.exec(this.output) ?? [];
@@ -105,14 +105,14 @@ export class ServerProcess {
     this.child.kill(signal);
   }
 
-  /** Asks it to stop and waits until it has. */
+  /** Sends a stop signal and waits until the process has ended. */
   stop(): Promise<number | NodeJS.Signals> {
     this.signal('SIGTERM');
     return this.ended;
   }
 }
 
-/** What a failed test left running. */
+/** Kills the processes that a failed test left running. */
 export async function killAll(): Promise<void> {
   await Promise.all([...running].map((server) => (server.signal('SIGKILL'), server.ended)));
 }

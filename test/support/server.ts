@@ -1,4 +1,4 @@
-// The real server on a free port with a database of its own: what the e2e suites call over HTTP.
+// The real server on a free port with its own database, for requests of the e2e suites over HTTP.
 import type { AddressInfo } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
@@ -12,7 +12,7 @@ import { cloneDatabase } from './database.js';
 
 export const PASSWORD = 'correct horse battery staple';
 
-/** Someone with an account, logged in. */
+/** A logged-in user. */
 export interface Person extends Tokens {
   api: Api;
   email: string;
@@ -25,7 +25,7 @@ export class TestServer {
   constructor(
     readonly app: NestFastifyApplication,
     readonly databaseUrl: string,
-    /** Log lines, as they would be written. */
+    /** Log lines in their output format. */
     readonly log: readonly string[],
     private readonly drop: () => Promise<void>,
   ) {
@@ -40,7 +40,7 @@ export class TestServer {
     return Number(new URL(this.url).port);
   }
 
-  /** Registers a new user; nobody else has its e-mail address. */
+  /** Registers a new user with a unique e-mail address. */
   async registerUser(name = 'Ada'): Promise<Person> {
     const email = `${name.toLowerCase()}.${++this.registered}@example.com`;
     const { status, body } = await this.api.post<Tokens>('/api/auth/register', { email, password: PASSWORD, name });
@@ -60,7 +60,7 @@ export class TestServer {
     return { ...body, email, api: this.api.as(body.accessToken) };
   }
 
-  /** On a connection of its own, beside the server's. */
+  /** Runs a statement on a separate connection. */
   async sql<Row extends pg.QueryResultRow>(text: string, ...values: unknown[]): Promise<Row[]> {
     const client = new pg.Client({ connectionString: this.databaseUrl });
     await client.connect();
@@ -71,7 +71,7 @@ export class TestServer {
     }
   }
 
-  /** From now on the server's clock is ahead; PostgreSQL's is not. */
+  /** Sets the clock of the server ahead; the clock of PostgreSQL stays. */
   advanceClock(ms: number): void {
     const clock = this.app.get(Clock);
     const before = clock.now.bind(clock);
@@ -84,7 +84,7 @@ export class TestServer {
   }
 }
 
-/** `env`: variables as text, as the process would have them. */
+/** `env`: variables as text, as in the environment of a process. */
 export async function startServer(env: Record<string, string> = {}): Promise<TestServer> {
   const database = await cloneDatabase();
   const config = testConfig(database.url, { LOG_FORMAT: 'json', ...env });

@@ -1,17 +1,17 @@
-// Which services of this machine answer, asked once: suites that need an absent one are skipped by name.
+// The services that run on this machine, checked once; suites that need an absent service are skipped by name.
 import { existsSync } from 'node:fs';
 import { connect } from 'node:net';
 
-/** Redis of the machine, or REDIS_URL's. */
+/** The Redis of the machine, or of REDIS_URL. */
 export const REDIS_URL = process.env['REDIS_URL'] ?? 'redis://localhost:6379';
 
-/** `redis-server`, for suites that start servers of their own; undefined where it is not installed. */
+/** Path of `redis-server`, for suites that start their own servers; undefined when it is not installed. */
 export const REDIS_SERVER = (process.env['PATH'] ?? '')
   .split(':')
   .map((folder) => `${folder}/redis-server`)
   .find((path) => existsSync(path));
 
-/** Folder of RabbitMQ's own scripts, not of those that Debian puts before them; undefined where it is not installed. */
+/** Folder of RabbitMQ's own scripts, without the wrappers of Debian; undefined when it is not installed. */
 export const RABBITMQ_BIN = ['/usr/lib/rabbitmq/bin', ...(process.env['PATH'] ?? '').split(':')].find((folder) =>
   existsSync(`${folder}/rabbitmq-server`),
 );
@@ -27,6 +27,6 @@ function answers(url: string): Promise<boolean> {
 
 export const redisAnswers = await answers(REDIS_URL);
 
-/** RabbitMQ of the machine, or RABBITMQ_URL's. */
+/** The RabbitMQ of the machine, or of RABBITMQ_URL. */
 export const RABBITMQ_URL = process.env['RABBITMQ_URL'] ?? 'amqp://guest:guest@localhost:5672';
 export const rabbitAnswers = await answers(RABBITMQ_URL);

@@ -1,9 +1,9 @@
-// A client that asks again and again on one connection as long as it may, and counts what it gets.
+// A client that repeats a request on one connection until it fails, and counts the responses.
 import { Agent, get } from 'node:http';
 
 export class SteadyClient {
   readonly answers: Array<{ status: number | undefined; connection: string | undefined }> = [];
-  /** The error that it ends with. */
+  /** The error that ended the client. */
   readonly ended: Promise<string>;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 1 });
 

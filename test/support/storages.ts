@@ -1,4 +1,4 @@
-// The storages of files as the suites meet them: each empty at first, and looked at from outside too.
+// The file storages of the suites: each starts empty, and can be inspected from outside.
 import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -12,14 +12,14 @@ import type { S3Config } from '../../src/shared/config/app-config.js';
 import { below, seeded } from './random.js';
 import { type Lack, S3_KINDS } from './s3-places.js';
 
-/** Of the largest file. */
+/** Maximum size of a file in bytes. */
 export const MAX_BYTES = 5 * 2 ** 30;
 
 export interface OneStorage {
   readonly storage: FileStorage;
-  /** How many connections it may keep for later requests. */
+  /** Number of connections that it may keep open for later requests. */
   readonly keeps: number;
-  /** Names of all that there is, unfinished things too: not what the storage says, what is. */
+  /** Returns the names of all stored files including unfinished ones, read without the storage. */
   left(): Promise<string[]>;
   close(): Promise<void>;
 }
@@ -28,7 +28,7 @@ export interface StorageKind {
   name: string;
   there: boolean;
   lacks: readonly Lack[];
-  /** What opens storages, each its own, until it is stopped. */
+  /** Starts the service; `open` creates separate storages until `stop`. */
   start: () => Promise<{ open(): Promise<OneStorage>; stop(): Promise<void> }>;
 }
 
@@ -50,7 +50,7 @@ export class OneLocalStorage implements OneStorage {
   readonly storage: LocalStorage;
   readonly keeps = 0;
 
-  /** `ground` is ours: however a hostile key climbs, a storage that lets it writes nowhere but below. */
+  /** `ground` is a temporary folder: a hostile key can only write below it, even if the storage fails to refuse the key. */
   private constructor(
     readonly ground: string,
     readonly root: string,
@@ -79,7 +79,7 @@ export class OneS3Storage implements OneStorage {
   readonly storage: S3Storage;
   readonly keeps = 4;
   readonly config: S3Config;
-  /** Past the storage. */
+  /** Accesses the bucket without the storage. */
   readonly client: S3Client;
 
   constructor(place: S3Config) {
@@ -103,13 +103,13 @@ export class OneS3Storage implements OneStorage {
   }
 
   async close(): Promise<void> {
-    for await (const { key } of this.storage.list()) await this.storage.remove(key); // a user's S3 is not ours to fill
+    for await (const { key } of this.storage.list()) await this.storage.remove(key); // the S3 of a user may be shared
     this.storage.onApplicationShutdown();
     this.client.destroy();
   }
 }
 
-/** Of any size up to 100 KB. */
+/** Returns a stream of chunks of random sizes up to 100 KB. */
 export function inPieces(bytes: Buffer): Readable {
   const random = seeded(bytes.length);
   const pieces = function* (): Generator<Buffer> {
@@ -122,7 +122,7 @@ export function inPieces(bytes: Buffer): Readable {
   return Readable.from(pieces(), { objectMode: false });
 }
 
-/** How many files and connections this process has open. */
+/** Returns the number of open files and connections of this process. */
 export async function descriptors(): Promise<number> {
   return (await readdir('/proc/self/fd').catch(() => [])).length;
 }

@@ -1,4 +1,4 @@
-// @nestjs/throttler for Jest. It is CommonJS and requires Nest, which is ESM: Node can do that, Jest only from Node 24.9 on.
+// Loads @nestjs/throttler in Jest. It is CommonJS and requires Nest, which is ESM: Node can, but Jest only since Node 24.9.
 import { readFileSync } from 'node:fs';
 import * as asyncHooks from 'node:async_hooks';
 import * as crypto from 'node:crypto';
@@ -17,7 +17,7 @@ const OTHERS = {
 };
 const loaded = new Map();
 
-/** Its own files are run as Node would run them, with the Nest that the tests have. */
+/** Runs the files of the package like Node, with the Nest instance of the tests. */
 function load(name) {
   if (OTHERS[name]) return OTHERS[name];
   const file = `${join(FOLDER, name)}.js`;

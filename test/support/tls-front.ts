@@ -1,9 +1,9 @@
-// TLS before a PostgreSQL that speaks none, with a certificate that nobody has signed: as a server with a self-signed one.
+// A TLS proxy with a self-signed certificate before a PostgreSQL without TLS.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
-/** Made for these tests, for `localhost` and 127.0.0.1, until 2126; it protects nothing. */
+/** Made for these tests, for `localhost` and 127.0.0.1, valid until 2126; it protects nothing. */
 const KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgryAo6wPgaTvK7aAl
 JK1G4lEyJTh3t8dO2C86ne1ziGKhRANCAASVPsgjEOMkwha7yidU5YsSOSjXwdYk
@@ -26,7 +26,7 @@ export interface TlsFront {
   close(): void;
 }
 
-/** The client's first message asks for TLS (SSLRequest, eight bytes); the answer is the letter S, and TLS begins. */
+/** The first message of the client requests TLS (SSLRequest, eight bytes); the answer is the letter S, and TLS begins. */
 export async function startTlsFront(target: URL): Promise<TlsFront> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {

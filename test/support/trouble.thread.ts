@@ -1,4 +1,4 @@
-// A thread that does what threads should not do, for tests of who waits for it.
+// A thread that misbehaves, for the tests of its callers.
 import { type MessagePort, threadId } from 'node:worker_threads';
 
 export type Trouble =
@@ -10,7 +10,7 @@ export type Trouble =
   | { kind: 'after'; begin: MessagePort }
   | { kind: 'exit after a message'; port: MessagePort };
 
-/** Answers with its thread's number, if it gets there. */
+/** Returns the id of its thread, if it ends normally. */
 export default async function trouble(task: Trouble): Promise<number> {
   if (task.kind === 'throw') throw new RangeError(task.message);
   if (task.kind === 'exit') process.exit(3);

@@ -1,13 +1,13 @@
-// What a client of tus sends, request by request: for tests that look at each answer.
+// A tus client that sends single requests, so that tests can check each response.
 import { connect, type Socket } from 'node:net';
 import type { Answer, Api, Problem } from './api.js';
 
 export const PART = 'application/offset+octet-stream';
 export const VERSION = { 'tus-resumable': '1.0.0' };
-/** After these, clients ask where the upload goes on, and send the rest: time was over, or another request was at work. */
+/** After these statuses, clients ask for the offset and send the rest: a timeout, or another request holds the upload. */
 export const TRY_AGAIN = [408, 409, 423, 503];
 
-/** As Upload-Metadata has it. */
+/** Formats Upload-Metadata. */
 export function metadata(values: Record<string, string | Uint8Array>): string {
   return Object.entries(values)
     .map(([key, value]) => `${key} ${Buffer.from(value as string).toString('base64')}`)
@@ -35,7 +35,7 @@ export class Tus {
     return this.send('POST', this.root, { 'upload-length': String(length), ...described });
   }
 
-  /** Its path. */
+  /** The path of the upload. */
   async begin(length: number, values: Record<string, string> = {}): Promise<string> {
     const { status, headers, body } = await this.create(length, values);
     if (status !== 201) throw new Error(`The creation answered ${status}: ${JSON.stringify(body)}`);
@@ -56,7 +56,7 @@ export class Tus {
     return Number(headers.get('upload-offset'));
   }
 
-  /** Where it goes on, and which file it has become. Asks until it is answered, as clients do. */
+  /** Returns the offset, and the id of the finished file. Repeats the request until it is answered, as clients do. */
   async progress(path: string): Promise<{ offset: number; fileId: string | null }> {
     for (;;) {
       const { status, headers } = await this.head(path);
@@ -65,7 +65,7 @@ export class Tus {
     }
   }
 
-  /** Sends the rest, as clients do: a request that is asked to end for another one takes a part of it only. The id of the file. */
+  /** Sends the rest and returns the file id. Repeats, as clients do, when a request was interrupted by another. */
   async resume(path: string, bytes: Uint8Array): Promise<string> {
     for (;;) {
       const { offset, fileId } = await this.progress(path);
@@ -75,14 +75,14 @@ export class Tus {
     }
   }
 
-  /** The id of the file. */
+  /** Uploads a file and returns its id. */
   async complete(bytes: Uint8Array, values: Record<string, string> = {}): Promise<string> {
     const { status, headers, body } = await this.patch(await this.begin(bytes.length, values), 0, bytes);
     if (status !== 204) throw new Error(`The upload answered ${status}: ${JSON.stringify(body)}`);
     return headers.get('x-file-id') as string;
   }
 
-  /** A PATCH on a socket of its own, that has said its headers and sends no byte yet. */
+  /** Opens a PATCH on a separate socket: sends the headers but no byte of the body yet. */
   open(path: string, offset: number, length: number): OpenPatch {
     return new OpenPatch(this.api, path, offset, length);
   }
@@ -90,7 +90,7 @@ export class Tus {
 
 export class OpenPatch {
   readonly socket: Socket;
-  /** What was heard so far. */
+  /** The received bytes so far. */
   heard = '';
   readonly closed: Promise<void>;
 

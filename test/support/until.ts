@@ -1,7 +1,7 @@
-// Waiting for something to become true, instead of sleeping and hoping.
+// Waits for a condition instead of sleeping for a fixed time.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks again and again until the answer is neither false nor null nor undefined, and gives it back. Throws after `withinMs`. */
+/** Repeats the check until it returns neither false nor null nor undefined, and returns that value. Throws after `withinMs`. */
 export async function until<T>(
   condition: () => T | Promise<T>,
   what: string,

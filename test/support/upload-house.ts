@@ -1,4 +1,4 @@
-// A server, a user, and what both know of her uploads.
+// A server with one user and her uploads.
 import { expect } from '@jest/globals';
 import type { UsageDto } from '../../src/files/dto/file.dto.js';
 import type { Answer, Page, Problem } from './api.js';
@@ -7,7 +7,7 @@ import type { Person, TestServer } from './server.js';
 import { Tus } from './tus.js';
 import { until } from './until.js';
 
-/** Status, and the code of the problem, or how far the upload has come. */
+/** Returns the status with the code of the problem, or with the upload offset. */
 export const refusal = ({ status, body, headers }: Answer<Problem>): string =>
   `${status} ${(body as Problem | undefined)?.code ?? headers.get('upload-offset') ?? ''}`;
 
@@ -49,12 +49,12 @@ export class UploadHouse {
     return (await this.server.sql<{ n: number }>(`SELECT count(*)::int n FROM ${table}`))[0]!.n;
   }
 
-  /** Waits for the request that works on an upload. */
+  /** Waits until a request holds the lock of an upload. */
   async isAtWork(): Promise<void> {
     await until(async () => (await this.count('upload_locks')) === 1, 'a request to hold the lock');
   }
 
-  /** Nothing that nobody needs, nothing held, no alarm: what is left in the storage are the bytes of files and of uploads. */
+  /** Expects no unneeded bytes, no locks and no errors in the log: the storage contains only bytes of files and uploads. */
   async expectOrder(): Promise<void> {
     await until(async () => (await this.count('upload_locks')) === 0, 'locks to be given back');
     await until(async () => {

@@ -1,11 +1,11 @@
-// Small archives and what is kept in them: ZIP as several programs write it, compound files, tar, streams of compressors.
+// Small archives of several programs: ZIP, compound files, tar, and compressed streams.
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 
 type Bytes = Buffer;
 
 export const ascii = (latin1: string): Bytes => Buffer.from(latin1, 'latin1');
 export const hex = (digits: string): Bytes => Buffer.from(digits.replaceAll(' ', ''), 'hex');
-/** Bytes as a compressor leaves them: always the same, without any order. */
+/** Returns deterministic bytes without structure, like compressed data. */
 export function noise(length: number): Bytes {
   const bytes = Buffer.alloc(length);
   for (let at = 0, state = 1; at < length; at++) bytes[at] = (state = (state * 48_271) % 2_147_483_647) >> 8;
@@ -15,12 +15,12 @@ export function noise(length: number): Bytes {
 export interface ZipEntry {
   name: string;
   content: string | Bytes;
-  /** The sizes follow the content, as streaming writers have it. */
+  /** The sizes follow the content, as streaming writers do it. */
   isStreamed?: boolean;
   isStored?: boolean;
 }
 
-/** In the order that is given: which entry comes first is what programs differ in. */
+/** Keeps the given order, because programs differ in the first entry. */
 export function zip(entries: ZipEntry[]): Bytes {
   const parts: Bytes[] = [];
   const directory: Bytes[] = [];
@@ -81,7 +81,7 @@ function directoryEntry(entry: ZipEntry, offset: number): Bytes {
 
 const big = { content: noise(5_000), isStored: true };
 
-/** An Office file. `first`: where its list of content types stands; the other programs write it last. */
+/** An Office file. `first`: puts its list of content types first; other programs write it last. */
 export function openXml(main: string, type: string, how: 'first' | 'last' | 'streamed'): Bytes {
   const types: ZipEntry = {
     name: '[Content_Types].xml',
@@ -93,15 +93,15 @@ export function openXml(main: string, type: string, how: 'first' | 'last' | 'str
   return zip(all.map((entry) => ({ ...entry, isStreamed: how === 'streamed' })));
 }
 
-/** OpenDocument and EPUB: what they are stands in their first entry. */
+/** OpenDocument and EPUB: the first entry contains the type. */
 export const withMimeType = (type: string): Bytes =>
   zip([{ name: 'mimetype', content: type, isStored: true }, { name: 'content.xml', content: '<a/>' }]); // prettier-ignore
 
 export const zipOf = (...names: string[]): Bytes => zip(names.map((name) => ({ name, content: 'content' })));
-/** Nothing that tells of what is in it within the bytes that are looked at. */
+/** A ZIP whose inspected bytes do not reveal its content. */
 export const bigZip = (name: string): Bytes => zip([{ name, ...big }]);
 
-/** The container of Office before 2007; of what is in it a directory at its end tells. */
+/** The container of Office before 2007; a directory at its end describes the content. */
 export function compoundFile(): Bytes {
   const bytes = Buffer.alloc(1_536);
   hex('d0cf11e0a1b11ae1').copy(bytes);

@@ -1,4 +1,4 @@
-// Small files of sound, film, pictures, fonts and programs: as much of each as its format needs to be told from others.
+// Small audio, video, image, font and program files: only the parts that identify their formats.
 import sharp from 'sharp';
 import { ascii, hex, noise } from './archives.js';
 
@@ -24,7 +24,7 @@ export const isoMedia = (...brands: [string, ...string[]]): Bytes =>
     box('mdat', noise(400)),
   ]);
 
-/** QuickTime as it was before `ftyp`. */
+/** QuickTime before the introduction of `ftyp`. */
 export const oldQuickTime = (): Bytes => Buffer.concat([box('moov', Buffer.alloc(40)), box('mdat', noise(90))]);
 
 export const riff = (form: string): Bytes =>
@@ -46,7 +46,7 @@ export function ogg(codec: string): Bytes {
 }
 
 const mp3Frames = Buffer.concat(Array<Bytes>(20).fill(Buffer.concat([hex('fffb9064'), Buffer.alloc(413, 0x55)])));
-/** `size`: bytes of the tag. */
+/** `size`: bytes of the ID3 tag. */
 export function id3(size: number): Bytes {
   const synchsafe = Buffer.from([(size >> 21) & 127, (size >> 14) & 127, (size >> 7) & 127, size & 127]);
   return Buffer.concat([ascii('ID3'), hex('030000'), synchsafe, Buffer.alloc(size), mp3Frames]);
@@ -95,7 +95,7 @@ export const DATA = {
   unknown: Buffer.concat([hex('9c00ab03'), noise(600)]),
 };
 
-/** Pictures, as encoders write them, and some by hand that there is no encoder for. */
+/** Images of encoders, and handmade images of formats without an encoder. */
 export async function pictures(): Promise<Record<string, Bytes>> {
   const image = sharp(noise(40 * 30 * 3), { raw: { width: 40, height: 30, channels: 3 } });
   const [jpeg, png, gif, webp, tiff, avif] = await Promise.all([

@@ -1,4 +1,4 @@
-// Files of about a hundred formats, small ones, made here: what each is called, declared as, and what it should be known as.
+// Small files of about a hundred formats, generated here, each with its name, its declared type and the expected type.
 import * as archives from './archives.js';
 import * as media from './media.js';
 import { CSV, FORMATS, LOOKALIKES, latin1, utf16be, utf16le, utf32 } from './texts.js';

@@ -1,4 +1,4 @@
-// Small texts: in several encodings, with beginnings that look like signatures, and in formats that are text.
+// Small texts: in several encodings, with beginnings that resemble signatures, and in text formats.
 
 type Bytes = Buffer;
 
@@ -19,7 +19,7 @@ export function utf32(text: string, isLittle: boolean): Bytes {
 
 export const CSV = 'name;city\r\nZoë;Köln\r\n';
 
-/** Words with which a text may begin, each of them the signature of a binary format. */
+/** Texts whose beginning is also the signature of a binary format. */
 export const LOOKALIKES: ReadonlyArray<[text: string, notA: string]> = [
   ['MAC Address,Name\n00:11,a\n', 'audio/ape'],
   ['GIFTS for Anna', 'image/gif'],

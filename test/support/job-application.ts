@@ -1,4 +1,4 @@
-// A process of the house with jobs of the test's own: what the job suites enqueue into and let work.
+// A process of the application with test jobs: the job suites enqueue jobs into it and let it run them.
 import { type INestApplicationContext, Module, type Type } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { AppModule } from '../../src/app.module.js';
@@ -9,7 +9,7 @@ import { JobQueue } from '../../src/workers/job-queue.js';
 import { JobRunner } from '../../src/workers/engine/job-runner.js';
 import { testConfig } from './config.js';
 
-export class JobHouse {
+export class JobApplication {
   readonly queue: JobQueue;
   readonly driver: QueueDriver;
   readonly transaction: Transaction;
@@ -29,7 +29,7 @@ export class JobHouse {
     return this.context.get<T>(token);
   }
 
-  /** From now on it takes work. */
+  /** Starts to run jobs. */
   async work(): Promise<this> {
     await this.driver.listen((error) => {
       if (error) throw error as Error;
@@ -37,7 +37,7 @@ export class JobHouse {
     return this;
   }
 
-  /** As a process that stops: what runs may finish. */
+  /** Shuts down like a process: running jobs may finish. */
   async close(): Promise<void> {
     await this.driver.close();
     await this.context.close();
@@ -45,21 +45,21 @@ export class JobHouse {
 }
 
 /** `handlers`: providers marked with `@Handles`. `env`: variables as text. */
-export async function openJobHouse(
+export async function openJobApplication(
   databaseUrl: string,
   handlers: Type[],
   env: Record<string, string> = {},
-): Promise<JobHouse> {
+): Promise<JobApplication> {
   const config = testConfig(databaseUrl, { JOB_LEASE: '6000', LOG_FORMAT: 'json', LOG_LEVEL: 'debug', ...env });
   const log: string[] = [];
   const logger = createLogger(config, { write: (line: string) => void log.push(line) });
 
   @Module({ imports: [AppModule.for(config, databaseUrl, logger)], providers: handlers })
-  class TestHouse {}
+  class TestApplication {}
 
-  const context = await NestFactory.createApplicationContext(TestHouse, {
+  const context = await NestFactory.createApplicationContext(TestApplication, {
     logger: new NestLogger(logger),
     abortOnError: false,
   });
-  return new JobHouse(context, log);
+  return new JobApplication(context, log);
 }
