@@ -15,7 +15,7 @@ export interface SourceFile {
 /** Source files by path. */
 export type Sources = ReadonlyMap<string, SourceFile>;
 
-/** From the lowest layer to the highest, as in DESIGN.md. An area imports from lower layers, and from areas of its own layer in EDGES. */
+/** From the lowest layer to the highest. An area imports from lower layers, and from areas of its own layer in EDGES. */
 const LAYERS: readonly (readonly string[])[] = [
   ['shared/libs'],
   ['shared/config', 'shared/entities', 'shared/lifecycle'],

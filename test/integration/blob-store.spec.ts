@@ -18,7 +18,7 @@ jest.setTimeout(120_000);
 const CHUNK = 65_536;
 const TAG = 16;
 const SEALED = CHUNK + TAG;
-const MOST = 1_000_001;
+const MAX_BYTES = 1_000_001;
 const PNG = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
   'base64',
@@ -28,11 +28,11 @@ const newKey = (id: string): string => `${id}:${randomBytes(32).toString('base64
 const [OLD, NEW] = [newKey('old'), newKey('new')] as const;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-const RULES: Rules = { maxBytes: MOST, tooLarge: () => new Error('too large'), declaredType: 'application/x-own' };
+const RULES: Rules = { maxBytes: MAX_BYTES, tooLarge: () => new Error('too large'), declaredType: 'application/x-own' };
 
 for (const { name, there, start } of STORAGE_KINDS) {
   const suite = there ? describe : describe.skip;
-  suite(`in ${name}`, () => suiteOf(start));
+  suite(`the blob store in ${name}`, () => suiteOf(start));
 }
 
 function suiteOf(start: StorageKind['start']): void {
@@ -73,7 +73,7 @@ function suiteOf(start: StorageKind['start']): void {
     let store: BlobStore;
     beforeEach(() => void (store = storeWith(...keys)));
 
-    it.each([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, MOST])(
+    it.each([0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 2 * CHUNK, MAX_BYTES])(
       'is measured, hashed, and read back whole and in any range: %d bytes',
       async (size) => {
         const [storageKey, bytes] = [randomUUID(), randomBytes(size)];
@@ -136,7 +136,7 @@ function suiteOf(start: StorageKind['start']): void {
         expect(source.destroyed).toBe(true);
       }
 
-      it.each([1, CHUNK, MOST, 11 * 2 ** 20])('after one byte more than the limit of %d', (maxBytes) =>
+      it.each([1, CHUNK, MAX_BYTES, 11 * 2 ** 20])('after one byte more than the limit of %d', (maxBytes) =>
         expectRefusal(inPieces(randomBytes(maxBytes + 1)), { message: 'too large' }, { maxBytes }),
       );
 
@@ -144,7 +144,7 @@ function suiteOf(start: StorageKind['start']): void {
         let read = 0;
         const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
         await expectRefusal(endless, { message: 'too large' });
-        expect(read).toBeLessThan(MOST + 1_000_000);
+        expect(read).toBeLessThan(MAX_BYTES + 1_000_000);
       });
 
       it('after a refused media type, before any byte is stored', async () => {
@@ -178,7 +178,7 @@ function suiteOf(start: StorageKind['start']): void {
             const source = new PassThrough();
             const refusal = expectRefusal(source, fault, { maxBytes: Infinity }, abort.signal);
             for (let at = 0; at < size; at += CHUNK) source.write(randomBytes(CHUNK));
-            await until(() => source.readableLength + source.writableLength === 0, 'the bytes to be taken');
+            await until(() => source.readableLength + source.writableLength === 0, 'the bytes to be read');
             end(source);
             await refusal;
           }
@@ -323,7 +323,7 @@ function rangesOf(size: number): ByteRange[] {
   const within = [...new Set(edges)].filter((at) => at >= 0 && at < size);
   const pairs = within.flatMap((start) => within.map((end) => ({ start, end })));
   const others = Array.from({ length: 30 }, () => ({ start: below(random, size), end: below(random, size) }));
-  return [...pairs, ...others].filter(({ start, end }) => start <= end && end > 0); // s3rver returns more than the first byte for 0-0
+  return [...pairs, ...others].filter(({ start, end }) => start <= end && end > 0); // s3rver mishandles 0-0
 }
 
 /** The comparison of large buffers in Jest takes seconds. */

@@ -278,7 +278,7 @@ ownRedis('a Redis server of the cache', () => {
       key = randomUUID();
       expect([await read(pair.one), await read(pair.two)]).toEqual([row, row]);
       return (await redis.ask((client) => client.keys(`*:v:*${key}*`))).length === 1;
-    }, 'the value to lie in Redis');
+    }, 'Redis to hold the value');
   const isUp = (up: boolean): Promise<unknown> =>
     until(() => [pair.one, pair.two].every((cache) => cache.redis?.isUp === up), `Redis to be ${up ? 'back' : 'away'}`);
 

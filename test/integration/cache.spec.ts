@@ -174,7 +174,7 @@ for (const [name, there, openStore] of stores) {
         await two.cache.wrap(key, options(tag), load);
         await two.cache.wrap(key, options(tag), load);
         return load.mock.calls.length < 2;
-      }, 'the tag to be free again');
+      }, 'the tag to be cacheable again');
     });
 
     it('of two changes to one tag, the end of the first does not resume caching', async () => {

@@ -58,7 +58,7 @@ class Holder {
     return this.child.pid ?? Number.NaN;
   }
 
-  async hears(key: keyof Word, pattern = /^/): Promise<string> {
+  async receives(key: keyof Word, pattern = /^/): Promise<string> {
     const find = () => this.said.map((word) => String(word[key] ?? '')).find((text) => text && pattern.test(text));
     let over = false;
     void this.ended.then(() => (over = true));
@@ -145,7 +145,7 @@ function newDataDir(): string {
 async function newCluster(): Promise<string> {
   const dataDir = newDataDir();
   const owner = new Holder('own', dataDir);
-  await query(await owner.hears('ready'), 'create table kept as select 42 as answer');
+  await query(await owner.receives('ready'), 'create table kept as select 42 as answer');
   await owner.kill('SIGTERM');
   return dataDir;
 }
@@ -165,7 +165,7 @@ describe('the first start of the embedded PostgreSQL', () => {
   it('creates a cluster that needs no locale, leaves no password in a file and listens only on 127.0.0.1', async () => {
     const dataDir = newDataDir();
     const owner = new Holder('own', dataDir);
-    const url = await owner.hears('ready');
+    const url = await owner.receives('ready');
     const [facts] = await query(
       url,
       `select current_database() as database, current_setting('listen_addresses') as addresses,
@@ -201,7 +201,7 @@ describe('the first start of the embedded PostgreSQL', () => {
     expect(two.flatMap(({ said }) => said.flatMap((word) => word.refused ?? []))).toEqual([
       `DATA_DIR ${dataDir} is in use by another Holdfast process (pid ${owner?.pid}). Stop it, or start this one with another DATA_DIR.`,
     ]);
-    expect(await query(String(await owner?.hears('ready')), 'select 1 as one')).toEqual([{ one: 1 }]);
+    expect(await query(String(await owner?.receives('ready')), 'select 1 as one')).toEqual([{ one: 1 }]);
     await owner?.kill('SIGTERM');
   });
 
@@ -215,7 +215,7 @@ describe('the first start of the embedded PostgreSQL', () => {
     expect(existsSync(clusterOf(dataDir))).toBe(false);
     expect(drafts()).toHaveLength(1);
     const owner = new Holder('own', dataDir);
-    await owner.hears('ready');
+    await owner.receives('ready');
     expect(drafts()).toEqual([]);
     await owner.kill('SIGTERM');
   });
@@ -224,7 +224,7 @@ describe('the first start of the embedded PostgreSQL', () => {
     const dataDir = newDataDir();
     mkdirSync(join(dataDir, 'postgres'), { recursive: true });
     const owner = new Holder('own', dataDir);
-    await owner.hears('ready');
+    await owner.receives('ready');
     await owner.kill('SIGTERM');
   });
 });
@@ -236,7 +236,7 @@ describe('a folder that PostgreSQL cannot use', () => {
       mkdirSync(dirname(join(dataDir, 'postgres', name)), { recursive: true });
       await writeFile(join(dataDir, 'postgres', name), text);
     }
-    const message = await new Holder('own', dataDir).hears('refused');
+    const message = await new Holder('own', dataDir).receives('refused');
     for (const [name, text] of Object.entries(files)) {
       expect(readFileSync(join(dataDir, 'postgres', name), 'utf8')).toBe(text);
     }
@@ -260,7 +260,7 @@ describe('a folder that PostgreSQL cannot use', () => {
   it('is refused with the reason of PostgreSQL', async () => {
     const dataDir = await newCluster();
     await writeFile(join(clusterOf(dataDir), 'postgresql.auto.conf'), "no_such_setting = 'on'\n");
-    expect(await new Holder('own', dataDir).hears('refused')).toMatch(
+    expect(await new Holder('own', dataDir).receives('refused')).toMatch(
       /^PostgreSQL did not start: FATAL: .*postgresql\.auto\.conf/,
     );
   });
@@ -274,19 +274,19 @@ describe('the owner of an embedded PostgreSQL', () => {
 
   it('excludes a second owner by name, and another password', async () => {
     const owner = new Holder('own', dataDir);
-    const url = await owner.hears('ready');
-    expect(await new Holder('own', dataDir).hears('refused')).toContain(`Holdfast process (pid ${owner.pid}). Stop it`);
+    const url = await owner.receives('ready');
+    expect(await new Holder('own', dataDir).receives('refused')).toContain(`Holdfast process (pid ${owner.pid}). Stop it`);
     const stranger = new Holder('join', dataDir, { password: 'other' });
-    expect(await stranger.hears('refused')).toContain('created with another password');
+    expect(await stranger.receives('refused')).toContain('created with another password');
     await expectKept(url);
     await owner.kill('SIGTERM');
   });
 
   it('serves commands, which disconnect without stopping it', async () => {
     const owner = new Holder('own', dataDir);
-    const url = await owner.hears('ready');
+    const url = await owner.receives('ready');
     const commands = [new Holder('join', dataDir), new Holder('join', dataDir)];
-    for (const command of commands) expect(await command.hears('ready')).toBe(url);
+    for (const command of commands) expect(await command.receives('ready')).toBe(url);
     await commands[0]?.kill('SIGTERM');
     await commands[1]?.kill('SIGKILL');
     await expectKept(url);
@@ -295,11 +295,11 @@ describe('the owner of an embedded PostgreSQL', () => {
 
   it('waits until the PostgreSQL of a command ends; the command waits for the processes that joined it', async () => {
     const starter = new Holder('join', dataDir);
-    const url = await starter.hears('ready');
+    const url = await starter.receives('ready');
     const joiner = new Holder('join', dataDir);
-    expect(await joiner.hears('ready')).toBe(url);
+    expect(await joiner.receives('ready')).toBe(url);
     const owner = new Holder('own', dataDir);
-    await owner.hears('log', /waiting for a command/);
+    await owner.receives('log', /waiting for a command/);
 
     const stopping = starter.kill('SIGTERM');
     const waiting = `select from pg_locks where locktype = 'advisory' and not granted`;
@@ -307,19 +307,19 @@ describe('the owner of an embedded PostgreSQL', () => {
     await expectKept(url);
     await joiner.kill('SIGTERM');
     await stopping;
-    await expectKept(await owner.hears('ready'));
+    await expectKept(await owner.receives('ready'));
     await owner.kill('SIGTERM');
   });
 
   it('keeps its lock when a backend crash restarts all backends', async () => {
     const owner = new Holder('own', dataDir);
-    const url = (await owner.hears('ready')).replace(/holdfast$/, 'postgres');
+    const url = (await owner.receives('ready')).replace(/holdfast$/, 'postgres');
     const holder = `select a.pid from pg_locks join pg_stat_activity a using (pid) where locktype = 'advisory'`;
     const holderOf = async () => (await query<{ pid: number }>(url, holder).catch(() => []))[0]?.pid;
     const before = await holderOf();
     process.kill(Number(before), 'SIGKILL');
-    await until(async () => ((await holderOf()) ?? before) !== before, 'the lock to be taken again');
-    expect(await new Holder('own', dataDir).hears('refused')).toContain(`(pid ${owner.pid})`);
+    await until(async () => ((await holderOf()) ?? before) !== before, 'the lock to be acquired again');
+    expect(await new Holder('own', dataDir).receives('refused')).toContain(`(pid ${owner.pid})`);
     await owner.kill('SIGTERM');
   });
 });
@@ -332,18 +332,18 @@ describe('a killed owner process', () => {
 
   it('stops its PostgreSQL, and the next start works', async () => {
     const killed = new Holder('own', dataDir);
-    await killed.hears('ready');
+    await killed.receives('ready');
     const everyone = [postmasterOf(dataDir), ...guardiansOf(postmasterOf(dataDir))];
     await killed.kill('SIGKILL');
     await until(() => !anyLives(everyone), 'PostgreSQL and its guardian to end');
     const owner = new Holder('own', dataDir);
-    await expectKept(await owner.hears('ready'));
+    await expectKept(await owner.receives('ready'));
     await owner.kill('SIGTERM');
   });
 
   it('whose PostgreSQL still shuts down makes the next owner wait', async () => {
     const killed = new Holder('own', dataDir);
-    await killed.hears('ready');
+    await killed.receives('ready');
     const postmaster = postmasterOf(dataDir);
     const helper = family().find(({ parent, args }) => parent === postmaster && args.includes('checkpointer'));
     const checkpointer = Number(helper?.pid);
@@ -351,21 +351,21 @@ describe('a killed owner process', () => {
     await killed.kill('SIGKILL');
     await until(() => pidFileOf(dataDir).includes('stopping'), 'the shutdown');
     const owner = new Holder('own', dataDir);
-    await owner.hears('log', /waiting for the one that is stopping/);
+    await owner.receives('log', /waiting for the one that is stopping/);
     expect(anyLives([postmaster])).toBe(true);
     process.kill(checkpointer, 'SIGCONT');
-    await expectKept(await owner.hears('ready'));
+    await expectKept(await owner.receives('ready'));
     await owner.kill('SIGTERM');
   });
 
   it('with a killed guardian leaves a PostgreSQL that the next owner takes over and stops', async () => {
     const killed = new Holder('own', dataDir);
-    const url = await killed.hears('ready');
+    const url = await killed.receives('ready');
     const postmaster = postmasterOf(dataDir);
     for (const pid of guardiansOf(postmaster)) process.kill(pid, 'SIGKILL');
     await killed.kill('SIGKILL');
     const owner = new Holder('own', dataDir);
-    expect(await owner.hears('ready')).toBe(url);
+    expect(await owner.receives('ready')).toBe(url);
     expect(postmasterOf(dataDir)).toBe(postmaster);
     await expectKept(url);
     await owner.kill('SIGTERM');
@@ -382,7 +382,7 @@ describe('a killed owner process', () => {
     ['a zombie', '"$0" -c true & echo $!; exec sleep 60'],
   ])('leaves a postmaster.pid of %s, which does not block the next start', async (_kind, script) => {
     const killed = new Holder('own', dataDir);
-    await killed.hears('ready');
+    await killed.receives('ready');
     const text = pidFileOf(dataDir);
     await killed.kill('SIGTERM');
     const { uid, gid } = statSync(clusterOf(dataDir));
@@ -397,22 +397,22 @@ describe('a killed owner process', () => {
     const pid = said ? Number(said.toString()) : killed.pid;
     await writeFile(join(clusterOf(dataDir), 'postmaster.pid'), text.replace(/^\d+/, String(pid)));
     const next = new Holder('own', dataDir);
-    await expectKept(await next.hears('ready'));
+    await expectKept(await next.receives('ready'));
     await next.kill('SIGTERM');
     if (said) process.kill(-Number(parent.pid), 'SIGKILL');
   });
 
   it('behaves like a killed PostgreSQL: its owner reports it, no helper process remains, and the next start recovers', async () => {
     const owner = new Holder('own', dataDir);
-    await owner.hears('ready');
+    await owner.receives('ready');
     const postmaster = postmasterOf(dataDir);
     const guardians = guardiansOf(postmaster);
     process.kill(postmaster, 'SIGKILL');
-    await owner.hears('log', /ended without being asked to/);
+    await owner.receives('log', /ended without being asked to/);
     await until(() => !anyLives(guardians), 'the guardian to end');
     await owner.kill('SIGTERM');
     const next = new Holder('own', dataDir);
-    await expectKept(await next.hears('ready'));
+    await expectKept(await next.receives('ready'));
     await next.kill('SIGTERM');
   });
 });
@@ -421,7 +421,7 @@ describe('Ctrl-C at the terminal', () => {
   it('does not reach PostgreSQL, which has its own process group without a terminal', async () => {
     const dataDir = newDataDir();
     const owner = new Holder('own', dataDir);
-    await owner.hears('ready');
+    await owner.receives('ready');
     const groupOf = (pid: number) =>
       execFileSync('ps', ['-o', 'pgid=,tty=', '-p', String(pid)], { encoding: 'utf8' })
         .trim()
@@ -438,7 +438,7 @@ asRoot('as root, a DATA_DIR', () => {
     const dataDir = newDataDir();
     mkdirSync(dataDir, { mode: 0o700 });
     const owner = new Holder('own', dataDir);
-    await owner.hears('ready');
+    await owner.receives('ready');
     expect(clusterOf(dataDir)).toBe(join(dataDir, 'postgres'));
     expect(statSync(clusterOf(dataDir)).uid).not.toBe(0);
     expect(statSync(dataDir).mode & 0o777).toBe(0o701);
@@ -460,27 +460,27 @@ asRoot('as root, a DATA_DIR', () => {
 
     const dataDir = join(closed, 'data');
     const owner = new Holder('own', dataDir, { script });
-    await query(await owner.hears('ready'), 'create table kept as select 42 as answer');
+    await query(await owner.receives('ready'), 'create table kept as select 42 as answer');
     const cluster = clusterOf(dataDir);
     expect(cluster).toMatch(/^\/var\/lib\/holdfast\/[0-9a-f]{16}\/postgres$/);
-    await owner.hears('log', new RegExp(`its data is stored in ${dirname(cluster)}`));
+    await owner.receives('log', new RegExp(`its data is stored in ${dirname(cluster)}`));
     expect(family().find(({ pid }) => pid === postmasterOf(dataDir))?.args).toMatch(
       /^\/var\/lib\/holdfast\/bin\/18\.[^ ]+\/bin\/postgres /,
     );
     await owner.kill('SIGTERM');
 
     const again = new Holder('own', dataDir, { script });
-    await expectKept(await again.hears('ready'));
+    await expectKept(await again.receives('ready'));
     await again.kill('SIGTERM');
 
     rmSync(dataDir, { recursive: true });
     const fresh = new Holder('own', dataDir, { script });
-    expect(await query(await fresh.hears('ready'), `select to_regclass('kept') as kept`)).toEqual([{ kept: null }]);
+    expect(await query(await fresh.receives('ready'), `select to_regclass('kept') as kept`)).toEqual([{ kept: null }]);
     expect(clusterOf(dataDir)).not.toBe(cluster);
     await fresh.kill('SIGTERM');
 
     rmSync(dirname(clusterOf(dataDir)), { recursive: true });
     const lost = new Holder('own', dataDir, { script });
-    expect(await lost.hears('refused')).toContain('which is missing: restore it, or remove');
+    expect(await lost.receives('refused')).toContain('which is missing: restore it, or remove');
   });
 });

@@ -109,22 +109,22 @@ for (const [name, there, open] of grounds) {
     afterAll(() => ground.close());
 
     /** A relay, and the messages that it received. */
-    async function listen(): Promise<{ relay: EventRelay; heard: string[]; losses: () => number }> {
+    async function listen(): Promise<{ relay: EventRelay; received: string[]; losses: () => number }> {
       const relay = await ground.relay();
-      const heard: string[] = [];
+      const received: string[] = [];
       let losses = 0;
       relays.push(relay);
-      relay.open({ message: (text) => heard.push(text), lost: () => losses++ });
-      await hearsItself(relay, heard);
-      return { relay, heard, losses: () => losses };
+      relay.open({ message: (text) => received.push(text), lost: () => losses++ });
+      await receivesItself(relay, received);
+      return { relay, received, losses: () => losses };
     }
 
-    async function hearsItself(relay: EventRelay, heard: string[]): Promise<void> {
+    async function receivesItself(relay: EventRelay, received: string[]): Promise<void> {
       const word = `hello ${randomUUID()}`;
       await until(async () => {
         await relay.publish(word).catch(() => undefined);
-        return heard.includes(word);
-      }, 'the relay to hear itself');
+        return received.includes(word);
+      }, 'the relay to receive its own message');
     }
 
     it('every relay receives every message, including its own, in one order', async () => {
@@ -135,8 +135,8 @@ for (const [name, there, open] of grounds) {
           Promise.all(Array.from({ length: 200 }, (_, at) => relay.publish(`word ${who} ${at}`))),
         ),
       );
-      const wordsOf = ({ heard }: { heard: string[] }) => heard.filter((text) => text.startsWith('word'));
-      await until(() => listeners.every((one) => wordsOf(one).length >= words.length), 'all words to be heard');
+      const wordsOf = ({ received }: { received: string[] }) => received.filter((text) => text.startsWith('word'));
+      await until(() => listeners.every((one) => wordsOf(one).length >= words.length), 'all messages');
       const [first, second, third] = listeners.map(wordsOf) as [string[], string[], string[]];
       expect([...first].sort()).toEqual([...words].sort());
       expect(second).toEqual(first);
@@ -144,29 +144,29 @@ for (const [name, there, open] of grounds) {
     });
 
     it('a message may contain 7,000 bytes of any text', async () => {
-      const { relay, heard } = await listen();
+      const { relay, received } = await listen();
       const text = `"quoted' \\ ${'ä€😀'.repeat(700)}`.slice(0, 2_300);
       await relay.publish(text);
-      await until(() => heard.includes(text), 'the long text');
+      await until(() => received.includes(text), 'the long text');
     });
 
     it('a relay reports a lost connection, and reconnects by itself', async () => {
-      const { relay, heard, losses } = await listen();
+      const { relay, received, losses } = await listen();
       await ground.cut();
-      await until(() => losses() === 1, 'the loss to be told');
-      await hearsItself(relay, heard);
+      await until(() => losses() === 1, 'the loss to be reported');
+      await receivesItself(relay, received);
       relay.reconnect(); // the same, triggered by the caller
-      await until(() => losses() === 2, 'the second loss to be told');
-      await hearsItself(relay, heard);
+      await until(() => losses() === 2, 'the second loss to be reported');
+      await receivesItself(relay, received);
     });
 
     it('a closed relay delivers nothing', async () => {
       const [one, two] = await Promise.all([listen(), listen()]);
       await two.relay.close();
-      await hearsItself(one.relay, one.heard);
-      const before = two.heard.length;
-      await hearsItself(one.relay, one.heard);
-      expect([two.heard.length, two.losses()]).toEqual([before, 0]);
+      await receivesItself(one.relay, one.received);
+      const before = two.received.length;
+      await receivesItself(one.relay, one.received);
+      expect([two.received.length, two.losses()]).toEqual([before, 0]);
     });
   });
 }
@@ -191,26 +191,26 @@ for (const [name, there, open] of grounds) {
   it('cannot forge messages; it can at most repeat real messages', async () => {
     const relay = new RedisRelay(redis, SECRET);
     const stranger = new RedisRelay(redis, 'another secret of more than 32 characters');
-    const heard: string[] = [];
+    const received: string[] = [];
     const spied: string[] = [];
     try {
-      relay.open({ message: (text) => void heard.push(text), lost: () => undefined });
+      relay.open({ message: (text) => void received.push(text), lost: () => undefined });
       const spy = redis.createSubscriber(channel).on('message', (_channel, text) => void spied.push(text));
       await spy.connect();
       await spy.subscribe(channel);
       await until(async () => {
         await relay.publish('ours');
-        return heard.length > 0 && spied.length > 0;
-      }, 'the relay to hear itself');
+        return received.length > 0 && spied.length > 0;
+      }, 'the relay to receive its own message');
       const mac = 'A'.repeat(43);
       for (const text of ['', 'forged', mac, `${mac}forged`, `${spied[0]}x`, `${spied[0]}`.slice(0, -1)])
         await server.ask((client) => client.publish(channel, text));
       await stranger.publish('forged');
       await server.ask((client) => client.publish(channel, spied[0] as string));
       await relay.publish('last');
-      await until(() => heard.includes('last'), 'the last message');
+      await until(() => received.includes('last'), 'the last message');
       spy.disconnect();
-      expect(new Set(heard)).toEqual(new Set(['ours', 'last']));
+      expect(new Set(received)).toEqual(new Set(['ours', 'last']));
     } finally {
       await relay.close();
     }

@@ -16,7 +16,7 @@ const MIB = 2 ** 20;
 /** Larger than one request: S3 receives it in parts of 5 MiB each. */
 const IN_PARTS = 12 * MIB + 345;
 
-/** Only names that do not exist outside, and fewer steps up than the depth of the base folder, so that a failing test harms nothing. */
+/** Only names that do not exist outside, with fewer steps up than the base folder is deep: a failing test harms nothing. */
 const HOSTILE_KEYS = [
   ...['', '.', '..', '../decoy', '../../decoy', '/decoy', `../${randomUUID()}`, `${randomUUID()}/x`],
   ...[`${randomUUID()}\0`, `${randomUUID()}\n`, randomUUID().toUpperCase(), 'incoming', 'name.txt'],
@@ -242,7 +242,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
 /** Waits until the storage has read all bytes. */
 async function feed(source: PassThrough, bytes: Buffer): Promise<void> {
   for (let at = 0; at < bytes.length; at += 65_536) source.write(bytes.subarray(at, at + 65_536));
-  await until(() => source.readableLength + source.writableLength === 0, 'the bytes to be taken');
+  await until(() => source.readableLength + source.writableLength === 0, 'the bytes to be read');
 }
 
 async function listed(storage: FileStorage): Promise<StoredObject[]> {

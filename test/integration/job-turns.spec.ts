@@ -110,7 +110,7 @@ const place = rabbitPlace();
 afterAll(() => place.forget(new Set([One.queue, Many.queue])));
 
 describe('fair turns on postgres', () => contract({}));
-(rabbitAnswers ? describe : describe.skip)('turns over rabbitmq', () => contract(place.env));
+(rabbitAnswers ? describe : describe.skip)('fair turns on rabbitmq', () => contract(place.env));
 
 function contract(env: Record<string, string>): void {
   let database: ClonedDatabase;
@@ -141,14 +141,14 @@ function contract(env: Record<string, string>): void {
     expect(rows.filter(({ status }) => status === 'FAILED')).toEqual([]);
     return rows.length;
   };
-  const allDone = () => until(async () => (await unfinished()) === 0, 'all jobs to be done', 90_000);
+  const allDone = () => until(async () => (await unfinished()) === 0, 'all jobs to finish', 90_000);
 
   /** Returns the jobs that began after the gate opened; `fill` enqueues them behind a job that holds the only slot. */
   async function orderOf(fill: () => Promise<unknown>): Promise<string[]> {
     begun.length = 0;
     closeGate();
     await app.queue.enqueue(One, { word: 'holds the place' });
-    await until(() => begun.length === 1, 'the place to be taken');
+    await until(() => begun.length === 1, 'the slot to be taken');
     await fill();
     openGate();
     await allDone();
@@ -174,7 +174,7 @@ function contract(env: Record<string, string>): void {
           text: `SELECT count(*) FROM jobs WHERE turn IS NOT NULL AND status = 'QUEUED'`,
         });
         return Number(row?.count) === 90;
-      }, 'the delayed ones to be in the line');
+      }, 'the delayed jobs to be queued');
       await app.queue.enqueue(One, { word: 'single' }, { owner: owner(1) });
     });
     expect(order).toHaveLength(91);
@@ -201,7 +201,7 @@ function contract(env: Record<string, string>): void {
     await until(async () => (await rowOf())?.status === 'RETRYING', 'the first attempt to fail');
     const order = await orderOf(async () => {
       await app.queue.enqueueAll(One, words('flood', 100), { owner: owner(0) });
-      await until(async () => (await rowOf())?.turn, 'the retry to be in the line');
+      await until(async () => (await rowOf())?.turn, 'the retry to be queued');
     });
     expect(order.indexOf('fails once')).toBeLessThanOrEqual(2);
   });

@@ -246,7 +246,7 @@ function contract(env: Record<string, string>): void {
     ).rejects.toThrow('roll back');
     const kept = await app.transaction.run(async () => {
       const id = await enqueue('committed');
-      await new Promise((resolve) => setTimeout(resolve, 700)); // a scan passes during this time: it must not see the job before the commit
+      await new Promise((resolve) => setTimeout(resolve, 700)); // a scan passes: it must not see the job before the commit
       expect(runsOf('committed')).toEqual([]);
       return id;
     });
@@ -319,7 +319,7 @@ function contract(env: Record<string, string>): void {
     const deafRun = await begun('deaf');
     const repository = (await open()).get(JobsRepository); // this process does not run the jobs
     for (const id of [waiting, running, deaf]) expect(await repository.cancel(id, null, null)).toBe(true);
-    await until(() => context.signal.aborted, 'the handler to be told'); // with its next heartbeat
+    await until(() => context.signal.aborted, 'the abort signal'); // with its next heartbeat
     deafRun.release();
     await until(
       () => app.log.some((line) => line.includes('job.fenced') && line.includes(deaf)),

@@ -133,7 +133,7 @@ suite('locks in Redis', () => {
 
   const lock = () => redisKeyOf(one.redis as NonNullable<OneLock['redis']>, KEY);
   const tokenIn = (key: string) => server.ask((redis) => redis.get(key));
-  const back = () => until(() => one.redis?.isUp && other.redis?.isUp, 'Redis to be back');
+  const back = () => until(() => one.redis?.isUp && other.redis?.isUp, 'Redis to be up');
 
   it('are refused at once when it was killed, and granted after its restart', async () => {
     await server.kill();
@@ -196,7 +196,7 @@ suite('locks in Redis', () => {
     const order: string[] = [];
     const again = [1, 2].map(() => one.locks.withLock(KEY, { ttl: TTL }, async () => void order.push('one')));
     const waits = other.locks.withLock(KEY, { ttl: TTL }, async () => void order.push('other'));
-    await until(() => tokenIn(next), 'the other one to wait');
+    await until(() => tokenIn(next), 'the other process to wait');
     await first.leave();
     await Promise.all([...again, waits]);
     expect(order[0]).toBe('other');
@@ -211,15 +211,15 @@ suite('locks in Redis', () => {
       locks.withLock(KEY, { ttl: TTL }, async ({ fence }) => {
         expect(++inside).toBe(1);
         order.push(fence);
-        await until(async () => (await blocked()) === 0, 'all fences to be drawn');
+        await until(async () => (await blocked()) === 0, 'all fences to be issued');
         inside--;
       });
     const blocked = async () =>
       (await client.query(`SELECT FROM pg_locks WHERE NOT granted AND relation = 'lock_fences'::regclass`)).rowCount;
     const first = enter(one);
-    await until(async () => (await blocked()) === 1, 'the first to hold it up');
+    await until(async () => (await blocked()) === 1, 'the first lock to wait for its fence');
     const second = enter(other);
-    await until(async () => (await blocked()) === 2, 'its lock to run out');
+    await until(async () => (await blocked()) === 2, 'its lock to expire');
     await client.query('ROLLBACK');
     await Promise.all([first, second]);
     expect(order).toHaveLength(2);

@@ -213,7 +213,7 @@ describe('the migrations in two processes at once', () => {
     await first.query('BEGIN; CREATE TABLE migration (id integer)');
     const both = Promise.all([migrate(), migrate()]);
     both.catch(() => undefined); // awaited below
-    await until(async () => (await waiting()) === 2, 'both to be held up');
+    await until(async () => (await waiting()) === 2, 'both processes to wait');
     await first.query('ROLLBACK');
     await first.end();
     const [one, two] = await both;

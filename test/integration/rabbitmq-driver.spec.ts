@@ -172,7 +172,7 @@ suite('the RabbitMQ driver', () => {
     await until(async () => {
       for (const text of await takeDead()) dead.add(text);
       return dead.size === garbage.length;
-    }, 'all of it to be dead');
+    }, 'all messages to be dead-lettered');
     expect([...dead].sort()).toEqual([...garbage].sort());
     await isSaid(await enqueue(app, 'still here'));
   });

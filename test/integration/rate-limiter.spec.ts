@@ -278,7 +278,7 @@ withServer('a Redis that goes down', () => {
     const rates = ratesOf('10/600', '10/600');
     const local = await open.limiter.take(caller, rates, 5);
     await server.up();
-    await until(() => open.redis.isUp, 'Redis to be found again');
+    await until(() => open.redis.isUp, 'Redis to be up');
     expect(allowedOf(await takeTimes(20, () => open.limiter.take(caller, rates, 1)))).toBe(10);
     await open.limiter.refund(caller, rates, 5, local);
     expect((await open.limiter.take(caller, rates, 1)).allowed).toBe(false);

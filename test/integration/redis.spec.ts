@@ -41,7 +41,7 @@ suite('a Redis server', () => {
   });
 
   const ping = (): Promise<string> => redis.run((client) => (client as Plain).ping());
-  const isBack = () => until(() => redis.isUp, 'Redis to be back');
+  const isBack = () => until(() => redis.isUp, 'Redis to be up');
 
   it('answers, and receives a script again after a SCRIPT FLUSH', async () => {
     expect(await ping()).toBe('PONG');
@@ -77,23 +77,23 @@ suite('a Redis server', () => {
     lines.length = 0;
     for (let kill = 0; kill < 3; kill++) {
       await server.kill();
-      await until(() => !redis.isUp, 'the loss to be noticed');
+      await until(() => !redis.isUp, 'the loss to be detected');
       await expect(ping()).rejects.toThrow(RedisAwayError);
       await server.up();
       await isBack();
       expect(await ping()).toBe('PONG');
     }
-    const told = lines.map((line) => (JSON.parse(line) as { msg: string }).msg.slice(0, 13));
-    expect(told).toEqual(Array.from({ length: 3 }, () => ['Redis is away', 'Redis answers']).flat());
+    const logged = lines.map((line) => (JSON.parse(line) as { msg: string }).msg.slice(0, 13));
+    expect(logged).toEqual(Array.from({ length: 3 }, () => ['Redis is away', 'Redis answers']).flat());
   });
 
   it('that was never up is logged with the reason', async () => {
-    const told: string[] = [];
-    const logger = pino({}, { write: (line: string) => void told.push((JSON.parse(line) as { msg: string }).msg) });
+    const logged: string[] = [];
+    const logger = pino({}, { write: (line: string) => void logged.push((JSON.parse(line) as { msg: string }).msg) });
     const absent = new Redis({ servers: { url: 'redis://127.0.0.1:1' }, password: undefined, prefix: 'test' }, logger);
     await absent.open();
     expect(absent.isUp).toBe(false);
-    expect(told).toEqual([expect.stringMatching(/^Redis is away \(connect ECONNREFUSED 127.0.0.1:1\)/)]);
+    expect(logged).toEqual([expect.stringMatching(/^Redis is away \(connect ECONNREFUSED 127.0.0.1:1\)/)]);
     await absent.onApplicationShutdown();
   });
 

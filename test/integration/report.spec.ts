@@ -97,15 +97,15 @@ describe('the process that requests a report', () => {
     let shortest = Infinity;
     for (let attempt = 0; attempt < 5 && shortest >= 50; attempt++) {
       const delay = monitorEventLoopDelay({ resolution: 5 });
-      const heard: number[] = [];
+      const received: number[] = [];
       delay.enable();
-      const report = await render(tasks, { onProgress: (percent) => heard.push(percent) });
+      const report = await render(tasks, { onProgress: (percent) => received.push(percent) });
       delay.disable();
       shortest = Math.min(shortest, delay.max / 1e6);
       expect(report).toMatchObject({ tasks: 10_000, bytes: (await stat(report.path)).size });
-      expect(heard).toEqual([...new Set(heard)].sort((a, b) => a - b));
-      expect(heard.at(-1)).toBe(100);
-      expect(heard.length).toBeGreaterThan(20);
+      expect(received).toEqual([...new Set(received)].sort((a, b) => a - b));
+      expect(received.at(-1)).toBe(100);
+      expect(received.length).toBeGreaterThan(20);
     }
     expect(shortest).toBeLessThan(50);
   });
@@ -140,7 +140,7 @@ describe('the process that requests a report', () => {
     const pages = { [Symbol.asyncIterator]: () => ({ next: () => ((asked = true), new Promise<never>(() => {})) }) };
     const drawing = render([], { pages, signal: stop.signal });
     drawing.catch(() => undefined); // awaited below
-    await until(() => asked, 'the first page to be asked for');
+    await until(() => asked, 'the request for the first page');
     stop.abort(new Error('enough'));
     await expect(drawing).rejects.toThrow('enough');
   });

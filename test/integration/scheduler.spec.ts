@@ -217,7 +217,7 @@ it('schedules follow their definitions: changed ones are due anew, unchanged one
       ('test.never', '0 0 31 2 *', 'UTC', '2025-02-28Z')`,
   );
   await app.work();
-  await until(async () => (await jobsOf('test.never')).length > 0, 'what was missed');
+  await until(async () => (await jobsOf('test.never')).length > 0, 'the missed run');
   expect(await schedule('test.gone')).toBeUndefined();
   const year = new Date().getUTCFullYear() + 1;
   expect((await schedule('test.yearly'))?.next_run_at?.toISOString()).toBe(`${year}-01-01T00:00:00.000Z`);

@@ -40,9 +40,9 @@ async function open(): Promise<Signals> {
 }
 
 function listen(signals: Signals, topic: string): string[] {
-  const heard: string[] = [];
-  signals.on(topic, (body) => heard.push(body));
-  return heard;
+  const received: string[] = [];
+  signals.on(topic, (body) => received.push(body));
+  return received;
 }
 
 /** Cuts the connection on the server side. */
@@ -57,12 +57,12 @@ async function cut(): Promise<void> {
 
 it('every process receives all messages after its start, including its own, in one order', async () => {
   const [one, two] = [await open(), await open()];
-  const heard = [listen(one, 'word'), listen(two, 'word')];
+  const received = [listen(one, 'word'), listen(two, 'word')];
   const words = Array.from({ length: 200 }, (_, at) => `${at}`);
   await Promise.all(words.map((word, at) => (at % 2 ? one : two).send('word', word)));
-  await until(() => heard.every((list) => list.length === words.length), 'all words');
-  expect([...(heard[0] as string[])].sort()).toEqual([...words].sort());
-  expect(heard[1]).toEqual(heard[0]);
+  await until(() => received.every((list) => list.length === words.length), 'all messages');
+  expect([...(received[0] as string[])].sort()).toEqual([...words].sort());
+  expect(received[1]).toEqual(received[0]);
 });
 
 it('a message body arrives unchanged, at all listeners of its topic and no others', async () => {
@@ -87,32 +87,32 @@ it('a failing listener is logged, and the other listeners receive the message', 
   signals.on('a', () => {
     throw new Error('my own fault');
   });
-  const heard = listen(signals, 'a');
+  const received = listen(signals, 'a');
   await signals.send('a', 'one');
   await signals.send('a', 'two');
-  await until(() => heard.length === 2, 'both');
+  await until(() => received.length === 2, 'both');
   expect(log.filter((line) => line.includes('my own fault'))).toHaveLength(2);
 });
 
 it('a lost connection is restored and reported, because messages may be missing', async () => {
   const signals = await open();
-  const heard = listen(signals, 'a');
+  const received = listen(signals, 'a');
   let reconnected = 0;
   signals.onReconnect(() => reconnected++);
   await signals.send('a', 'before');
-  await until(() => heard.length === 1, 'the first word');
+  await until(() => received.length === 1, 'the first message');
   expect(reconnected).toBe(0);
   await cut();
   await until(() => reconnected === 1, 'the new connection');
   await signals.send('a', 'after');
-  await until(() => heard.includes('after'), 'the word after it');
+  await until(() => received.includes('after'), 'the next message');
   await cut();
   await until(() => reconnected === 2, 'the third connection');
 });
 
 it('the relays of messages and of the cache are separate', async () => {
   const signals = await open();
-  const heard = listen(signals, 'a');
+  const received = listen(signals, 'a');
   const relay = new PostgresRelay(source, lanes);
   const overheard: string[] = [];
   relay.open({ message: (text) => overheard.push(text), lost: () => undefined });
@@ -121,10 +121,10 @@ it('the relays of messages and of the cache are separate', async () => {
     return overheard.length > 0;
   }, 'the relay to listen');
   await signals.send('a', 'mine');
-  await until(() => heard.length > 0, 'my word');
+  await until(() => received.length > 0, 'its own message');
   await relay.publish('a\nthe last');
-  await until(() => overheard.includes('a\nthe last'), 'its last word');
-  expect(heard).toEqual(['mine']);
+  await until(() => overheard.includes('a\nthe last'), 'its last message');
+  expect(received).toEqual(['mine']);
   expect(overheard.every((text) => text.startsWith('a\n'))).toBe(true);
   await relay.close();
 });

@@ -166,7 +166,7 @@ it('the cleanup query reads deleted tasks only', async () => {
   );
   const plan = await explain(client, purge);
   expect(nodesOf(plan).map((node) => node['Index Name'])).toContain('tasks_purge');
-  expect(rowsReadBy(plan)).toBeLessThanOrEqual(4_000); // each row of the range in the index and in the table, and found rows twice
+  expect(rowsReadBy(plan)).toBeLessThanOrEqual(4_000); // each row in the index and in the table, and found rows twice
 });
 
 describe('a task search', () => {

@@ -39,7 +39,7 @@ async function processesOf(argument: string): Promise<number> {
 }
 
 async function isGone(argument: string): Promise<void> {
-  await until(async () => (await processesOf(argument)) === 0, 'the process to be gone');
+  await until(async () => (await processesOf(argument)) === 0, 'the process to end');
 }
 
 async function hasBegun(argument: string): Promise<void> {
@@ -58,14 +58,14 @@ describe('a confined process', () => {
   onLinux('sees no environment, folder or open file of the application, and has few permissions', async () => {
     process.env['A_SECRET'] = 'of the server';
     const file = await open('package.json');
-    const { output } = await run('tell');
+    const { output } = await run('report');
     await file.close();
     delete process.env['A_SECRET'];
-    const told = JSON.parse(output.toString()) as Record<'cwd' | 'limits', string> & { env: object; open: string[] };
-    const { PWD, ...env } = told.env as Record<string, string>;
-    expect([env, PWD ?? '/', told.cwd]).toEqual([{ MALLOC_ARENA_MAX: '1' }, '/', '/']);
-    expect(told.open.filter((path) => path.startsWith('/') && !path.startsWith('/dev/'))).toEqual([]);
-    const limit = (name: string) => new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(told.limits)?.slice(1);
+    const seen = JSON.parse(output.toString()) as Record<'cwd' | 'limits', string> & { env: object; open: string[] };
+    const { PWD, ...env } = seen.env as Record<string, string>;
+    expect([env, PWD ?? '/', seen.cwd]).toEqual([{ MALLOC_ARENA_MAX: '1' }, '/', '/']);
+    expect(seen.open.filter((path) => path.startsWith('/') && !path.startsWith('/dev/'))).toEqual([]);
+    const limit = (name: string) => new RegExp(`^${name}\\s+(\\S+)\\s+(\\S+)`, 'm').exec(seen.limits)?.slice(1);
     expect(limit('Max address space')).toEqual([`${600 * MIB}`, `${600 * MIB}`]);
     expect(limit('Max file size')).toEqual(['0', '0']);
     expect(limit('Max core file size')).toEqual(['0', '0']);
@@ -127,7 +127,7 @@ describe('a confined process', () => {
   });
 
   it('that does not exist is reported as an error', async () => {
-    const { output, code, errors } = await run('tell', { program: resolve('no-such-program.mjs') });
+    const { output, code, errors } = await run('report', { program: resolve('no-such-program.mjs') });
     expect([output.length, code]).toEqual([0, 1]);
     expect(errors).toContain('Cannot find module');
   });

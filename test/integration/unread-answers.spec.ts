@@ -50,12 +50,12 @@ function read(socket: Socket): Promise<string> {
 
 it('unread responses to one address are limited to 32 MiB; beyond that large ones become 503, and small ones pass', async () => {
   const unread = [ask('/large').pause(), ask('/large').pause()];
-  await until(() => unsent === 2, 'two answers to be under way');
+  await until(() => unsent === 2, 'two responses to be in progress');
   expect(await read(ask('/large'))).toBe('503');
   expect(await read(ask('/small'))).toBe('200');
   unread[0]?.destroy();
   await until(() => unsent === 1, 'the end of one');
   expect(await read(ask('/large'))).toBe('200');
   for (const socket of unread.slice(1)) socket.resume(); // a client that reads frees space too
-  await until(async () => (await read(ask('/large'))) === '200', 'room');
+  await until(async () => (await read(ask('/large'))) === '200', 'free space');
 });

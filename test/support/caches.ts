@@ -34,7 +34,8 @@ export async function openCache(
   const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
   const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
-  (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0; // a wait for a connection that never comes hangs
+  // Without a timeout, a wait for a connection that never comes hangs.
+  (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0;
   const lanes = new ReadLanes(dataSource);
   const transaction = new Transaction(dataSource, lanes);
   const clock = new HandClock();

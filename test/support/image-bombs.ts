@@ -65,7 +65,7 @@ export function jpegSaying(jpeg: Uint8Array, width: number, height: number): Byt
   return bytes;
 }
 
-/** Returns the progressive JPEG with its last scan repeated `times` times. */
+/** Returns the progressive JPEG with its last scan repeated `scans` times. */
 export function jpegOfScans(jpeg: Uint8Array, scans: number): Bytes {
   const bytes = Buffer.from(jpeg);
   const [last, end] = [bytes.lastIndexOf(Buffer.from([0xff, 0xda])), bytes.length - 2];

@@ -69,7 +69,7 @@ export function outsideRedis({ redis }: OneLock): Outside {
   return {
     steal: async (key) => {
       const deleted = await redis?.run((client) => client.del(redisKeyOf(redis, key)));
-      if (deleted !== 1) throw new Error(`Nobody holds ${key}`);
+      if (deleted !== 1) throw new Error(`No process holds ${key}`);
     },
     close: async () => undefined,
   };

@@ -57,7 +57,7 @@ export class OwnRedis {
     await ended;
   }
 
-  /** Runs `work` on one short connection. */
+  /** Runs `question` on a short-lived connection and returns its result. */
   async ask<T>(question: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis(this.url, { lazyConnect: true, retryStrategy: null, maxRetriesPerRequest: 0 });
     client.on('error', () => undefined);

@@ -35,7 +35,7 @@ export class Tus {
     return this.send('POST', this.root, { 'upload-length': String(length), ...described });
   }
 
-  /** The path of the upload. */
+  /** Creates an upload and returns its path. */
   async begin(length: number, values: Record<string, string> = {}): Promise<string> {
     const { status, headers, body } = await this.create(length, values);
     if (status !== 201) throw new Error(`The creation answered ${status}: ${JSON.stringify(body)}`);

@@ -56,12 +56,12 @@ export class UploadHouse {
 
   /** Expects no unneeded bytes, no locks and no errors in the log: the storage contains only bytes of files and uploads. */
   async expectOrder(): Promise<void> {
-    await until(async () => (await this.count('upload_locks')) === 0, 'locks to be given back');
+    await until(async () => (await this.count('upload_locks')) === 0, 'the release of all locks');
     await until(async () => {
       const known = `SELECT storage_key FROM blobs UNION SELECT storage_key FROM upload_segments`;
       const needed = (await this.server.sql<{ storage_key: string }>(known)).map((row) => row.storage_key);
       return needed.sort().join() === (await this.house.bytesLeft()).sort().join();
-    }, 'bytes that nobody needs to be gone');
+    }, 'the removal of unneeded bytes');
     const spare = `SELECT storage_key FROM storage_leases WHERE storage_key NOT IN (SELECT storage_key FROM uploads)`;
     expect(await this.server.sql(spare)).toEqual([]);
     expect(this.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);

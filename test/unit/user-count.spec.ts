@@ -3,7 +3,7 @@ import { expect, it } from '@jest/globals';
 import { UserCount, type UserTraits } from '../../src/users/statistics/user-count.js';
 import { below, pick, seeded } from '../support/random.js';
 
-const nobody: UserTraits = {
+const noTraits: UserTraits = {
   role: 'USER',
   month: '2030-01',
   age: null,
@@ -27,10 +27,10 @@ it('counts no users', () => {
 
 it('counts a few users', () => {
   const users: UserTraits[] = [
-    { ...nobody, role: 'ADMIN', age: 9, hobbies: ['chess', 'go', 'chess'], hasPassword: true },
-    { ...nobody, age: 30, hobbies: ['go'], month: '2029-12' },
-    { ...nobody, age: 31, hasEmail: false },
-    { ...nobody },
+    { ...noTraits, role: 'ADMIN', age: 9, hobbies: ['chess', 'go', 'chess'], hasPassword: true },
+    { ...noTraits, age: 30, hobbies: ['go'], month: '2029-12' },
+    { ...noTraits, age: 31, hasEmail: false },
+    { ...noTraits },
   ];
   expect(count(users)).toEqual({
     users: 4,
@@ -61,7 +61,7 @@ it('counts a few users', () => {
 it('counts many users', () => {
   const random = seeded(4);
   const users = Array.from({ length: 5_000 }, (): UserTraits => ({
-    ...nobody,
+    ...noTraits,
     age: pick(random, [null, below(random, 151)]),
     hobbies: Array.from({ length: below(random, 4) }, () => `hobby ${below(random, 40)}`),
   }));
