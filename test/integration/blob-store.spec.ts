@@ -111,7 +111,7 @@ function suiteOf(start: StorageKind['start']): void {
       ['ordinary text declared as PNG', Buffer.from('ordinary'), 'image/png', 'application/octet-stream'],
       ['binary data declared as text', Buffer.from('a\0b'), 'text/plain', 'application/octet-stream'],
       ['an unknown type', randomBytes(50), 'application/x-own', 'application/x-own'],
-      ['nothing', Buffer.alloc(0), 'text/plain', 'text/plain'],
+      ['no bytes', Buffer.alloc(0), 'text/plain', 'text/plain'],
     ])('gets its media type from its bytes: %s', async (_what, bytes, declaredType, found) => {
       for (const pieces of [[bytes], [...bytes].map((byte) => Buffer.from([byte]))]) {
         const written = await store.write(randomUUID(), Readable.from(pieces, { objectMode: false }), {

@@ -184,7 +184,7 @@ describe('a failed database connection is reported with its cure', () => {
   });
 });
 
-describe('TLS', () => {
+describe('TLS of the database connection:', () => {
   it.each(['require', 'verify'])('with DATABASE_SSL=%s the start fails when the server has no TLS', async (ssl) => {
     const [{ on }] = (await onServer<{ on: string }>(`SELECT current_setting('ssl') AS on`)) as [{ on: string }];
     if (on === 'on') return; // an external server with TLS: the next tests cover it

@@ -213,7 +213,7 @@ describe('the most frequent reads touch one row per table:', () => {
     }
   }
 
-  it('a task by its id', async () => {
+  it('a read of a task by its id', async () => {
     const { rows } = await client.query<{ uuid: string }>(
       'SELECT uuid FROM tasks WHERE owner_id = 1 AND deleted_at IS NULL OFFSET 1000 LIMIT 1',
     );
@@ -221,7 +221,7 @@ describe('the most frequent reads touch one row per table:', () => {
     await expectOneRowEach(statement, [await uuidIndex('tasks')]);
   });
 
-  it('the user behind a session', async () => {
+  it('a read of the user of a session', async () => {
     const { rows } = await client.query<{ uuid: string }>('SELECT uuid FROM sessions OFFSET 1000 LIMIT 1');
     const statement = await statementOf(() => repositories.sessions.findUserOf(rows[0]!.uuid));
     await expectOneRowEach(statement, [await uuidIndex('sessions'), await primaryKey('users')]);

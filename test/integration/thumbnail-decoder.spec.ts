@@ -183,7 +183,7 @@ describe('an image decoder', () => {
   describe('whose output is', () => {
     const fine = solid(10, 10).webp().toBuffer();
     it.each<[string, () => Promise<Buffer>]>([
-      ['nothing', async () => Buffer.alloc(0)],
+      ['empty', async () => Buffer.alloc(0)],
       ['noise', async () => Buffer.alloc(5_000, 'noise')],
       ['two images', async () => framed(await fine, await fine)],
       ['four images', async () => framed(await fine, await fine, await fine, await fine)],
@@ -320,7 +320,7 @@ describe('an image decoder', () => {
     ['an SVG', '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9"/></svg>'],
     ['a PDF', '%PDF-1.7\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>'],
     ['a PPM', 'P6 1 1 255\nabc'],
-    ['nothing', ''],
+    ['an empty file', ''],
   ])('does not decode %s', async (_what, text) => {
     await expect(draw(Buffer.from(text))).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
   });

@@ -100,7 +100,7 @@ describe('bulk insertion of users', () => {
   });
 });
 
-describe('among 50,000 users', () => {
+describe('bulk operations among 50,000 users', () => {
   beforeEach(async () => {
     await client.query(`
       INSERT INTO users (id, uuid, email, username) SELECT i, gen_random_uuid(), 'u' || i || '@example.com', 'u' || i
@@ -113,7 +113,7 @@ describe('among 50,000 users', () => {
     return sent;
   };
 
-  it('the holder of a name is found by index', async () => {
+  it('find the holder of a name by index', async () => {
     const plan = await explain(client, await sentBy('LATERAL', () => bulk.addAll(crowd(500))));
     const scans = nodesOf(plan).filter((node) => node['Node Type'].includes('Scan'));
     expect(scans.map((node) => node['Index Name'] ?? node['Node Type'])).toEqual([
@@ -124,7 +124,7 @@ describe('among 50,000 users', () => {
     ]);
   });
 
-  it('each page costs the same', async () => {
+  it('read every page of the export and of the count at the same cost', async () => {
     for (const pages of [bulk.pagesToExport(), bulk.pagesToCount()]) {
       const statement = await sentBy('LIMIT', () => pages.next());
       const limit = statement.values[1] as number;

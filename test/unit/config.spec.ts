@@ -166,7 +166,7 @@ describe('the configuration', () => {
 
 /** Blocks of variables as the documentation of comparable servers prints them. */
 const BLOCKS = {
-  'one variable a line, URL and host both': `
+  'one variable per line, with both URL and host': `
 # Core Configuration
 NODE_ENV=development
 PORT=3000
@@ -193,7 +193,7 @@ REDIS_PORT=6379
 RABBITMQ_URL=amqp://localhost:5672
 RABBITMQ_QUEUE=nest_app_queue
 `,
-  'comments behind the values': `
+  'comments after the values': `
 PORT=3001                    # Server port
 NODE_ENV=development         # Environment mode
 CACHE_TTL=60                # Cache TTL in seconds
@@ -213,7 +213,7 @@ describe('a documented block of environment variables', () => {
   });
 });
 
-describe('settings', () => {
+describe('configuration settings', () => {
   it('an empty value counts as absent, and unknown variables are ignored', () => {
     expect(readEnv({ PORT: '', HOST: '', JWT_SECRET: '', PATH: '/bin' })).toEqual(readEnv({}));
   });

@@ -57,7 +57,7 @@ describe('a field that is no list of tags is a bad request', () => {
   });
 });
 
-describe('If-None-Match', () => {
+describe('If-None-Match fields', () => {
   it.each<[string | undefined, string, number[], boolean]>([
     [undefined, '*', [], true],
     ['"3"', '*', [], true],
@@ -66,11 +66,11 @@ describe('If-None-Match', () => {
     ['*', '"3"', [3], false],
     ['"3", "4"', '"4"', [3], true],
     ['"3"', '"3"', [], true],
-  ])('If-Match: %s, If-None-Match: %s', (match, none, versions, isRequired) => {
+  ])('are combined with If-Match: %s, If-None-Match: %s', (match, none, versions, isRequired) => {
     expect(parsePreconditions(match, none)).toEqual({ versions, isRequired });
   });
 
-  it.each(['', '3', '"3', '*, "3"'])('%j is a bad request', (header) => {
+  it.each(['', '3', '"3', '*, "3"'])('in the form %j are a bad request', (header) => {
     expect(() => parsePreconditions(undefined, header)).toThrow('If-None-Match must be an entity tag in double quotes');
   });
 });

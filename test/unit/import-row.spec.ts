@@ -81,7 +81,7 @@ describe('the import file', () => {
     ['Latin-1', Buffer.from('email,name\na@example.com,Zo\xeb\n', 'latin1')],
     ['a truncated character', Buffer.from('email,name\na@example.com,é').subarray(0, -1)],
     ['a surrogate', Buffer.from([...Buffer.from('email\n'), 0xed, 0xa0, 0x80])],
-  ])('refuses %s', (_what, bytes) => {
+  ])('is refused when it contains %s', (_what, bytes) => {
     for (const size of [1, 1_000])
       expect(() => read(bytes, size)).toThrow(expect.objectContaining({ code: UserErrors.IMPORT_NOT_UTF8.code }));
   });

@@ -30,7 +30,7 @@ it.each([
   ['UTF-16', Buffer.from('\uFEFFZoë', 'utf16le'), 'utf-16'],
   ['Windows-1252', Buffer.from('Zoë', 'latin1'), null],
   ['Windows-1252, the last character of the file', Buffer.from('café', 'latin1'), null],
-  ['no text', Buffer.from('a\0b'), null],
+  ['binary data', Buffer.from('a\0b'), null],
 ])('the detected encoding of %s', async (_what, bytes, expected) => {
   expect((await mediaTypeOf(bytes, { declaredType: 'text/plain' }, true)).charset).toBe(expected);
 });

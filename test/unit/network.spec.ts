@@ -19,9 +19,9 @@ describe('networkOf', () => {
     ['stateless translation', '::ffff:0:c000:201', '192.0.2.1'],
     ['6to4', '2002:c000:201:7::1', '192.0.2.1'],
     ['no address', 'unknown', 'unknown'],
-    ['nothing', '', ''],
+    ['an empty text', '', ''],
     ['a long text', 'x'.repeat(10_000), 'x'.repeat(10_000)],
-  ])('of %s', (_what, address, network) => {
+  ])('returns the network of %s', (_what, address, network) => {
     expect(networkOf(address)).toBe(network);
   });
 

@@ -6,7 +6,7 @@ import { PASSWORD } from '../support/server.js';
 const ADA = { email: 'ada.lovelace@example.com', name: 'Ada Lovelace', username: 'countess' };
 const ruleOf = (password: string, about = {}): string | undefined => findPasswordFault(password, about)?.rule;
 
-describe('a most used password, or a variant of one, is refused', () => {
+describe('a common password, or a variant of one, is refused', () => {
   it.each([
     ...['password', 'password1', 'PASSWORD123', 'Password123!', 'password2024', 'Passw0rd!', 'P@ssw0rd1', 'pa$$word99'],
     ...['iloveyou', 'ILoveYou!', 'sunshine1', 'letmein123', 'trustno1', 'Summer2024!', 'football#7', 'michael_1990'],

@@ -42,7 +42,7 @@ describe('an account is visible', () => {
     ['ADMIN', 'someone else', true],
     ['USER', 'me', true],
     ['USER', 'someone else', false],
-  ] as const)('by %s, that of %s: %s', (role, uuid, seen) => {
+  ] as const)('for the role %s with the id "me", account of %s: %s', (role, uuid, seen) => {
     expect(maySee(actor(role), uuid)).toBe(seen);
   });
 });

@@ -19,7 +19,7 @@ describe('a password on standard input', () => {
   });
 
   it.each([
-    ['nothing', '', /^No password: /],
+    ['no input', '', /^No password: /],
     ['an empty line', '\n', /^No password: /],
     ['two lines', 'correct horse\nand more\n', /one line/],
     ['two lines with a carriage return', 'correct horse\rand more', /one line/],
