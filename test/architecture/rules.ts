@@ -114,8 +114,8 @@ function faultsOfText(path: string, { firstLine, words, unplain }: SourceFile): 
     rule.words.filter((word) => words.has(word)).map((word) => `${path} uses ${word}: ${rule.why}`),
   );
   const faults = [...reserved];
-  if (layerOf(path) === -1) faults.push(`${path} is in no layer: add its folder to LAYERS in test/architecture/rules.ts`);
-  if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the file that declares the name`);
+  if (layerOf(path) === -1) faults.push(`${path} is in no layer: add its folder to test/architecture/rules.ts`);
+  if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the declaring file`);
   if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} has no purpose in a comment on its first line`);
   return faults;
 }

@@ -39,11 +39,23 @@ describe('a response fails the check, with operation, status and fault, for', ()
       () => check(404, { ...PROBLEM, code: 'FILE_NOT_FOUND' }),
       /404 has no code FILE_NOT/,
     ],
-    ['an additional member', () => check(200, { ...TASK, secret: 1 }), /body must NOT have unevaluated properties \(secret\)/],
+    [
+      'an additional member',
+      () => check(200, { ...TASK, secret: 1 }),
+      /body must NOT have unevaluated properties \(secret\)/,
+    ],
     ['a missing member', () => check(200, { ...TASK, title: undefined }), /required property 'title'/],
     ['null in a member that is not nullable', () => check(200, { ...TASK, title: null }), /body\/title must be string/],
-    ['a value outside the enum', () => check(200, { ...TASK, status: 'LOST' }), /body\/status .*\(TODO, IN_PROGRESS, DONE\)/],
-    ['an invalid time', () => check(200, { ...TASK, createdAt: 'now' }), /body\/createdAt must match format "date-time"/],
+    [
+      'a value outside the enum',
+      () => check(200, { ...TASK, status: 'LOST' }),
+      /body\/status .*\(TODO, IN_PROGRESS, DONE\)/,
+    ],
+    [
+      'an invalid time',
+      () => check(200, { ...TASK, createdAt: 'now' }),
+      /body\/createdAt must match format "date-time"/,
+    ],
     [
       'another media type',
       () => check(200, 'x', { headers: { 'content-type': 'text/csv' } }),

@@ -284,7 +284,7 @@ function suiteOf(start: StorageKind['start']): void {
     it.each([
       [8, 4],
       [0, 8],
-    ])('of %d bytes fails to decrypt with a tag shortened to %d bytes, which is easier to guess', async (size, length) => {
+    ])('of %d bytes fails to decrypt with a tag of only %d bytes, which is easier to guess', async (size, length) => {
       address = await write(store, Buffer.alloc(size, 'x'));
       await exchange(address, (stored) => stored.subarray(0, size + length)); // a truncated tag is a prefix of the full tag
       await expect(store.open(address).then(buffer)).rejects.toThrow();

@@ -275,7 +275,9 @@ describe('the owner of an embedded PostgreSQL', () => {
   it('excludes a second owner by name, and another password', async () => {
     const owner = new Holder('own', dataDir);
     const url = await owner.receives('ready');
-    expect(await new Holder('own', dataDir).receives('refused')).toContain(`Holdfast process (pid ${owner.pid}). Stop it`);
+    expect(await new Holder('own', dataDir).receives('refused')).toContain(
+      `Holdfast process (pid ${owner.pid}). Stop it`,
+    );
     const stranger = new Holder('join', dataDir, { password: 'other' });
     expect(await stranger.receives('refused')).toContain('created with another password');
     await expectKept(url);

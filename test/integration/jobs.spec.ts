@@ -214,11 +214,7 @@ function contract(env: Record<string, string>): void {
   });
 
   it('dead-letters a job whose payload is no longer valid, without running it', async () => {
-    const { id } = await app.queue.enqueue(
-      Single,
-      { text: 'was valid' },
-      { runAt: new Date(Date.now() + 3_600_000) },
-    );
+    const { id } = await app.queue.enqueue(Single, { text: 'was valid' }, { runAt: new Date(Date.now() + 3_600_000) });
     await app.transaction.query({
       text: `UPDATE jobs SET payload = '{"text": 5}', run_at = now(), announce_at = CASE WHEN announce_at IS NOT NULL THEN now() END WHERE uuid = $1`,
       values: [id],

@@ -93,7 +93,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     await expect(one.storage.linkTo('../x', LINK)).rejects.toThrow('is not a storage key');
   });
 
-  unlessLacking('signatures')('a direct link expires, and is valid for one file with the signed headers only', async () => {
+  unlessLacking('signatures')('a direct link expires, and is valid for one file with its signed headers', async () => {
     const [key, other] = [randomUUID(), randomUUID()];
     for (const each of [key, other]) await one.storage.write(each, Readable.from([Buffer.from(each)]));
     const url = await one.storage.linkTo(key, LINK);
@@ -150,17 +150,14 @@ describe('a failing S3 service', () => {
     expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
   });
 
-  it.each([1, 12 * MIB])(
-    'that loses its responses leaves no object after a failed write: %d bytes',
-    async (size) => {
-      const key = randomUUID();
-      const stores = size === 1 ? /^PUT/ : /^POST \?uploadId/;
-      proxy.fateOf = (request) => (stores.test(request) ? 'lose' : 'pass');
-      await expect(write(key, randomBytes(size))).rejects.toMatchObject({ statusCode: 503 });
-      expect(proxy.seen.filter((request) => stores.test(request)).length).toBe(3);
-      expect(await one.left()).toEqual([]);
-    },
-  );
+  it.each([1, 12 * MIB])('that loses its responses leaves no object after a failed write: %d bytes', async (size) => {
+    const key = randomUUID();
+    const stores = size === 1 ? /^PUT/ : /^POST \?uploadId/;
+    proxy.fateOf = (request) => (stores.test(request) ? 'lose' : 'pass');
+    await expect(write(key, randomBytes(size))).rejects.toMatchObject({ statusCode: 503 });
+    expect(proxy.seen.filter((request) => stores.test(request)).length).toBe(3);
+    expect(await one.left()).toEqual([]);
+  });
 
   it.each(['refuse', 'hang', 'lose'] as const)('is reported as unavailable within the timeout: %s', async (fate) => {
     proxy.fateOf = () => fate;

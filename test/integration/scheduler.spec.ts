@@ -148,7 +148,7 @@ const letAllIn = <T>(_key: string, _options: LockOptions, work: (held: Held) => 
   work({ signal: new AbortController().signal, fence: 1n });
 
 describe('the scheduler without its lock', () => {
-  it.each(['at once', 'one after the other'])('enqueues a run once when several leaders find it due %s', async (how) => {
+  it.each(['at once', 'one after the other'])('enqueues a run once if several leaders find it due %s', async (how) => {
     for (const app of [await open(), await open(), await open()]) {
       jest.spyOn(app.get(LockService as Type<LockService>), 'withLock').mockImplementation(letAllIn);
       await app.work();

@@ -36,10 +36,7 @@ describe('the header of the import file is accepted', () => {
     ['after empty lines, quoted', '\r\n\n"age","email","username"\r\n36,ada@example.com,ada'],
     ['with tabs', 'age\temail\tusername\n36\tada@example.com\tada\n'],
     ['with |', 'age|email|username\n36|ada@example.com|ada\n'],
-    [
-      'with the sep= line of Excel',
-      '\ufeffsep=;\r\nage;email;username\r\n36;ada@example.com;ada\r\n',
-    ],
+    ['with the sep= line of Excel', '\ufeffsep=;\r\nage;email;username\r\n36;ada@example.com;ada\r\n'],
     ['with a quoted sep= line for tabs', '"sep=\t"\nage\temail\tusername\n36\tada@example.com\tada\n'],
     ['in another spelling', ' Age ;"E-Mail";USER_NAME\n36;ada@example.com;ada\n'],
     ['with invisible characters', 'age,\u200be\u2011mail\u00a0,user\u00adname\n36,ada@example.com,ada\n'],
@@ -48,7 +45,10 @@ describe('the header of the import file is accepted', () => {
     ['after rows of empty cells', ';;\r\n"";"";""\r\nage;email;username\r\n36;ada@example.com;ada\r\n'],
     ['with line breaks of classic Mac OS', 'age,email,username\r36,ada@example.com,ada\r'],
     ['before an end-of-file character of DOS', 'age,email,username\r\n36,ada@example.com,ada\r\n\x1a'],
-    ['before end-of-file characters directly after the last cell', 'age,email,username\r\n36,ada@example.com,ada\x1a\x1a'],
+    [
+      'before end-of-file characters directly after the last cell',
+      'age,email,username\r\n36,ada@example.com,ada\x1a\x1a',
+    ],
     ['between rows of separators alone', 'age;email;username\n;;\n36;ada@example.com;ada\n;;\n;;\n ; ;\n""\n'],
     ['of an export', 'id,age,email,username,role,createdAt,updatedAt\n1,36,ada@example.com,ada,ADMIN,x,y\n'],
   ])('%s', (_how, content) => {
