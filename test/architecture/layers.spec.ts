@@ -81,6 +81,16 @@ describe('a source file is refused', () => {
     ]);
   });
 
+  it('when it contains words that are not plain English', () => {
+    const text = `// Who may.\n/** Whether it is. */\nconst MOST_ROWS = 3; // nobody reads more\n/** A limit for what is read. */`;
+    expect(faultsOf({ 'users/a.ts': text })).toEqual([
+      'users/a.ts is not in plain English: MOST_ROWS',
+      'users/a.ts is not in plain English: nobody',
+      'users/a.ts is not in plain English: Who may.',
+      'users/a.ts is not in plain English: Whether it is. */',
+    ]);
+  });
+
   it('when it has no purpose in its first line or belongs to no layer', () => {
     expect(faultsOf({ 'users/a.ts': '//\nexport {};', 'utils/b.ts': 'export {};' })).toEqual([
       'users/a.ts has no purpose in a comment on its first line',

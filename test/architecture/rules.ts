@@ -113,7 +113,7 @@ function faultsOfText(path: string, { firstLine, words, unplain }: SourceFile): 
   const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
     rule.words.filter((word) => words.has(word)).map((word) => `${path} uses ${word}: ${rule.why}`),
   );
-  const faults = [...reserved];
+  const faults = [...reserved, ...unplain.map((word) => `${path} is not in plain English: ${word}`)];
   if (layerOf(path) === -1) faults.push(`${path} is in no layer: add its folder to test/architecture/rules.ts`);
   if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the declaring file`);
   if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} has no purpose in a comment on its first line`);

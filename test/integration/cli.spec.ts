@@ -363,7 +363,10 @@ describe('invalid usage fails with one line', () => {
       '',
       expect.stringMatching(/^The certificate of localhost is not trusted [^\n]*\n$/),
     ]);
-    expect(trusted).toEqual(refusal('Nobody is there to ask. Say --yes to delete everything without a question.')); // accepted
+    // The connection was accepted.
+    expect(trusted).toEqual(
+      refusal('There is no terminal for a question. Add --yes to delete everything without one.'),
+    );
   });
 
   it('for an invalid environment, with one line for each fault', async () => {
