@@ -238,7 +238,7 @@ it('a schedule that cannot be enqueued does not block other schedules', async ()
   await hasLeader();
   await sql(`UPDATE schedules SET next_run_at = now() - interval '1 s' WHERE name IN ('test.unique', 'test.yearly')`);
   await until(async () => (await jobsOf('test.yearly')).length === 1, 'the other');
-  await until(() => app.log.some((line) => line.includes('could not be enqueued')), 'the log line');
+  await until(() => app.log.some((line) => line.includes('Failed to enqueue the scheduled job')), 'the log line');
   expect(await jobsOf('test.unique')).toEqual([]); // rolled back with its schedule, which is still due
   expect((await schedule('test.unique'))?.last_run_at).toBeNull();
 });
