@@ -69,16 +69,18 @@ export class TasksRepository extends BaseRepository<Task> {
     for (let n = 0; n < values.length; n++) ids.push(await this.tools.ids.next());
     const column = <K extends keyof Task>(key: K) => values.map((value) => value[key] ?? null);
     const { taskQuota } = this.tools.config.quotas;
-    const rows = await this.cache.changing([listTag(actor.id)], () =>
-      this.transaction.query({
-        name: 'tasks-create',
-        text: this.createText,
-        values: [
-          ...[actor.key, actor.id, values.length, taskQuota, ids, ids.map(() => uuidV7())],
-          ...[column('title'), column('description'), column('status'), column('priority'), column('dueAt')],
-        ],
-      }),
-    );
+    const create = () =>
+      this.cache.changing([listTag(actor.id)], () =>
+        this.transaction.query({
+          name: 'tasks-create',
+          text: this.createText,
+          values: [
+            ...[actor.key, actor.id, values.length, taskQuota, ids, ids.map(() => uuidV7())],
+            ...[column('title'), column('description'), column('status'), column('priority'), column('dueAt')],
+          ],
+        }),
+      );
+    const rows = await this.tools.turns.run(`tasks:${actor.key}`, create);
     if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
     return rows.map((row) => this.toEntity(row));
   }

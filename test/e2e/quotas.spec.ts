@@ -1,5 +1,6 @@
 // Checks the exact limits of one user under concurrency: tasks, links, sessions, jobs and searches.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
 import type { Answer, Api, Page, Problem, Sessions, Task } from '../support/api.js';
 import { uploadFile } from '../support/job-requests.js';
 import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
@@ -166,6 +167,30 @@ it('a user with ten times as many dead jobs as may wait cannot enqueue jobs unti
   expect([refused.status, refused.body.code]).toEqual([409, 'JOB_QUOTA_EXCEEDED']);
   await server.sql('DELETE FROM jobs WHERE id = 1');
   expect((await report()).status).toBe(202);
+});
+
+it('a user whose creates wait for a lock leaves the connections of the pool to other users', async () => {
+  const [ada, bob] = [await server.registerUser(), await server.registerUser()];
+  await ada.api.post('/api/tasks', { title: 'The first' });
+  const holder = new pg.Client({ connectionString: server.databaseUrl });
+  await holder.connect();
+  try {
+    await holder.query('BEGIN');
+    await holder.query('SELECT FROM task_counts WHERE owner_id = (SELECT id FROM users WHERE uuid = $1) FOR UPDATE', [ada.user.id]); // prettier-ignore
+    const creates = repeat(20, (n) => ada.api.post('/api/tasks', { title: `Waiting ${n}` }));
+    await until(async () => {
+      const [row] = await server.sql<{ count: number }>(
+        `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+      );
+      return (row?.count ?? 0) > 0;
+    }, 'a create to wait for the lock');
+    const reads = await repeat(10, () => bob.api.get('/api/tasks?sort=priority&limit=7'));
+    expect(statuses(reads)).toEqual(all(200, 10));
+    await holder.query('ROLLBACK');
+    expect(statuses(await creates)).toEqual(all(201, 20));
+  } finally {
+    await holder.end();
+  }
 });
 
 describe('searches', () => {

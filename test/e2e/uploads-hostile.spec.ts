@@ -61,6 +61,7 @@ describe('an upload', () => {
       ['an unknown bucket', metadata({ bucket: 'nowhere' }), '404 BUCKET_NOT_FOUND'],
       ['a very long bucket name', metadata({ bucket: 'b'.repeat(5_000) }), '404 BUCKET_NOT_FOUND'],
       ['a bucket with a NUL', metadata({ bucket: 'a\0' }), '400 VALIDATION_FAILED'],
+      ['21 keys', Array.from({ length: 21 }, (_, n) => `key${n}`).join(','), '400 VALIDATION_FAILED'],
       ['invalid base64', 'filename !!!!', '400 VALIDATION_FAILED'],
       ['base64 of an odd length', 'filename YQ=', '400 VALIDATION_FAILED'],
       ['three words in an item', 'filename YQ== YQ==', '400 VALIDATION_FAILED'],

@@ -3,7 +3,7 @@ import { RouteSettings } from './route-settings.decorator.js';
 
 /**
  * `standard`: by user, else by address. `register`, `login`: by address with a stricter limit, each in a separate count.
- * `password`: equally strict, by session.
+ * `password`: equally strict, by user.
  */
 export type RouteLimit = 'standard' | 'register' | 'login' | 'password';
 

@@ -5,10 +5,12 @@ import { CursorCipher } from '../../shared/libs/cursor.js';
 import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
 import { CacheService, type CacheOptions } from '../../shared/cache/cache.service.js';
 import { Transaction } from '../../shared/database/transaction.js';
+import { OwnerTurns } from '../owner-turns.js';
 
 @Injectable()
 export class RepositoryTools {
   readonly cursors: CursorCipher;
+  readonly turns: OwnerTurns;
   private readonly ttl: number;
 
   constructor(
@@ -18,6 +20,7 @@ export class RepositoryTools {
     readonly config: AppConfig,
   ) {
     this.cursors = new CursorCipher(config.auth.sessionSecret);
+    this.turns = new OwnerTurns(transaction);
     this.ttl = config.cache.ttl;
   }
 

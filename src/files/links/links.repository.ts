@@ -35,12 +35,13 @@ export class LinksRepository extends BaseRepository<FileLink> {
     const { linkQuota } = this.tools.config.quotas;
     const expiresAt = (): string => `CURRENT_TIMESTAMP + ${expiresInSeconds} * interval '1 second'`;
     const { id: fileId, version: fileVersion, ownerId } = file;
-    return this.transaction.run(async () => {
+    const create = async (): Promise<FileLink> => {
       await this.lockOwner(ownerId);
       if ((await this.countLiving(ownerId)) >= linkQuota) throw LinkErrors.QUOTA_EXCEEDED(linkQuota);
       const [link] = await this.insertAll([{ fileId, fileVersion, ownerId, expiresAt: expiresAt as unknown as Date }]);
       return link as FileLink;
-    });
+    };
+    return this.tools.turns.run(`links:${ownerId}`, () => this.transaction.run(create));
   }
 
   /** Locks the owner until the transaction ends: other requests to create a link for this owner wait. */

@@ -18,6 +18,7 @@ import { type FirstBytesRules, UploadSegments } from './upload-segments.js';
 import { UploadErrors } from './uploads.errors.js';
 import { type Upload, UploadsRepository } from './uploads.repository.js';
 import type { Owner } from '../../common/access/permissions.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
 
 /** The space stays reserved this much longer than the upload may take, in case the sweep is late. */
 const SPARE_MS = 86_400_000;
@@ -26,6 +27,9 @@ const SPARE_MS = 86_400_000;
 const FOR_GOOD = new Set(
   [FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, BucketErrors.NOT_FOUND].map(({ code }) => code),
 );
+
+/** Clients send two to six. */
+const MAX_METADATA_KEYS = 20;
 
 @Injectable()
 export class UploadsService {
@@ -46,6 +50,7 @@ export class UploadsService {
 
   /** `metadata`: Upload-Metadata. Throws VALIDATION_FAILED, NOT_FOUND (of the bucket), TOO_LARGE, QUOTA_EXCEEDED. */
   async create(owner: Owner, id: string, size: number, metadata: string): Promise<Upload> {
+    expectFewKeys(metadata);
     const { bucket: bucketName, filename } = parse(metadata);
     expectFileName('filename', filename ?? undefined);
     const bucket = await this.buckets.getNamed(bucketName ?? DEFAULT_BUCKET);
@@ -176,6 +181,13 @@ export class UploadsService {
       throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // this request has lost the lock to another one
     });
   }
+}
+
+/** Every list of uploads parses the metadata of each. Throws VALIDATION_FAILED. */
+function expectFewKeys(metadata: string): void {
+  if (metadata.split(',').length <= MAX_METADATA_KEYS) return;
+  const message = `Upload-Metadata must have at most ${MAX_METADATA_KEYS} keys`;
+  throw HttpErrors.VALIDATION_FAILED(message).withFields([{ field: 'Upload-Metadata', rule: 'maxKeys', message }]);
 }
 
 function parse(metadata: string): Record<string, string | null> {

@@ -18,11 +18,14 @@ import { JobErrors } from '../jobs.errors.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { CANCEL_TOPIC } from '../engine/job-runner.js';
 import { JobDone } from '../jobs.events.js';
+import { OwnerTurns } from '../../common/owner-turns.js';
 
 const YEAR_MS = 366 * 86_400_000;
 
 @Injectable()
 export class JobsService {
+  private readonly turns: OwnerTurns;
+
   constructor(
     private readonly queue: JobQueue,
     private readonly jobs: JobsRepository,
@@ -31,7 +34,9 @@ export class JobsService {
     private readonly events: Events,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    this.turns = new OwnerTurns(transaction);
+  }
 
   /** Enqueues a job. Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
   async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
@@ -40,7 +45,7 @@ export class JobsService {
       throw HttpErrors.FORBIDDEN('jobs:prioritize');
     if (runAt && runAt.getTime() > this.clock.now() + YEAR_MS) throw tooLate();
     const options = { owner: actor, ...(runAt && { runAt }), ...(priority && { priority: priority as JobPriority }) };
-    return this.transaction.run(async () => {
+    const enqueue = async (): Promise<Job> => {
       await this.jobs.lockOwner(actor);
       await this.queue.expectRoomFor(actor);
       const { id, isNew } = await this.queue.enqueue(job, payload ?? {}, options).catch((error: unknown) => {
@@ -48,7 +53,8 @@ export class JobsService {
       });
       if (!isNew) throw JobErrors.UNFINISHED(type, id).withHeader('Location', `/api/jobs/${id}`);
       return this.get(actor, id);
-    });
+    };
+    return this.turns.run(actor.key, () => this.transaction.run(enqueue));
   }
 
   /** Returns the job. Throws NOT_FOUND. */
