@@ -177,7 +177,7 @@ it('a user whose creates wait for a lock leaves the connections of the pool to o
   try {
     await holder.query('BEGIN');
     await holder.query('SELECT FROM task_counts WHERE owner_id = (SELECT id FROM users WHERE uuid = $1) FOR UPDATE', [ada.user.id]); // prettier-ignore
-    const creates = repeat(20, (n) => ada.api.post('/api/tasks', { title: `Waiting ${n}` }));
+    const creates = repeat(15, (n) => ada.api.post('/api/tasks', { title: `Waiting ${n}` }));
     await until(async () => {
       const [row] = await server.sql<{ count: number }>(
         `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
@@ -187,7 +187,7 @@ it('a user whose creates wait for a lock leaves the connections of the pool to o
     const reads = await repeat(10, () => bob.api.get('/api/tasks?sort=priority&limit=7'));
     expect(statuses(reads)).toEqual(all(200, 10));
     await holder.query('ROLLBACK');
-    expect(statuses(await creates)).toEqual(all(201, 20));
+    expect(statuses(await creates)).toEqual(all(201, 15));
   } finally {
     await holder.end();
   }
