@@ -51,5 +51,5 @@ it('the red twin, without lock and fence, has a wrong counter and is detected', 
     '--unprotected',
   );
   expect(code).toBe(1);
-  expect(verdict.violations.join()).toMatch(/the counter says \d+ after \d+ writes/);
+  expect(verdict.violations.join()).toMatch(/the counter is \d+ after \d+ writes/);
 });
