@@ -1,4 +1,4 @@
-// Logs users in, refreshes their tokens and ends sessions.
+// Registers users, logs them in, refreshes their tokens, changes passwords, and lists and ends sessions.
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../common/dto/page.dto.js';

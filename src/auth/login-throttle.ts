@@ -31,7 +31,10 @@ export class LoginThrottle {
     return this.attempt(device ? `login:device:${device.userId}:${device.number}` : stranger, check);
   }
 
-  /** Counts by session: a thief guesses in the stolen session only, and the owner can still change it. Throws ACCOUNT_SLOWED. */
+  /**
+   * Counts by session: a thief guesses in the stolen session only, and the owner can still change the password. Throws
+   * ACCOUNT_SLOWED.
+   */
   changePassword<T>(sessionId: string, check: () => Promise<T>): Promise<T> {
     return this.attempt(`password:${sessionId}`, check);
   }

@@ -80,7 +80,10 @@ export class FileWriter {
     }
   }
 
-  /** Adds the row in the caller's transaction, so the file appears with its other changes. Throws QUOTA_EXCEEDED, WRITE_LOST. */
+  /**
+   * Adds the row in the caller's transaction: the file appears together with that transaction's other changes, or not at all.
+   * Throws QUOTA_EXCEEDED, WRITE_LOST.
+   */
   async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
     const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
@@ -151,7 +154,7 @@ export class FileWriter {
     if (same && !same.isDamaged && !(await this.bytes.isWhole(same))) await this.blobs.noteVerified(same, false);
   }
 
-  /** Stops to renew the lease of bytes that have a row now. Removes spare bytes. */
+  /** Stops renewing the lease of bytes that have, or may have, a row now. Removes spare bytes. */
   private settled(outcome: Outcome, storageKey: string, isSpare: boolean): void {
     if (outcome === 'rolled back') return;
     this.leases.forget(storageKey);

@@ -45,7 +45,7 @@ export class FileEntity extends BaseEntityCustom {
   @Column('varchar', { length: 50, default: 'default' })
   bucket!: string;
 
-  /** `blobs.id` of its bytes; null when the bytes of a deleted file were purged. */
+  /** `blobs.id` of its bytes; null when a deleted file has released them. They stay while other files refer to them. */
   @Index('files_blob_id')
   @ForeignKey('Blob', 'id', { name: 'files_blob' })
   @Column('bigint', { name: 'blob_id', nullable: true })

@@ -50,7 +50,10 @@ export class FilesService {
     return toUsageDto(await this.usages.of(owner), this.config.files.quota);
   }
 
-  /** Opens the bytes of an own file. The caller reads the stream to its end or destroys it. Throws NOT_FOUND, DAMAGED. */
+  /**
+   * Opens the bytes of an own file. The caller reads the stream to its end or destroys it. Throws NOT_FOUND, also for a file of
+   * another user, and DAMAGED.
+   */
   async open(owner: Owner, uuid: string): Promise<{ file: FileEntity; stream: Readable }> {
     const file = await this.files.getOwned(owner, uuid);
     return { file, stream: await this.bytes.open(await this.blobOf(file)) };

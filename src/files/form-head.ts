@@ -86,7 +86,10 @@ function headsIn(text: string, boundary: string, count: number): string[] {
   return heads;
 }
 
-/** Returns the parameter names of the single Content-Disposition; null when there is not exactly one, or a name repeats. */
+/**
+ * Returns the parameter names of the single Content-Disposition; null when there is not exactly one, or a name repeats. A line
+ * that begins with a space or tab continues the line before.
+ */
 function parameterNames(head: string): string[] | null {
   const [disposition, ...more] = head.split(/\r\n(?![ \t])/).filter((field) => /^content-disposition:/i.test(field));
   if (disposition === undefined || more.length > 0 || !DISPOSITION.test(disposition)) return null;

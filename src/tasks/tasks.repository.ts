@@ -80,7 +80,7 @@ export class TasksRepository extends BaseRepository<Task> {
           ],
         }),
       );
-    const rows = await this.tools.turns.run(`tasks:${actor.key}`, create);
+    const rows = await this.tools.inTurn(`tasks:${actor.key}`, create);
     if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
     return rows.map((row) => this.toEntity(row));
   }

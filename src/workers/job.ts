@@ -64,8 +64,9 @@ export interface JobContext {
   progress(percent: number): void;
   /**
    * Completes the job and runs `effects` in one transaction: both are committed once, or neither is. Throws AttemptLost
-   * before it runs `effects` when another worker has taken over the job. Returns the result of `effects`, which becomes
-   * the job's result. Without this call, the job completes when the handler returns, with the handler's return value.
+   * before it runs `effects` when the job was cancelled, or another worker has taken it over. Returns the result of
+   * `effects`, which becomes the job's result. Without this call, the job completes when the handler returns, with the
+   * handler's return value.
    */
   finish<R extends JobResult>(effects: () => Promise<R>): Promise<R>;
 }

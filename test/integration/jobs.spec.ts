@@ -17,6 +17,7 @@ import {
   UnrecoverableError,
 } from '../../src/workers/job.js';
 import { JobsRepository } from '../../src/workers/engine/jobs.repository.js';
+import { JobLedger } from '../../src/workers/engine/job-ledger.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { type JobApplication, openJobApplication } from '../support/job-application.js';
 import { rabbitPlace } from '../support/rabbit.js';
@@ -242,7 +243,9 @@ function contract(env: Record<string, string>): void {
     ).rejects.toThrow('roll back');
     const kept = await app.transaction.run(async () => {
       const id = await enqueue('committed');
-      await new Promise((resolve) => setTimeout(resolve, 700)); // a scan passes: it must not see the job before the commit
+      const scans = jest.spyOn(app.get(JobLedger), 'findDue');
+      await until(() => scans.mock.calls.length >= 3, 'scans to pass, which must not see the job before the commit');
+      scans.mockRestore();
       expect(runsOf('committed')).toEqual([]);
       return id;
     });

@@ -1,7 +1,7 @@
 // The semaphore: running, waiting and refused callers.
 import { EventEmitter, once } from 'node:events';
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
-import { Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
+import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
@@ -75,4 +75,17 @@ it('the semaphore returns the permit after a failure', async () => {
   const last = work();
   last.end();
   await expect(semaphore.run(last.run)).resolves.toBe('done');
+});
+
+it('a keyed semaphore lets the work of one key wait, and not that of another', async () => {
+  const keyed = new KeyedSemaphore(1, 1, 1_000);
+  const [first, second, other] = [work(), work(), work()];
+  const results = [keyed.run('a', first.run), keyed.run('a', second.run), keyed.run('b', other.run)];
+  await expect(keyed.run('a', work().run)).rejects.toThrow(SemaphoreFullError);
+  expect([first, second, other].map(({ run }) => run.mock.calls.length)).toEqual([1, 0, 1]);
+  for (const one of [first, second, other]) one.end();
+  await expect(Promise.all(results)).resolves.toEqual(['done', 'done', 'done']);
+  const again = work();
+  again.end();
+  await expect(keyed.run('a', again.run)).resolves.toBe('done');
 });

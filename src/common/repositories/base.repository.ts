@@ -150,6 +150,23 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return row as Purged;
   }
 
+  /**
+   * Runs `work` in a transaction that holds a lock of the owner, so that what it counts stays true until its commit. `lock`: a
+   * number that no other lock of the application has.
+   */
+  protected lockingOwner<T>(lock: number, ownerKey: string, work: () => Promise<T>): Promise<T> {
+    return this.tools.inTurn(`${lock}:${ownerKey}`, () =>
+      this.transaction.run(async () => {
+        await this.transaction.query({
+          name: 'lock-owner',
+          text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
+          values: [lock, ownerKey],
+        });
+        return work();
+      }),
+    );
+  }
+
   /** Returns a keyset page. It starts behind the cursor's row in the index: all pages cost the same. Throws INVALID_CURSOR. */
   protected async page(
     query: SelectQueryBuilder<E>,

@@ -14,7 +14,7 @@ export interface ContentInfo {
   /** Encoding of text; null when unknown. */
   charset: string | null;
   sha256: string;
-  /** Every user may download it: caches may store it and must revalidate it each time. */
+  /** Anyone may download it, also without a login: caches may store it and must revalidate it each time. */
   isPublic: boolean;
 }
 

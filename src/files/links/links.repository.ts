@@ -35,21 +35,10 @@ export class LinksRepository extends BaseRepository<FileLink> {
     const { linkQuota } = this.tools.config.quotas;
     const expiresAt = (): string => `CURRENT_TIMESTAMP + ${expiresInSeconds} * interval '1 second'`;
     const { id: fileId, version: fileVersion, ownerId } = file;
-    const create = async (): Promise<FileLink> => {
-      await this.lockOwner(ownerId);
+    return this.lockingOwner(OWNER_LOCK, ownerId, async () => {
       if ((await this.countLiving(ownerId)) >= linkQuota) throw LinkErrors.QUOTA_EXCEEDED(linkQuota);
       const [link] = await this.insertAll([{ fileId, fileVersion, ownerId, expiresAt: expiresAt as unknown as Date }]);
       return link as FileLink;
-    };
-    return this.tools.turns.run(`links:${ownerId}`, () => this.transaction.run(create));
-  }
-
-  /** Locks the owner until the transaction ends: other requests to create a link for this owner wait. */
-  private async lockOwner(ownerId: string): Promise<void> {
-    await this.transaction.query({
-      name: 'links-lock-owner',
-      text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
-      values: [OWNER_LOCK, ownerId],
     });
   }
 

@@ -62,7 +62,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     return found;
   }
 
-  /** Finds bytes without a row. Rows are written before bytes, so this happens only by accident. */
+  /** Finds bytes without a row. Their lease row is written before the bytes, so this happens only by accident. */
   private async findOrphans(found: Findings, minAgeMs: number, signal: AbortSignal): Promise<void> {
     const before = (await this.upkeep.now()).getTime() - minAgeMs;
     let keys: string[] = [];
@@ -80,7 +80,10 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     await check();
   }
 
-  /** Finds rows with missing or incomplete bytes. When most are missing, the storage is probably not the right one: throws. */
+  /**
+   * Finds rows whose bytes are missing, too few or too many. When these are most rows, the storage is probably the wrong one:
+   * throws STORAGE_FOREIGN unless `acceptLoss`.
+   */
   private async findMissing(acceptLoss: boolean, signal: AbortSignal): Promise<KnownBlob[]> {
     const missing: KnownBlob[] = [];
     let all = 0;

@@ -29,7 +29,7 @@ export class SweepPayload {
   @IsBoolean()
   dryRun?: boolean;
 
-  /** Bytes without a row are ignored when they are younger, hours. Default: 24. */
+  /** Minimum age of bytes without a row, hours: younger ones are ignored. Default: 24. */
   @IsOptional()
   @IsNumber()
   @Min(0)

@@ -78,7 +78,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     return true;
   }
 
-  /** Deletes expired locks that died processes have left. */
+  /** Deletes locks of dead processes that expired more than an hour ago. */
   async sweep(): Promise<void> {
     await this.transaction.query({
       name: 'upload-locks-sweep',
@@ -86,7 +86,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     });
   }
 
-  /** Waits for the lock. Throws LOCKED after WAIT_MS. */
+  /** Waits for the lock. Throws LOCKED after WAIT_MS, or when `signal` aborts. */
   private async wait(id: string, held: Held, signal: AbortSignal): Promise<void> {
     const giveUpAt = performance.now() + WAIT_MS;
     while (!(await this.claim(id, held))) {

@@ -273,7 +273,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   private fly(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null): Promise<unknown> {
     const loading = this.memory.open(key, options.tags);
-    const work = requestContext.exit(() => this.fetch(loading, options, load, old)); // others may join
+    // Outside of the caller's request: others may join this load, and a cancel of that request must not end it.
+    const work = requestContext.exit(() => this.fetch(loading, options, load, old));
     const result = work.finally(() => {
       this.memory.close(loading);
       if (this.flights.get(key) === flight) this.flights.delete(key);

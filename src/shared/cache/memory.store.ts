@@ -22,7 +22,7 @@ export class Loading {
   ) {}
 }
 
-/** When the end of a change was never published, its process died. Longer than any transaction can last. */
+/** Time after which a change without a published end counts as dead: its process died. Longer than any transaction, ms. */
 export const MAX_CHANGE_MS = 15_000;
 
 export class MemoryStore {

@@ -58,7 +58,9 @@ export function servingOptions(config: AppConfig, url: string): DataSourceOption
   };
 }
 
-/** Options for migrations and commands: entities by file name, a limited wait for locks, no limit on statements. */
+/**
+ * Options for migrations and commands: entities and migrations by file name, a limited wait for locks, no limit on statements.
+ */
 export function migrationOptions(config: AppConfig, url: string): DataSourceOptions {
   return {
     ...connection(config, url),

@@ -42,3 +42,29 @@ export class Semaphore {
     });
   }
 }
+
+/** One semaphore for each key, which exists as long as work of the key runs or waits. The parameters are those of each one. */
+export class KeyedSemaphore {
+  private readonly semaphores = new Map<string, { semaphore: Semaphore; count: number }>();
+
+  constructor(
+    private readonly permits: number,
+    private readonly queue: number,
+    private readonly waitMs: number,
+  ) {}
+
+  /** Throws SemaphoreFullError, and what `work` throws. */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    let entry = this.semaphores.get(key);
+    if (!entry) {
+      entry = { semaphore: new Semaphore(this.permits, this.queue, this.waitMs), count: 0 };
+      this.semaphores.set(key, entry);
+    }
+    entry.count++;
+    try {
+      return await entry.semaphore.run(work);
+    } finally {
+      if (--entry.count === 0) this.semaphores.delete(key);
+    }
+  }
+}

@@ -86,7 +86,7 @@ export abstract class LockService {
   }
 }
 
-/** Both stores need whole milliseconds. For other values Redis would return an error and open its circuit breaker for all. */
+/** Both stores need whole milliseconds. Redis answers other values with an error, which opens the breaker for all its users. */
 function expectBetween(name: string, ms: number, least: number): void {
   if (!Number.isInteger(ms) || ms < least || ms > HOUR_MS)
     throw new RangeError(`The ${name} of a lock is ${ms}: give whole milliseconds from ${least} to ${HOUR_MS}.`);

@@ -32,7 +32,7 @@ export abstract class RateLimiter {
    */
   abstract take(caller: string, rates: Rates, cost: number): Taking | Promise<Taking>;
 
-  /** Returns the cost of an allowed `taking`. Never throws: at worst the amount becomes free with its window. */
+  /** Refunds the cost of an allowed `taking`. Never throws: at worst the amount becomes free with its window. */
   abstract refund(caller: string, rates: Rates, cost: number, taking: Taking): void | Promise<void>;
 }
 

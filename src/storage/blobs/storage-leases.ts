@@ -190,7 +190,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
       name: 'storage-leases-take',
       text: `UPDATE storage_leases SET reason = 'DELETE', expires_at = now() WHERE storage_key = $1 RETURNING 1`,
       values: [storageKey],
-    }); // deleted before the bytes, so that no writer can claim them
+    }); // marked before the bytes are removed, so that no writer can claim them
     if (taken.length === 0) return;
     await this.storage.remove(storageKey);
     await this.transaction.query(statement('release', [storageKey]));

@@ -1,4 +1,4 @@
-// Checks the permissions for buckets and records changes in the audit log.
+// Lists, creates, changes, deletes and restores buckets, and emits an event for each change.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import type { Page } from '../../common/dto/page.dto.js';
@@ -20,18 +20,18 @@ export class BucketsService {
     private readonly events: Events,
   ) {}
 
-  /** Throws FORBIDDEN when the actor may not read deleted buckets. */
+  /** Lists buckets, or the deleted ones. Throws FORBIDDEN when the actor may not read deleted buckets. */
   list(actor: Actor, query: ListBucketsQuery): Promise<Page<Bucket>> {
     if (query.deleted && !can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
     return this.buckets.list(query, query.deleted === true);
   }
 
-  /** Throws NAME_TAKEN. */
+  /** Creates a bucket. Throws NAME_TAKEN. */
   create(actor: Actor, value: CreateBucketDto): Promise<Bucket> {
     return this.audited(actor, BucketCreated, value, () => this.buckets.create(value));
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE, NEEDED. */
+  /** Changes a bucket. Throws NOT_FOUND, VERSION_STALE, NEEDED. */
   change(actor: Actor, id: string, patch: ChangeBucketDto, expected: ExpectedVersions): Promise<Bucket> {
     return this.audited(actor, BucketChanged, patch, async () => {
       const bucket = await this.buckets.update(id, patch, expected);
@@ -41,7 +41,7 @@ export class BucketsService {
     });
   }
 
-  /** Throws NOT_FOUND, VERSION_STALE, NEEDED, NOT_EMPTY. */
+  /** Deletes an unused bucket. Throws NOT_FOUND, VERSION_STALE, NEEDED, NOT_EMPTY. */
   async delete(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
     await this.audited(actor, BucketDeleted, {}, async () => {
       const bucket = await this.buckets.delete(id, expected);
@@ -51,7 +51,7 @@ export class BucketsService {
     });
   }
 
-  /** Throws NOT_FOUND unless deleted, NAME_TAKEN. */
+  /** Restores a deleted bucket. Throws NOT_FOUND unless deleted, NAME_TAKEN. */
   restore(actor: Actor, id: string): Promise<Bucket> {
     return this.audited(actor, BucketRestored, {}, () => this.buckets.undelete(id));
   }

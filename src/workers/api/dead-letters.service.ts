@@ -1,4 +1,4 @@
-// Replays or discards dead letters, and emits an event for each.
+// Reads, replays and discards dead letters; each replay or discard emits one event.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
@@ -45,7 +45,10 @@ export class DeadLettersService {
     }
   }
 
-  /** Throws VALIDATION_FAILED without a filter, and KEY_TAKEN when unique keys were taken in every try. */
+  /**
+   * Replays matching dead letters, at most `filter.limit`; `more`: there may be others. Throws VALIDATION_FAILED without a
+   * filter, and KEY_TAKEN when unique keys were taken in every try.
+   */
   async replayMatching(actor: Actor, filter: ReplayDeadLettersDto): Promise<ReplayedDto> {
     if (!filter.queue && !filter.type && !filter.reason)
       throw HttpErrors.VALIDATION_FAILED('The body must name a queue, a type or a reason.');

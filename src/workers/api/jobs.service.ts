@@ -6,7 +6,6 @@ import { type Actor, can, type Owner } from '../../common/access/permissions.js'
 import type { Page } from '../../common/dto/page.dto.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Clock } from '../../shared/libs/clock.js';
-import { Transaction } from '../../shared/database/transaction.js';
 import { Events } from '../../shared/events/events.js';
 import { Signals } from '../../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
@@ -18,25 +17,19 @@ import { JobErrors } from '../jobs.errors.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { CANCEL_TOPIC } from '../engine/job-runner.js';
 import { JobDone } from '../jobs.events.js';
-import { OwnerTurns } from '../../common/owner-turns.js';
 
 const YEAR_MS = 366 * 86_400_000;
 
 @Injectable()
 export class JobsService {
-  private readonly turns: OwnerTurns;
-
   constructor(
     private readonly queue: JobQueue,
     private readonly jobs: JobsRepository,
-    private readonly transaction: Transaction,
     private readonly signals: Signals,
     private readonly events: Events,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {
-    this.turns = new OwnerTurns(transaction);
-  }
+  ) {}
 
   /** Enqueues a job. Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
   async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
@@ -45,16 +38,14 @@ export class JobsService {
       throw HttpErrors.FORBIDDEN('jobs:prioritize');
     if (runAt && runAt.getTime() > this.clock.now() + YEAR_MS) throw tooLate();
     const options = { owner: actor, ...(runAt && { runAt }), ...(priority && { priority: priority as JobPriority }) };
-    const enqueue = async (): Promise<Job> => {
-      await this.jobs.lockOwner(actor);
+    return this.jobs.enqueueing(actor, async () => {
       await this.queue.expectRoomFor(actor);
       const { id, isNew } = await this.queue.enqueue(job, payload ?? {}, options).catch((error: unknown) => {
         throw inPayload(error);
       });
       if (!isNew) throw JobErrors.UNFINISHED(type, id).withHeader('Location', `/api/jobs/${id}`);
       return this.get(actor, id);
-    };
-    return this.turns.run(actor.key, () => this.transaction.run(enqueue));
+    });
   }
 
   /** Returns the job. Throws NOT_FOUND. */

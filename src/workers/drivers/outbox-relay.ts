@@ -5,7 +5,10 @@ import type { RabbitConnection } from './rabbitmq.connection.js';
 import type { RabbitSession } from './rabbitmq.session.js';
 import type { RabbitTopology } from './rabbitmq.topology.js';
 
-/** Maximum delay of the announcement of a retry or delayed job. Jobs enqueued by this process are announced at once. */
+/**
+ * Average wait between two polls (±20 %): about the delay of the announcement of a retry or delayed job. Jobs enqueued by this
+ * process are announced at once.
+ */
 const POLL_MS = 500;
 const BATCH = 500;
 /** A wake-up that has led to no claim after this time may be lost. */

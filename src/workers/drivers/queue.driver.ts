@@ -5,7 +5,7 @@ import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 export interface Leave {
   /** Maximum number of jobs to claim. */
   readonly most: number;
-  /** Called after the commit of the claim, with the number of claimed jobs. */
+  /** Called after the commit of the claim, with the number of claimed jobs, or `most` when more jobs may be due. */
   claimed(count: number): void;
   /** Called when the claim failed. The permission must not be lost. */
   failed(): void;
@@ -58,7 +58,7 @@ export abstract class QueueDriver extends Server implements CustomTransportStrat
   /** Called when a scan found due jobs in the queue: their announcement may be lost. */
   abstract found(queue: string): void;
 
-  /** Stops to receive announcements, and leaves unused ones to other processes. */
+  /** Stops receiving announcements, and leaves unused ones to other processes. */
   abstract stopHearing(): Promise<void>;
 
   protected abstract open(consumer: Consumer): Promise<void>;

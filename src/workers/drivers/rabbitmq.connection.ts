@@ -14,7 +14,10 @@ export interface SessionUser {
   away(): void;
 }
 
-/** Random wait before the next attempt, 100 ms to 3 s: reconnects within 4 s, and not all processes at once. */
+/**
+ * Random wait before the next attempt, between 0 and a limit that doubles from 100 ms up to 3 s: reconnects within 4 s, and
+ * not all processes at once.
+ */
 const wait = exponential(100, 3_000);
 /** A session that lived this long resets the number of attempts. */
 const STEADY_MS = 10_000;

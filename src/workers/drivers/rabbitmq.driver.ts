@@ -1,5 +1,5 @@
-// Queue driver with RabbitMQ: an outbox announces rows, and each wake-up message permits one claim. While the broker is
-// unavailable, scans permit the claims.
+// Queue driver with RabbitMQ: an outbox announces rows, and each wake-up message permits claiming one job. While the broker
+// is unavailable, scans permit the claims.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';

@@ -1,4 +1,4 @@
-// Buffer of the wake-ups of one queue in this process. Each permits one claim in the queue, not the claim of that very job:
+// Buffer of the wake-ups of one queue in this process. Each permits claiming one job of the queue, not that very job:
 // the claim takes the most urgent row, whichever job's wake-up arrives first.
 import type { Leave } from './queue.driver.js';
 

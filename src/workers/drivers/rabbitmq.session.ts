@@ -109,7 +109,7 @@ export class RabbitSession {
       });
   }
 
-  /** Stops to consume. The broker redelivers unacknowledged messages to other consumers. */
+  /** Stops consuming. The broker redelivers unacknowledged messages to other consumers. */
   async stopReceiving(): Promise<void> {
     const { receiver } = this;
     if (!receiver || this.hasEnded) return;

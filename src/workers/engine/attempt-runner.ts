@@ -23,7 +23,10 @@ import { JobDone } from '../jobs.events.js';
 
 /** Wait for a handler that ignores its abort signal. After it the attempt ends, but its slot stays taken until it returns. */
 const SETTLE_MS = 5_000;
-/** While the database is unavailable, writes of an outcome are retried this long. After that, the lease expires. */
+/**
+ * While the database is unavailable, writes of an outcome are retried this long. After that no heartbeat extends the lease, and
+ * the job is taken back when it expires.
+ */
 const WRITE_MS = 60_000;
 const MAX_MESSAGE = 2_000;
 /** Wait before the retry of a type that has no handler here: another version may be deployed meanwhile. */

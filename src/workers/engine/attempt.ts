@@ -14,7 +14,7 @@ export class AttemptAborted extends Error {
   }
 }
 
-/** Thrown when the attempt is not the current one of its job any more: another worker has it, or it was cancelled. */
+/** Thrown when the attempt is not the current one any more: the job was cancelled, taken back, or taken over by a worker. */
 export class AttemptLost extends Error {
   override name = 'AttemptLost';
 }

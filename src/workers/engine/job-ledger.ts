@@ -1,4 +1,4 @@
-// The frequent statements on the jobs table. Each is one atomic statement in its own file in sql/.
+// The frequent statements on the jobs table, most of them in files of their own in sql/.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
@@ -35,7 +35,10 @@ export interface Claim {
   owner_id: string | null;
   owner_uuid: string | null;
   request_id: string | null;
-  /** True when the claim skipped jobs of owners at their limit of running jobs: more due jobs may be behind them. */
+  /**
+   * True when the claim left out rows because they would exceed their owner's limit of running jobs: due jobs behind them were
+   * not read.
+   */
   held_back: boolean;
 }
 

@@ -20,9 +20,12 @@ import { JobDone } from '../jobs.events.js';
 /** Topic of the signal that aborts a cancelled job in the process that runs it. Its body is the job's UUID. */
 export const CANCEL_TOPIC = 'job-cancel';
 
-/** Interval of the scan: the maximum delay of retries, of delayed jobs and of jobs whose announcement was lost. */
+/**
+ * Average wait between two scans (±20 %): about the delay of retries, of delayed jobs and of jobs whose announcement was lost.
+ * With RabbitMQ the last need two scans (rabbitmq.inbox.ts).
+ */
 const SCAN_MS = 500;
-/** Every fifth claim takes the jobs that have waited longest. */
+/** Every fifth claim prefers jobs whose turn was over 30 s ago, the least urgent first (claim.sql). */
 const STARVING_TURN = 5;
 /** Maximum number of attempts per slot whose outcome is not written yet. */
 const UNWRITTEN = 10;
@@ -153,7 +156,7 @@ export class JobRunner implements Consumer, OnModuleInit {
   /** Returns the number of claimed jobs, or `most` when more jobs may be due. */
   private async claim(lane: Lane, most: number): Promise<number> {
     const isStarvingTurn = ++lane.turn % STARVING_TURN === 0;
-    if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // other jobs may be due as well
+    if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // jobs that are not starving may be due, too
     const begun = await this.begin(lane, most, false);
     lane.isShort = begun < most;
     if (!lane.isShort || (await this.ledger.lineUp([lane.name])) === 0) return begun;

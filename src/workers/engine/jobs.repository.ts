@@ -57,13 +57,9 @@ export class JobsRepository extends BaseRepository<Job> {
     return row?.uuid ?? null;
   }
 
-  /** Locks the owner until the transaction ends: other requests to enqueue for this owner wait. */
-  async lockOwner(owner: Owner): Promise<void> {
-    await this.transaction.query({
-      name: 'jobs-lock-owner',
-      text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
-      values: [OWNER_LOCK, owner.key],
-    });
+  /** Runs `work` in a transaction; other requests to enqueue for this owner wait for its end. */
+  enqueueing<T>(owner: Owner, work: () => Promise<T>): Promise<T> {
+    return this.lockingOwner(OWNER_LOCK, owner.key, work);
   }
 
   async countUnsettled(owner: Owner): Promise<{ waiting: number; dead: number }> {

@@ -13,7 +13,7 @@ import { SchedulesRepository } from './schedules.repository.js';
 /** TTL of the leader lock. A dead leader is replaced after this time and one RETRY_MS. */
 const LEADER_TTL_MS = 5_000;
 const RETRY_MS = 3_000;
-/** Interval of the check: the maximum delay of a schedule. */
+/** Interval of the leader's check: the usual delay of a schedule. Without a lock store, the interval is RETRY_MS. */
 const TICK_MS = 500;
 
 /**

@@ -31,7 +31,7 @@ function countWith(
   return (request, reply, done) => {
     try {
       const query = request.query as Record<string, unknown>;
-      const single = searchCost !== cost && searchBy.some((name) => query[name] !== undefined) ? searchCost : cost;
+      const single = searchBy.some((name) => query[name] !== undefined) ? searchCost : cost;
       const counted = limits.count(request, reply, limit, paged ? single * shareOf(query['limit']) : single);
       if (counted instanceof Promise) counted.then(() => done(), done);
       else done();

@@ -62,7 +62,7 @@ export class JobStatsDto {
     enum: ['postgres', 'rabbitmq'],
     enumName: 'QueueDriverName',
     example: 'postgres',
-    description: 'What carries the news of due work',
+    description: 'The driver that announces due jobs',
   })
   driver!: 'postgres' | 'rabbitmq';
 
