@@ -543,7 +543,7 @@ describe('the validation problem', () => {
       return result;
     };
     const counted = new Proxy(unknown, {
-      get: (target, key) => count(Reflect.get(target, key)),
+      get: (target, key) => count<unknown>(Reflect.get(target, key)),
       has: (target, key) => count(Reflect.has(target, key)),
       getOwnPropertyDescriptor: (target, key) => count(Reflect.getOwnPropertyDescriptor(target, key)),
     });
