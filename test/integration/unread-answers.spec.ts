@@ -1,4 +1,4 @@
-// Unread responses: a real Fastify, and clients that do not read from their sockets.
+// Answers that clients do not read: a real Fastify, and sockets of clients that do not read.
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { fastify as createFastify, type FastifyInstance } from 'fastify';
@@ -10,52 +10,93 @@ const LARGE = 'x'.repeat(16 * 1024 * 1024);
 
 let fastify: FastifyInstance;
 let port: number;
-const sockets: Socket[] = [];
-/** Large responses whose last byte is not sent yet. */
-let unsent = 0;
+let sockets: Socket[];
+/** Large answers whose last byte is not out, and requests that have reached their handler: of this test's server alone. */
+let counts: { unsent: number; handled: number };
 beforeEach(async () => {
-  unsent = 0;
-  fastify = createFastify();
+  sockets = [];
+  const ours = (counts = { unsent: 0, handled: 0 });
+  fastify = createFastify({ exposeHeadRoutes: true });
   addUnreadAnswersHook(fastify);
   fastify.setErrorHandler(
-    (error, _request, reply) => void reply.code((error as { status?: number }).status ?? 500).send(),
+    (error, _request, reply) => void reply.code((error as { status?: number }).status ?? 500).send('refused'),
   );
-  fastify.get('/large', (_request, reply) => {
-    unsent++;
-    reply.raw.once('close', () => unsent--);
+  const large = (
+    _request: unknown,
+    reply: { header(name: string, value: string): unknown; raw: NodeJS.EventEmitter },
+  ) => {
+    ours.handled++;
+    ours.unsent++;
+    reply.header('etag', '"1"');
+    reply.raw.once('close', () => ours.unsent--);
     return LARGE;
-  });
+  };
+  fastify.get('/large', large);
+  fastify.post('/large', large);
   fastify.get('/small', () => 'small');
   await fastify.listen({ port: 0, host: '127.0.0.1' });
   ({ port } = fastify.server.address() as { port: number });
 });
 afterEach(async () => {
-  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const socket of sockets) socket.destroy();
   await fastify.close();
 });
 
-function ask(path: string, more = ''): Socket {
+const head = (line: string): string => `${line} HTTP/1.1\r\nHost: a\r\n\r\n`;
+
+function send(text: string): Socket {
   const socket = connect({ port, host: '127.0.0.1' }).on('error', () => undefined);
   sockets.push(socket);
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`);
+  socket.write(text);
   return socket;
 }
 
-/** Returns the status, and the rest as it arrives. */
+/** The first bytes of the answer; the rest is read and discarded. */
 function read(socket: Socket): Promise<string> {
   return new Promise((resolve) =>
-    socket.once('data', (data: Buffer) => resolve(data.toString('latin1', 9, 12))).resume(),
+    socket.once('data', (data: Buffer) => resolve(data.toString('latin1', 0, 500))).resume(),
   );
 }
 
-it('unread responses to one address are limited to 32 MiB; beyond that large ones become 503, and small ones pass', async () => {
-  const unread = [ask('/large').pause(), ask('/large').pause()];
-  await until(() => unsent === 2, 'two responses to be in progress');
-  expect(await read(ask('/large'))).toBe('503');
-  expect(await read(ask('/small'))).toBe('200');
-  unread[0]?.destroy();
-  await until(() => unsent === 1, 'the end of one');
-  expect(await read(ask('/large'))).toBe('200');
-  for (const socket of unread.slice(1)) socket.resume(); // a client that reads frees space too
-  await until(async () => (await read(ask('/large'))) === '200', 'free space');
+async function statusOf(line: string): Promise<string> {
+  return (await read(send(head(line)))).slice(9, 12);
+}
+
+/** Two answers under way, which are as much as one address may leave unread. */
+async function fill(): Promise<Socket[]> {
+  const unread = [send(head('GET /large')).pause(), send(head('GET /large')).pause()];
+  await until(() => counts.unsent === 2, 'two answers to be under way');
+  return unread;
+}
+
+it('beyond 32 MiB for one address, large answers are 503 without the headers of the body, and small ones are sent', async () => {
+  await fill();
+  const refused = await read(send(head('GET /large')));
+  expect(refused).toMatch(/^HTTP\/1\.1 503 /);
+  expect(refused).not.toMatch(/etag/i);
+  expect(await statusOf('GET /small')).toBe('200');
+});
+
+it('a HEAD has no body to count, and a POST has done its work, so neither is refused', async () => {
+  await fill();
+  expect(await statusOf('HEAD /large')).toBe('200');
+  expect(await statusOf('POST /large')).toBe('200');
+});
+
+it('a client that reads, or closes its connection, makes room', async () => {
+  const [first, second] = await fill();
+  first?.destroy();
+  await until(() => counts.unsent === 1, 'the end of one');
+  expect(await statusOf('GET /large')).toBe('200');
+  second?.resume();
+  await until(async () => (await statusOf('GET /large')) === '200', 'room');
+});
+
+it('a closed connection releases the answers that wait behind another one, too', async () => {
+  const pipelined = send(head('GET /large').repeat(2)).pause();
+  await until(() => counts.handled === 2, 'both to be answered');
+  expect(await statusOf('GET /large')).toBe('503');
+  pipelined.destroy();
+  await until(async () => (await statusOf('GET /large')) === '200', 'room');
+  expect(await statusOf('GET /large')).toBe('200');
 });

@@ -1,44 +1,84 @@
-// Limits the memory for responses that clients do not read: the bytes per network and in total.
-import type { FastifyInstance, FastifyReply } from 'fastify';
+// Limits the memory of answers that their clients do not read, per network and in total.
+import type { Socket } from 'node:net';
+import type { FastifyInstance, FastifyReply, onSendHookHandler } from 'fastify';
 import { networkOf } from '../../../shared/libs/network.js';
 import { unavailable } from '../filters/to-problem.js';
 import { isInjected } from '../request-in-flight.js';
 
 const MAX_OF_NETWORK = 32 * 1024 * 1024;
 const MAX_OF_ALL = 256 * 1024 * 1024;
-/** In UTF-16 units or bytes. Smaller responses are not counted: the connection and pipelining limits bound their number. */
+/** Minimum size of a counted answer, in UTF-16 units or bytes. The limits of connections and pipelining bound smaller ones. */
 const MIN_COUNTED = 16_384;
+/** Headers of the refused answer that would be wrong for the problem that takes its place. */
+const ABOUT_THE_BODY = ['etag', 'link', 'location', 'content-encoding', 'last-modified', 'vary'];
 
 /**
- * Replaces a response beyond the limits with a small 503. Streams are not counted: only a chunk or two of each is in memory.
- * A batch counts as one response.
+ * A GET beyond the limits is answered with 503, which is small. Other methods have done their work already, so their answer
+ * goes out and only counts. Streams do not count: no more than a chunk or two of them is in memory. A batch counts as one.
  */
 export function addUnreadAnswersHook(fastify: FastifyInstance): void {
-  const unread = new Map<string, number>();
-  let total = 0;
-  const add = (network: string, bytes: number): void => {
-    total += bytes;
-    const sum = (unread.get(network) ?? 0) + bytes;
-    if (sum === 0) unread.delete(network);
-    else unread.set(network, sum);
-  };
-  fastify.addHook('onSend', (request, reply, payload, done) => {
+  const unread = new UnreadBytes();
+  const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
     if (!isLarge(payload) || isInjected(request)) return done(null, payload);
     const network = networkOf(request.ip);
     const bytes = Buffer.byteLength(payload);
-    if ((unread.get(network) ?? 0) + bytes > MAX_OF_NETWORK || total + bytes > MAX_OF_ALL) return done(unavailable());
-    add(network, bytes);
-    onceGone(reply, () => add(network, -bytes));
+    if (request.method === 'GET' && !unread.hasRoomFor(network, bytes)) {
+      for (const name of ABOUT_THE_BODY) reply.removeHeader(name);
+      return done(unavailable());
+    }
+    unread.add(network, reply, bytes);
     done(null, payload);
+  };
+  // Last of each route's hooks: answers to HEAD, and 304, have no body by then.
+  fastify.addHook('onRoute', (route) => {
+    route.onSend = [route.onSend ?? [], countAnswer].flat();
   });
+}
+
+class UnreadBytes {
+  private readonly ofNetwork = new Map<string, number>();
+  private readonly ofSocket = new WeakMap<Socket, { bytes: number }>();
+  private total = 0;
+
+  hasRoomFor(network: string, bytes: number): boolean {
+    return (this.ofNetwork.get(network) ?? 0) + bytes <= MAX_OF_NETWORK && this.total + bytes <= MAX_OF_ALL;
+  }
+
+  /** Counts the bytes until the operating system has the last one, or the connection is closed. */
+  add(network: string, { raw, request }: FastifyReply, bytes: number): void {
+    const { socket } = request.raw;
+    if (socket.destroyed || raw.destroyed) return;
+    const queued = this.queuedOn(socket, network);
+    queued.bytes += bytes;
+    this.change(network, bytes);
+    raw.once('close', () => {
+      const rest = Math.min(bytes, queued.bytes); // less when the connection was closed first
+      queued.bytes -= rest;
+      this.change(network, -rest);
+    });
+  }
+
+  /** An answer behind another one on its connection is not notified when that is closed: so one listener releases them all. */
+  private queuedOn(socket: Socket, network: string): { bytes: number } {
+    let queued = this.ofSocket.get(socket);
+    if (queued) return queued;
+    this.ofSocket.set(socket, (queued = { bytes: 0 }));
+    const all = queued;
+    socket.once('close', () => {
+      this.change(network, -all.bytes);
+      all.bytes = 0;
+    });
+    return queued;
+  }
+
+  private change(network: string, bytes: number): void {
+    this.total += bytes;
+    const sum = (this.ofNetwork.get(network) ?? 0) + bytes;
+    if (sum === 0) this.ofNetwork.delete(network);
+    else this.ofNetwork.set(network, sum);
+  }
 }
 
 function isLarge(payload: unknown): payload is string | Buffer {
   return (typeof payload === 'string' || Buffer.isBuffer(payload)) && payload.length >= MIN_COUNTED;
-}
-
-/** Calls `gone` when the operating system has the last byte, or the connection is closed. */
-function onceGone({ raw }: FastifyReply, gone: () => void): void {
-  if (raw.destroyed) return gone();
-  raw.once('close', gone);
 }
