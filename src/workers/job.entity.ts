@@ -28,6 +28,9 @@ export interface JobFailure {
 @Index('jobs_unique', { synchronize: false }) // type, unique_key of unfinished jobs
 @Index('jobs_owner', ['ownerId', 'id'], { where: 'owner_id IS NOT NULL' })
 @Index('jobs_dead', ['finishedAt', 'id'], { where: `status = 'FAILED'` })
+@Index('jobs_dead_of_owner', ['ownerId'], {
+  where: `owner_id IS NOT NULL AND status = 'FAILED' AND deleted_at IS NULL`,
+})
 export class Job extends BaseEntityCustom {
   /** Name of the job definition. */
   @Column('varchar', { length: 100 })

@@ -62,12 +62,13 @@ export class JobsRepository extends BaseRepository<Job> {
     return this.lockingOwner(OWNER_LOCK, owner.key, work);
   }
 
+  /** Counts the owner's waiting jobs and dead letters, by the index of each. */
   async countUnsettled(owner: Owner): Promise<{ waiting: number; dead: number }> {
     const [row] = await this.transaction.query<{ waiting: number; dead: number }>({
       name: 'jobs-count-unsettled',
-      text: `SELECT count(*) FILTER (WHERE status <> 'FAILED')::integer AS waiting,
-          count(*) FILTER (WHERE status = 'FAILED')::integer AS dead
-        FROM jobs WHERE owner_id = $1 AND status IN ('QUEUED', 'RETRYING', 'FAILED')`,
+      text: `SELECT
+          (SELECT count(*)::integer FROM jobs WHERE owner_id = $1 AND status IN ('QUEUED', 'RETRYING')) AS waiting,
+          (SELECT count(*)::integer FROM jobs WHERE owner_id = $1 AND status = 'FAILED' AND deleted_at IS NULL) AS dead`,
       values: [owner.key],
     });
     return row ?? { waiting: 0, dead: 0 };
