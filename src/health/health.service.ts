@@ -18,11 +18,11 @@ import { HealthErrors } from './health.errors.js';
 /** Short, because a probe reports nothing when it exceeds its own timeout. */
 const DATABASE_TIMEOUT_MS = 1_500;
 const FILES_TIMEOUT_MS = 1_000;
-/** Probes are public, and each queries the database: simultaneous probes share one result. */
+/** Probes are public, and each queries the database: a probe shares the result of one that runs, or has just ended. */
 const SHARED_MS = 100;
 
 export interface HealthReport {
-  /** `degraded`: everything works, but something is slower than usual; `details` names it. */
+  /** `degraded`: requests are served, but a service that not all of them need is away, slow or full; `details` names it. */
   status: 'ok' | 'degraded';
   details: Record<string, unknown>;
 }
@@ -117,7 +117,7 @@ export class HealthService {
       return {
         status: 'degraded',
         kind,
-        message: 'Files can be neither stored nor read: the storage is away, or full.',
+        message: 'Files cannot be stored: the storage is full, or away, and then they cannot be read either.',
       };
     } finally {
       late.abort();
@@ -143,12 +143,15 @@ function detailsOf({ isReady, details }: Outcome): Outcome['details'] {
   return details;
 }
 
-/** Returns a function that shares the result of `ask` for `ms`, as long as `state` stays the same. */
+/** Returns a function that shares one call of `ask` until `ms` after its end, as long as `state` stays the same. */
 function shareFor<T>(ms: number, ask: () => Promise<T>): (state: string) => Promise<T> {
-  let last: { state: string; atMs: number; answer: Promise<T> } | undefined;
+  let last: { state: string; answer: Promise<T>; endedAtMs: number } | undefined;
   return (state) => {
-    const now = performance.now();
-    if (last?.state !== state || now - last.atMs >= ms) last = { state, atMs: now, answer: ask() };
-    return last.answer;
+    if (last?.state === state && performance.now() - last.endedAtMs < ms) return last.answer;
+    const look = { state, answer: ask(), endedAtMs: Infinity };
+    const end = (): void => void (look.endedAtMs = performance.now());
+    look.answer.then(end, end);
+    last = look;
+    return look.answer;
   };
 }
