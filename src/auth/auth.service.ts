@@ -22,6 +22,7 @@ import { LoginThrottle } from './login-throttle.js';
 import type { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
 import { UserLockedOut } from '../users/users.events.js';
+import { KeyedSemaphore } from '../shared/libs/semaphore.js';
 
 /** Client that opens a session. */
 export interface Device {
@@ -44,6 +45,9 @@ type Standing = 'current' | 'previous' | 'reused' | 'invalid';
 
 @Injectable()
 export class AuthService {
+  /** One at a time per user, who may have a hundred sessions: the line for hashes is for all users. */
+  private readonly changes = new KeyedSemaphore(1, 100, 10_000);
+
   constructor(
     private readonly config: AppConfig,
     private readonly clock: Clock,
@@ -141,7 +145,9 @@ export class AuthService {
     const { currentPassword, newPassword } = values;
     if (normalize(newPassword) === normalize(currentPassword)) throw refusePassword('newPassword', SAME_PASSWORD);
     expectGoodPassword('newPassword', newPassword, user ?? {});
-    return this.throttle.changePassword(actor.sessionId, () => this.replacePassword(actor, user, values, device));
+    return this.changes.run(actor.id, () =>
+      this.throttle.changePassword(actor.sessionId, () => this.replacePassword(actor, user, values, device)),
+    );
   }
 
   private async replacePassword(

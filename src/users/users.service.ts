@@ -56,7 +56,7 @@ export class UsersService {
 
   /**
    * Changes a user. A new password or role ends the user's sessions. `actor` null: a CLI command. Throws NOT_FOUND,
-   * VERSION_STALE, VALIDATION_FAILED, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS.
+   * VERSION_STALE, VALIDATION_FAILED, PASSWORD_TOO_LONG, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS.
    */
   async change(actor: Actor | null, id: string, expected: ExpectedVersions, body: ChangeUserDto): Promise<User> {
     const { password, ...patch } = body;
@@ -75,7 +75,7 @@ export class UsersService {
     });
   }
 
-  /** Changes the caller's own profile. Throws USERNAME_TAKEN, VERSION_STALE. */
+  /** Changes the caller's own profile. Throws USERNAME_TAKEN, VERSION_STALE, NAMELESS. */
   changeProfile(actor: Actor, expected: ExpectedVersions, patch: ChangeProfileDto): Promise<User> {
     return this.transaction.run(async () => {
       const user = await this.users.update(actor.id, patch, expected);

@@ -3,7 +3,7 @@ import { RouteSettings } from './route-settings.decorator.js';
 
 /**
  * `standard`: by user, else by address. `register`, `login`: by address with a stricter limit, each in a separate count.
- * `password`: equally strict, by user.
+ * `password`: equally strict, by session.
  */
 export type RouteLimit = 'standard' | 'register' | 'login' | 'password';
 
@@ -19,8 +19,14 @@ export interface Limited {
 }
 
 /** Throws when a cost is not an integer from 1. */
-export function Limit({ limit = 'standard', cost = 1, searchCost = cost, searchBy = ['q'] }: Limited): MethodDecorator {
+export function Limit(limited: Limited): MethodDecorator {
+  const { cost, searchCost } = withDefaults(limited);
   for (const one of [cost, searchCost])
     if (!Number.isInteger(one) || one < 1) throw new Error(`A route cannot cost ${one}: give it an integer from 1.`);
-  return RouteSettings({ limited: { limit, cost, searchCost, searchBy } });
+  return RouteSettings({ limited });
+}
+
+export function withDefaults(limited: Limited): Required<Limited> {
+  const { limit = 'standard', cost = 1, searchCost = cost, searchBy = ['q'] } = limited;
+  return { limit, cost, searchCost, searchBy };
 }

@@ -13,7 +13,7 @@ declare module 'fastify' {
 /** Smaller chunks that arrive at once reach the reader joined. */
 const DECENT_BYTES = 16_384;
 /** Node's parser spends time on each chunk before we see it, so after this many chunks their mean size has a minimum. */
-const MIN_CHUNKS = 1_000;
+const MAX_TINY_CHUNKS = 1_000;
 const MIN_MEAN_BYTES = 16;
 
 /** Runs before any hook that waits: the chunks of the first packet follow at once. */
@@ -53,7 +53,7 @@ export class BodyChunks {
       return this.#push(null);
     }
     this.bytes += chunk.length;
-    if (++this.#count >= MIN_CHUNKS && this.bytes < this.#count * MIN_MEAN_BYTES) return this.refuse();
+    if (++this.#count > MAX_TINY_CHUNKS && this.bytes < this.#count * MIN_MEAN_BYTES) return this.refuse();
     this.#smallBytes += chunk.length;
     if (this.#small.push(chunk) === 1) setImmediate(() => this.flush()); // after the packet is parsed; ticks run in between
     if (this.#smallBytes >= DECENT_BYTES) this.flush();
@@ -71,7 +71,7 @@ export class BodyChunks {
   private refuse(): boolean {
     this.#small = [];
     this.refusal = HttpErrors.BAD_REQUEST(
-      `The chunks of the body are too small: of more than ${MIN_CHUNKS}, the mean must be ${MIN_MEAN_BYTES} bytes or more.`,
+      `The chunks of the body are too small: of more than ${MAX_TINY_CHUNKS}, the mean must be ${MIN_MEAN_BYTES} bytes or more.`,
     );
     this.onRefused(this.refusal);
     return true;

@@ -2,7 +2,7 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import type { RequestLimits } from '../limits/request-limits.js';
 import { MAX_PAGE_ROWS } from '../../dto/page.dto.js';
-import type { Limited } from '../../decorators/limited.decorator.js';
+import { type Limited, withDefaults } from '../../decorators/limited.decorator.js';
 
 /** Call after the hook that reads the access token, and before the first route is registered. */
 export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): void {
@@ -22,11 +22,8 @@ export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): 
 /** List rows that one request may return; a longer page counts as several requests. */
 const ROWS_OF_REQUEST = 25;
 
-function countWith(
-  limits: RequestLimits,
-  { limit = 'standard', cost = 1, searchCost = cost, searchBy = [] }: Limited,
-  paged = false,
-): onRequestHookHandler {
+function countWith(limits: RequestLimits, limited: Limited, paged = false): onRequestHookHandler {
+  const { limit, cost, searchCost, searchBy } = withDefaults(limited);
   if (limit === 'none') return (_request, _reply, done) => done();
   return (request, reply, done) => {
     try {

@@ -39,14 +39,14 @@ export class RequestLimits {
 
   /**
    * Takes from both tiers of the caller or from neither. Login and registration count by address, each separately: the user is
-   * not known yet, or is exactly what an attacker guesses. Password guesses of a logged-in user count by user, who may have a hundred sessions. All others
+   * not known yet, or is exactly what an attacker guesses. Password guesses of a logged-in user count by session. All others
    * count by user if the request has a valid access token, else by address. Throws RATE_LIMITED.
    */
   count(request: FastifyRequest, reply: FastifyReply, limit: RouteLimit, cost: number): void | Promise<void> {
     const { claims, ip } = request;
     if (limit === 'standard')
       return this.take(reply, claims ? `user:${claims.sub}` : `ip:${networkOf(ip)}`, limit, cost);
-    const caller = limit === 'password' && claims ? claims.sub : networkOf(ip);
+    const caller = limit === 'password' && claims ? claims.sid : networkOf(ip);
     return this.take(reply, `auth:${limit}:${caller}`, 'auth', cost);
   }
 
