@@ -14,15 +14,16 @@ export class ThumbnailRequests {
   ) {}
 
   /**
-   * Enqueues the job, in the caller's transaction if there is one. Does nothing when the file is no image, its content has
-   * all thumbnails, or the owner has too many waiting jobs; then a later request for a thumbnail enqueues the job.
+   * Enqueues the job, in the caller's transaction if there is one. Does nothing when the file is no image, or its content has
+   * all thumbnails. Returns false when the owner has too many jobs; then a later request for a thumbnail enqueues the job.
    */
-  async ensure(file: FileEntity): Promise<void> {
-    if (!isImage(file)) return;
+  async ensure(file: FileEntity): Promise<boolean> {
+    if (!isImage(file)) return true;
     const made = await this.thumbnails.list(file.blobId as string);
-    if (made.length === THUMBNAIL_SIZES.length) return;
+    if (made.length === THUMBNAIL_SIZES.length) return true;
     const owner = { id: file.ownerUuid, key: file.ownerId };
-    if (await this.jobs.isFullFor(owner)) return;
+    if (await this.jobs.isFullFor(owner)) return false;
     await this.jobs.enqueue(MakeThumbnails, { fileId: file.uuid }, { owner });
+    return true;
   }
 }

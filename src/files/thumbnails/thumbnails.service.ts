@@ -8,6 +8,10 @@ import { isImage, type ThumbnailSize } from './thumbnail-sizes.js';
 import { ThumbnailsRepository } from './thumbnails.repository.js';
 import type { Owner } from '../../common/access/permissions.js';
 
+/** Seconds until a client asks again: for a job that is enqueued, and when the owner has too many jobs for one more. */
+const SOON_S = 1;
+const LATER_S = 60;
+
 @Injectable()
 export class ThumbnailsService {
   constructor(
@@ -21,7 +25,7 @@ export class ThumbnailsService {
     const file = await this.files.getReadable(reader, uuid);
     const blobId = file.blobId as string; // only deleted files have no blob
     const blob = (await this.thumbnails.list(blobId)).find(({ side }) => side === size);
-    const pending = () => FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', '1');
+    const pending = (seconds = SOON_S) => FileErrors.THUMBNAIL_PENDING(uuid).withHeader('Retry-After', String(seconds));
     if (blob) {
       const name = `${file.name}.${size}.webp`;
       return {
@@ -32,11 +36,10 @@ export class ThumbnailsService {
         sha256: blob.sha256,
         isPublic: file.isPublic,
         blob,
-        whenLost: pending,
+        whenLost: () => pending(),
       };
     }
     if (!isImage(file) || (await this.thumbnails.isRefused(blobId))) throw FileErrors.NO_THUMBNAIL(uuid);
-    await this.requests.ensure(file);
-    throw pending();
+    throw pending((await this.requests.ensure(file)) ? SOON_S : LATER_S);
   }
 }
