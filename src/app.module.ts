@@ -1,4 +1,4 @@
-// The table of contents: one line per module, from the lowest layer up.
+// The table of contents: one line per module.
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuditModule } from './audit/audit.module.js';
 import { AuthModule } from './auth/auth.module.js';

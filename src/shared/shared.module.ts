@@ -1,6 +1,7 @@
 // The global infrastructure, available to every module without an import: settings, logger, events, lifecycle.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { AppConfig } from './config/app-config.js';
+import { Clock, SystemClock } from './libs/clock.js';
 import { Events } from './events/events.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
 import { LOGGER, type Logger } from './logging/logger.js';
@@ -11,8 +12,14 @@ export class SharedModule {
   static for(config: AppConfig, logger: Logger): DynamicModule {
     return {
       module: SharedModule,
-      providers: [{ provide: AppConfig, useValue: config }, { provide: LOGGER, useValue: logger }, Events, Lifecycle],
-      exports: [AppConfig, LOGGER, Events, Lifecycle],
+      providers: [
+        { provide: AppConfig, useValue: config },
+        { provide: LOGGER, useValue: logger },
+        Events,
+        Lifecycle,
+        { provide: Clock, useClass: SystemClock },
+      ],
+      exports: [AppConfig, LOGGER, Events, Lifecycle, Clock],
     };
   }
 }

@@ -31,6 +31,19 @@ const all = (status: number, count: number): number[] => Array.from({ length: co
 const repeat = <T>(times: number, ask: (n: number) => Promise<T>): Promise<T[]> =>
   Promise.all(Array.from({ length: times }, (_, n) => ask(n)));
 
+/** Runs the statement in a transaction of its own, which holds its locks until the returned function is called. */
+async function hold(sql: string, ...values: string[]): Promise<() => Promise<void>> {
+  const client = new pg.Client({ connectionString: server.databaseUrl });
+  await client.connect();
+  await client.query('BEGIN');
+  await client.query(sql, values);
+  return async () => void (await client.query('ROLLBACK').finally(() => client.end()));
+}
+/** Returns the number of statements that wait for a lock. */
+const waiting = async (): Promise<number> =>
+  (await server.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
+    .length;
+
 describe('tasks', () => {
   const create = ({ api }: Person) => api.post<Pick<Task, 'id'> & Problem>('/api/tasks', { title: 'One more' });
   const bulk = ({ api }: Person, count: number) =>
@@ -165,57 +178,50 @@ it('a user with ten times as many dead jobs as may wait cannot enqueue jobs unti
   );
   const refused = await report();
   expect([refused.status, refused.body.code]).toEqual([409, 'JOB_QUOTA_EXCEEDED']);
-  await server.sql('DELETE FROM jobs WHERE id = 1');
+  const [dead] = await server.sql<{ uuid: string }>(`SELECT uuid FROM jobs WHERE status = 'FAILED' LIMIT 1`);
+  expect((await root.api.delete(`/api/dead-letters/${dead?.uuid}`)).status).toBe(204);
   expect((await report()).status).toBe(202);
 });
 
-it('a user whose creates wait for a lock leaves the connections of the pool to other users', async () => {
-  const [ada, bob] = [await server.registerUser(), await server.registerUser()];
-  await ada.api.post('/api/tasks', { title: 'The first' });
-  const holder = new pg.Client({ connectionString: server.databaseUrl });
-  await holder.connect();
-  try {
-    await holder.query('BEGIN');
-    await holder.query('SELECT FROM task_counts WHERE owner_id = (SELECT id FROM users WHERE uuid = $1) FOR UPDATE', [ada.user.id]); // prettier-ignore
-    const creates = repeat(15, (n) => ada.api.post('/api/tasks', { title: `Waiting ${n}` }));
-    await until(async () => {
-      const [row] = await server.sql<{ count: number }>(
-        `SELECT count(*)::integer AS count FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
-      );
-      return (row?.count ?? 0) > 0;
-    }, 'a create to wait for the lock');
-    const reads = await repeat(10, () => bob.api.get('/api/tasks?sort=priority&limit=7'));
-    expect(statuses(reads)).toEqual(all(200, 10));
-    await holder.query('ROLLBACK');
-    expect(statuses(await creates)).toEqual(all(201, 15));
-  } finally {
-    await holder.end();
-  }
-});
+it.each([
+  [
+    'tasks',
+    '/api/tasks',
+    { title: 'Waiting' },
+    'SELECT FROM task_counts WHERE owner_id = (SELECT id FROM users WHERE uuid = $1) FOR UPDATE',
+  ],
+  [
+    'jobs',
+    '/api/jobs',
+    { type: 'report.pdf' },
+    'SELECT pg_advisory_xact_lock(7265002, hashint8(id)) FROM users WHERE uuid = $1',
+  ],
+])(
+  'a user whose creates of %s wait for a lock leaves the connections of the pool to other users',
+  async (_what, path, body, lock) => {
+    const [ada, bob] = [await server.registerUser(), await server.registerUser()];
+    await ada.api.post('/api/tasks', { title: 'The first' });
+    const free = await hold(lock, ada.user.id);
+    const creates = repeat(15, () => ada.api.post(path, body));
+    await until(async () => (await waiting()) > 0, 'a create to wait for the lock');
+    expect(statuses(await repeat(10, () => bob.api.get('/api/tasks?sort=priority&limit=7')))).toEqual(all(200, 10));
+    await free();
+    const answers = statuses(await creates);
+    expect(answers).toEqual(path === '/api/tasks' ? all(201, 15) : [202, ...all(409, 14)]); // one report at a time
+  },
+);
 
 describe('searches', () => {
   const search = ({ api }: Person, q = 'milk') => api.get<Page<Task> & Problem>(`/api/tasks?q=${q}`);
 
-  /** Blocks every search of tasks in the database until `free` is called. */
-  async function holdTasks(): Promise<{ free: () => Promise<void> }> {
-    const pg = (await import('pg')).default;
-    const client = new pg.Client({ connectionString: server.databaseUrl });
-    await client.connect();
-    await client.query('BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
-    return { free: async () => void (await client.query('ROLLBACK').finally(() => client.end())) };
-  }
-  const waiting = async (): Promise<number> =>
-    (await server.sql(`SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`))
-      .length;
-
   it('of one user run one at a time, a few wait, the others are refused; other requests are served meanwhile', async () => {
     const [ada, eve] = [await server.registerUser('Ada'), await server.registerUser('Eve')];
-    const held = await holdTasks();
+    const free = await hold('LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
     const answers = repeat(60, (n) => search(ada, `milk${n}`));
     await until(async () => (await waiting()) > 0, 'a search to run');
     expect(statuses(await repeat(30, () => eve.api.get('/api/files')))).toEqual(all(200, 30));
     expect(await waiting()).toBe(1);
-    await held.free();
+    await free();
     const outcomes = await answers;
     expect(statuses(outcomes)).toEqual([...all(200, 5), ...all(429, 55)]);
     const refused = outcomes.find(({ status }) => status === 429);
@@ -225,12 +231,12 @@ describe('searches', () => {
 
   it('of many users use at most half of the connections', async () => {
     const people = await repeat(12, (n) => server.registerUser(`User${n}`));
-    const held = await holdTasks();
+    const free = await hold('LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
     const answers = Promise.all(people.map((person) => search(person)));
     await until(async () => (await waiting()) === 2, 'as many searches to run as may');
     expect(statuses(await repeat(30, () => root.api.get('/api/files')))).toEqual(all(200, 30));
     expect(await waiting()).toBe(2);
-    await held.free();
+    await free();
     expect(statuses(await answers)).toEqual(all(200, 12));
   });
 });

@@ -2,7 +2,6 @@
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { AppConfig } from '../config/app-config.js';
-import { Clock, SystemClock } from '../libs/clock.js';
 import { servingOptions } from './database.options.js';
 import { MigrationStatus } from './migration-status.js';
 import { ReadLanes } from './read-lanes.js';
@@ -27,8 +26,8 @@ export class DatabaseModule {
           }),
         }),
       ],
-      providers: [Transaction, ReadLanes, SnowflakeIds, MigrationStatus, { provide: Clock, useClass: SystemClock }],
-      exports: [ReadLanes, Transaction, SnowflakeIds, MigrationStatus, Clock],
+      providers: [Transaction, ReadLanes, SnowflakeIds, MigrationStatus],
+      exports: [ReadLanes, Transaction, SnowflakeIds, MigrationStatus],
     };
   }
 }
