@@ -12,7 +12,8 @@ export const RenderTaskReport = defineJob({
   attempts: 3,
   backoff: exponential(2_000),
   timeoutMs: 120_000,
-  concurrency: 4,
+  isTimeoutFinal: true,
+  concurrency: 'render',
   requestable: 'anyone',
   uniqueKey: (_payload, owner) => owner?.id ?? '',
 });

@@ -5,7 +5,7 @@ import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 import { CSV_ENCODINGS, type CsvEncoding } from '../shared/libs/csv/csv-decoder.js';
 
-const common = { queue: 'users', attempts: 3, backoff: exponential(2_000), concurrency: 2 };
+const common = { queue: 'users', attempts: 3, backoff: exponential(2_000), concurrency: 'data' } as const;
 
 export class ImportUsersPayload {
   /** UUID of one of the owner's files. */

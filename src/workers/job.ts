@@ -5,6 +5,7 @@ import type { Permission } from '../common/access/permissions.js';
 import type { AppError } from '../shared/libs/app-error.js';
 import type { Backoff } from '../shared/libs/backoff.js';
 import type { Owner } from '../common/access/permissions.js';
+import type { ThreadKind } from './threads/thread-pools.js';
 
 /** 5 is the most urgent, 1 the least urgent. */
 export type JobPriority = 1 | 2 | 3 | 4 | 5;
@@ -30,9 +31,15 @@ export interface JobOptions<P extends object> {
   backoff: Backoff;
   /** Time limit of one attempt, ms. After it, the attempt's signal aborts and the attempt counts as failed. */
   timeoutMs: number;
+  /** True: no attempt follows a timeout, because a computation would take as long again. Default: false. */
+  isTimeoutFinal?: boolean;
   priority?: JobPriority;
-  /** Number of jobs of this queue that one process runs at once. All jobs of a queue must agree. Default: JOB_CONCURRENCY. */
-  concurrency?: number;
+  /**
+   * Number of jobs of this queue that one process runs at once, or the kind of thread that each of them needs: as many run as
+   * there are threads, so that none waits for one while its timeout runs. All jobs of a queue must agree. Default:
+   * JOB_CONCURRENCY.
+   */
+  concurrency?: number | ThreadKind;
   schedule?: Schedule<P>;
   /**
    * Returns the unique key. While a job with the same key waits or runs, enqueue returns that job and creates none, and
@@ -89,7 +96,8 @@ const definitions = new Map<string, JobDefinition>();
 
 /** Registers a job definition. Throws when the name is taken or a number is invalid. */
 export function defineJob<P extends object>(options: JobOptions<P>): JobDefinition<P> {
-  const { name, queue, attempts, timeoutMs, concurrency = 1 } = options;
+  const { name, queue, attempts, timeoutMs } = options;
+  const concurrency = typeof options.concurrency === 'number' ? options.concurrency : 1;
   if (!NAME.test(name) || !NAME.test(queue))
     throw new Error(`Job ${name} in queue ${queue}: names are like report.pdf`);
   if (definitions.has(name)) throw new Error(`Job ${name} is defined twice. Give one of them another name.`);

@@ -39,6 +39,14 @@ class NotePayload {
 const common = { payload: NotePayload, attempts: 3, timeoutMs: 20_000 };
 const Note = defineJob({ ...common, name: 'test.note', queue: 'notes', backoff: exponential(20, 50) });
 const Slow = defineJob({ ...common, name: 'test.slow', queue: 'slow', backoff: () => 700, timeoutMs: 300 });
+const Endless = defineJob({
+  ...common,
+  name: 'test.endless',
+  queue: 'slow',
+  backoff: () => 0,
+  timeoutMs: 300,
+  isTimeoutFinal: true,
+});
 const Single = defineJob({ ...common, name: 'test.single', queue: 'single', backoff: exponential(20), concurrency: 1 });
 const Unique = defineJob({
   ...common,
@@ -89,6 +97,8 @@ class Behaving implements JobHandler<NotePayload> {
 class NoteHandler extends Behaving {}
 @Handles(Slow)
 class SlowHandler extends Behaving {}
+@Handles(Endless)
+class EndlessHandler extends Behaving {}
 @Handles(Single)
 class SingleHandler extends Behaving {}
 @Handles(Unique)
@@ -102,7 +112,7 @@ class OnceHandler implements JobHandler<NotePayload> {
     return { text };
   }
 }
-const HANDLERS = [NoteHandler, SlowHandler, SingleHandler, UniqueHandler, OnceHandler];
+const HANDLERS = [NoteHandler, SlowHandler, EndlessHandler, SingleHandler, UniqueHandler, OnceHandler];
 
 interface Row {
   status: JobStatus;
@@ -334,6 +344,11 @@ function contract(env: Record<string, string>): void {
     const row = await ends(id, 'FAILED');
     expect(row).toMatchObject({ attempt: 3, reason: 'JOB_TIMED_OUT' });
     expect(runsOf('dawdles').every(({ context }) => context.signal.aborted)).toBe(true);
+  });
+
+  it('makes no further attempt after a timeout of a job whose timeout is final', async () => {
+    const { id } = await app.queue.enqueue(Endless, { text: 'computes', behave: 'wait' });
+    expect(await ends(id, 'FAILED')).toMatchObject({ attempt: 1, reason: 'JOB_TIMED_OUT' });
   });
 
   it('stores and publishes the progress of a job', async () => {

@@ -22,18 +22,28 @@ class PackBagsHandler extends Packs {}
 @Handles(PackBags)
 class SecondHandler extends Packs {}
 
+const Draw = defineJob({ ...common, name: 'trip.draw', queue: 'drawings', concurrency: 'render' });
+@Handles(Draw)
+class DrawHandler extends Packs {}
+
 /** The registry as the worker module builds it, without a database. */
-async function start(handlers: Type[]): Promise<void> {
-  const config = { provide: AppConfig, useValue: testConfig('postgres://nowhere') };
+async function start(handlers: Type[], env: Record<string, string> = {}): Promise<JobRegistry> {
+  const config = { provide: AppConfig, useValue: testConfig('postgres://nowhere', env) };
   const application = await Test.createTestingModule({
     imports: [DiscoveryModule],
-    providers: [JobRegistry, config, ...handlers],
+    providers: [JobRegistry, config, DrawHandler, ...handlers],
   }).compile();
   await application.init();
+  return application.get(JobRegistry);
 }
 
 it('the application starts with one handler for each job', async () => {
-  await expect(start([PackBagsHandler])).resolves.toBeUndefined();
+  await expect(start([PackBagsHandler])).resolves.toBeInstanceOf(JobRegistry);
+});
+
+it('as many jobs that need a thread run at once as there are threads', async () => {
+  const registry = await start([PackBagsHandler], { THREADS_RENDER: '3' });
+  expect(registry.queues).toContainEqual({ name: 'drawings', concurrency: 3 });
 });
 
 describe('the application does not start', () => {

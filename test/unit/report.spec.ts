@@ -92,6 +92,17 @@ describe('report lines', () => {
     expect(lines(text, width)).toEqual(expected);
   });
 
+  it('measure little more text than they show', () => {
+    for (const text of ['अ'.repeat(200), 'क्षि'.repeat(50), '!'.repeat(200), '日'.repeat(200), 'word '.repeat(40)]) {
+      let measured = 0;
+      breakLines(text, 20, 2, (part) => {
+        measured += part.length;
+        return Array.from(part).length;
+      });
+      expect([text, measured < 200]).toEqual([text, true]);
+    }
+  });
+
   it('end in an ellipsis where the space ends', () => {
     expect(lines('one two three four five', 9, 2)).toEqual(['one two', 'three fo…']);
     expect(lines('one', 0, 2)).toHaveLength(2);

@@ -136,7 +136,7 @@ export class AttemptRunner {
     const error = isTimeout && job ? JobErrors.TIMED_OUT(job.timeoutMs) : thrown;
     const failure = this.toFailure(claim, error);
     const wait = job?.backoff(claim.attempt) ?? UNKNOWN_WAIT_MS;
-    const isFinal = error instanceof UnrecoverableError;
+    const isFinal = error instanceof UnrecoverableError || (isTimeout && job?.isTimeoutFinal === true);
     const status = await persist(() => this.ledger.fail(keyOf(claim), Math.round(wait), isFinal, failure));
     this.logger.warn({ ...about, status, code: failure.code, err: error }, `Attempt failed: ${failure.message}`);
     if (status === 'RETRYING') this.counts.add(claim.queue, 'retried');

@@ -43,8 +43,8 @@ export class JobRegistry implements OnModuleInit {
     return [...queues].map(([name, concurrency]) => ({ name, concurrency }));
   }
 
-  private concurrencyOf(job: JobDefinition): number {
-    return job.concurrency ?? this.config.jobs.concurrency;
+  private concurrencyOf({ concurrency = this.config.jobs.concurrency }: JobDefinition): number {
+    return typeof concurrency === 'number' ? concurrency : this.config.threads[concurrency];
   }
 
   private expectOneConcurrency(job: JobDefinition): void {

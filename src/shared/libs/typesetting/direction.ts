@@ -20,9 +20,13 @@ export interface Direction {
   levels: Uint8Array | undefined;
 }
 
+export function hasRightToLeft(text: string): boolean {
+  return RIGHT_TO_LEFT.test(text);
+}
+
 /** Computes the direction of the whole text, because the direction of a line depends on the text before it. */
 export function directionOf(text: string): Direction {
-  if (!RIGHT_TO_LEFT.test(text)) return { rightToLeft: false, levels: undefined };
+  if (!hasRightToLeft(text)) return { rightToLeft: false, levels: undefined };
   const { levels, paragraphs } = bidi.getEmbeddingLevels(text);
   return { rightToLeft: (paragraphs[0]?.level ?? 0) % 2 === 1, levels };
 }

@@ -1,6 +1,7 @@
 // Caches fontkit's layout of words: titles repeat their words, and each word is measured first and drawn later.
 import type { Font, Glyph, GlyphRun, Position, RunGlyph } from 'fontkit';
 import { LRUCache } from 'lru-cache';
+import { hasRightToLeft } from './direction.js';
 
 export interface RememberedLayout {
   /** Returns the width of the text, in font units. */
@@ -13,8 +14,6 @@ export interface RememberedLayout {
 
 /** Words of all fonts together; each entry takes about 1 KB. */
 const memory = new LRUCache<string, GlyphRun>({ max: 20_000 });
-/** Scripts in which words separated by a space do not affect each other, so that each word can be cached alone. */
-const SIMPLE = /^[\u0020-\u058f]*$/;
 /** OpenType features that position glyphs relative to each other, turned off. */
 const WITHOUT_ANCHORS = { mark: false, mkmk: false, abvm: false, blwm: false, curs: false };
 let fonts = 0;
@@ -33,7 +32,8 @@ export function rememberLayout(font: Font): RememberedLayout {
     memory.set(key, run);
     return run;
   };
-  const recallWords = (text: string): GlyphRun[] => (SIMPLE.test(text) ? text.split(/(?<= )/) : [text]).map(recall);
+  // The font turns the glyphs of right-to-left text around, so its words cannot be laid out one by one.
+  const recallWords = (text: string): GlyphRun[] => (hasRightToLeft(text) ? [text] : text.split(/(?<= )/)).map(recall);
   const advance = (text: string): number => recallWords(text).reduce((sum, run) => sum + run.advanceWidth, 0);
   return { advance, layout: (text) => join(recallWords(text)), glyphOf };
 }
