@@ -35,7 +35,8 @@ export default defineConfig(
     extends: [tseslint.configs.recommendedTypeChecked],
     languageOptions: { parserOptions: { projectService: true } },
     rules: {
-      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }], // leaves files with decorators alone
+      // Leaves files with decorators alone.
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/explicit-module-boundary-types': 'error',
       '@typescript-eslint/no-useless-constructor': 'error',
       '@typescript-eslint/only-throw-error': ['error', { allowThrowingUnknown: true }], // what was caught may be thrown on

@@ -1,6 +1,7 @@
 // Compares background jobs with pg-boss and BullMQ in one run: jobs per second, and time from enqueue to done.
 //   npm run build && npm install --prefix /tmp/rivals pg-boss@10 bullmq ioredis@5
-//   DATABASE_URL=postgres://… REDIS_URL=redis://… [RABBITMQ_URL=amqp://…] node bench/jobs.mjs --rivals /tmp/rivals [--rounds 3] [--jobs 20000]
+//   DATABASE_URL=postgres://… REDIS_URL=redis://… [RABBITMQ_URL=amqp://…] \
+//     node bench/jobs.mjs --rivals /tmp/rivals [--rounds 3] [--jobs 20000]
 // One process enqueues; another one works with 50 slots and an empty handler. `bulk`: 1,000 jobs at a time. `single`: one by
 // one, 50 in flight. `paced`: 200 per second for 10 s. Done: the completion is committed (pg-boss, which publishes no event:
 // its handler has returned). The first 200 jobs are not counted. All queues take turns in each round. Databases are created

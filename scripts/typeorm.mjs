@@ -1,4 +1,5 @@
-// The TypeORM CLI: `typeorm.mjs generate add-due-at`, `typeorm.mjs run`. A checkout uses its TypeScript sources, a built image dist/.
+// The TypeORM CLI: `typeorm.mjs generate add-due-at`, `typeorm.mjs run`.
+// A checkout uses its TypeScript sources, a built image dist/.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

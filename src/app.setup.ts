@@ -52,7 +52,8 @@ export async function createApp(
     },
   );
   const fastify = app.getHttpAdapter().getInstance();
-  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response)); // Node's own 417 is no problem+json
+  // Node's own 417 is no problem+json
+  fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
   limitConnections(fastify.server, config, logger, app.get(Clock));
   limitPipelining(fastify.server, logger, app.get(Clock));
   addMethodHooks(fastify);

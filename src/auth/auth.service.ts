@@ -76,7 +76,8 @@ export class AuthService {
 
   /** Logs in. Throws INVALID_CREDENTIALS, ACCOUNT_SLOWED. */
   async login(values: LoginDto, device: Device): Promise<Login> {
-    const user = device.known && (await this.users.findByEmail(values.email)); // unknown devices cause no query before the throttle
+    // Unknown devices cause no query before the throttle.
+    const user = device.known && (await this.users.findByEmail(values.email));
     const known = user && isKnown(device.known, user) ? device.known : null;
     return this.throttle.login(values.email, known, () => this.openWith(values, device));
   }

@@ -125,7 +125,8 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
   async addDevice(user: User): Promise<number> {
     const [row] = await this.transaction.query<{ before: number }>({
       name: 'user-add-device',
-      text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before', // invisible to clients
+      // The count is invisible to clients.
+      text: 'UPDATE users SET device_count = device_count + 1 WHERE id = $1 RETURNING device_count - 1 AS before',
       values: [user.id],
     });
     return row?.before ?? 0;

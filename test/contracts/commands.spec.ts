@@ -1,4 +1,4 @@
-// The npm commands that the documentation names do what it describes.
+// The test commands of package.json: which suites they run, and when coverage thresholds apply. `dev` is an alias.
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { relative, sep } from 'node:path';

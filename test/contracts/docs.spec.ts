@@ -49,9 +49,12 @@ function unknownCommands(file: string): string[] {
   return named.filter((name) => !(name in scripts) && !BUILT_IN.has(name));
 }
 
+/** Returns the paths in inline code, and the scripts of `node x.mjs` in inline code and blocks, that do not exist. */
 function missingPaths(file: string): string[] {
-  const named = [...withoutBlocks(read(file)).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
-  return named.filter((code) => PATH.test(code) && !existsSync(code));
+  const text = read(file);
+  const named = [...withoutBlocks(text).matchAll(/`([^`\n]+)`/g)].map(([, code = '']) => code);
+  const started = [...text.matchAll(/\bnode ([\w./-]+\.m?js)\b/g)].map(([, script = '']) => script);
+  return [...named.filter((code) => PATH.test(code)), ...started].filter((path) => !existsSync(path));
 }
 
 it('README has at most 10 KB', () => {

@@ -208,7 +208,8 @@ describe('cancelling a batch', () => {
     const stuck = { id: 'b', method: 'PATCH', path: `/api/tasks/${task.id}`, body: { title: 'Mine' } };
     const sent = send(JSON.stringify({ requests: [create(titles[0]), stuck, create(titles[1])] }), id);
     const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE "tasks"%'`;
-    const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length; // not inside a transaction, which would always see the same snapshot
+    // Not inside a transaction, which would always see the same snapshot.
+    const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length;
     await until(async () => (await waiters()) > 0, 'the second request to wait');
     /** Checks that the statement ends within a second, and that only the first request had an effect. */
     const isOver = async (): Promise<void> => {

@@ -28,7 +28,8 @@ let ada: Person;
 let root: Person;
 
 async function open(env: Record<string, string> = {}): Promise<void> {
-  house = await FileHouse.open({ FILE_LEASE: '600000', ...env }); // no lease is renewed in a test; the tests end them in the database
+  // No lease is renewed in a test; the tests end them in the database.
+  house = await FileHouse.open({ FILE_LEASE: '600000', ...env });
   ada = await house.server.registerUser('Ada');
   root = await house.server.makeAdmin();
 }

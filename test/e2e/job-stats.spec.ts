@@ -19,7 +19,8 @@ beforeAll(async () => {
   root = await server.makeAdmin();
 });
 beforeEach(async () => {
-  for (const table of ['jobs', 'job_counts']) await server.sql(`DELETE FROM ${table}`); // one table after the other, since the server works on them too
+  // One table after the other, since the server works on them too.
+  for (const table of ['jobs', 'job_counts']) await server.sql(`DELETE FROM ${table}`);
 });
 afterAll(() => server.close());
 

@@ -50,7 +50,8 @@ const additions: Record<string, () => Promise<unknown>> = {
   '/api/users': () => server.registerUser(`Person${++made}`),
 };
 
-const createBucket = () => root.api.post('/api/buckets', { name: `a${1_000_000 - ++made}` }); // the name puts it in front of the list
+// The name puts it in front of the list.
+const createBucket = () => root.api.post('/api/buckets', { name: `a${1_000_000 - ++made}` });
 const insert = (text: string) => server.sql(text, `${++made}`, randomUUID());
 const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
 

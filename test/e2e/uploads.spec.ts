@@ -46,7 +46,8 @@ const sweep = (): Promise<unknown> =>
 const idOf = (path: string): string => path.split('/').at(-1) as string;
 
 describe('a resumable upload', () => {
-  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700', MIN_TRANSFER_RATE: '1' })); // some tests send a few bytes at a time
+  // Some tests send a few bytes at a time.
+  beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700', MIN_TRANSFER_RATE: '1' }));
   afterAll(close);
   afterEach(() => house.expectOrder());
 
@@ -686,7 +687,8 @@ describe('received bytes', () => {
     await rename(`${stands}.away`, stands);
     const { status, headers } = await tus.patch(path, 3_000_000, '');
     expect([status, (await house.content(headers.get('x-file-id'))).equals(bytes)]).toEqual([204, true]);
-    await server.app.get(TidyHandler).run({}, { signal: new AbortController().signal } as JobContext); // removes the places of failed attempts
+    // Removes the places of failed attempts.
+    await server.app.get(TidyHandler).run({}, { signal: new AbortController().signal } as JobContext);
     await house.expectOrder();
   });
 });

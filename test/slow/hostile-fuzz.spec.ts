@@ -10,7 +10,7 @@ import { type Person, startServer, type TestServer } from '../support/server.js'
 
 jest.setTimeout(600_000);
 
-/** Other seeds and numbers find other faults: FUZZ_SEED=7 FUZZ_REQUESTS=20000 npm test -- hostile-fuzz */
+/** Other seeds and numbers find other faults: `FUZZ_SEED=7 FUZZ_REQUESTS=20000 npm run test:slow -- hostile-fuzz`. */
 const SEED = Number(process.env['FUZZ_SEED'] ?? 2_000);
 const REQUESTS = Number(process.env['FUZZ_REQUESTS'] ?? 2_000);
 const AT_ONCE = 16;

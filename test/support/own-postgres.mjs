@@ -1,5 +1,6 @@
 // A process that owns (or joins) an embedded PostgreSQL until it is stopped, so that tests can kill it.
-// Usage: node own-postgres.mjs own|join DATA_DIR [PASSWORD]. Prints JSON lines: {log}, {ready: url} or {refused: message}, {stopped}.
+// Usage: node own-postgres.mjs own|join DATA_DIR [PASSWORD].
+// Prints JSON lines: {log}, {ready: url} or {refused: message}, {stopped}.
 import { EmbeddedPostgres, EmbeddedPostgresError } from '../../dist/src/shared/database/embedded-postgres.js';
 
 const [how, dataDir, password = 'correct horse'] = process.argv.slice(2);

@@ -149,7 +149,8 @@ async function lookAt(id, given, what) {
     nosniff: headers['x-content-type-options'] === 'nosniff',
     policy: headers['content-security-policy'] === "sandbox; default-src 'none'",
     noMore: headers['x-injected'] === undefined,
-    bytes: answer.status === 206 || answer.bytes.subarray(-given.bytes.length).equals(given.bytes), // quotes and an empty line in a name begin the content
+    // Quotes and an empty line in a name begin the content.
+    bytes: answer.status === 206 || answer.bytes.subarray(-given.bytes.length).equals(given.bytes),
   };
   const wrong = Object.keys(isRight).filter((key) => !isRight[key]);
   if (wrong.length > 0) violate(`${what} is served with a wrong ${wrong.join(', ')}: ${JSON.stringify(headers)}`);

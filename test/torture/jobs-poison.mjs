@@ -18,7 +18,8 @@ const { values: options } = parseArgs({
     concurrency: { type: 'string', default: '50' },
     processes: { type: 'string', default: '4' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
-    unprotected: { type: 'boolean', default: false }, // the red twin: also counts the death against the jobs beside the poison job
+    // The red twin: also counts the death against the jobs beside the poison job.
+    unprotected: { type: 'boolean', default: false },
   },
 });
 const poison = Number(options.poison ?? (options.full ? 100 : 10));

@@ -18,7 +18,8 @@ const { values: options } = parseArgs({
     kills: { type: 'string' }, // SIGKILLs of a worker that has work
     freezes: { type: 'string' }, // SIGSTOPs until other workers have its jobs, then SIGCONT
     processes: { type: 'string', default: '4' },
-    p99: { type: 'string', default: String(LEASE_MS + 2_000) }, // ms until a dead worker's job runs again; a busy machine takes longer
+    // Milliseconds until a dead worker's job runs again; a busy machine takes longer.
+    p99: { type: 'string', default: String(LEASE_MS + 2_000) },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e9)) },
     unprotected: { type: 'boolean', default: false }, // the red twin: writes effects outside of the fence
   },

@@ -17,7 +17,10 @@ export interface Audited {
 
 const defined = new Map<string, EventDefinition<unknown>>();
 
-/** Declares an event: `export const UserDeleted = defineEvent<{ userId: string }>('user.deleted')`. Throws when the name is taken. */
+/**
+ * Declares an event: `export const UserDeleted = defineEvent<{ userId: string }>('user.deleted')`. Throws when the name is
+ * taken.
+ */
 export function defineEvent<T extends object>(name: string): EventDefinition<T> {
   return register({ name, audited: false });
 }

@@ -24,7 +24,10 @@ interface Source {
 
 const require = createRequire(import.meta.url);
 
-/** `sans` has Latin, Greek, Cyrillic and Devanagari; `sans-sc` has Chinese and Japanese, `sans-jp` the rarer characters of Japanese. */
+/**
+ * `sans` has Latin, Greek, Cyrillic and Devanagari; `sans-sc` has Chinese and Japanese, `sans-jp` the rarer characters of
+ * Japanese.
+ */
 const NOTO =
   'sans sans-arabic sans-hebrew sans-sc sans-kr sans-thai sans-bengali sans-tamil sans-telugu sans-gujarati sans-kannada sans-malayalam sans-gurmukhi sans-oriya sans-sinhala sans-khmer sans-myanmar sans-lao sans-ethiopic sans-georgian sans-armenian sans-jp emoji'.split(
     ' ',
