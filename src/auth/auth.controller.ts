@@ -6,7 +6,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
-import { HttpErrors } from '../common/http/http.errors.js';
 import type { Actor } from '../common/access/permissions.js';
 import { UserErrors } from '../users/users.errors.js';
 import { AuthErrors } from './auth.errors.js';
@@ -122,7 +121,6 @@ export class AuthController {
     summary: "List the caller's devices: this one first, then the newest",
     returns: SessionPage,
     paged: true,
-    errors: [HttpErrors.INVALID_CURSOR],
   })
   async listSessions(@CurrentUser() actor: Actor, @QueryParams() query: ListSessionsQuery): Promise<SessionPage> {
     const { items, nextCursor } = await this.auth.listSessions(actor, query);

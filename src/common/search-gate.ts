@@ -1,4 +1,4 @@
-// Limits concurrent text searches: one per user, and a maximum per process.
+// Limits concurrent searches, which are lists whose filter may read many rows: one per user, and a maximum per process.
 import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../shared/config/app-config.js';
 import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../shared/libs/semaphore.js';
@@ -19,10 +19,16 @@ export class SearchGate {
     this.all = new Semaphore(Math.max(1, Math.floor(database.poolSize / 2)), Infinity, MAX_WAIT_MS);
   }
 
-  /** Runs a search. Throws SEARCH_BUSY when too many wait. */
-  async run<T>({ id }: Actor, search: () => Promise<T>): Promise<T> {
+  /** Runs `list`, as a search when the query has one of the filters. Throws SEARCH_BUSY when too many searches wait. */
+  async run<T, Q extends object>(
+    { id }: Actor,
+    query: Q,
+    filters: ReadonlyArray<keyof Q>,
+    list: () => Promise<T>,
+  ): Promise<T> {
+    if (filters.every((filter) => query[filter] === undefined)) return list();
     try {
-      return await this.ofUser.run(id, () => this.all.run(search));
+      return await this.ofUser.run(id, () => this.all.run(list));
     } catch (error) {
       throw error instanceof SemaphoreFullError ? HttpErrors.SEARCH_BUSY().withHeader('Retry-After', '1') : error;
     }

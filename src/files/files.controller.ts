@@ -7,11 +7,21 @@ import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
+import { SearchGate } from '../common/search-gate.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import type { Actor } from '../common/access/permissions.js';
 import { BucketErrors } from '../storage/buckets/buckets.errors.js';
 import { ContentService } from './content/content.service.js';
-import { ChangeFileDto, FileDto, FilePage, ListFilesQuery, toFileDto, UploadQuery, UsageDto } from './dto/file.dto.js';
+import {
+  ChangeFileDto,
+  FileDto,
+  FilePage,
+  ListFilesQuery,
+  SEARCH_FILTERS,
+  toFileDto,
+  UploadQuery,
+  UsageDto,
+} from './dto/file.dto.js';
 import { AnswersFile, TakesFile } from './file-endpoints.decorator.js';
 import { FileWriter } from './file-writer.js';
 import { FileErrors } from './files.errors.js';
@@ -28,6 +38,7 @@ export class FilesController {
     private readonly service: FilesService,
     private readonly writer: FileWriter,
     private readonly contents: ContentService,
+    private readonly searches: SearchGate,
   ) {}
 
   @Post()
@@ -57,10 +68,13 @@ export class FilesController {
     summary: "List the caller's files",
     returns: FilePage,
     paged: true,
-    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
+    searchBy: SEARCH_FILTERS,
+    errors: [HttpErrors.FORBIDDEN],
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListFilesQuery): Promise<FilePage> {
-    const { items, nextCursor } = await this.service.list(actor, query);
+    const { items, nextCursor } = await this.searches.run(actor, query, SEARCH_FILTERS, () =>
+      this.service.list(actor, query),
+    );
     return { items: items.map(toFileDto), nextCursor };
   }
 

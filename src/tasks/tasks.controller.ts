@@ -8,6 +8,7 @@ import { IfMatch } from '../common/decorators/if-match.decorator.js';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
 import { answerRendered } from '../common/http/hooks/representation.hooks.js';
+import { SearchGate } from '../common/search-gate.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import type { Actor } from '../common/access/permissions.js';
 import {
@@ -31,6 +32,7 @@ export class TasksController {
   constructor(
     private readonly tasks: TasksRepository,
     private readonly service: TasksService,
+    private readonly searches: SearchGate,
   ) {}
 
   @Post()
@@ -62,16 +64,18 @@ export class TasksController {
     summary: "List the caller's tasks",
     returns: TaskPage,
     paged: true,
-    searchCost: 5,
     searchBy: SEARCH_FILTERS,
-    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN, HttpErrors.SEARCH_BUSY],
+    errors: [HttpErrors.FORBIDDEN],
   })
   async list(
     @CurrentUser() actor: Actor,
     @QueryParams() query: ListTasksQuery,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return answerRendered(reply, await this.service.list(actor, query));
+    return answerRendered(
+      reply,
+      await this.searches.run(actor, query, SEARCH_FILTERS, () => this.service.list(actor, query)),
+    );
   }
 
   @Get(':id')

@@ -8,9 +8,17 @@ import { IfMatch } from '../common/decorators/if-match.decorator.js';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
 import { answerRendered } from '../common/http/hooks/representation.hooks.js';
-import { HttpErrors } from '../common/http/http.errors.js';
+import { SearchGate } from '../common/search-gate.js';
 import type { Actor } from '../common/access/permissions.js';
-import { ChangeUserDto, CreateUserDto, ListUsersQuery, toUserDto, UserDto, UserPage } from './dto/user.dto.js';
+import {
+  ChangeUserDto,
+  CreateUserDto,
+  ListUsersQuery,
+  SEARCH_FILTERS,
+  toUserDto,
+  UserDto,
+  UserPage,
+} from './dto/user.dto.js';
 import { UserErrors } from './users.errors.js';
 import { UsersService } from './users.service.js';
 
@@ -27,7 +35,10 @@ const CHANGE_REFUSES = [
 @ApiTags('Users')
 @Controller('users')
 export class UsersController {
-  constructor(private readonly service: UsersService) {}
+  constructor(
+    private readonly service: UsersService,
+    private readonly searches: SearchGate,
+  ) {}
 
   @Get()
   @Endpoint({
@@ -35,11 +46,10 @@ export class UsersController {
     returns: UserPage,
     paged: true,
     requires: 'users:read',
-    searchCost: 5,
-    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.SEARCH_BUSY],
+    searchBy: SEARCH_FILTERS,
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListUsersQuery): Promise<UserPage> {
-    const { items, nextCursor } = await this.service.list(actor, query);
+    const { items, nextCursor } = await this.searches.run(actor, query, SEARCH_FILTERS, () => this.service.list(query));
     return { items: items.map(toUserDto), nextCursor };
   }
 

@@ -4,7 +4,6 @@ import type { Page } from '../common/dto/page.dto.js';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Rendered } from '../common/http/hooks/representation.hooks.js';
 import type { Actor } from '../common/access/permissions.js';
-import { SearchGate } from '../common/search-gate.js';
 import type { AppError } from '../shared/libs/app-error.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { Events } from '../shared/events/events.js';
@@ -25,13 +24,11 @@ export class UsersService {
     private readonly transaction: Transaction,
     private readonly hasher: PasswordHasher,
     private readonly events: Events,
-    private readonly searches: SearchGate,
   ) {}
 
-  /** Lists users. Throws INVALID_CURSOR, SEARCH_BUSY. */
-  list(actor: Actor, query: ListUsersQuery): Promise<Page<User>> {
-    if (query.q === undefined) return this.users.list(query);
-    return this.searches.run(actor, () => this.users.list(query));
+  /** Lists users. Throws INVALID_CURSOR. */
+  list(query: ListUsersQuery): Promise<Page<User>> {
+    return this.users.list(query);
   }
 
   /** `actor` null: a CLI command. Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */

@@ -4,6 +4,9 @@ import { TextField } from '../../common/decorators/fields.decorator.js';
 import { PageOf, PageQuery, SortField } from '../../common/dto/page.dto.js';
 import type { AuditEntry } from '../audit-entry.entity.js';
 
+/** Filters that no index covers: finding a page may read many rows. */
+export const SEARCH_FILTERS = ['action'] as const;
+
 export class ListAuditQuery extends PageQuery {
   @SortField(['-createdAt', 'createdAt'])
   sort = '-createdAt';

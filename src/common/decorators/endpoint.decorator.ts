@@ -98,7 +98,8 @@ function codesOf(options: EndpointOptions): string[] {
   const permission = options.requires ? [HttpErrors.FORBIDDEN] : [];
   const limit = options.limit === 'none' ? [] : [HttpErrors.RATE_LIMITED];
   const stale = options.conditional ? [HttpErrors.VERSION_STALE, HttpErrors.CONFLICT] : [];
-  return [...always, ...limit, ...access, ...permission, ...stale, ...(options.errors ?? [])].map(
-    (error) => error.code,
-  );
+  const search = options.searchBy ? [HttpErrors.SEARCH_BUSY] : [];
+  const page = options.paged ? [HttpErrors.INVALID_CURSOR] : [];
+  const own = options.errors ?? [];
+  return [...always, ...limit, ...access, ...permission, ...stale, ...page, ...search, ...own].map(({ code }) => code);
 }

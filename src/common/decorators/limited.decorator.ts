@@ -12,21 +12,20 @@ export interface Limited {
   limit?: RouteLimit | 'none';
   /** The number of requests that one request counts as. Default 1. */
   cost?: number;
-  /** The cost with a query parameter of `searchBy`, because a search reads many rows. Default: `cost`. */
-  searchCost?: number;
-  /** Default: only `q`. */
+  /** Query parameters that multiply the cost by SEARCH_COST, because no index covers them: finding a page may read many rows. */
   searchBy?: readonly string[];
 }
 
-/** Throws when a cost is not an integer from 1. */
+export const SEARCH_COST = 5;
+
+/** Throws when the cost is not an integer from 1. */
 export function Limit(limited: Limited): MethodDecorator {
-  const { cost, searchCost } = withDefaults(limited);
-  for (const one of [cost, searchCost])
-    if (!Number.isInteger(one) || one < 1) throw new Error(`A route cannot cost ${one}: give it an integer from 1.`);
+  const { cost } = withDefaults(limited);
+  if (!Number.isInteger(cost) || cost < 1) throw new Error(`A route cannot cost ${cost}: give it an integer from 1.`);
   return RouteSettings({ limited });
 }
 
 export function withDefaults(limited: Limited): Required<Limited> {
-  const { limit = 'standard', cost = 1, searchCost = cost, searchBy = ['q'] } = limited;
-  return { limit, cost, searchCost, searchBy };
+  const { limit = 'standard', cost = 1, searchBy = [] } = limited;
+  return { limit, cost, searchBy };
 }

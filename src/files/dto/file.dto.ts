@@ -6,6 +6,9 @@ import { DEFAULT_BUCKET } from '../../storage/buckets/bucket.entity.js';
 import type { FileEntity } from '../file.entity.js';
 import type { Usage } from '../../storage/usages.repository.js';
 
+/** Filters that no index covers: finding a page may read many rows. */
+export const SEARCH_FILTERS = ['bucket'] as const;
+
 export class ListFilesQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt'])
   sort = '-createdAt';

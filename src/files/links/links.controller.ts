@@ -5,7 +5,6 @@ import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { Id, JsonBody, parseUuid, QueryParams } from '../../common/decorators/input.decorator.js';
-import { HttpErrors } from '../../common/http/http.errors.js';
 import type { Actor } from '../../common/access/permissions.js';
 import { ContentService } from '../content/content.service.js';
 import { AnswersFile } from '../file-endpoints.decorator.js';
@@ -40,7 +39,7 @@ export class LinksController {
     summary: 'List the links to a file that were not revoked',
     returns: LinkPage,
     paged: true,
-    errors: [FileErrors.NOT_FOUND, HttpErrors.INVALID_CURSOR],
+    errors: [FileErrors.NOT_FOUND],
   })
   list(@CurrentUser() actor: Actor, @Id() id: string, @QueryParams() query: ListLinksQuery): Promise<LinkPage> {
     return this.links.list(actor, id, query);

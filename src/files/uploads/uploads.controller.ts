@@ -5,7 +5,6 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { Id, QueryParams } from '../../common/decorators/input.decorator.js';
-import { HttpErrors } from '../../common/http/http.errors.js';
 import type { Actor } from '../../common/access/permissions.js';
 import { BucketErrors } from '../../storage/buckets/buckets.errors.js';
 import { FileErrors } from '../files.errors.js';
@@ -49,7 +48,6 @@ export class UploadsController {
     description: 'Those that are neither complete nor expired: each goes on at its `url`, by tus, from its `offset`.',
     returns: UploadPage,
     paged: true,
-    errors: [HttpErrors.INVALID_CURSOR],
   })
   list(@CurrentUser() actor: Actor, @QueryParams() query: ListUploadsQuery): Promise<UploadPage> {
     return this.uploads.list(actor, query);

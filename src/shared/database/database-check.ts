@@ -5,11 +5,8 @@ import type { AppConfig } from '../config/app-config.js';
 import { DatabaseRefusedError, mayPass, refusalOf, targetOf } from './database-refusal.js';
 import { clientOptions } from './database.options.js';
 
-/**
- * Required for `gen_random_uuid()` and the syntax of our statements; tested with 15 and 18. Locks in PostgreSQL need 14
- * (`idle_session_timeout`), so 13 works only with Redis.
- */
-const MIN_VERSION = 13;
+/** Locks in PostgreSQL need `idle_session_timeout`. Tested with 15 and 18. */
+const MIN_VERSION = 14;
 
 interface Facts {
   version: number;

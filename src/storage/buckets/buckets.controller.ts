@@ -41,7 +41,7 @@ export class BucketsController {
     summary: 'List the buckets',
     returns: BucketPage,
     paged: true,
-    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
+    errors: [HttpErrors.FORBIDDEN],
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListBucketsQuery): Promise<BucketPage> {
     const { items, nextCursor } = await this.service.list(actor, query);

@@ -42,6 +42,9 @@ export class ChangeUserDto extends PartialType(CreateUserDto, { skipNullProperti
 /** Members that users may change of their own account. */
 export class ChangeProfileDto extends PickType(ChangeUserDto, ['name', 'username', 'age', 'hobbies'] as const) {}
 
+/** Filters that no index covers: finding a page may read many rows. */
+export const SEARCH_FILTERS = ['q', 'role'] as const;
+
 export class ListUsersQuery extends RestorablePageQuery {
   @SortField(['-createdAt', 'createdAt', '-updatedAt', 'updatedAt'])
   sort = '-createdAt';

@@ -7,7 +7,7 @@ import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../../common/decorators/if-match.decorator.js';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../../common/decorators/input.decorator.js';
-import { HttpErrors } from '../../common/http/http.errors.js';
+import { SearchGate } from '../../common/search-gate.js';
 import type { Actor } from '../../common/access/permissions.js';
 import { DeadLettersService } from './dead-letters.service.js';
 import {
@@ -16,6 +16,7 @@ import {
   ListDeadLettersQuery,
   ReplayDeadLettersDto,
   ReplayedDto,
+  SEARCH_FILTERS,
   toDeadLetterDetailsDto,
   toDeadLetterDto,
 } from './dto/dead-letter.dto.js';
@@ -30,6 +31,7 @@ export class DeadLettersController {
   constructor(
     private readonly jobs: JobsRepository,
     private readonly service: DeadLettersService,
+    private readonly searches: SearchGate,
   ) {}
 
   @Get()
@@ -38,10 +40,12 @@ export class DeadLettersController {
     returns: DeadLetterPage,
     paged: true,
     requires: 'jobs:read',
-    errors: [HttpErrors.INVALID_CURSOR],
+    searchBy: SEARCH_FILTERS,
   })
-  async list(@QueryParams() query: ListDeadLettersQuery): Promise<DeadLetterPage> {
-    const { items, nextCursor } = await this.jobs.listDead(query);
+  async list(@CurrentUser() actor: Actor, @QueryParams() query: ListDeadLettersQuery): Promise<DeadLetterPage> {
+    const { items, nextCursor } = await this.searches.run(actor, query, SEARCH_FILTERS, () =>
+      this.jobs.listDead(query),
+    );
     return { items: items.map(toDeadLetterDto), nextCursor };
   }
 

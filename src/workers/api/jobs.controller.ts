@@ -6,16 +6,20 @@ import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../../common/decorators/if-match.decorator.js';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../../common/decorators/input.decorator.js';
+import { SearchGate } from '../../common/search-gate.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
 import type { Actor } from '../../common/access/permissions.js';
-import { CreateJobDto, JobDto, JobPage, ListJobsQuery, toJobDto } from './dto/job.dto.js';
+import { CreateJobDto, JobDto, JobPage, ListJobsQuery, SEARCH_FILTERS, toJobDto } from './dto/job.dto.js';
 import { JobErrors } from '../jobs.errors.js';
 import { JobsService } from './jobs.service.js';
 
 @ApiTags('Jobs')
 @Controller('jobs')
 export class JobsController {
-  constructor(private readonly jobs: JobsService) {}
+  constructor(
+    private readonly jobs: JobsService,
+    private readonly searches: SearchGate,
+  ) {}
 
   @Post()
   @Endpoint({
@@ -36,10 +40,13 @@ Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then says what cam
     summary: "List the caller's jobs",
     returns: JobPage,
     paged: true,
-    errors: [HttpErrors.INVALID_CURSOR, HttpErrors.FORBIDDEN],
+    searchBy: SEARCH_FILTERS,
+    errors: [HttpErrors.FORBIDDEN],
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListJobsQuery): Promise<JobPage> {
-    const { items, nextCursor } = await this.jobs.list(actor, query);
+    const { items, nextCursor } = await this.searches.run(actor, query, SEARCH_FILTERS, () =>
+      this.jobs.list(actor, query),
+    );
     return { items: items.map(toJobDto), nextCursor };
   }
 

@@ -2,7 +2,7 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 import type { RequestLimits } from '../limits/request-limits.js';
 import { MAX_PAGE_ROWS } from '../../dto/page.dto.js';
-import { type Limited, withDefaults } from '../../decorators/limited.decorator.js';
+import { type Limited, SEARCH_COST, withDefaults } from '../../decorators/limited.decorator.js';
 
 /** Call after the hook that reads the access token, and before the first route is registered. */
 export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): void {
@@ -23,12 +23,12 @@ export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): 
 const ROWS_OF_REQUEST = 25;
 
 function countWith(limits: RequestLimits, limited: Limited, paged = false): onRequestHookHandler {
-  const { limit, cost, searchCost, searchBy } = withDefaults(limited);
+  const { limit, cost, searchBy } = withDefaults(limited);
   if (limit === 'none') return (_request, _reply, done) => done();
   return (request, reply, done) => {
     try {
       const query = request.query as Record<string, unknown>;
-      const single = searchBy.some((name) => query[name] !== undefined) ? searchCost : cost;
+      const single = searchBy.some((name) => query[name] !== undefined) ? cost * SEARCH_COST : cost;
       const counted = limits.count(request, reply, limit, paged ? single * shareOf(query['limit']) : single);
       if (counted instanceof Promise) counted.then(() => done(), done);
       else done();

@@ -8,6 +8,9 @@ import { redactPayload } from '../redact-payload.js';
 /** Limit of one replay by filter, which is one transaction and one audit entry. */
 const MAX_AT_ONCE = 1_000;
 
+/** Filters that no index covers: finding a page may read many rows. */
+export const SEARCH_FILTERS = ['queue', 'type', 'reason'] as const;
+
 export class ListDeadLettersQuery extends PageQuery {
   @SortField(['-finishedAt', 'finishedAt'])
   sort = '-finishedAt';

@@ -33,6 +33,9 @@ export class CreateJobDto {
   priority?: number;
 }
 
+/** Filters that no index covers: finding a page may read many rows. */
+export const SEARCH_FILTERS = ['status', 'type', 'queue'] as const;
+
 export class ListJobsQuery extends PageQuery {
   @SortField(['-createdAt', 'createdAt'])
   sort = '-createdAt';

@@ -1,0 +1,85 @@
+// Checks the filters of all lists: one that no index covers costs more and runs as a search, so that no user can occupy the database.
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import pg from 'pg';
+import { exampleOf, type Operation, readOperations } from '../support/openapi.js';
+import { type Person, startServer, type TestServer } from '../support/server.js';
+import { until } from '../support/until.js';
+
+jest.setTimeout(120_000);
+
+/** Parameters of lists that are no filters, or that choose other rows of the same index. */
+const NO_FILTERS = ['cursor', 'limit', 'sort', 'deleted', 'all'];
+/** Each has an index for every sort order of its list. */
+const INDEXED = ['/api/tasks?status'];
+/** The table that a list reads. */
+const TABLES: Record<string, string> = {
+  '/api/audit-logs': 'audit_log',
+  '/api/dead-letters': 'jobs',
+  '/api/files': 'files',
+  '/api/jobs': 'jobs',
+  '/api/tasks': 'tasks',
+  '/api/users': 'users',
+};
+
+let server: TestServer;
+let admin: Person;
+let lists: Operation[];
+
+beforeAll(async () => {
+  const wide = { RATE_LIMIT_BURST: '10000/100000', RATE_LIMIT_SUSTAINED: '10000/100000' };
+  server = await startServer({ RATE_LIMIT_MODE: 'enforce', APP_ROLE: 'api', ...wide });
+  admin = await server.makeAdmin();
+  lists = (await readOperations(admin.api)).filter(({ parameters }) =>
+    parameters.some(({ name }) => name === 'cursor'),
+  );
+});
+afterAll(() => server.close());
+
+/** Returns the paths of all lists with each filter that no index covers. */
+function searches(): string[] {
+  return lists.flatMap(({ path, parameters }) =>
+    parameters
+      .filter((parameter) => parameter.in === 'query' && !NO_FILTERS.includes(parameter.name))
+      .filter(({ name }) => !INDEXED.includes(`${path}?${name}`))
+      .map(({ name, schema }) => `${path}?${name}=${encodeURIComponent(String(exampleOf(schema)))}`),
+  );
+}
+
+async function remaining(path: string): Promise<number> {
+  const { status, headers } = await admin.api.get(path);
+  expect([path, status]).toEqual([path, 200]);
+  return Number(/"burst";r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
+}
+
+describe('filters that no index covers', () => {
+  it('exist on the lists of this test', () => {
+    expect(new Set(searches().map((path) => path.split('?')[0]))).toEqual(new Set(Object.keys(TABLES)));
+  });
+
+  it('cost five requests', async () => {
+    for (const path of searches()) {
+      const before = await remaining('/api/profile');
+      const cost = before - (await remaining(path));
+      expect([path, [4, 5].includes(cost)]).toEqual([path, true]); // one may have been refilled meanwhile
+    }
+  });
+
+  it('of one user are refused while a few of them wait', async () => {
+    for (const path of searches()) {
+      const client = new pg.Client({ connectionString: server.databaseUrl });
+      await client.connect();
+      await client.query('BEGIN');
+      await client.query(`LOCK TABLE ${TABLES[path.split('?')[0] as string]} IN ACCESS EXCLUSIVE MODE`);
+      let refused = 0;
+      const answers = Array.from({ length: 20 }, async (_, n) => {
+        const { body } = await admin.api.get<{ code?: string }>(`${path}&limit=${n + 2}`); // no two share a cached page
+        refused += Number(body.code === 'SEARCH_BUSY');
+      });
+      await Promise.race([until(() => refused > 0, `a refused search of ${path}`), Promise.all(answers)]);
+      expect([path, refused > 0]).toEqual([path, true]);
+      await client.query('ROLLBACK');
+      await client.end();
+      await Promise.all(answers);
+    }
+  });
+});
