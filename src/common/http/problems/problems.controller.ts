@@ -25,7 +25,7 @@ export class ProblemsController {
     limit: 'none',
   })
   list(@Res({ passthrough: true }) reply: FastifyReply): unknown {
-    const items = [...errorCatalogue().values()].map(toProblemTypeDto).sort((a, b) => (a.code < b.code ? -1 : 1));
+    const items = catalogue();
     return wantsPage(reply) ? page(reply, items) : { items };
   }
 
@@ -46,12 +46,23 @@ export class ProblemsController {
   }
 }
 
+let sorted: ProblemTypeDto[] | undefined;
+/** The catalogue is complete once the modules are loaded. */
+function catalogue(): ProblemTypeDto[] {
+  sorted ??= [...errorCatalogue().values()].map(toProblemTypeDto).sort((a, b) => (a.code < b.code ? -1 : 1));
+  return sorted;
+}
+
 const JSON_TYPE = 'application/json';
 const PAGE_TYPE = 'text/html';
 
-/** True when Accept prefers text/html, as browsers do; without a preference the response is JSON. */
+/** The cost of reading Accept grows faster than its length; browsers send fewer than 200 characters. */
+const MAX_ACCEPT = 1_000;
+
+/** True when Accept prefers text/html, as browsers do; without a preference, and if Accept is too long, the response is JSON. */
 function wantsPage(reply: FastifyReply): boolean {
   addVary(reply, 'Accept');
+  if ((reply.request.headers.accept ?? '').length > MAX_ACCEPT) return false;
   return new Negotiator(reply.request).mediaType([JSON_TYPE, PAGE_TYPE]) === PAGE_TYPE;
 }
 
