@@ -1,5 +1,4 @@
 // Checks whether the process is alive and ready for traffic, and the state of its services.
-import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import {
   HealthCheckService,
@@ -9,6 +8,7 @@ import {
   TypeOrmHealthIndicator,
 } from '@nestjs/terminus';
 import { FileStorage } from '../storage/file-storage.js';
+import { succeedsWithin } from '../shared/libs/time-limit.js';
 import { Redis } from '../shared/redis/redis.js';
 import { MigrationStatus } from '../shared/database/migration-status.js';
 import { Lifecycle } from '../shared/lifecycle/lifecycle.js';
@@ -105,23 +105,9 @@ export class HealthService {
   /** Reports a failed storage as degraded, because everything else works without it. */
   private async checkFiles(): Promise<{ status: 'up' | 'degraded' } & Record<string, string>> {
     const { kind } = this.storage;
-    const late = new AbortController();
-    try {
-      const tooLate = delay(FILES_TIMEOUT_MS, undefined, { signal: late.signal }).then(() => {
-        throw new Error('No answer in time.');
-      });
-      tooLate.catch(() => undefined);
-      await Promise.race([this.storage.expectWorking(), tooLate]);
-      return { status: 'up', kind };
-    } catch {
-      return {
-        status: 'degraded',
-        kind,
-        message: 'Files cannot be stored: the storage is full, or away, and then they cannot be read either.',
-      };
-    } finally {
-      late.abort();
-    }
+    if (await succeedsWithin(FILES_TIMEOUT_MS, this.storage.expectWorking())) return { status: 'up', kind };
+    const message = 'Files cannot be stored: the storage is full, or away, and then they cannot be read either.';
+    return { status: 'degraded', kind, message };
   }
 
   private checkLifecycle(): HealthIndicatorResult {

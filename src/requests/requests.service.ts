@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { FastifyInstance } from 'fastify';
+import { succeedsWithin } from '../shared/libs/time-limit.js';
 import { Signals } from '../shared/pubsub/signals.js';
 import { runningRequest } from '../shared/logging/request-context.js';
 import type { Actor } from '../common/access/permissions.js';
@@ -44,16 +45,11 @@ export class RequestsService {
   }
 
   private async ask(question: Question): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const had = new Promise<boolean>((resolve) => {
-      timer = setTimeout(resolve, ANSWER_MS, false);
-      this.waiting.set(question.question, () => resolve(true));
-    });
+    const cancelled = new Promise<void>((resolve) => this.waiting.set(question.question, resolve));
     try {
       await this.signals.send(CANCEL, JSON.stringify(question));
-      return await had;
+      return await succeedsWithin(ANSWER_MS, cancelled);
     } finally {
-      clearTimeout(timer);
       this.waiting.delete(question.question);
     }
   }

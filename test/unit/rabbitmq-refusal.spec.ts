@@ -32,7 +32,7 @@ it.each([
 
 it.each([
   'connect ECONNREFUSED 127.0.0.1:5672',
-  'no answer within 5000 ms',
+  'No answer within 5000 ms.',
   'Connection closed: 320 (CONNECTION-FORCED) with message "CONNECTION_FORCED - broker forced connection closure"',
   'Socket closed abruptly during opening handshake',
 ])('is a temporary failure: %s', (message) => {

@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRelay } from '../pubsub/relay.js';
+import { succeedsWithin } from '../libs/time-limit.js';
 import { Announcements } from './announcements.js';
 import { type CoherenceMessage, partsOf, readMessage } from './coherence-messages.js';
 import { LEASE_MS, Membership } from './membership.js';
@@ -166,7 +167,7 @@ export class Coherence {
     if (this.left || !this.lines.every(({ joined }) => joined)) return false;
     const renewed = new Promise<void>((resolve) => (this.renewed = resolve));
     this.beat();
-    const heard = await raced(renewed, RENEWAL_MS);
+    const heard = await succeedsWithin(RENEWAL_MS, renewed);
     this.isDeaf = !heard;
     return heard;
   }
@@ -203,16 +204,16 @@ export class Coherence {
     try {
       const published = line.relay.publish(JSON.stringify(message));
       if (patience === null) await published;
-      const carried = await raced(
-        published.then(() => announcement.echoed),
+      const carried = await succeedsWithin(
         patience ?? LEASE_MS,
+        published.then(() => announcement.echoed),
       );
       const { missing } = announcement;
       if (!carried || !missing) return result(patience === null);
       const unknownForMs = line.membership.unknownForMs;
       if (unknownForMs > 0 && patience !== null) return result(false);
       const limit = patience ?? line.membership.leaseOfLast(missing);
-      const acknowledged = await raced(announcement.acknowledged, limit);
+      const acknowledged = await succeedsWithin(limit, announcement.acknowledged);
       if (unknownForMs > 0) await delay(unknownForMs);
       return result(acknowledged || patience === null);
     } finally {
@@ -278,15 +279,3 @@ export class Coherence {
 }
 
 const noop = (): void => undefined;
-
-/** True when `work` completed within `ms` milliseconds. */
-function raced(work: Promise<void>, ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms, false);
-    const end = (done: boolean) => (): void => {
-      clearTimeout(timer);
-      resolve(done);
-    };
-    work.then(end(true), end(false));
-  });
-}

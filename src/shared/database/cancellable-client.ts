@@ -1,7 +1,7 @@
 // The pool's connections: they stop the statement of a cancelled request inside PostgreSQL.
 import type { Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { succeedsWithin } from '../libs/time-limit.js';
 import { runningRequest, type RunningRequest } from '../logging/request-context.js';
 
 /** Maximum time for PostgreSQL to accept a cancel request. */
@@ -66,7 +66,7 @@ export class CancellableClient extends pg.Client {
       const outcome = await this.sendCancel();
       if (outcome === 'unknown') void this.end(); // the pool does not reuse a connection that has ended
       if (outcome !== 'heard') return;
-      await Promise.race([over, delay(wait)]);
+      await succeedsWithin(wait, over);
     }
   }
 

@@ -1,5 +1,6 @@
 // Locks: one holder of a key among all processes, in order of arrival within this one.
 import type { Transaction } from '../database/transaction.js';
+import { WaitingLine } from '../libs/waiting-line.js';
 import { Lease, type Grip, type Held } from './lock-lease.js';
 import { lockBusy } from './lock.errors.js';
 
@@ -26,7 +27,7 @@ const HOUR_MS = 3_600_000;
  */
 export abstract class LockService {
   /** The waiting callers in this process, by key. A key without waiting callers is present while it is held or requested. */
-  private readonly lines = new Map<string, Array<() => void>>();
+  private readonly lines = new Map<string, WaitingLine>();
 
   constructor(protected readonly transaction: Transaction) {}
 
@@ -65,24 +66,12 @@ export abstract class LockService {
   /** Waits in order of arrival; only the first caller of this process asks the store. */
   private async comeIn(key: string, wait: number): Promise<void> {
     const line = this.lines.get(key);
-    if (!line) return void this.lines.set(key, []);
-    await new Promise<void>((resolve, reject) => {
-      const enter = (): void => {
-        clearTimeout(timer);
-        resolve();
-      };
-      const timer = setTimeout(() => {
-        line.splice(line.indexOf(enter), 1);
-        reject(lockBusy(key));
-      }, wait);
-      line.push(enter);
-    });
+    if (!line) return void this.lines.set(key, new WaitingLine());
+    await line.waitAtMost(wait, () => lockBusy(key));
   }
 
   private goOut(key: string): void {
-    const next = this.lines.get(key)?.shift();
-    if (next) next();
-    else this.lines.delete(key);
+    if (!this.lines.get(key)?.next()) this.lines.delete(key);
   }
 }
 

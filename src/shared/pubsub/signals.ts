@@ -1,7 +1,7 @@
 // Signals from one process to all others of the deployment, for messages that may be lost: wake-ups, cancels, refresh hints.
-import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
+import { succeedsWithin } from '../libs/time-limit.js';
 import { ReadLanes } from '../database/read-lanes.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { PostgresRelay } from './postgres.relay.js';
@@ -58,7 +58,7 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
   async onModuleInit(): Promise<void> {
     const connected = new Promise<void>((resolve) => (this.connected = resolve));
     this.relay.open({ message: (text) => this.receive(text), lost: () => undefined });
-    await Promise.race([connected, delay(FIRST_CONNECTION_MS, undefined, { ref: false })]);
+    await succeedsWithin(FIRST_CONNECTION_MS, connected);
     this.connected = undefined;
   }
 

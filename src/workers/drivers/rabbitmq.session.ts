@@ -8,6 +8,7 @@ import {
   type ConsumeMessage,
   type ServerProperties,
 } from 'amqplib';
+import { within } from '../../shared/libs/time-limit.js';
 import { type Letter, RabbitPublisher } from './rabbitmq.publisher.js';
 
 export interface Subscription {
@@ -168,16 +169,4 @@ export class RabbitSession {
 /** Destroys the socket at once, without waiting for the peer. Only destroy with an error also stops amqplib's heartbeat. */
 function destroy(model: ChannelModel): void {
   (model.connection as unknown as { stream: Socket }).stream.destroy(new Error('given up'));
-}
-
-async function within<T>(ms: number, answer: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,6 +1,7 @@
 // One bounded pool of Piscina threads. Tasks never wait for a thread that died.
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { WaitingLine } from '../../shared/libs/waiting-line.js';
 
 export interface ThreadOptions {
   /** Ends the thread, whatever it does; the task rejects with the signal's reason. */
@@ -18,7 +19,7 @@ export class ThreadPool {
    * Tasks wait here and not in Piscina: when a thread ends or dies, Piscina starts no new thread for the tasks that wait
    * behind it, until another task is added.
    */
-  private readonly waiting: Array<() => void> = [];
+  private readonly waiting = new WaitingLine();
   private readonly closed = new AbortController();
   private failed = new AbortController();
   private free: number;
@@ -52,9 +53,7 @@ export class ThreadPool {
       for (const end of ends) end.throwIfAborted(); // throws the reason instead of a generic AbortError
       throw error;
     } finally {
-      const next = this.waiting.shift();
-      if (next) next();
-      else this.free++;
+      if (!this.waiting.next()) this.free++;
     }
   }
 
@@ -65,22 +64,9 @@ export class ThreadPool {
   }
 
   private turn(signal: AbortSignal): Promise<void> {
+    if (this.free === 0) return this.waiting.waitUnlessAborted(signal);
     signal.throwIfAborted();
-    if (this.free > 0) {
-      this.free--;
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      const enter = (): void => {
-        signal.removeEventListener('abort', leave);
-        resolve();
-      };
-      const leave = (): void => {
-        this.waiting.splice(this.waiting.indexOf(enter), 1);
-        reject(signal.reason as Error);
-      };
-      this.waiting.push(enter);
-      signal.addEventListener('abort', leave, { once: true });
-    });
+    this.free--;
+    return Promise.resolve();
   }
 }
