@@ -3,7 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { AppConfig } from '../../shared/config/app-config.js';
 import { CursorCipher } from '../../shared/libs/cursor.js';
 import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
-import { CacheService, type CacheOptions } from '../../shared/cache/cache.service.js';
+import type { CacheOptions } from '../../shared/cache/cache-entry.js';
+import { CacheService } from '../../shared/cache/cache.service.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { KeyedSemaphore } from '../../shared/libs/semaphore.js';
 

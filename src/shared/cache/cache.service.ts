@@ -1,6 +1,4 @@
 // Cached reads, in this process and in Redis if there is one; they never return values older than the last commit.
-import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
 import { createBatch } from '../libs/batch.js';
 import type { Clock } from '../libs/clock.js';
@@ -8,29 +6,15 @@ import { globMatcher } from '../libs/glob.js';
 import { isConnectionFailure } from '../database/sql-state.js';
 import type { Outcome, Transaction } from '../database/transaction.js';
 import type { EventRelay } from '../pubsub/relay.js';
-import { requestContext } from '../logging/request-context.js';
 import { CacheChange } from './cache-change.js';
 import { CacheCreation } from './cache-creation.js';
+import { type CacheOptions, isDueEarly, toEntry } from './cache-entry.js';
+import { CacheLoader, type Load } from './cache-loader.js';
 import { type CacheCounts, sumCounts } from './cache-stats.js';
 import { Coherence } from './coherence.js';
-import type { CacheEntry, Loading, MemoryStore } from './memory.store.js';
+import type { MemoryStore } from './memory.store.js';
 import { type RedisStore, storedOf } from './redis.store.js';
-import { RedisAwayError } from '../redis/redis.js';
-
-export interface CacheOptions {
-  /**
-   * Lifetime in milliseconds, varied by a tenth, so that values stored together do not expire together. 0: the value is not
-   * stored, only shared by callers that ask while it is loading.
-   */
-  ttl: number;
-  /** The data that the value depends on: a change of any tag invalidates the value. */
-  tags: readonly string[];
-  /**
-   * Default true. False: each process loads the value itself. Use false for access rights: a client that can write to Redis
-   * can restore an old value, such as the role of a former administrator.
-   */
-  shared?: boolean;
-}
+import { unlessAway } from '../redis/redis.js';
 
 export interface CacheStatus {
   counts: CacheCounts;
@@ -40,26 +24,9 @@ export interface CacheStatus {
   redisEvictions: number | null;
 }
 
-type Load<T> = () => Promise<T | null>;
-
-/** An absence is cached only for a moment, because a new object is usually requested soon after its creation. */
-const MAX_ABSENCE_MS = 5_000;
-/** How early a value is refreshed before it expires (the beta of XFetch; Vattani et al., VLDB 2015). */
-const EAGERNESS = 1;
-/** Interval and maximum duration of polling for a value that another process loads. */
-const POLL_MS = 15;
-const MAX_POLLING_MS = 3_000;
-/** Larger values are not stored in Redis, which all processes share. */
-const MAX_SHARED_BYTES = 262_144;
-
-interface Flight {
-  readonly loading: Loading;
-  readonly result: Promise<unknown>;
-}
-
 export class CacheService implements BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly coherence: Coherence;
-  private readonly flights = new Map<string, Flight>();
+  private readonly loader: CacheLoader;
   private readonly own: CacheCounts;
 
   /** `relays`: the fastest first, the database's last. `shared`: the second layer, null without Redis. */
@@ -93,6 +60,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
       drop: (pattern) => this.dropFromMemory(pattern),
       report: () => this.counts(),
     });
+    this.loader = new CacheLoader(memory, shared, this.coherence, this.own, clock);
   }
 
   /**
@@ -106,12 +74,12 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     const now = this.clock.now();
     const entry = options.ttl > 0 && this.coherence.holdsLease ? this.memory.get(key, now) : undefined;
     if (entry) {
-      if (isDueEarly(entry, now)) void this.refresh(key, options, load, entry);
+      if (isDueEarly(entry, now)) void this.loader.refresh(key, options, load, entry);
       this.count('memory', true, began);
       return entry.value as T | null;
     }
     this.own.memory.misses++;
-    return this.join<T>(key, options, load).finally(() => this.countTime(began));
+    return this.loader.load<T>(key, options, load).finally(() => this.countTime(began));
   }
 
   /** Returns the value that `set` or `wrap` stored under `key`, or undefined. */
@@ -137,7 +105,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     await this.dropElsewhere(key);
     const loading = this.memory.open(key, options.tags);
     try {
-      const entry = this.entryOf(value, options, 0);
+      const entry = toEntry(value, options, 0, this.clock.now());
       await this.ask(async (shared) => {
         const stamps = await shared.stampsOf(options.tags);
         if (stamps) await shared.set(key, storedOf(entry, stamps), entry.expiresAt - this.clock.now());
@@ -220,7 +188,9 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     const isShared = options.shared !== false && this.shared?.isUp && this.coherence.listens;
     const shared = isShared ? this.shared : null;
     const creation = new CacheCreation(this.memory.open(key, options.tags), this.memory, shared, this.clock);
-    return creation.during(this.transaction, create, (created) => this.entryOf(render(created), options, 0));
+    return creation.during(this.transaction, create, (created) =>
+      toEntry(render(created), options, 0, this.clock.now()),
+    );
   }
 
   /** Inside a transaction: announces that the transaction changes the data behind these tags. */
@@ -249,111 +219,6 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return new CacheChange(this.memory, this.shared, this.coherence);
   }
 
-  /** Joins a running load of the same key, unless a change has overtaken it or we might have missed that change. */
-  private async join<T>(key: string, options: CacheOptions, load: Load<T>): Promise<T | null> {
-    if (!this.coherence.holdsLease && (await this.coherence.renew())) {
-      const entry = options.ttl > 0 ? this.memory.get(key, this.clock.now()) : undefined;
-      if (entry) return entry.value as T | null;
-    }
-    const current = this.flights.get(key);
-    if (current && !current.loading.overtaken && this.hearsChanges()) return current.result as Promise<T | null>;
-    return this.fly(key, options, load, null) as Promise<T | null>;
-  }
-
-  /** True when changes reach us: over Redis, or over the last relay for processes that cannot reach Redis. */
-  private hearsChanges(): boolean {
-    return this.coherence.holdsLease || (this.coherence.listens && this.shared !== null && !this.shared.isUp);
-  }
-
-  private async refresh(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry): Promise<void> {
-    if (this.flights.has(key)) return;
-    this.own.requests++; // counted as our own
-    await this.fly(key, options, load, old).catch(() => undefined); // the old value is still served
-  }
-
-  private fly(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null): Promise<unknown> {
-    const loading = this.memory.open(key, options.tags);
-    // Outside of the caller's request: others may join this load, and a cancel of that request must not end it.
-    const work = requestContext.exit(() => this.fetch(loading, options, load, old));
-    const result = work.finally(() => {
-      this.memory.close(loading);
-      if (this.flights.get(key) === flight) this.flights.delete(key);
-    });
-    const flight = { loading, result };
-    this.flights.set(key, flight);
-    return result;
-  }
-
-  /** Reads from Redis, or loads the value in the one process that holds the claim. `old`: a value to refresh. */
-  private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null) {
-    const shared = options.shared === false ? null : this.shared;
-    if (options.ttl === 0 || loading.overtaken || !shared?.isUp || !this.coherence.listens)
-      return this.loadHere(loading, options, load);
-    try {
-      for (const began = performance.now(); performance.now() - began < MAX_POLLING_MS;) {
-        const { found, stamps, head } = await shared.read(loading.key, options.tags);
-        if (found && found.expiresAt > (old?.expiresAt ?? this.clock.now())) {
-          this.memory.fill(loading, found);
-          if (this.own.redis) this.own.redis.hits++;
-          return found.value;
-        }
-        if (!stamps) break; // a change is running
-        const token = randomUUID();
-        const claim = await shared.claim(loading.key, token, head);
-        if (claim === 'mine') return await this.loadForAll(loading, options, load, token, stamps);
-        if (old) return old.value; // another process refreshes it
-        if (claim === 'theirs') await delay(POLL_MS * (0.5 + Math.random()));
-      }
-    } catch (error) {
-      if (!(error instanceof RedisAwayError)) throw error;
-    }
-    return this.loadHere(loading, options, load);
-  }
-
-  private async loadForAll(
-    loading: Loading,
-    options: CacheOptions,
-    load: Load<unknown>,
-    token: string,
-    stamps: string[],
-  ): Promise<unknown> {
-    const { key } = loading;
-    try {
-      const entry = await this.loadEntry(loading, options, load);
-      const ttl = entry.expiresAt - this.clock.now();
-      if (entry.size > MAX_SHARED_BYTES) void this.ask((shared) => shared.release(key, token), undefined);
-      else void this.ask((shared) => shared.fill(key, token, storedOf(entry, stamps), ttl), undefined);
-      return entry.value;
-    } catch (error) {
-      void this.ask((shared) => shared.release(key, token), undefined);
-      throw error;
-    }
-  }
-
-  private async loadHere(loading: Loading, options: CacheOptions, load: Load<unknown>): Promise<unknown> {
-    return (await this.loadEntry(loading, options, load)).value;
-  }
-
-  private async loadEntry(loading: Loading, options: CacheOptions, load: Load<unknown>): Promise<CacheEntry> {
-    this.own.loads++;
-    if (this.own.redis) this.own.redis.misses++;
-    const began = performance.now();
-    const entry = this.entryOf(await load(), options, performance.now() - began);
-    if (options.ttl > 0) this.memory.fill(loading, entry);
-    return entry;
-  }
-
-  private entryOf(value: unknown, { ttl, tags }: CacheOptions, cost: number): CacheEntry {
-    const life = (value === null ? Math.min(ttl, MAX_ABSENCE_MS) : ttl) * (0.9 + Math.random() * 0.2);
-    return {
-      value,
-      tags,
-      cost,
-      expiresAt: this.clock.now() + life,
-      size: ttl > 0 ? JSON.stringify(value).length * 2 + 200 : 0,
-    };
-  }
-
   private dropFromMemory(pattern: string): number {
     return this.memory.deleteWhere(globMatcher(pattern));
   }
@@ -364,13 +229,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   /** Asks Redis; returns `otherwise` when Redis is missing or unreachable. */
   private async ask<T>(question: (shared: RedisStore) => Promise<T>, otherwise: T): Promise<T> {
-    if (!this.shared?.isUp) return otherwise;
-    try {
-      return await question(this.shared);
-    } catch (error) {
-      if (error instanceof RedisAwayError) return otherwise;
-      throw error;
-    }
+    return (this.shared?.isUp ? await unlessAway(question(this.shared)) : undefined) ?? otherwise;
   }
 
   private counts(): CacheCounts {
@@ -389,8 +248,4 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     this.own.requests++;
     this.own.ms += performance.now() - began;
   }
-}
-
-function isDueEarly({ expiresAt, cost }: CacheEntry, now: number): boolean {
-  return now - cost * EAGERNESS * Math.log(Math.random()) >= expiresAt;
 }

@@ -23,6 +23,16 @@ export class RedisAwayError extends Error {
   }
 }
 
+/** Returns undefined when Redis is unreachable. Rejects with every other error. */
+export async function unlessAway<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof RedisAwayError) return undefined;
+    throw error;
+  }
+}
+
 const CLOSE_MS = 500;
 const SCAN_COUNT = 1_000;
 

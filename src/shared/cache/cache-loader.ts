@@ -1,0 +1,133 @@
+// Loads missing values: one load of a key in the whole deployment, which the other callers wait for.
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../libs/clock.js';
+import { requestContext } from '../logging/request-context.js';
+import { RedisAwayError, unlessAway } from '../redis/redis.js';
+import { type CacheOptions, toEntry } from './cache-entry.js';
+import type { CacheCounts } from './cache-stats.js';
+import type { Coherence } from './coherence.js';
+import type { CacheEntry, Loading, MemoryStore } from './memory.store.js';
+import { type RedisStore, storedOf } from './redis.store.js';
+
+export type Load<T> = () => Promise<T | null>;
+
+/** Interval and maximum duration of polling for a value that another process loads. */
+const POLL_MS = 15;
+const MAX_POLLING_MS = 3_000;
+/** Larger values are not stored in Redis, which all processes share. */
+const MAX_SHARED_BYTES = 262_144;
+
+interface Flight {
+  readonly loading: Loading;
+  readonly result: Promise<unknown>;
+}
+
+export class CacheLoader {
+  private readonly flights = new Map<string, Flight>();
+
+  /** `shared`: null without Redis. `counts`: those of this process, which the loader updates. */
+  constructor(
+    private readonly memory: MemoryStore,
+    private readonly shared: RedisStore | null,
+    private readonly coherence: Coherence,
+    private readonly counts: CacheCounts,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Joins a running load of the same key, unless a change has overtaken it or we might have missed that change. */
+  async load<T>(key: string, options: CacheOptions, load: Load<T>): Promise<T | null> {
+    if (!this.coherence.holdsLease && (await this.coherence.renew())) {
+      const entry = options.ttl > 0 ? this.memory.get(key, this.clock.now()) : undefined;
+      if (entry) return entry.value as T | null;
+    }
+    const current = this.flights.get(key);
+    if (current && !current.loading.overtaken && this.learnsOfChanges()) return current.result as Promise<T | null>;
+    return this.fly(key, options, load, null) as Promise<T | null>;
+  }
+
+  /** Loads a new value for `old`, which is served meanwhile. Never rejects. */
+  async refresh(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry): Promise<void> {
+    if (this.flights.has(key)) return;
+    this.counts.requests++; // counted as our own
+    await this.fly(key, options, load, old).catch(() => undefined); // the old value is still served
+  }
+
+  /** True when changes reach us: over Redis, or over the last relay for processes that cannot reach Redis. */
+  private learnsOfChanges(): boolean {
+    return this.coherence.holdsLease || (this.coherence.listens && this.shared !== null && !this.shared.isUp);
+  }
+
+  private fly(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null): Promise<unknown> {
+    const loading = this.memory.open(key, options.tags);
+    // Outside of the caller's request: others may join this load, and a cancel of that request must not end it.
+    const work = requestContext.exit(() => this.fetch(loading, options, load, old));
+    const result = work.finally(() => {
+      this.memory.close(loading);
+      if (this.flights.get(key) === flight) this.flights.delete(key);
+    });
+    const flight = { loading, result };
+    this.flights.set(key, flight);
+    return result;
+  }
+
+  /** Reads from Redis, or loads the value in the one process that holds the claim. `old`: a value to refresh. */
+  private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null) {
+    const shared = options.shared === false ? null : this.shared;
+    if (options.ttl === 0 || loading.overtaken || !shared?.isUp || !this.coherence.listens)
+      return this.loadHere(loading, options, load);
+    try {
+      for (const began = performance.now(); performance.now() - began < MAX_POLLING_MS;) {
+        const { found, stamps, head } = await shared.read(loading.key, options.tags);
+        if (found && found.expiresAt > (old?.expiresAt ?? this.clock.now())) {
+          this.memory.fill(loading, found);
+          if (this.counts.redis) this.counts.redis.hits++;
+          return found.value;
+        }
+        if (!stamps) break; // a change is running
+        const token = randomUUID();
+        const claim = await shared.claim(loading.key, token, head);
+        if (claim === 'mine') return await this.loadForAll(shared, loading, options, load, { token, stamps });
+        if (old) return old.value; // another process refreshes it
+        if (claim === 'theirs') await delay(POLL_MS * (0.5 + Math.random()));
+      }
+    } catch (error) {
+      if (!(error instanceof RedisAwayError)) throw error;
+    }
+    return this.loadHere(loading, options, load);
+  }
+
+  private async loadForAll(
+    shared: RedisStore,
+    loading: Loading,
+    options: CacheOptions,
+    load: Load<unknown>,
+    { token, stamps }: { token: string; stamps: string[] },
+  ): Promise<unknown> {
+    const { key } = loading;
+    try {
+      const entry = await this.loadEntry(loading, options, load);
+      const ttl = entry.expiresAt - this.clock.now();
+      const isLarge = entry.size > MAX_SHARED_BYTES;
+      void unlessAway(isLarge ? shared.release(key, token) : shared.fill(key, token, storedOf(entry, stamps), ttl));
+      return entry.value;
+    } catch (error) {
+      void unlessAway(shared.release(key, token));
+      throw error;
+    }
+  }
+
+  private async loadHere(loading: Loading, options: CacheOptions, load: Load<unknown>): Promise<unknown> {
+    return (await this.loadEntry(loading, options, load)).value;
+  }
+
+  private async loadEntry(loading: Loading, options: CacheOptions, load: Load<unknown>): Promise<CacheEntry> {
+    this.counts.loads++;
+    if (this.counts.redis) this.counts.redis.misses++;
+    const began = performance.now();
+    const value = await load();
+    const entry = toEntry(value, options, performance.now() - began, this.clock.now());
+    if (options.ttl > 0) this.memory.fill(loading, entry);
+    return entry;
+  }
+}
