@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { OnApplicationShutdown } from '@nestjs/common';
 import slotOf from 'cluster-key-slot';
 import { Redis as Node, Cluster } from 'ioredis';
-import type { RedisConfig } from '../config/app-config.js';
+import type { RedisSettings } from './redis.settings.js';
 import type { Logger } from '../logging/logger.js';
 import { type LuaScript, readLuaScripts } from './lua-scripts.js';
 
@@ -61,10 +61,10 @@ export class Redis implements OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
-    private readonly config: RedisConfig & { servers: NonNullable<RedisConfig['servers']> },
+    private readonly settings: RedisSettings & { servers: NonNullable<RedisSettings['servers']> },
     private readonly logger: Logger,
   ) {
-    this.prefix = config.prefix;
+    this.prefix = settings.prefix;
     this.client = this.createClient();
     this.client.on('error', (error: Error) => (this.lastError = error)); // the next probe logs it, once
     // After a lost connection, the probe must check that it is still the same server before its data is trusted.
@@ -220,7 +220,7 @@ export class Redis implements OnApplicationShutdown {
   }
 
   private createClient(): RedisClient {
-    const { servers, password } = this.config;
+    const { servers, password } = this.settings;
     const options = { ...OPTIONS, ...(password !== undefined && { password }) };
     if ('url' in servers) return new Node(servers.url, options);
     return new Cluster([...servers.cluster], {

@@ -1,7 +1,7 @@
 // Maps job names to their handlers. Startup fails when a job has no handler or two.
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { JobSettings } from '../jobs.settings.js';
 import { handledBy, type JobDefinition, jobDefinitions, type JobHandler } from '../job.js';
 
 @Injectable()
@@ -10,7 +10,7 @@ export class JobRegistry implements OnModuleInit {
 
   constructor(
     private readonly discovery: DiscoveryService,
-    private readonly config: AppConfig,
+    private readonly settings: JobSettings,
   ) {}
 
   onModuleInit(): void {
@@ -44,7 +44,7 @@ export class JobRegistry implements OnModuleInit {
   }
 
   private concurrencyOf(job: JobDefinition): number {
-    return job.concurrency ?? this.config.jobs.concurrency;
+    return job.concurrency ?? this.settings.concurrency;
   }
 
   private expectOneConcurrency(job: JobDefinition): void {
