@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { AppConfig } from '../../src/shared/config/app-config.js';
+import { JobSettings } from '../../src/workers/jobs.settings.js';
 import { JobRegistry } from '../../src/workers/engine/job-registry.js';
 import { NoPayload } from '../../src/workers/no-payload.js';
 import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
@@ -24,10 +24,10 @@ class SecondHandler extends Packs {}
 
 /** The registry as the worker module builds it, without a database. */
 async function start(handlers: Type[]): Promise<void> {
-  const config = { provide: AppConfig, useValue: testConfig('postgres://nowhere') };
+  const settings = { provide: JobSettings, useValue: testConfig('postgres://nowhere').get(JobSettings) };
   const application = await Test.createTestingModule({
     imports: [DiscoveryModule],
-    providers: [JobRegistry, config, ...handlers],
+    providers: [JobRegistry, settings, ...handlers],
   }).compile();
   await application.init();
 }

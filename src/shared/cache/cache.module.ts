@@ -2,7 +2,6 @@
 import { Global, Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CacheSettings } from './cache.settings.js';
-import { SecuritySettings } from '../security/security.settings.js';
 import { ReadLanes } from '../database/read-lanes.js';
 import { Transaction } from '../database/transaction.js';
 import { Clock } from '../libs/clock.js';
@@ -16,7 +15,7 @@ import { createCache } from './create-cache.js';
   providers: [
     {
       provide: CacheService,
-      inject: [CacheSettings, SecuritySettings, Redis, DataSource, ReadLanes, Transaction, Clock, LOGGER],
+      inject: [CacheSettings, Redis, DataSource, ReadLanes, Transaction, Clock, LOGGER],
       useFactory: createCache,
     },
   ],
