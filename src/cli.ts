@@ -75,6 +75,7 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
     });
   },
 
+  /** Prints all declared settings: `AppModule` imports them. */
   async 'env-example'() {
     writeFileSync('.env.example', printEnvExample());
     console.log('Written: .env.example');

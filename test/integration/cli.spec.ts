@@ -1,4 +1,4 @@
-// The built commands `npm run db:seed`, `db:reset`, `user:create-admin` and `openapi`, run as processes.
+// The built commands `npm run db:seed`, `db:reset`, `user:create-admin`, `openapi` and `env-example`, run as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -313,6 +313,12 @@ describe('user:create-admin', () => {
     expect(interrupted.screen).toContain('Interrupted. Nothing was changed.');
     expect(await accounts()).toEqual([]);
   });
+});
+
+it('the env-example command writes the committed file', async () => {
+  const { code, out, err } = await run(['env-example']);
+  expect([code, out, err]).toEqual([0, 'Written: .env.example\n', '']);
+  expect(readFileSync(join(folder, '.env.example'), 'utf8')).toBe(readFileSync('.env.example', 'utf8'));
 });
 
 it('the openapi command writes the committed document', async () => {
