@@ -19,7 +19,7 @@ it('.env.example has every variable once, with its description and its default',
   const lines = committed.split('\n').filter((line) => line !== '' && !line.startsWith('## '));
   const expected = variables.flatMap(({ name, doc, standard }) => [
     `# ${doc}`,
-    standard === undefined ? `${name}=` : `#${name}=${String(standard)}`,
+    standard === undefined ? `${name}=` : `#${name}=${standard}`,
   ]);
   expect(lines.slice(1)).toEqual(expected);
 });

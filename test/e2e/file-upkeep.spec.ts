@@ -307,7 +307,7 @@ it('bytes that one owner lost are repaired from another owner with the same cont
 it('after a key change, files with the old key or without encryption are read until all are encrypted with the new one', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2},k1:${K1}` });
   const [old, clear, fresh] = [await house.upload(ada, 'old'), await house.upload(ada, 'clear'), await house.upload(ada, 'fresh')]; // prettier-ignore
-  const oldRing = new Keyring({ encryptionKeys: [{ id: 'k1', key: K1 }] });
+  const oldRing = new Keyring(testConfig('', { FILE_ENCRYPTION_KEYS: `k1:${K1}` }).get(StorageSettings));
   const path = await house.pathOf(old.id);
   const sealed = await buffer(
     Readable.from([Buffer.from('old')]).pipe(new Sealer(oldRing.keyOf('k1', basename(path)))),

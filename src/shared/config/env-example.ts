@@ -12,5 +12,5 @@ export function printEnvExample(): string {
 }
 
 function print({ name, doc, standard }: Variable<unknown>): string {
-  return `# ${doc}\n${standard === undefined ? `${name}=` : `#${name}=${String(standard)}`}\n`;
+  return `# ${doc}\n${standard === undefined ? `${name}=` : `#${name}=${standard}`}\n`;
 }

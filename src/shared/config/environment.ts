@@ -16,11 +16,12 @@ export function readEnv(source: NodeJS.ProcessEnv = processEnv()): Environment {
   const given = Object.fromEntries(
     [...variables.keys()].flatMap((name) => (source[name] ? [[name, source[name]]] : [])),
   );
-  const { error, value } = schema.validate(given, { abortEarly: false, errors: { wrap: { label: false } } });
-  if (error)
-    throw new ConfigError(error.details.map((detail) => faultLine(detail, (name) => variables.get(name)?.doc)));
-  if (source === process.env) process.env['TZ'] = (value as { TZ: string }).TZ; // Node applies it from here on
-  return value as Environment;
+  const checked = schema.validate(given, { abortEarly: false, errors: { wrap: { label: false } } });
+  if (checked.error)
+    throw new ConfigError(checked.error.details.map((detail) => faultLine(detail, (name) => variables.get(name)?.doc)));
+  const environment = checked.value as Environment;
+  if (source === process.env) process.env['TZ'] = String(environment['TZ']); // Node applies it from here on
+  return environment;
 }
 
 /** Builds our own message: Joi's would contain the value of a secret, ours names the variable and the rule. */

@@ -75,7 +75,7 @@ export function defineSettings<V extends Variables, T extends object = Values<V>
     },
     warningsOf: (settings: T) => warn?.(settings) ?? [],
   }) as unknown as Area<T>;
-  areas.set(title, area as unknown as Area<object>);
+  areas.set(title, area);
   return area;
 }
 

@@ -2,13 +2,16 @@
 import Joi from 'joi';
 import { weaknessOfSecret } from './production-rules.js';
 
+/** Types of valid values, before their conversion. */
+type Given = string | number | boolean;
+
 /** One environment variable. `T`: the type of its value in the settings. */
 export class Variable<T> {
   constructor(
     readonly name: string,
     readonly doc: string,
     /** The value without the variable; undefined if there is none, or if the doc describes it. */
-    readonly standard: unknown,
+    readonly standard: Given | undefined,
     readonly schema: Joi.Schema,
     /** Converts a valid value, or undefined when there is neither a value nor a default. */
     readonly convert: (value: unknown) => T,
@@ -37,6 +40,8 @@ interface Options<V, D> {
   productionDefault?: V;
 }
 
+type WithDefault<V> = Options<V, V> & { default: V };
+
 interface Limits {
   min?: number;
   max?: number;
@@ -45,7 +50,7 @@ interface Limits {
 /** A variable without default may be absent. */
 type Value<V, D> = [D] extends [undefined] ? V | undefined : V;
 
-function variable<V, D, T = V>(
+function variable<V extends Given, D extends V | undefined, T = V>(
   name: string,
   schema: Joi.Schema,
   { doc, default: standard, productionDefault }: Options<V, D>,
@@ -92,7 +97,7 @@ export function url(name: string, options: { schemes: string[]; doc: string }): 
   return variable(name, Joi.string().uri({ scheme: options.schemes }), options);
 }
 
-export function port(name: string, options: Options<number, number>): Variable<number> {
+export function port(name: string, options: WithDefault<number>): Variable<number> {
   return variable(name, Joi.number().port(), options);
 }
 
@@ -104,7 +109,7 @@ export function choice<const C extends string, D extends C | undefined = undefin
   return variable(name, Joi.string().valid(...values), options);
 }
 
-export function flag(name: string, options: Options<boolean, boolean>): Variable<boolean> {
+export function flag(name: string, options: WithDefault<boolean>): Variable<boolean> {
   return variable(name, Joi.boolean().truthy('1', 'yes', 'on').falsy('0', 'no', 'off'), options);
 }
 
@@ -113,14 +118,14 @@ function within({ min, max }: Limits, number = Joi.number()): Joi.NumberSchema {
   return max === undefined ? above : above.max(max);
 }
 
-export function integer(name: string, options: Options<number, number> & Limits): Variable<number> {
+export function integer(name: string, options: WithDefault<number> & Limits): Variable<number> {
   return variable(name, within(options, Joi.number().integer()), options);
 }
 
 /** Whole seconds, as milliseconds in the settings. `fractions`: parts of a second are valid too. */
 export function seconds(
   name: string,
-  options: Options<number, number> & Limits & { fractions?: boolean },
+  options: WithDefault<number> & Limits & { fractions?: boolean },
 ): Variable<number> {
   const number = options.fractions ? Joi.number() : Joi.number().integer();
   return variable(name, within(options, number), options, (value) => value * 1_000);

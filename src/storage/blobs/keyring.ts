@@ -9,7 +9,7 @@ export class Keyring {
   readonly current: string | null;
   private readonly keys: ReadonlyMap<string, Buffer>;
 
-  constructor({ encryptionKeys }: Pick<StorageSettings, 'encryptionKeys'>) {
+  constructor({ encryptionKeys }: StorageSettings) {
     this.keys = new Map(encryptionKeys.map(({ id, key }) => [id, Buffer.from(key, 'base64')]));
     this.current = encryptionKeys[0]?.id ?? null;
   }
