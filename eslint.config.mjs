@@ -10,7 +10,7 @@ const time = {
 };
 const environment = {
   selector: "MemberExpression[object.name='process'][property.name='env']",
-  message: 'Declare the setting in src/shared/config/env.schema.ts and ask AppConfig for it.',
+  message: 'Declare the setting with defineSettings (src/shared/config/settings.ts) and inject its area.',
 };
 const uncheckedInput = {
   name: '@nestjs/common',
@@ -51,7 +51,7 @@ export default defineConfig(
   { files: ['src/shared/libs/clock.ts'], rules: { 'no-restricted-syntax': ['error', environment] } },
   {
     // The one reader of the environment, and the one that passes PATH on to PostgreSQL.
-    files: ['src/shared/config/env.schema.ts', 'src/shared/database/embedded-postgres.place.ts'],
+    files: ['src/shared/config/environment.ts', 'src/shared/database/embedded-postgres.place.ts'],
     rules: { 'no-restricted-syntax': ['error', time] },
   },
   // Commands talk to a terminal.

@@ -22,14 +22,8 @@ IsNumber()(Stamp.prototype, 'stamp');
 
 async function openOurs({ queue, name, database, concurrency }) {
   const load = (path) => import(new URL(`../dist/src/${path}.js`, import.meta.url));
-  const [{ AppModule }, { readEnv }, { toAppConfig }, { migrate }, { createLogger, NestLogger }] = await Promise.all(
-    [
-      'app.module',
-      'shared/config/env.schema',
-      'shared/config/app-config',
-      'shared/database/migrate',
-      'shared/logging/logger',
-    ].map(load),
+  const [{ AppModule }, { loadConfig }, { migrate }, { createLogger, NestLogger }] = await Promise.all(
+    ['app.module', 'shared/config/app-config', 'shared/database/migrate', 'shared/logging/logger'].map(load),
   );
   const [{ defineJob, Handles }, { JobQueue }, { QueueDriver }, { JobRunner }, { Events }, { JobDone }] =
     await Promise.all(
@@ -43,13 +37,11 @@ async function openOurs({ queue, name, database, concurrency }) {
       ].map(load),
     );
   const secret = 'x'.repeat(32);
-  const config = toAppConfig(
-    readEnv({
-      ...{ NODE_ENV: 'test', DATABASE_URL: database, LOG_LEVEL: 'error', LOG_FORMAT: 'json' },
-      ...{ JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret },
-      ...(queue === 'ours' ? {} : { RABBITMQ_URL: process.env.RABBITMQ_URL, RABBITMQ_QUEUE: name }),
-    }),
-  );
+  const config = loadConfig({
+    ...{ NODE_ENV: 'test', DATABASE_URL: database, LOG_LEVEL: 'error', LOG_FORMAT: 'json' },
+    ...{ JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret },
+    ...(queue === 'ours' ? {} : { RABBITMQ_URL: process.env.RABBITMQ_URL, RABBITMQ_QUEUE: name }),
+  });
   const Noop = (noop ??= defineJob({
     name: 'bench.noop',
     queue: 'bench',

@@ -1,4 +1,4 @@
-// Commands that need the application: `cli.mjs seed | reset | create-admin | openapi`. Builds first.
+// Commands that need the application: `cli.mjs seed | reset | create-admin | openapi | env-example`. Builds first.
 import { ensureBuilt } from './build.mjs';
 import { ensureInstalled } from './install.mjs';
 

@@ -3,13 +3,17 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { type OpenAPIObject, SwaggerModule } from '@nestjs/swagger';
 import { createOpenApi } from './app.openapi.js';
 import { ApiDocument } from './common/http/docs/api-document.js';
+import { DocsSettings } from './common/http/docs/docs.settings.js';
 import type { AppConfig } from './shared/config/app-config.js';
+import { ProcessSettings } from './shared/config/process.settings.js';
 
 /** Replaces the document, which Nest would otherwise embed in a script that anybody can read. */
 const NOTHING = {} as OpenAPIObject;
 
-export function addDocs(app: NestFastifyApplication, { docs, version }: AppConfig): void {
-  if (docs === 'off') return;
+export function addDocs(app: NestFastifyApplication, config: AppConfig): void {
+  const { audience } = config.get(DocsSettings);
+  const { version } = config.get(ProcessSettings);
+  if (audience === 'off') return;
   app.get(ApiDocument, { strict: false }).createWith(() => createOpenApi(app, version));
   SwaggerModule.setup('docs', app, NOTHING, {
     raw: false,
@@ -19,14 +23,15 @@ export function addDocs(app: NestFastifyApplication, { docs, version }: AppConfi
       spec: null, // otherwise the page would use NOTHING as the document
       persistAuthorization: false, // any script and the browser's next user could read a token in localStorage
       displayRequestDuration: true,
-      ...(docs === 'admin' && { requestInterceptor: askForToken }),
+      ...(audience === 'admin' && { requestInterceptor: askForToken }),
     },
   });
 }
 
 /** Creates the document at the start in production: that blocks the process for some tenths of a second. */
 export async function prepareDocs(app: NestFastifyApplication, config: AppConfig): Promise<void> {
-  if (config.environment !== 'production' || config.role === 'worker' || config.docs === 'off') return;
+  const { environment, role } = config.get(ProcessSettings);
+  if (environment !== 'production' || role === 'worker' || config.get(DocsSettings).audience === 'off') return;
   await app.get(ApiDocument, { strict: false }).encodedAs('identity');
 }
 

@@ -25,7 +25,9 @@ import { addSecurityHooks } from './common/http/hooks/security.hooks.js';
 import { addTargetHook, rerouteUnreadable, rewriteTarget } from './common/http/hooks/target.hooks.js';
 import { addUnreadAnswersHook } from './common/http/hooks/unread-answers.js';
 import { RequestLimits } from './common/http/limits/request-limits.js';
+import { HttpSettings } from './common/http/http.settings.js';
 import type { AppConfig } from './shared/config/app-config.js';
+import { ProcessSettings } from './shared/config/process.settings.js';
 import { Clock } from './shared/libs/clock.js';
 import { type Logger, NestLogger } from './shared/logging/logger.js';
 import { QueueDriver } from './workers/drivers/queue.driver.js';
@@ -42,9 +44,11 @@ export async function createApp(
   databaseUrl: string,
   logger: Logger,
 ): Promise<NestFastifyApplication> {
+  const http = config.get(HttpSettings);
+  const { role } = config.get(ProcessSettings);
   const app = await NestFactory.create<NestFastifyApplication>(
     AppModule.for(config, databaseUrl, logger),
-    createAdapter(config),
+    createAdapter(http),
     {
       logger: new NestLogger(logger),
       bodyParser: false,
@@ -54,19 +58,19 @@ export async function createApp(
   const fastify = app.getHttpAdapter().getInstance();
   // Node's own 417 is no problem+json
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
-  limitConnections(fastify.server, config, logger, app.get(Clock));
+  limitConnections(fastify.server, http, logger, app.get(Clock));
   limitPipelining(fastify.server, logger, app.get(Clock));
   addMethodHooks(fastify);
   addRequestHooks(fastify, logger, app.get(Clock));
   addChunkHook(fastify);
-  addProxyWarning(fastify, config, logger, app.get(Clock));
+  addProxyWarning(fastify, http, logger, app.get(Clock));
   addSecurityHooks(fastify, '/docs');
-  if (config.role === 'worker') addProbesOnlyHook(fastify);
-  if (config.http.corsOrigins.length > 0) await app.register(cors, corsOptions(config));
+  if (role === 'worker') addProbesOnlyHook(fastify);
+  if (http.corsOrigins.length > 0) await app.register(cors, corsOptions(http));
   addTokenHook(fastify, app.get(JwtStrategy, { strict: false }), app.get(Principals, { strict: false }));
   addLimitHooks(fastify, app.get(RequestLimits));
   addTargetHook(fastify);
-  const { bodyTimeout, minTransferRate, requestTimeout } = config.http;
+  const { bodyTimeout, minTransferRate, requestTimeout } = http;
   addDeadlineHooks(fastify, requestTimeout, { bytesPerSecond: minTransferRate, pauseMs: bodyTimeout });
   await addBodyHooks(fastify, { timeoutMs: bodyTimeout, minBytes: Math.ceil((minTransferRate * bodyTimeout) / 1_000) });
   addRepresentationHooks(fastify);
@@ -75,14 +79,14 @@ export async function createApp(
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: [VERSION_NEUTRAL, '1'] });
   app.useGlobalFilters(new ProblemFilter(logger));
   addDocs(app, config);
-  if (config.role !== 'api') app.connectMicroservice({ strategy: app.get(QueueDriver) });
+  if (role !== 'api') app.connectMicroservice({ strategy: app.get(QueueDriver) });
   return app;
 }
 
 /** Allows only the listed origins, by exact match; without a list no other origin may read a response in a browser. */
-function corsOptions(config: AppConfig): FastifyCorsOptions {
+function corsOptions({ corsOrigins }: HttpSettings): FastifyCorsOptions {
   return {
-    origin: [...config.http.corsOrigins],
+    origin: [...corsOrigins],
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     credentials: true,
     preflightContinue: true, // continue to the OPTIONS route, which sets Allow
@@ -98,9 +102,9 @@ function corsOptions(config: AppConfig): FastifyCorsOptions {
 }
 
 /** Fastify waits without limits by default; here every wait has a limit. Times in milliseconds. */
-function createAdapter(config: AppConfig): FastifyAdapter {
+function createAdapter(http: HttpSettings): FastifyAdapter {
   return new FastifyAdapter({
-    bodyLimit: config.http.bodyLimitBytes,
+    bodyLimit: http.bodyLimitBytes,
     connectionTimeout: 60_000,
     keepAliveTimeout: 65_000, // longer than the idle timeout of usual load balancers, which must close first
     requestTimeout: 3_600_000, // the longest upload in one request; JSON bodies and stalled uploads have their own limits
@@ -111,7 +115,7 @@ function createAdapter(config: AppConfig): FastifyAdapter {
       maxHeaderSize: 16_384,
       requireHostHeader: false,
     },
-    trustProxy: config.http.trustProxy.length > 0 ? [...config.http.trustProxy] : false,
+    trustProxy: http.trustProxy.length > 0 ? [...http.trustProxy] : false,
     forceCloseConnections: 'idle',
     return503OnClosing: false, // requests that Kubernetes still routes here while draining are answered
     requestIdHeader: false,
@@ -121,6 +125,6 @@ function createAdapter(config: AppConfig): FastifyAdapter {
     skipMiddie: true,
     rewriteUrl: rewriteTarget,
     frameworkErrors: rerouteUnreadable,
-    clientErrorHandler: (error, socket) => answerClientError(config.http.corsOrigins, error, socket),
+    clientErrorHandler: (error, socket) => answerClientError(http.corsOrigins, error, socket),
   });
 }

@@ -1,4 +1,4 @@
-// Commands for developers and operators, run through `yarn db:seed`, `db:reset`, `user:create-admin`, `openapi`.
+// Commands for developers and operators, run through `yarn db:seed`, `db:reset`, `user:create-admin`, `openapi`, `env-example`.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
@@ -10,6 +10,9 @@ import { createApp } from './app.setup.js';
 import { createAdmin, CreateAdminError } from './create-admin.js';
 import { describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
+import { printEnvExample } from './shared/config/env-example.js';
+import { ProcessSettings } from './shared/config/process.settings.js';
+import { DatabaseSettings } from './shared/database/database.settings.js';
 import { AppError } from './shared/libs/app-error.js';
 import { migrationOptions } from './shared/database/database.options.js';
 import { openDatabase } from './shared/database/database-url.js';
@@ -43,7 +46,7 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
       const { pathname, host } = new URL(url);
       if (!options.yes && !(await confirm(`Delete everything in ${pathname.slice(1)} on ${host}?`)))
         throw new Refusal('Nothing was deleted.');
-      const dataSource = await new DataSource(migrationOptions(config, url)).initialize();
+      const dataSource = await new DataSource(migrationOptions(config.get(DatabaseSettings), url)).initialize();
       await dataSource.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public').finally(() => dataSource.destroy());
       console.log(`Deleted everything; ${(await migrate(config, url)).length} migrations applied.`);
       await seed(config, url, false);
@@ -56,7 +59,7 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
     if (email === null) throw new Refusal('Whose account? npm run user:create-admin -- <e-mail>');
     const password = await (isTerminal() ? askPassword() : readPassword());
     await withDatabase(config, async (url) => {
-      if (config.environment !== 'production') await migrate(config, url);
+      if (config.get(ProcessSettings).environment !== 'production') await migrate(config, url);
       const admin = { email, password, another: options.another };
       console.log(`Created the administrator ${await withApp(config, url, (app) => createAdmin(app, admin))}.`);
     });
@@ -66,10 +69,16 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
     await withDatabase(config, async (url) => {
       const app = await createApp(config, url, createLogger(config));
       await app.init();
-      writeFileSync('openapi.json', `${printOpenApi(createOpenApi(app, config.version))}\n`);
+      writeFileSync('openapi.json', `${printOpenApi(createOpenApi(app, config.get(ProcessSettings).version))}\n`);
       await app.close();
       console.log('Written: openapi.json');
     });
+  },
+
+  /** Prints all declared settings: `AppModule` imports them. */
+  async 'env-example'() {
+    writeFileSync('.env.example', printEnvExample());
+    console.log('Written: .env.example');
   },
 };
 
@@ -102,7 +111,8 @@ async function seed(config: AppConfig, url: string, newPasswords: boolean): Prom
 }
 
 function refuseInProduction(config: AppConfig, why: string): void {
-  if (config.environment === 'production') throw new Refusal(`Refused with NODE_ENV=production. ${why}`);
+  if (config.get(ProcessSettings).environment === 'production')
+    throw new Refusal(`Refused with NODE_ENV=production. ${why}`);
 }
 
 async function confirm(question: string): Promise<boolean> {

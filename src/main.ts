@@ -2,16 +2,20 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { prepareDocs } from './app.docs.js';
 import { createApp } from './app.setup.js';
+import { DocsSettings } from './common/http/docs/docs.settings.js';
 import { Connections } from './common/http/hooks/connections.js';
+import { HttpSettings } from './common/http/http.settings.js';
 import { DEMO_EMAILS, describeAccounts, seedDemoData } from './seed.js';
 import { type AppConfig, loadConfig } from './shared/config/app-config.js';
-import { warningsOf } from './shared/config/config-warnings.js';
-import { ConfigError } from './shared/config/env.schema.js';
+import { ConfigError } from './shared/config/config-error.js';
+import { ProcessSettings } from './shared/config/process.settings.js';
+import { DatabaseSettings } from './shared/database/database.settings.js';
 import { migrate } from './shared/database/migrate.js';
 import { openDatabase } from './shared/database/database-url.js';
 import { inOneLine } from './shared/database/start-failure.js';
 import { Lifecycle } from './shared/lifecycle/lifecycle.js';
 import { createLogger, flush, type Logger } from './shared/logging/logger.js';
+import { LoggingSettings } from './shared/logging/logging.settings.js';
 import { type Opened, stopOnSignal } from './shutdown.js';
 
 /** A failure that the user can fix: shown as one line without a stack. */
@@ -34,11 +38,13 @@ async function start(config: AppConfig, logger: Logger): Promise<void> {
 }
 
 async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise<void> {
-  for (const line of warningsOf(config)) logger.warn(line);
+  const { environment, role, version } = config.get(ProcessSettings);
+  const { hasDemoAccounts } = config.get(DatabaseSettings);
+  for (const line of config.warnings()) logger.warn(line);
   const timed = <T>(what: string, work: () => Promise<T>): Promise<T> => step(logger, what, work);
   opened.database = await openDatabase(config, 'own', (line) => logger.info(line));
   const { url } = opened.database;
-  if (config.environment !== 'production') {
+  if (environment !== 'production') {
     const applied = await timed('Migrations checked', () => migrate(config, url));
     for (const name of applied) logger.info(`Migration ${name}: applied`);
   }
@@ -47,27 +53,27 @@ async function serve(config: AppConfig, logger: Logger, opened: Opened): Promise
   await prepareDocs(app, config);
   await listen(app, config);
   await app.startAllMicroservices();
-  const hasVisitors = config.role !== 'worker';
+  const hasVisitors = role !== 'worker';
   const demo =
-    config.hasDemoAccounts && hasVisitors
+    hasDemoAccounts && hasVisitors
       ? await timed('Demo data checked', () => seedDemoData(app, { newPasswords: false }))
       : [];
-  if (config.environment === 'development' && !config.hasDemoAccounts)
+  if (environment === 'development' && !hasDemoAccounts)
     logger.info(
       'No demo accounts: the database is not the embedded one and NODE_ENV is not set. ' +
         'NODE_ENV=development makes them; npm run user:create-admin makes an administrator.',
     );
   app.get(Lifecycle).serve();
   const origin = (await app.getUrl()).replace('[::1]', 'localhost').replace('127.0.0.1', 'localhost');
-  const role = config.role === 'all' ? '' : ` (${config.role})`;
-  logger.info(`Holdfast ${config.version}${role} serves on ${origin} after ${process.uptime().toFixed(1)} s`);
+  const roleNote = role === 'all' ? '' : ` (${role})`;
+  logger.info(`Holdfast ${version}${roleNote} serves on ${origin} after ${process.uptime().toFixed(1)} s`);
   if (!hasVisitors) return;
-  if (config.log.format === 'pretty' || demo.length > 0)
+  if (config.get(LoggingSettings).format === 'pretty' || demo.length > 0)
     process.stdout.write(welcome(origin, demo.length > 0 ? describeAccounts(demo) : null, config));
 }
 
 async function listen(app: NestFastifyApplication, config: AppConfig): Promise<void> {
-  const { host, port } = config.http;
+  const { host, port } = config.get(HttpSettings);
   await app.listen(port, host).catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'EADDRINUSE')
       throw new StartError(
@@ -93,10 +99,10 @@ function welcome(origin: string, accounts: string | null, config: AppConfig): st
   const login =
     accounts !== null
       ? `  Demo accounts, shown this once (new passwords: npm run db:seed -- --new-passwords):\n${accounts}`
-      : config.hasDemoAccounts
+      : config.get(DatabaseSettings).hasDemoAccounts
         ? `  Demo accounts: ${DEMO_EMAILS.join(', ')} (forgot the passwords? npm run db:seed -- --new-passwords)\n`
         : '';
-  const docs = config.docs === 'off' ? '' : `  Swagger UI: ${origin}/docs\n`;
+  const docs = config.get(DocsSettings).audience === 'off' ? '' : `  Swagger UI: ${origin}/docs\n`;
   return `\n${login}${docs}  Log in:     POST ${origin}/api/auth/login {"email", "password"}, then Authorize with the accessToken\n\n`;
 }
 

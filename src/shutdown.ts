@@ -1,6 +1,7 @@
 // Handles SIGTERM and SIGINT: reports "not ready", finishes the requests in flight, closes the database last.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { HttpSettings } from './common/http/http.settings.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import type { Database } from './shared/database/database-url.js';
 import type { Connections } from './common/http/hooks/connections.js';
@@ -21,7 +22,7 @@ export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened):
     if (stopping) process.exit(1); // a second signal means: do not wait
     stopping = true;
     logger.info(`${signal}: stopping`);
-    const { shutdownDelay, shutdownGrace } = config.http;
+    const { shutdownDelay, shutdownGrace } = config.get(HttpSettings);
     setTimeout(() => {
       logger.error(`Not stopped within ${shutdownGrace} ms: exit`);
       void flush(logger).finally(() => process.exit(1));
@@ -40,7 +41,7 @@ async function stop(config: AppConfig, { app, connections, database }: Opened): 
     app.get(Lifecycle).drain();
     void app.get(JobRunner).stop(); // takes no new jobs; closing the application waits for the running ones
     connections?.drain();
-    await delay(config.http.shutdownDelay); // Kubernetes needs time to notice the probe and route traffic elsewhere
+    await delay(config.get(HttpSettings).shutdownDelay); // Kubernetes needs time to notice the probe and route traffic elsewhere
     await connections?.stopAccepting();
     const stopClosing = await connections?.closeQuiet();
     await app.close().finally(stopClosing);

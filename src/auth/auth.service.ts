@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/access/permissions.js';
-import { AppConfig } from '../shared/config/app-config.js';
+import { SessionSettings } from './sessions.settings.js';
 import { Clock } from '../shared/libs/clock.js';
 import { normalize } from '../shared/libs/text.js';
 import { Transaction } from '../shared/database/transaction.js';
@@ -49,7 +49,7 @@ export class AuthService {
   private readonly changes = new KeyedSemaphore(1, 100, 10_000);
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly settings: SessionSettings,
     private readonly clock: Clock,
     private readonly transaction: Transaction,
     events: Events,
@@ -129,7 +129,7 @@ export class AuthService {
   /** Lists the caller's active sessions: first the current one, then the newest. Throws INVALID_CURSOR. */
   listSessions(actor: Actor, query: ListSessionsQuery): Promise<Page<Session>> {
     const now = this.clock.now();
-    return this.sessions.listOf(actor, query, new Date(now), new Date(now - this.config.auth.sessionIdleTtl));
+    return this.sessions.listOf(actor, query, new Date(now), new Date(now - this.settings.idleTtl));
   }
 
   /** Ends a session of the caller. Throws SESSION_NOT_FOUND. */
@@ -188,20 +188,20 @@ export class AuthService {
       userId: user.id,
       salt: randomBytes(32).toString('base64url'),
       rotatedAt: new Date(now),
-      expiresAt: new Date(now + this.config.auth.sessionTtl),
+      expiresAt: new Date(now + this.settings.ttl),
       ip: device.ip,
       userAgent: device.userAgent.slice(0, 200),
     });
-    await this.sessions.endBeyond(user.id, this.config.quotas.sessionQuota);
+    await this.sessions.endBeyond(user.id, this.settings.quota);
     return session;
   }
 
   private standing(session: Session, generation: number): Standing {
     const now = this.clock.now();
     const sinceRotation = now - session.rotatedAt.getTime();
-    if (session.expiresAt.getTime() <= now || sinceRotation > this.config.auth.sessionIdleTtl) return 'invalid';
+    if (session.expiresAt.getTime() <= now || sinceRotation > this.settings.idleTtl) return 'invalid';
     if (generation === session.generation) return 'current';
-    if (generation === session.generation - 1 && sinceRotation <= this.config.auth.refreshGrace) return 'previous';
+    if (generation === session.generation - 1 && sinceRotation <= this.settings.refreshGrace) return 'previous';
     return generation < session.generation ? 'reused' : 'invalid';
   }
 

@@ -2,7 +2,8 @@
 import { Injectable } from '@nestjs/common';
 import { parseCookie } from 'cookie';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppConfig } from '../shared/config/app-config.js';
+import { ProcessSettings } from '../shared/config/process.settings.js';
+import { SecuritySettings } from '../shared/security/security.settings.js';
 import { isMacOf, macOf } from '../shared/libs/signed-text.js';
 import { setStrictCookie } from './strict-cookie.js';
 
@@ -29,20 +30,23 @@ export interface KnownDevice {
 /** Value: `<user>.<generation>.<number>.<mac>`. When two accounts use one device, only the latest login is known. */
 @Injectable()
 export class DeviceCookie {
-  constructor(private readonly config: AppConfig) {}
+  constructor(
+    private readonly process: ProcessSettings,
+    private readonly secrets: SecuritySettings,
+  ) {}
 
   /** Returns null without a valid cookie. The caller must check whether its generation is the current one. */
   read(request: FastifyRequest): KnownDevice | null {
     const presented = parseCookie(request.headers.cookie ?? '')[DEVICE_COOKIE] ?? '';
     const [, userId = '', generation, number, mac = ''] = FORMAT.exec(presented) ?? [];
     const text = `${userId}.${generation}.${number}`;
-    if (!isMacOf(this.config.auth.cookieSecret, DEVICE_COOKIE, text, mac)) return null;
+    if (!isMacOf(this.secrets.cookieSecret, DEVICE_COOKIE, text, mac)) return null;
     return { userId, generation: Number(generation), number: Number(number) };
   }
 
   set(reply: FastifyReply, { userId, generation, number }: KnownDevice): void {
     const text = `${userId}.${generation}.${number}`;
-    const mac = macOf(this.config.auth.cookieSecret, DEVICE_COOKIE, text);
-    setStrictCookie(reply, this.config, { name: DEVICE_COOKIE, value: `${text}.${mac}`, maxAge: YEAR_SECONDS });
+    const mac = macOf(this.secrets.cookieSecret, DEVICE_COOKIE, text);
+    setStrictCookie(reply, this.process, { name: DEVICE_COOKIE, value: `${text}.${mac}`, maxAge: YEAR_SECONDS });
   }
 }

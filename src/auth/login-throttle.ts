@@ -1,9 +1,10 @@
 // Limits password guesses per account, from however many addresses they come.
 import { Inject, Injectable } from '@nestjs/common';
-import { AppConfig, type Rates } from '../shared/config/app-config.js';
+import { RateLimitSettings } from '../shared/rate-limits/rate-limits.settings.js';
+import { SecuritySettings } from '../shared/security/security.settings.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { macOf } from '../shared/libs/signed-text.js';
-import { RateLimiter, retryAfterOf, type Taking } from '../shared/rate-limits/rate-limiter.js';
+import { RateLimiter, type Rates, retryAfterOf, type Taking } from '../shared/rate-limits/rate-limiter.js';
 import { LOGGER, type Logger } from '../shared/logging/logger.js';
 import { AuthErrors } from './auth.errors.js';
 import type { KnownDevice } from './device-cookie.js';
@@ -13,11 +14,12 @@ export class LoginThrottle {
   private readonly rates: Rates;
 
   constructor(
-    private readonly config: AppConfig,
+    private readonly limits: RateLimitSettings,
+    private readonly secrets: SecuritySettings,
     private readonly limiter: RateLimiter,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    const { loginOfAccount } = config.rateLimits;
+    const { loginOfAccount } = limits;
     this.rates = { burst: loginOfAccount, sustained: loginOfAccount }; // one limit; the limiter expects two
   }
 
@@ -27,7 +29,7 @@ export class LoginThrottle {
    */
   login<T>(email: string, device: KnownDevice | null, check: () => Promise<T>): Promise<T> {
     // Uses a MAC of the e-mail, so that neither Redis nor a log line shows which account is attacked.
-    const stranger = `login:${macOf(this.config.auth.sessionSecret, 'login', email)}`;
+    const stranger = `login:${macOf(this.secrets.sessionSecret, 'login', email)}`;
     return this.attempt(device ? `login:device:${device.userId}:${device.number}` : stranger, check);
   }
 
@@ -45,7 +47,7 @@ export class LoginThrottle {
    * the password was wrong.
    */
   private async attempt<T>(caller: string, check: () => Promise<T>): Promise<T> {
-    if (this.config.rateLimits.mode === 'off') return check();
+    if (this.limits.mode === 'off') return check();
     const taking = await this.limiter.take(caller, this.rates, 1);
     if (!taking.allowed) this.refuse(caller, taking);
     let isWrong = false;
@@ -60,7 +62,7 @@ export class LoginThrottle {
   }
 
   private refuse(caller: string, { sustained }: Taking): void {
-    if (this.config.rateLimits.mode === 'enforce')
+    if (this.limits.mode === 'enforce')
       throw AuthErrors.ACCOUNT_SLOWED().withHeader('Retry-After', retryAfterOf(sustained));
     this.logger.warn({ caller }, 'RATE_LIMIT_MODE=dry-run: the answer would be AUTH_ACCOUNT_SLOWED');
   }

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import { type Rendered, renderResource } from '../common/http/hooks/representation.hooks.js';
 import type { Actor } from '../common/access/permissions.js';
-import { AppConfig } from '../shared/config/app-config.js';
+import { CacheSettings } from '../shared/cache/cache.settings.js';
 import { Clock } from '../shared/libs/clock.js';
 import { CacheService } from '../shared/cache/cache.service.js';
 import type { AccessClaims } from '../shared/security/access-tokens.js';
@@ -29,7 +29,7 @@ export class Principals {
     private readonly sessions: SessionsRepository,
     private readonly cache: CacheService,
     private readonly clock: Clock,
-    private readonly config: AppConfig,
+    private readonly settings: CacheSettings,
   ) {}
 
   /** Returns the claims of a verified token; null when it or its session has ended; undefined when it was not verified yet. */
@@ -46,7 +46,7 @@ export class Principals {
   /** Returns null when the session has ended or its user is deleted. Returns no promise on a cache hit. */
   find(claims: AccessClaims): Principal | null | Promise<Principal | null> {
     const tags = [sessionTag(claims.sid), userTag(claims.sub)];
-    const options = { ttl: this.config.cache.ttl, tags, shared: false };
+    const options = { ttl: this.settings.ttl, tags, shared: false };
     const found = this.cache.wrap(`principal:${claims.sid}`, options, () => this.load(claims));
     return found instanceof Promise
       ? found.then((principal) => this.living(claims, principal))

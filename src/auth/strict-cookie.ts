@@ -1,12 +1,12 @@
 // Sets cookies of this application: for its own site's API only, and not readable by scripts.
 import { stringifySetCookie } from 'cookie';
 import type { FastifyReply } from 'fastify';
-import type { AppConfig } from '../shared/config/app-config.js';
+import type { ProcessSettings } from '../shared/config/process.settings.js';
 
 /** `maxAge` in seconds; 0 deletes the cookie. */
 export function setStrictCookie(
   reply: FastifyReply,
-  { environment }: AppConfig,
+  { environment }: ProcessSettings,
   cookie: { name: string; value: string; maxAge: number },
 ): void {
   const text = stringifySetCookie({

@@ -1,6 +1,6 @@
 // Limits concurrent searches, which are lists whose filter may read many rows: one per user, and a maximum per process.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../shared/config/app-config.js';
+import { DatabaseSettings } from '../shared/database/database.settings.js';
 import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../shared/libs/semaphore.js';
 import { HttpErrors } from './http/http.errors.js';
 import type { Actor } from './access/permissions.js';
@@ -14,9 +14,9 @@ export class SearchGate {
   private readonly ofUser = new KeyedSemaphore(1, MAX_WAITING, MAX_WAIT_MS);
   private readonly all: Semaphore;
 
-  constructor({ database }: AppConfig) {
+  constructor({ poolSize }: DatabaseSettings) {
     // The other half of the connections stays free for other requests.
-    this.all = new Semaphore(Math.max(1, Math.floor(database.poolSize / 2)), Infinity, MAX_WAIT_MS);
+    this.all = new Semaphore(Math.max(1, Math.floor(poolSize / 2)), Infinity, MAX_WAIT_MS);
   }
 
   /** Runs `list`, as a search when the query has one of the filters. Throws SEARCH_BUSY when too many searches wait. */

@@ -1,7 +1,7 @@
 // Creates files: first the bytes, then the row. So a row never exists without its bytes, whatever fails in between.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../shared/config/app-config.js';
+import { StorageSettings } from '../storage/storage.settings.js';
 import { type Outcome, type Participant, Transaction } from '../shared/database/transaction.js';
 import { BlobStore } from '../storage/blobs/blob-store.js';
 import { BlobsRepository } from '../storage/blobs/blobs.repository.js';
@@ -56,12 +56,12 @@ export class FileWriter {
     private readonly leases: StorageLeases,
     private readonly thumbnails: ThumbnailRequests,
     private readonly transaction: Transaction,
-    private readonly config: AppConfig,
+    private readonly settings: StorageSettings,
   ) {}
 
   /** Maximum size of a file, bytes. */
   get maxBytes(): number {
-    return this.config.files.maxBytes;
+    return this.settings.maxBytes;
   }
 
   /**
@@ -122,7 +122,7 @@ export class FileWriter {
   }
 
   private async storeIn(bucket: Bucket, owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
-    const { name, mimeType, expectedBytes = 0, maxBytes = this.config.files.maxBytes, signal } = options;
+    const { name, mimeType, expectedBytes = 0, maxBytes = this.settings.maxBytes, signal } = options;
     const declaredType = plainMediaType(mimeType);
     if (expectedBytes > (bucket.maxFileSize ?? Infinity)) throw FileErrors.TOO_LARGE(bucket.maxFileSize ?? 0);
     const lease = options.lease ?? (await this.leases.begin(owner, bucket, expectedBytes));

@@ -5,7 +5,7 @@ import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { type Actor, can, type Owner } from '../common/access/permissions.js';
-import { AppConfig } from '../shared/config/app-config.js';
+import { FileSettings } from './files.settings.js';
 import { Clock } from '../shared/libs/clock.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { JobQueue } from '../workers/job-queue.js';
@@ -35,7 +35,7 @@ export class FilesService {
     private readonly leases: StorageLeases,
     private readonly transaction: Transaction,
     private readonly jobs: JobQueue,
-    private readonly config: AppConfig,
+    private readonly settings: FileSettings,
     private readonly clock: Clock,
   ) {}
 
@@ -47,7 +47,7 @@ export class FilesService {
   }
 
   async usage(owner: Owner): Promise<UsageDto> {
-    return toUsageDto(await this.usages.of(owner), this.config.files.quota);
+    return toUsageDto(await this.usages.of(owner), this.settings.quota);
   }
 
   /**
@@ -78,7 +78,7 @@ export class FilesService {
     await this.transaction.run(async () => {
       const { bucket, size } = await this.files.deleteOwned(owner, uuid, expected);
       await this.usages.giveBack(owner, bucket, size, 1);
-      const { retentionDays } = this.config.files;
+      const { retentionDays } = this.settings;
       const later = retentionDays > 0 && { runAt: new Date(this.clock.now() + retentionDays * DAY_MS) };
       await this.jobs.enqueue(PurgeFile, { fileId: uuid }, { ...later });
     });
@@ -98,7 +98,7 @@ export class FilesService {
   /** Releases the bytes of a deleted file after its retention; removes them when no other file refers to them. Idempotent. */
   async purge(uuid: string): Promise<{ bytesRemoved: boolean }> {
     const keys = await this.transaction.run(async () => {
-      const blobId = await this.files.detach(uuid, this.config.files.retentionDays);
+      const blobId = await this.files.detach(uuid, this.settings.retentionDays);
       return blobId === null ? [] : this.blobs.dropReference(blobId);
     });
     for (const key of keys) await this.leases.end(key);

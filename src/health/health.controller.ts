@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { Controller, Get, Header, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiProperty, ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
-import { AppConfig } from '../shared/config/app-config.js';
+import { ProcessSettings } from '../shared/config/process.settings.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { Clock } from '../shared/libs/clock.js';
 import { MayBeUnready } from './health-problem.dto.js';
@@ -61,7 +61,7 @@ class PingDto {
 export class HealthController {
   constructor(
     private readonly health: HealthService,
-    private readonly config: AppConfig,
+    private readonly settings: ProcessSettings,
     private readonly clock: Clock,
   ) {}
 
@@ -109,7 +109,7 @@ export class HealthController {
   })
   async get(): Promise<FullHealthDto> {
     const about = {
-      version: this.config.version,
+      version: this.settings.version,
       node: process.version,
       uptime: process.uptime(),
       timestamp: new Date(this.clock.now()),

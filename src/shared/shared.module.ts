@@ -1,6 +1,6 @@
 // The global infrastructure, available to every module without an import: settings, logger, events, lifecycle.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
-import { AppConfig } from './config/app-config.js';
+import type { AppConfig } from './config/app-config.js';
 import { Clock, SystemClock } from './libs/clock.js';
 import { Events } from './events/events.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
@@ -10,16 +10,17 @@ import { LOGGER, type Logger } from './logging/logger.js';
 @Module({})
 export class SharedModule {
   static for(config: AppConfig, logger: Logger): DynamicModule {
+    const settings = [...config.all()].map(([area, values]) => ({ provide: area, useValue: values }));
     return {
       module: SharedModule,
       providers: [
-        { provide: AppConfig, useValue: config },
+        ...settings,
         { provide: LOGGER, useValue: logger },
         Events,
         Lifecycle,
         { provide: Clock, useClass: SystemClock },
       ],
-      exports: [AppConfig, LOGGER, Events, Lifecycle, Clock],
+      exports: [...config.all().keys(), LOGGER, Events, Lifecycle, Clock],
     };
   }
 }

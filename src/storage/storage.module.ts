@@ -1,7 +1,8 @@
 // Provides the storage of file content: the drivers, the blobs, the buckets, and the usage of each user.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AppConfig } from '../shared/config/app-config.js';
+import { EmbeddedSettings } from '../shared/config/embedded.settings.js';
+import { StorageSettings } from './storage.settings.js';
 import { Blob } from './blobs/blob.entity.js';
 import { BlobMover } from './blobs/blob-mover.js';
 import { BlobStore } from './blobs/blob-store.js';
@@ -23,7 +24,7 @@ import { UsagesRepository } from './usages.repository.js';
   providers: [
     ...[BlobMover, BlobStore, BlobsRepository, Keyring, KeyCheck, StorageLeases],
     ...[BucketsRepository, BucketsService, UsagesRepository],
-    { provide: FileStorage, useFactory: storageFor, inject: [AppConfig] },
+    { provide: FileStorage, useFactory: storageFor, inject: [EmbeddedSettings, StorageSettings] },
   ],
   exports: [
     ...[BlobMover, BlobStore, BlobsRepository, Keyring, StorageLeases],

@@ -1,6 +1,6 @@
 // The table of storage usage: what each user stores, per bucket and in total; checks it against the quotas.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../shared/config/app-config.js';
+import { StorageSettings } from './storage.settings.js';
 import { Transaction } from '../shared/database/transaction.js';
 import type { Bucket } from './buckets/bucket.entity.js';
 import type { Owner } from '../common/access/permissions.js';
@@ -18,7 +18,7 @@ const ALL = '';
 export class UsagesRepository {
   constructor(
     private readonly transaction: Transaction,
-    private readonly config: AppConfig,
+    private readonly settings: StorageSettings,
   ) {}
 
   /** Returns the usage by bucket; '' is the total. */
@@ -34,7 +34,7 @@ export class UsagesRepository {
   /** Call it in a transaction; others of the same owner wait for its end. Throws QUOTA_EXCEEDED beyond a limit. */
   async charge(owner: Owner, bucket: Bucket, bytes: number, files: number): Promise<void> {
     const used = await this.add(owner, bucket.name, bytes, files);
-    const { quota } = this.config.files;
+    const { quota } = this.settings;
     const all = used.get(ALL) ?? { bytes: 0, files: 0 };
     if (all.files > quota.files) throw QuotaErrors.QUOTA_EXCEEDED('files');
     if (all.bytes > quota.bytes || (used.get(bucket.name)?.bytes ?? 0) > (bucket.userQuota ?? Infinity))

@@ -6,6 +6,7 @@ import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import type { Actor } from '../common/access/permissions.js';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
+import { RepositoryTools } from '../common/repositories/repository-tools.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
 import { type Rendered, renderPage, renderResource } from '../common/http/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
@@ -13,6 +14,7 @@ import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
 import type { ReportTask } from './report/report-task.js';
 import { Task } from './task.entity.js';
 import { TaskErrors } from './tasks.errors.js';
+import { TaskSettings } from './tasks.settings.js';
 
 /** Cache tags: a change of a task invalidates its cached reads and the lists of its owner. */
 const taskTag = (uuid: string): string => `task:${uuid}`;
@@ -58,6 +60,13 @@ export class TasksRepository extends BaseRepository<Task> {
     dueAt: { sql: DUE, type: 'timestamptz', value: (row) => row.dueAt ?? 'infinity' },
   };
 
+  constructor(
+    tools: RepositoryTools,
+    private readonly settings: TaskSettings,
+  ) {
+    super(tools);
+  }
+
   async create(actor: Actor, value: Partial<Task>): Promise<Task> {
     const [task] = await this.createAll(actor, [value]);
     return task as Task;
@@ -68,20 +77,20 @@ export class TasksRepository extends BaseRepository<Task> {
     const ids: string[] = [];
     for (let n = 0; n < values.length; n++) ids.push(await this.tools.ids.next());
     const column = <K extends keyof Task>(key: K) => values.map((value) => value[key] ?? null);
-    const { taskQuota } = this.tools.config.quotas;
+    const { quota } = this.settings;
     const create = () =>
       this.cache.changing([listTag(actor.id)], () =>
         this.transaction.query({
           name: 'tasks-create',
           text: this.createText,
           values: [
-            ...[actor.key, actor.id, values.length, taskQuota, ids, ids.map(() => uuidV7())],
+            ...[actor.key, actor.id, values.length, quota, ids, ids.map(() => uuidV7())],
             ...[column('title'), column('description'), column('status'), column('priority'), column('dueAt')],
           ],
         }),
       );
     const rows = await this.tools.inTurn(`tasks:${actor.key}`, create);
-    if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
+    if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(quota);
     return rows.map((row) => this.toEntity(row));
   }
 
@@ -210,8 +219,8 @@ export class TasksRepository extends BaseRepository<Task> {
 
   /** Checks the quota after a restore; a trigger has counted the restored task. */
   private async expectWithinQuota(ownerId: string): Promise<void> {
-    const { taskQuota } = this.tools.config.quotas;
-    if (((await this.findCount(ownerId)) ?? 0) > taskQuota) throw TaskErrors.QUOTA_EXCEEDED(taskQuota);
+    const { quota } = this.settings;
+    if (((await this.findCount(ownerId)) ?? 0) > quota) throw TaskErrors.QUOTA_EXCEEDED(quota);
   }
 
   /** Returns the number of tasks that are not deleted; null when the owner never had one. */

@@ -1,7 +1,7 @@
 // Enqueues jobs: inserts the row in the caller's transaction and announces it after the commit.
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
-import { AppConfig } from '../shared/config/app-config.js';
+import { JobSettings } from './jobs.settings.js';
 import { createGather } from '../shared/libs/gather.js';
 import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
 import { Transaction } from '../shared/database/transaction.js';
@@ -49,7 +49,7 @@ export class JobQueue {
     private readonly driver: QueueDriver,
     private readonly transaction: Transaction,
     private readonly ids: SnowflakeIds,
-    private readonly config: AppConfig,
+    private readonly settings: JobSettings,
   ) {}
 
   /**
@@ -73,13 +73,13 @@ export class JobQueue {
    */
   async isFullFor(owner: Owner): Promise<boolean> {
     const { waiting, dead } = await this.jobs.countUnsettled(owner);
-    const { quota } = this.config.jobs;
+    const { quota } = this.settings;
     return waiting >= quota || dead >= quota * DEAD_PER_WAITING;
   }
 
   /** Throws QUOTA_EXCEEDED when the owner has reached a limit. */
   async expectRoomFor(owner: Owner): Promise<void> {
-    if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.config.jobs.quota, DEAD_PER_WAITING);
+    if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.settings.quota, DEAD_PER_WAITING);
   }
 
   /**

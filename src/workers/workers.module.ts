@@ -2,7 +2,7 @@
 import { Global, Module } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AppConfig } from '../shared/config/app-config.js';
+import { RabbitSettings } from './drivers/rabbitmq.settings.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { Signals } from '../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../shared/logging/logger.js';
@@ -40,9 +40,9 @@ import { ThreadPools } from './threads/thread-pools.js';
   providers: [
     {
       provide: QueueDriver,
-      inject: [AppConfig, Signals, Transaction, LOGGER],
+      inject: [RabbitSettings, Signals, Transaction, LOGGER],
       useFactory: (
-        { rabbitmq: { url, prefix } }: AppConfig,
+        { url, prefix }: RabbitSettings,
         signals: Signals,
         transaction: Transaction,
         logger: Logger,

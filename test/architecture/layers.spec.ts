@@ -75,7 +75,7 @@ describe('a source file is refused', () => {
     ).toEqual([
       'users/index.ts is a barrel: import from the declaring file',
       'users/a.ts uses forwardRef: a cycle in disguise: move what both need one layer down',
-      'users/b.ts uses process.env: declare the setting in env.schema.ts and read it from AppConfig',
+      'users/b.ts uses process.env: declare the setting with defineSettings and inject its area',
       'users/users.service.ts uses createQueryBuilder: only repositories build queries',
       'users/c.ts uses .normalize: its running time is quadratic in runs of combining marks: use `normalize` of shared/libs/text.ts',
     ]);

@@ -46,8 +46,8 @@ const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
   {
     words: ['process.env'],
     // embedded-postgres.place.ts passes PATH on to PostgreSQL.
-    allowed: /^shared\/(config\/env\.schema|database\/embedded-postgres\.place)\.ts$/,
-    why: 'declare the setting in env.schema.ts and read it from AppConfig',
+    allowed: /^shared\/(config\/environment|database\/embedded-postgres\.place)\.ts$/,
+    why: 'declare the setting with defineSettings and inject its area',
   },
   {
     words: ['createQueryBuilder', 'getRepository', 'InjectRepository'],

@@ -1,7 +1,7 @@
 // Checks that only genuine access tokens (HS256) are accepted: forged, changed and expired ones are refused.
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { AppConfig } from '../../src/shared/config/app-config.js';
+import { SecuritySettings } from '../../src/shared/security/security.settings.js';
 import { mutations, seeded } from '../support/random.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { until } from '../support/until.js';
@@ -30,7 +30,7 @@ function forge(header: Claims, claims: Claims, signer: Signer = hmac('sha256')):
 }
 
 /** Signs with the server's own secret, so that only the changed header or payload can be the reason for the refusal. */
-function hmac(hash: string, key = server.app.get(AppConfig).auth.jwtSecret): Signer {
+function hmac(hash: string, key = server.app.get(SecuritySettings).jwtSecret): Signer {
   return (text) => createHmac(hash, key).update(text).digest('base64url');
 }
 

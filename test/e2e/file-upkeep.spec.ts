@@ -6,6 +6,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
+import { StorageSettings } from '../../src/storage/storage.settings.js';
 import { BlobMover } from '../../src/storage/blobs/blob-mover.js';
 import { BlobsRepository } from '../../src/storage/blobs/blobs.repository.js';
 import { KeyCheck } from '../../src/storage/blobs/key-check.js';
@@ -13,7 +14,6 @@ import { Keyring } from '../../src/storage/blobs/keyring.js';
 import { Sealer } from '../../src/storage/blobs/sealed-bytes.js';
 import { StorageLeases } from '../../src/storage/blobs/storage-leases.js';
 import { FileWriter } from '../../src/files/file-writer.js';
-import type { AppConfig } from '../../src/shared/config/app-config.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from '../support/config.js';
 import { FileHouse, type StoredFile } from '../support/file-house.js';
@@ -308,7 +308,7 @@ it('bytes that one owner lost are repaired from another owner with the same cont
 it('after a key change, files with the old key or without encryption are read until all are encrypted with the new one', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2},k1:${K1}` });
   const [old, clear, fresh] = [await house.upload(ada, 'old'), await house.upload(ada, 'clear'), await house.upload(ada, 'fresh')]; // prettier-ignore
-  const oldRing = new Keyring({ files: { encryptionKeys: [{ id: 'k1', key: K1 }] } } as unknown as AppConfig);
+  const oldRing = new Keyring(testConfig('', { FILE_ENCRYPTION_KEYS: `k1:${K1}` }).get(StorageSettings));
   const path = await house.pathOf(old.id);
   const sealed = await buffer(
     Readable.from([Buffer.from('old')]).pipe(new Sealer(oldRing.keyOf('k1', basename(path)))),
@@ -370,11 +370,8 @@ it('a wrong key and a missing key are reported at the start, and no file is chan
   await open({ FILE_ENCRYPTION_KEYS: `k1:${K1}` });
   await house.upload(ada, 'sealed');
   const start = (keys: string) => {
-    const { files } = testConfig('', { FILE_ENCRYPTION_KEYS: keys });
-    return new KeyCheck(
-      new Keyring({ files } as AppConfig),
-      house.server.app.get(Transaction),
-    ).onApplicationBootstrap();
+    const settings = testConfig('', { FILE_ENCRYPTION_KEYS: keys }).get(StorageSettings);
+    return new KeyCheck(new Keyring(settings), house.server.app.get(Transaction)).onApplicationBootstrap();
   };
   await expect(start(`k1:${K2}`)).rejects.toThrow('k1 differs from the earlier key with this id');
   await expect(start(`k2:${K2}`)).rejects.toThrow('some files are encrypted with k1');

@@ -5,6 +5,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import { sqlStateOf } from '../../src/shared/database/sql-state.js';
@@ -254,7 +255,7 @@ describe('cancelled statements on a pool of two connections', () => {
   beforeAll(async () => {
     database = await cloneDatabase();
     const config = testConfig(database.url, { DATABASE_POOL_SIZE: '2' });
-    source = await new DataSource(servingOptions(config, database.url)).initialize();
+    source = await new DataSource(servingOptions(config.get(DatabaseSettings), database.url)).initialize();
     transaction = new Transaction(source, new ReadLanes(source));
     await source.query('CREATE TABLE deeds (request int, part int)');
   });

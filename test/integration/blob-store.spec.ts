@@ -3,6 +3,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { StorageSettings } from '../../src/storage/storage.settings.js';
 import { type BlobAddress, BlobStore } from '../../src/storage/blobs/blob-store.js';
 import type { Rules } from '../../src/storage/blobs/inspector.js';
 import { Keyring } from '../../src/storage/blobs/keyring.js';
@@ -50,7 +51,7 @@ function suiteOf(start: StorageKind['start']): void {
   /** Stores plaintext without `keys`; the first key encrypts new blobs. */
   const storeWith = (...keys: string[]): BlobStore => {
     const env = keys.length > 0 ? { FILE_ENCRYPTION_KEYS: keys.join() } : undefined;
-    return new BlobStore(storage, new Keyring(testConfig('postgres://no.database', env)));
+    return new BlobStore(storage, new Keyring(testConfig('postgres://no.database', env).get(StorageSettings)));
   };
 
   async function write(store: BlobStore, bytes: Buffer, rules: Partial<Rules> = {}): Promise<BlobAddress> {

@@ -1,4 +1,4 @@
-// The built commands `npm run db:seed`, `db:reset`, `user:create-admin` and `openapi`, run as processes.
+// The built commands `npm run db:seed`, `db:reset`, `user:create-admin`, `openapi` and `env-example`, run as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
+import { SecuritySettings } from '../../src/shared/security/security.settings.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
@@ -97,7 +98,7 @@ function printedIn(out: string): Map<string, string> {
   return new Map([...lines].map(([, email, password]) => [email as string, password as string]));
 }
 
-const hasher = new PasswordHasher(testConfig('postgres://db/holdfast'));
+const hasher = new PasswordHasher(testConfig('postgres://db/holdfast').get(SecuritySettings));
 
 /** Returns the stored accounts that the printed passwords open. */
 async function opened(printed: Map<string, string>): Promise<string[]> {
@@ -314,6 +315,12 @@ describe('user:create-admin', () => {
   });
 });
 
+it('the env-example command writes the committed file', async () => {
+  const { code, out, err } = await run(['env-example']);
+  expect([code, out, err]).toEqual([0, 'Written: .env.example\n', '']);
+  expect(readFileSync(join(folder, '.env.example'), 'utf8')).toBe(readFileSync('.env.example', 'utf8'));
+});
+
 it('the openapi command writes the committed document', async () => {
   const { code, out, err } = await run(['openapi']);
   expect([code, out, err]).toEqual([0, 'Written: openapi.json\n', '']);
@@ -324,7 +331,7 @@ describe('invalid usage fails with one line', () => {
   it('for a missing or unknown command', async () => {
     const attempts = await Promise.all([[], ['sed'], ['constructor', '--yes']].map((args) => run(args)));
     for (const attempt of attempts)
-      expect(attempt).toEqual(refusal('Which command? One of: seed, reset, create-admin, openapi.'));
+      expect(attempt).toEqual(refusal('Which command? One of: seed, reset, create-admin, openapi, env-example.'));
   });
 
   it('for an unknown or invalid option', async () => {

@@ -4,6 +4,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import pg from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
+import { RedisSettings } from '../../src/shared/redis/redis.settings.js';
 import { Redis } from '../../src/shared/redis/redis.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import type { EventRelay } from '../../src/shared/pubsub/relay.js';
@@ -33,7 +35,9 @@ async function onPostgres(): Promise<Ground> {
   const sources: DataSource[] = [];
   return {
     async relay() {
-      const source = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+      const source = await new DataSource(
+        servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
+      ).initialize();
       sources.push(source);
       return new PostgresRelay(source, new ReadLanes(source));
     },
@@ -56,7 +60,7 @@ async function onRedis(nodes: OwnRedis[], env: Record<string, string>, stop: () 
   const { servers, ...rest } = testConfig('postgres://localhost/none', {
     ...env,
     REDIS_PREFIX: `t${randomUUID()}`,
-  }).redis;
+  }).get(RedisSettings);
   return {
     async relay() {
       if (!servers) throw new Error('no servers');
@@ -177,7 +181,7 @@ for (const [name, there, open] of grounds) {
   let channel: string;
   beforeAll(async () => {
     server = await OwnRedis.start();
-    const { servers, ...rest } = testConfig('postgres://localhost/none', { REDIS_URL: server.url }).redis;
+    const { servers, ...rest } = testConfig('postgres://localhost/none', { REDIS_URL: server.url }).get(RedisSettings);
     if (!servers) throw new Error('no servers');
     redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
     await redis.open();

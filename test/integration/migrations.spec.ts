@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { migrationOptions } from '../../src/shared/database/database.options.js';
 import { MigrationDataSource } from '../../src/shared/database/migration-data-source.js';
 import { testConfig } from '../support/config.js';
@@ -82,7 +83,7 @@ describe('the migrations in one process', () => {
   let dataSource: MigrationDataSource;
 
   beforeAll(async () => {
-    const options = migrationOptions(testConfig(database.url), database.url);
+    const options = migrationOptions(testConfig(database.url).get(DatabaseSettings), database.url);
     const entities = readdirSync('src', { recursive: true, encoding: 'utf8' })
       .filter((path) => path.endsWith('.entity.ts'))
       .map((path) => `src/${path}`);
@@ -190,7 +191,7 @@ describe('the migrations in two processes at once', () => {
       import { loadConfig } from './dist/src/shared/config/app-config.js';
       import { migrate } from './dist/src/shared/database/migrate.js';
       const config = loadConfig();
-      console.log(JSON.stringify(await migrate(config, config.database.url)));`;
+      console.log(JSON.stringify(await migrate(config, process.env.DATABASE_URL)));`;
     const secret = 'a secret of more than 32 characters';
     const env = { ...process.env, NODE_ENV: 'test', DATABASE_URL: database.url };
     const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };

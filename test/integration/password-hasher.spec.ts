@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
+import { SecuritySettings } from '../../src/shared/security/security.settings.js';
 import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
@@ -9,7 +10,8 @@ import { testConfig } from '../support/config.js';
 jest.setTimeout(60_000);
 
 const PASSWORD = 'correct horse battery staple';
-const open = (scheme: string) => new PasswordHasher(testConfig('postgres://db/holdfast', { PASSWORD_HASH: scheme }));
+const open = (scheme: string) =>
+  new PasswordHasher(testConfig('postgres://db/holdfast', { PASSWORD_HASH: scheme }).get(SecuritySettings));
 const argon2id = open('argon2id');
 const withBcrypt = open('bcrypt');
 
@@ -21,8 +23,8 @@ describe('argon2id, the default scheme,', () => {
 
   it('uses 19 MiB, two passes, one lane and a salt of 16 bytes (OWASP)', () => {
     expect(stored).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}$/);
-    const { auth } = testConfig('postgres://db/holdfast');
-    expect(auth.passwordHash).toBe('argon2id');
+    const { passwordHash } = testConfig('postgres://db/holdfast').get(SecuritySettings);
+    expect(passwordHash).toBe('argon2id');
   });
 
   it('creates a different hash each time', async () => {

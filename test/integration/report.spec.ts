@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { ThreadSettings } from '../../src/workers/threads/threads.settings.js';
 import { type ReportOrder, renderReport } from '../../src/tasks/report/render-report.js';
 import type { RenderedReport, ReportTask } from '../../src/tasks/report/report-task.js';
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
@@ -51,7 +52,7 @@ afterAll(async () => {
 });
 
 function openPools(env: Record<string, string> = {}): ThreadPools {
-  return new ThreadPools(testConfig('postgres://nowhere/none', env));
+  return new ThreadPools(testConfig('postgres://nowhere/none', env).get(ThreadSettings));
 }
 
 function makeTask(task: Partial<ReportTask> = {}): ReportTask {

@@ -5,6 +5,8 @@ import type { SelectQueryBuilder } from 'typeorm';
 import type { Actor } from '../../src/common/access/permissions.js';
 import type { Task } from '../../src/tasks/task.entity.js';
 import { TasksRepository } from '../../src/tasks/tasks.repository.js';
+import { TaskSettings } from '../../src/tasks/tasks.settings.js';
+import { testConfig } from '../support/config.js';
 import type { User } from '../../src/users/user.entity.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { openRepositories, type Repositories } from '../support/repositories.js';
@@ -127,7 +129,7 @@ describe('a change that finds no row', () => {
         query.getOne = () => between().then(getOne);
         return query;
       }
-    })(repositories.tools);
+    })(repositories.tools, testConfig('postgres://nowhere/none').get(TaskSettings));
   }
 
   it('throws CONFLICT when the row was restored in between', async () => {

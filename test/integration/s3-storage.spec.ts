@@ -8,12 +8,14 @@ import { buffer } from 'node:stream/consumers';
 import { inspect } from 'node:util';
 import { CreateMultipartUploadCommand, PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { EmbeddedSettings } from '../../src/shared/config/embedded.settings.js';
 import { storageFor } from '../../src/storage/choose-storage.js';
 import { LocalStorage } from '../../src/storage/drivers/local.storage.js';
 import { createS3Client, PATIENCE, type S3Patience } from '../../src/storage/drivers/s3-client.js';
 import { S3Listing } from '../../src/storage/drivers/s3-listing.js';
 import { S3Storage } from '../../src/storage/drivers/s3.storage.js';
-import type { S3Config } from '../../src/shared/config/app-config.js';
+import type { FileStorage } from '../../src/storage/file-storage.js';
+import { type S3Config, StorageSettings } from '../../src/storage/storage.settings.js';
 import { testConfig } from '../support/config.js';
 import { type Lack, S3_KINDS, type S3Kind, type S3Place, startS3rver } from '../support/s3-places.js';
 import { S3Proxy } from '../support/s3-proxy.js';
@@ -269,8 +271,8 @@ it('an S3 error that quotes the request is not passed on', async () => {
 
 describe('the S3 settings', () => {
   it('select the storage', async () => {
-    expect(await storageFor(testConfig('postgres://x'))).toBeInstanceOf(LocalStorage);
-    const storage = await storageFor(testConfig('postgres://x', { FILE_STORAGE: 's3', S3_BUCKET: 'b' }));
+    expect(await storageOf({})).toBeInstanceOf(LocalStorage);
+    const storage = await storageOf({ FILE_STORAGE: 's3', S3_BUCKET: 'b' });
     expect(storage).toBeInstanceOf(S3Storage);
   });
 
@@ -284,6 +286,11 @@ describe('the S3 settings', () => {
     }
   });
 });
+
+function storageOf(env: Record<string, string>): Promise<FileStorage> {
+  const config = testConfig('postgres://x', env);
+  return storageFor(config.get(EmbeddedSettings), config.get(StorageSettings));
+}
 
 const BASE: S3Config = {
   ...{ endpoint: 'http://127.0.0.1:9', region: 'us-east-1', bucket: 'files', prefix: 'test', credentials: undefined },

@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
@@ -18,7 +19,9 @@ const opened: Signals[] = [];
 let log: string[] = [];
 beforeAll(async () => {
   database = await cloneDatabase();
-  source = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+  source = await new DataSource(
+    servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
+  ).initialize();
   lanes = new ReadLanes(source);
 });
 afterEach(async () => {

@@ -1,6 +1,7 @@
 // Snowflake ids with the real lease table: two generators, clock changes, and expired leases.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { DataSource } from 'typeorm';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { SystemClock } from '../../src/shared/libs/clock.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import { SNOWFLAKE_EPOCH, SnowflakeIds } from '../../src/shared/database/snowflake-ids.js';
@@ -15,7 +16,9 @@ let dataSource: DataSource;
 
 beforeAll(async () => {
   database = await cloneDatabase();
-  dataSource = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+  dataSource = await new DataSource(
+    servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
+  ).initialize();
 });
 afterAll(async () => {
   await dataSource.destroy();

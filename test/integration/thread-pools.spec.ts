@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { MessageChannel, type MessagePort, threadId } from 'node:worker_threads';
 import { afterEach, expect, it, jest } from '@jest/globals';
+import { ThreadSettings } from '../../src/workers/threads/threads.settings.js';
 import { ThreadPool } from '../../src/workers/threads/thread-pool.js';
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
@@ -13,7 +14,7 @@ const FILE = threadFile(import.meta.url, '../support/trouble.thread');
 const opened: ThreadPools[] = [];
 
 function openPools(env: Record<string, string> = {}): ThreadPools {
-  const pools = new ThreadPools(testConfig('postgres://nowhere/none', env));
+  const pools = new ThreadPools(testConfig('postgres://nowhere/none', env).get(ThreadSettings));
   opened.push(pools);
   return pools;
 }

@@ -1,11 +1,12 @@
 // A thread that asks questions: one at a time, and no answer has an effect after the end of the task.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, expect, it } from '@jest/globals';
+import { ThreadSettings } from '../../src/workers/threads/threads.settings.js';
 import { runAsking } from '../../src/workers/threads/thread-questions.js';
 import { ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
 
-const pools = new ThreadPools(testConfig('postgres://nowhere/none'));
+const pools = new ThreadPools(testConfig('postgres://nowhere/none').get(ThreadSettings));
 afterAll(() => pools.onApplicationShutdown());
 
 const file = new URL('../support/asking.thread.mjs', import.meta.url).href;

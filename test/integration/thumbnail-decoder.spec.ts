@@ -7,6 +7,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, jest } from '@jest/globals';
 import sharp, { type Sharp } from 'sharp';
+import { FileSettings } from '../../src/files/files.settings.js';
 import { type Confinement, type Ending, runConfined } from '../../src/files/thumbnails/confined-process.js';
 import { ImageDecoder } from '../../src/files/thumbnails/image-decoder.js';
 import type { Picture } from '../../src/files/thumbnails/webp.js';
@@ -145,9 +146,9 @@ class HastyDecoder extends EchoingDecoder {
   protected override readonly wallMs: number = 1_500;
 }
 
-const config = testConfig('postgres://nowhere/none');
+const settings = testConfig('postgres://nowhere/none').get(FileSettings);
 
-function draw(bytes: Buffer, decoder = new ImageDecoder(config), size = bytes.length): Promise<unknown> {
+function draw(bytes: Buffer, decoder = new ImageDecoder(settings), size = bytes.length): Promise<unknown> {
   return decoder.draw(Readable.from(bytes), size, never());
 }
 
@@ -173,7 +174,7 @@ describe('an image decoder', () => {
   it('that returns the requested images succeeds', async () => {
     const [small, clear] = [await solid(128, 7).webp().toBuffer(), await solid(9, 9).webp({ lossless: true }).toBuffer()];
     const alpha = await solid(512, 256).ensureAlpha(0.5).webp().toBuffer();
-    expect(await draw(framed(small, clear, alpha), new EchoingDecoder(config))).toEqual([
+    expect(await draw(framed(small, clear, alpha), new EchoingDecoder(settings))).toEqual([
       { bytes: small, width: 128, height: 7 },
       { bytes: clear, width: 9, height: 9 },
       { bytes: alpha, width: 512, height: 256 },
@@ -200,31 +201,33 @@ describe('an image decoder', () => {
       ['an image followed by other bytes', async () => framed(await fine, await fine, Buffer.concat([await fine, Buffer.from('<script>')]))],
       ['larger than three images can be', async () => Buffer.alloc(4 * MIB, await fine)],
     ])('%s is refused', async (_what, output) => {
-      await expect(draw(await output(), new EchoingDecoder(config))).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
+      await expect(draw(await output(), new EchoingDecoder(settings))).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
     }); // prettier-ignore
   });
 
   it('that cannot start does not mark the image as invalid', async () => {
-    const failure = draw(Buffer.from('x'), new AbsentDecoder(config));
+    const failure = draw(Buffer.from('x'), new AbsentDecoder(settings));
     await expect(failure).rejects.toThrow(/did not start: [^]*Cannot find module/);
     await expect(failure).rejects.not.toHaveProperty('code', 'FILE_IMAGE_UNREADABLE');
   });
 
   it('that exceeds its time does not mark the image as invalid, because the machine may be busy', async () => {
-    const failure = draw(Buffer.from('for ever'), new HastyDecoder(config));
+    const failure = draw(Buffer.from('for ever'), new HastyDecoder(settings));
     await expect(failure).rejects.toThrow(/was not done after 1500 ms|did not start/); // on a very busy machine
     await expect(failure).rejects.not.toHaveProperty('code', 'FILE_IMAGE_UNREADABLE');
   });
 
   it('is not started for a file that is too large', async () => {
     const source = Readable.from([Buffer.alloc(1)]);
-    const failure = new AbsentDecoder(config).draw(source, 64 * MIB + 1, never());
+    const failure = new AbsentDecoder(settings).draw(source, 64 * MIB + 1, never());
     await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
     expect(source.destroyed).toBe(true);
   });
 
   it('enforces the pixel limit', async () => {
-    const small = new ImageDecoder(testConfig('postgres://nowhere/none', { THUMBNAIL_MAX_PIXELS: '10000' }));
+    const small = new ImageDecoder(
+      testConfig('postgres://nowhere/none', { THUMBNAIL_MAX_PIXELS: '10000' }).get(FileSettings),
+    );
     expect(await draw(await solid(100, 100).png().toBuffer(), small)).toHaveLength(3);
     const failure = draw(await solid(100, 101).png().toBuffer(), small);
     await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
@@ -327,7 +330,7 @@ describe('an image decoder', () => {
 
   it('does not decode a file that ends too early', async () => {
     const whole = await solid(64, 64).png().toBuffer();
-    const failure = draw(whole, new ImageDecoder(config), whole.length + 1);
+    const failure = draw(whole, new ImageDecoder(settings), whole.length + 1);
     await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_UNREADABLE' });
   });
 

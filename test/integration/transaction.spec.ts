@@ -3,6 +3,7 @@ import { EventEmitter, once } from 'node:events';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { DataSource } from 'typeorm';
 import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import { sqlStateOf } from '../../src/shared/database/sql-state.js';
 import { ReadLanes } from '../../src/shared/database/read-lanes.js';
@@ -16,7 +17,9 @@ let transaction: Transaction;
 
 beforeAll(async () => {
   database = await cloneDatabase();
-  dataSource = await new DataSource(servingOptions(testConfig(database.url), database.url)).initialize();
+  dataSource = await new DataSource(
+    servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
+  ).initialize();
   transaction = new Transaction(dataSource, new ReadLanes(dataSource));
   await dataSource.query(`
     CREATE TABLE note (id int PRIMARY KEY, text text NOT NULL,

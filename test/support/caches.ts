@@ -2,7 +2,9 @@
 import type pg from 'pg';
 import { DataSource } from 'typeorm';
 import { type Logger, pino } from 'pino';
-import type { AppConfig } from '../../src/shared/config/app-config.js';
+import { CacheSettings } from '../../src/shared/cache/cache.settings.js';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
+import { RedisSettings } from '../../src/shared/redis/redis.settings.js';
 import type { CacheService } from '../../src/shared/cache/cache.service.js';
 import { createCache } from '../../src/shared/cache/create-cache.js';
 import { Redis, RedisAwayError } from '../../src/shared/redis/redis.js';
@@ -29,17 +31,17 @@ export async function openCache(
   env: Record<string, string> = {},
   logger: Logger = pino({ enabled: false }),
 ): Promise<OneCache> {
-  const config: AppConfig = testConfig(databaseUrl, env);
-  const { servers, ...rest } = config.redis;
+  const config = testConfig(databaseUrl, env);
+  const { servers, ...rest } = config.get(RedisSettings);
   const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
-  const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
+  const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
   // Without a timeout, a wait for a connection that never comes hangs.
   (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0;
   const lanes = new ReadLanes(dataSource);
   const transaction = new Transaction(dataSource, lanes);
   const clock = new HandClock();
-  const cache = createCache(config, redis, dataSource, lanes, transaction, clock, logger);
+  const cache = createCache(config.get(CacheSettings), redis, dataSource, lanes, transaction, clock, logger);
   return {
     cache,
     redis,

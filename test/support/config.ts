@@ -1,13 +1,11 @@
 // The configuration of a test: complete without .env, DATA_DIR or the environment of the machine.
-import { type AppConfig, toAppConfig } from '../../src/shared/config/app-config.js';
-import { readEnv } from '../../src/shared/config/env.schema.js';
+import { type AppConfig, loadConfig } from '../../src/shared/config/app-config.js';
 
 const secret = 'a secret of more than 32 characters';
 
 /** `env`: variables as text, as in the environment of a process. Rate limits are off, except for suites that test them. */
 export function testConfig(databaseUrl: string, env: Record<string, string> = {}): AppConfig {
   const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
-  return toAppConfig(
-    readEnv({ NODE_ENV: 'test', PORT: '0', RATE_LIMIT_MODE: 'off', DATABASE_URL: databaseUrl, ...secrets, ...env }),
-  );
+  const given = { NODE_ENV: 'test', PORT: '0', RATE_LIMIT_MODE: 'off', DATABASE_URL: databaseUrl };
+  return loadConfig({ ...given, ...secrets, ...env });
 }

@@ -3,8 +3,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
-import { readEnv } from '../../dist/src/shared/config/env.schema.js';
-import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
+import { DatabaseSettings } from '../../dist/src/shared/database/database.settings.js';
+import { loadConfig } from '../../dist/src/shared/config/app-config.js';
 import { migrationOptions } from '../../dist/src/shared/database/database.options.js';
 import { EmbeddedPostgres } from '../../dist/src/shared/database/embedded-postgres.js';
 import { MigrationDataSource } from '../../dist/src/shared/database/migration-data-source.js';
@@ -46,8 +46,8 @@ async function makeTemplate(serverUrl) {
   url.pathname = process.env.TEST_TEMPLATE;
   const secret = 'x'.repeat(32);
   const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
-  const config = toAppConfig(readEnv({ NODE_ENV: 'test', DATABASE_URL: url.href, ...secrets }));
-  const dataSource = new MigrationDataSource(migrationOptions(config, url.href));
+  const config = loadConfig({ NODE_ENV: 'test', DATABASE_URL: url.href, ...secrets });
+  const dataSource = new MigrationDataSource(migrationOptions(config.get(DatabaseSettings), url.href));
   await dataSource.initialize();
   try {
     await dataSource.runMigrations();

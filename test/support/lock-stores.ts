@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { pino } from 'pino';
 import { DataSource } from 'typeorm';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
+import { RedisSettings } from '../../src/shared/redis/redis.settings.js';
 import type { Held } from '../../src/shared/locks/lock-lease.js';
 import type { LockService } from '../../src/shared/locks/lock.service.js';
 import { PostgresLock } from '../../src/shared/locks/postgres.lock.js';
@@ -25,10 +27,10 @@ export interface OneLock {
 /** `env`: REDIS_URL or REDIS_CLUSTER_NODES, and REDIS_PREFIX; without them PostgreSQL stores the locks. */
 export async function openLock(databaseUrl: string, env: Record<string, string> = {}): Promise<OneLock> {
   const config = testConfig(databaseUrl, env);
-  const { servers, ...rest } = config.redis;
+  const { servers, ...rest } = config.get(RedisSettings);
   const redis = servers ? new Redis({ servers, ...rest }, pino({ enabled: false })) : null;
   await redis?.open();
-  const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
+  const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
   const transaction = new Transaction(dataSource, new ReadLanes(dataSource));
   const locks = redis ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
   return {

@@ -1,7 +1,8 @@
 // Rate limiters as several processes have them: each has its own connection to one Redis or one cluster.
 import { randomUUID } from 'node:crypto';
 import { pino } from 'pino';
-import type { Rates } from '../../src/shared/config/app-config.js';
+import { RedisSettings } from '../../src/shared/redis/redis.settings.js';
+import type { Rates } from '../../src/shared/rate-limits/rate-limiter.js';
 import { SystemClock } from '../../src/shared/libs/clock.js';
 import { Redis } from '../../src/shared/redis/redis.js';
 import { RedisRateLimiter } from '../../src/shared/rate-limits/redis.rate-limiter.js';
@@ -15,7 +16,7 @@ export interface OpenLimiter {
 
 /** `env`: REDIS_URL or REDIS_CLUSTER_NODES, and REDIS_PREFIX. */
 export async function openLimiter(env: Record<string, string>): Promise<OpenLimiter> {
-  const { servers, ...rest } = testConfig('postgres://no.database', env).redis;
+  const { servers, ...rest } = testConfig('postgres://no.database', env).get(RedisSettings);
   if (!servers) throw new Error('Name a Redis.');
   const redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
   await redis.open();

@@ -2,6 +2,10 @@
 import { DataSource, type Logger } from 'typeorm';
 import type pg from 'pg';
 import { pino } from 'pino';
+import { CacheSettings } from '../../src/shared/cache/cache.settings.js';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
+import { SecuritySettings } from '../../src/shared/security/security.settings.js';
+import { TaskSettings } from '../../src/tasks/tasks.settings.js';
 import { Session } from '../../src/auth/session.entity.js';
 import { SessionsRepository } from '../../src/auth/sessions.repository.js';
 import { RepositoryTools } from '../../src/common/repositories/repository-tools.js';
@@ -63,20 +67,22 @@ export async function openRepositories(url: string): Promise<Repositories> {
 
   const entities = [User, Session, Task];
   const dataSource = await new DataSource({
-    ...servingOptions(config, url),
+    ...servingOptions(config.get(DatabaseSettings), url),
     entities,
     logging: ['query'],
     logger,
   }).initialize();
   const lanes = new ReadLanes(dataSource);
   const transaction = new RecordingTransaction(dataSource, lanes);
-  const cache = createCache(config, null, dataSource, lanes, transaction, new SystemClock(), pino({ enabled: false }));
-  const tools = new RepositoryTools(transaction, new SnowflakeIds(dataSource, new SystemClock()), cache, config);
+  const caching = config.get(CacheSettings);
+  const cache = createCache(caching, null, dataSource, lanes, transaction, new SystemClock(), pino({ enabled: false }));
+  const ids = new SnowflakeIds(dataSource, new SystemClock());
+  const tools = new RepositoryTools(transaction, ids, cache, config.get(SecuritySettings), caching);
   return {
     dataSource,
     transaction,
     tools,
-    tasks: new TasksRepository(tools),
+    tasks: new TasksRepository(tools, config.get(TaskSettings)),
     users: new UsersRepository(tools),
     sessions: new SessionsRepository(tools),
     async statementsOf(work) {

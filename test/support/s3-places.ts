@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { S3Config } from '../../src/shared/config/app-config.js';
+import { type S3Config, StorageSettings } from '../../src/storage/storage.settings.js';
 import { testConfig } from './config.js';
 import { s3Installed, startOwnS3 } from './own-s3.js';
 
@@ -42,7 +42,7 @@ export const S3_KINDS: readonly S3Kind[] = [
 
 /** Parsed from environment variables, like the settings of the application. */
 function settings(env: Record<string, string>): S3Config {
-  const { s3 } = testConfig('postgres://no.database', { FILE_STORAGE: 's3', ...env }).files;
+  const { s3 } = testConfig('postgres://no.database', { FILE_STORAGE: 's3', ...env }).get(StorageSettings);
   if (!s3) throw new Error('There are no settings of S3.');
   return s3;
 }

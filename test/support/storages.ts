@@ -8,7 +8,7 @@ import { ListMultipartUploadsCommand, ListObjectsCommand, S3Client } from '@aws-
 import type { FileStorage } from '../../src/storage/file-storage.js';
 import { LocalStorage } from '../../src/storage/drivers/local.storage.js';
 import { S3Storage } from '../../src/storage/drivers/s3.storage.js';
-import type { S3Config } from '../../src/shared/config/app-config.js';
+import type { S3Config } from '../../src/storage/storage.settings.js';
 import { below, seeded } from './random.js';
 import { type Lack, S3_KINDS } from './s3-places.js';
 

@@ -2,8 +2,7 @@
 import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
-import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
-import { readEnv } from '../../dist/src/shared/config/env.schema.js';
+import { loadConfig } from '../../dist/src/shared/config/app-config.js';
 import { migrate } from '../../dist/src/shared/database/migrate.js';
 import { Crew } from './jobs.crew.mjs';
 import { openHouse } from './jobs.house.mjs';
@@ -62,7 +61,7 @@ export class Field {
       ...(unprotected && { TORTURE_UNPROTECTED: '1' }),
       ...env,
     };
-    await migrate(toAppConfig(readEnv(this.env)), this.database.url);
+    await migrate(loadConfig(this.env), this.database.url);
     await this.sql(TABLES);
     for (const path of imports) await import(path);
     this.house = await openHouse({ ...this.env, APP_ROLE: 'api' }, (line) => process.stderr.write(line));

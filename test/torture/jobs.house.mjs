@@ -4,9 +4,9 @@ import { appendFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { DatabaseSettings } from '../../dist/src/shared/database/database.settings.js';
 import { AppModule } from '../../dist/src/app.module.js';
-import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
-import { readEnv } from '../../dist/src/shared/config/env.schema.js';
+import { loadConfig } from '../../dist/src/shared/config/app-config.js';
 import { Transaction } from '../../dist/src/shared/database/transaction.js';
 import { createLogger, NestLogger } from '../../dist/src/shared/logging/logger.js';
 import { Handles } from '../../dist/src/workers/job.js';
@@ -56,9 +56,9 @@ const handlers = [Effect, Unique, Brittle].map((job) => {
 
 /** Starts the application; `log` receives its log lines. */
 export function openHouse(env, log) {
-  const config = toAppConfig(readEnv(env));
+  const config = loadConfig(env);
   const logger = createLogger(config, { write: log });
   class House {}
-  Module({ imports: [AppModule.for(config, config.database.url, logger)], providers: handlers })(House);
+  Module({ imports: [AppModule.for(config, config.get(DatabaseSettings).url, logger)], providers: handlers })(House);
   return NestFactory.createApplicationContext(House, { logger: new NestLogger(logger), abortOnError: false });
 }

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
-import { toAppConfig } from '../../dist/src/shared/config/app-config.js';
-import { readEnv } from '../../dist/src/shared/config/env.schema.js';
+import { DatabaseSettings } from '../../dist/src/shared/database/database.settings.js';
+import { RedisSettings } from '../../dist/src/shared/redis/redis.settings.js';
+import { loadConfig } from '../../dist/src/shared/config/app-config.js';
 import { PostgresLock } from '../../dist/src/shared/locks/postgres.lock.js';
 import { RedisLock } from '../../dist/src/shared/locks/redis.lock.js';
 import { Redis } from '../../dist/src/shared/redis/redis.js';
@@ -19,9 +20,9 @@ process.once('disconnect', () => process.exit()); // the driver has ended
 const secret = 'x'.repeat(32);
 const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
 const given = { NODE_ENV: 'test', DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, REDIS_PREFIX: prefix, ...secrets };
-const config = toAppConfig(readEnv(given));
-const dataSource = await new DataSource(servingOptions(config, databaseUrl)).initialize();
-const redis = new Redis(config.redis, createLogger(config, { write: () => undefined }));
+const config = loadConfig(given);
+const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
+const redis = new Redis(config.get(RedisSettings), createLogger(config, { write: () => undefined }));
 const client = new pg.Client({ connectionString: databaseUrl });
 await client.connect();
 

@@ -6,11 +6,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseEnv, promisify } from 'node:util';
 import { afterAll, describe, expect, it } from '@jest/globals';
-import { toAppConfig } from '../../src/shared/config/app-config.js';
+import '../../src/app.module.js'; // declares all settings
+import { DocsSettings } from '../../src/common/http/docs/docs.settings.js';
+import { HttpSettings } from '../../src/common/http/http.settings.js';
+import { loadConfig } from '../../src/shared/config/app-config.js';
+import { ConfigError } from '../../src/shared/config/config-error.js';
 import { ensureDevSecrets } from '../../src/shared/config/dev-secrets.js';
-import { warningsOf } from '../../src/shared/config/config-warnings.js';
-import { ConfigError, envSchema, readEnv } from '../../src/shared/config/env.schema.js';
+import { readEnv } from '../../src/shared/config/environment.js';
+import { ProcessSettings } from '../../src/shared/config/process.settings.js';
 import { weaknessOfSecret } from '../../src/shared/config/production-rules.js';
+import { definedAreas } from '../../src/shared/config/settings.js';
+import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
+import { LoggingSettings } from '../../src/shared/logging/logging.settings.js';
+import { RateLimitSettings } from '../../src/shared/rate-limits/rate-limits.settings.js';
+import { RedisSettings } from '../../src/shared/redis/redis.settings.js';
+import { SecuritySettings } from '../../src/shared/security/security.settings.js';
 
 const base = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
 afterAll(() => rmSync(base, { recursive: true }));
@@ -204,12 +214,13 @@ CACHE_CAPACITY=1000         # Maximum cache entries
 describe('a documented block of environment variables', () => {
   it.each(Object.entries(BLOCKS))('is accepted, except for its example secrets: %s', (_title, block) => {
     const given = parseEnv(block) as Record<string, string>; // in the way Node reads .env
-    expect(Object.keys(envSchema.describe().keys as object)).toEqual(expect.arrayContaining(Object.keys(given)));
+    const known = definedAreas().flatMap(({ variables }) => variables.map(({ name }) => name));
+    expect(known).toEqual(expect.arrayContaining(Object.keys(given)));
     const examples = Object.keys(secrets).filter((name) => name in given);
     expect(faultsOf(given).map((fault) => fault.split(' ')[0])).toEqual(examples);
     const env = readEnv({ ...given, ...secrets });
     for (const [name, value] of Object.entries(given))
-      if (!examples.includes(name)) expect(String(env[name as keyof typeof env])).toBe(value);
+      if (!examples.includes(name)) expect(String(env[name])).toBe(value);
   });
 });
 
@@ -220,8 +231,8 @@ describe('configuration settings', () => {
 
   it('development settings apply without NODE_ENV, except demo accounts in an external database', () => {
     const settings = (env: Record<string, string>): [string, boolean] => {
-      const config = toAppConfig(readEnv({ DATA_DIR: join(base, 'demo'), ...env }));
-      return [config.environment, config.hasDemoAccounts];
+      const config = loadConfig({ DATA_DIR: join(base, 'demo'), ...env });
+      return [config.get(ProcessSettings).environment, config.get(DatabaseSettings).hasDemoAccounts];
     };
     const database = { DATABASE_URL: 'postgres://db/holdfast' };
     expect(settings({})).toEqual(['development', true]);
@@ -238,15 +249,17 @@ describe('configuration settings', () => {
     ['as DOCS sets it', { ...production, DOCS: 'on' }, 'on'],
     ['never with DOCS=off', { DOCS: 'off' }, 'off'],
   ])('expose the OpenAPI document %s', (_what, env, docs) => {
-    expect(toAppConfig(readEnv(env)).docs).toBe(docs);
+    expect(loadConfig(env).get(DocsSettings).audience).toBe(docs);
   });
 
   it('are deeply frozen', () => {
-    const config = toAppConfig(readEnv({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' }));
-    expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);
-    expect(config.rateLimits.auth).toEqual({ burst: { quota: 5, window: 10 }, sustained: { quota: 10, window: 60 } });
-    const { http, auth, database, log, rateLimits } = config;
-    for (const part of [config, http, http.corsOrigins, auth, database, log, rateLimits.auth.burst]) {
+    const config = loadConfig({ ...production, CORS_ORIGINS: 'https://a.example, https://b.example' });
+    const [http, rateLimits] = [config.get(HttpSettings), config.get(RateLimitSettings)];
+    expect(http.corsOrigins).toEqual(['https://a.example', 'https://b.example']);
+    expect(rateLimits.auth).toEqual({ burst: { quota: 5, window: 10 }, sustained: { quota: 10, window: 60 } });
+    const rest = [SecuritySettings, DatabaseSettings, LoggingSettings].map((area) => config.get<object>(area));
+    expect(config.all().size).toBe(definedAreas().length);
+    for (const part of [...config.all().values(), http, http.corsOrigins, ...rest, rateLimits.auth.burst]) {
       expect(Object.isFrozen(part)).toBe(true);
     }
   });
@@ -254,13 +267,16 @@ describe('configuration settings', () => {
   it('a URL takes precedence over its separate parts', () => {
     const urls = { DATABASE_URL: 'postgres://u:p@by-url:6000/one', REDIS_URL: 'redis://by-url:7000' };
     const parts = { DATABASE_HOST: 'by-host', DATABASE_NAME: 'two', REDIS_HOST: 'by-host', REDIS_PORT: '7001' };
-    const { database, redis } = toAppConfig(readEnv({ ...secrets, ...urls, ...parts }));
-    expect([database.url, redis.servers]).toEqual([urls.DATABASE_URL, { url: urls.REDIS_URL }]);
+    const config = loadConfig({ ...secrets, ...urls, ...parts });
+    expect([config.get(DatabaseSettings).url, config.get(RedisSettings).servers]).toEqual([
+      urls.DATABASE_URL,
+      { url: urls.REDIS_URL },
+    ]);
   });
 
   it('five separate parts form one URL, with special characters escaped', () => {
     const parts = { DATABASE_USER: 'a@b', DATABASE_PASSWORD: 'p/w:d?#', DATABASE_NAME: 'my db', DATABASE_PORT: '6543' };
-    const url = new URL(String(toAppConfig(readEnv({ ...production, ...parts })).database.url));
+    const url = new URL(String(loadConfig({ ...production, ...parts }).get(DatabaseSettings).url));
     expect([url.host, ...[url.username, url.password, url.pathname].map(decodeURIComponent)]).toEqual([
       'db:6543',
       'a@b',
@@ -308,11 +324,11 @@ it.each([
   [{ ...production, HOST: 'localhost' }, '127.0.0.1'],
   [production, '0.0.0.0'],
 ])('%j makes the server listen on %s', (env: Record<string, string>, host) => {
-  expect(toAppConfig(readEnv({ ...secrets, ...env })).http.host).toBe(host);
+  expect(loadConfig({ ...secrets, ...env }).get(HttpSettings).host).toBe(host);
 });
 
 describe('configuration warnings', () => {
-  const warnings = (env: Record<string, string>): string[] => warningsOf(toAppConfig(readEnv({ ...secrets, ...env })));
+  const warnings = (env: Record<string, string>): string[] => loadConfig({ ...secrets, ...env }).warnings();
   const unencrypted = expect.stringMatching(/^DATABASE_SSL=off: .* go to \S+ unencrypted\. Set DATABASE_SSL=verify/);
 
   it('name each limit that is off', () => {
@@ -353,7 +369,7 @@ describe('configuration warnings', () => {
 describe('development secrets', () => {
   it('are generated once, readable by their owner only, and kept', () => {
     const dataDir = join(base, 'kept');
-    const auth = () => toAppConfig(readEnv({ DATA_DIR: dataDir })).auth;
+    const auth = () => loadConfig({ DATA_DIR: dataDir }).get(SecuritySettings);
     const { jwtSecret, sessionSecret, cookieSecret } = auth();
     expect(new Set([jwtSecret, sessionSecret, cookieSecret]).size).toBe(3);
     expect(Math.min(jwtSecret.length, sessionSecret.length, cookieSecret.length)).toBeGreaterThanOrEqual(32);

@@ -3,7 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { DiscoveryModule } from '@nestjs/core';
 import { Test } from '@nestjs/testing';
-import { AppConfig } from '../../src/shared/config/app-config.js';
+import { JobSettings } from '../../src/workers/jobs.settings.js';
+import { ThreadSettings } from '../../src/workers/threads/threads.settings.js';
 import { JobRegistry } from '../../src/workers/engine/job-registry.js';
 import { NoPayload } from '../../src/workers/no-payload.js';
 import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
@@ -28,10 +29,11 @@ class DrawHandler extends Packs {}
 
 /** The registry as the worker module builds it, without a database. */
 async function start(handlers: Type[], env: Record<string, string> = {}): Promise<JobRegistry> {
-  const config = { provide: AppConfig, useValue: testConfig('postgres://nowhere', env) };
+  const config = testConfig('postgres://nowhere', env);
+  const settings = [JobSettings, ThreadSettings].map((area) => ({ provide: area, useValue: config.get<object>(area) }));
   const application = await Test.createTestingModule({
     imports: [DiscoveryModule],
-    providers: [JobRegistry, config, DrawHandler, ...handlers],
+    providers: [JobRegistry, ...settings, DrawHandler, ...handlers],
   }).compile();
   await application.init();
   return application.get(JobRegistry);

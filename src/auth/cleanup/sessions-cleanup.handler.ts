@@ -1,5 +1,5 @@
 // Deletes sessions that ended more than SESSION_RETENTION ago.
-import { AppConfig } from '../../shared/config/app-config.js';
+import { SessionSettings } from '../sessions.settings.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
@@ -11,15 +11,15 @@ import { SessionsCleanup } from './sessions-cleanup.jobs.js';
 export class SessionsCleanupHandler implements JobHandler<NoPayload> {
   constructor(
     private readonly sessions: SessionsRepository,
-    private readonly config: AppConfig,
+    private readonly settings: SessionSettings,
     private readonly clock: Clock,
   ) {}
 
   async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
-    const days = this.config.retention.sessionDays;
-    const { sessionIdleTtl } = this.config.auth;
+    const days = this.settings.retentionDays;
+    const { idleTtl } = this.settings;
     const deleted = await purgeOlderThan(days, this.clock.now(), job, (range) =>
-      this.sessions.purge(range, days, sessionIdleTtl),
+      this.sessions.purge(range, days, idleTtl),
     );
     return { deleted };
   }

@@ -1,6 +1,7 @@
 // The dependencies of every repository in one parameter.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { CacheSettings } from '../../shared/cache/cache.settings.js';
+import { SecuritySettings } from '../../shared/security/security.settings.js';
 import { CursorCipher } from '../../shared/libs/cursor.js';
 import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
 import type { CacheOptions } from '../../shared/cache/cache-entry.js';
@@ -21,10 +22,11 @@ export class RepositoryTools {
     readonly transaction: Transaction,
     readonly ids: SnowflakeIds,
     readonly cache: CacheService,
-    readonly config: AppConfig,
+    { sessionSecret }: SecuritySettings,
+    { ttl }: CacheSettings,
   ) {
-    this.cursors = new CursorCipher(config.auth.sessionSecret);
-    this.ttl = config.cache.ttl;
+    this.cursors = new CursorCipher(sessionSecret);
+    this.ttl = ttl;
   }
 
   /** Returns the cache options of a read that depends on the data of these tags. */

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyReply } from 'fastify';
 import { expectTag, includesTag } from '../../common/http/hooks/representation.hooks.js';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { StorageSettings } from '../../storage/storage.settings.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { type BlobAddress, BlobStore, isDamage } from '../../storage/blobs/blob-store.js';
 import { BlobsRepository } from '../../storage/blobs/blobs.repository.js';
@@ -36,7 +36,7 @@ export class ContentService {
     private readonly bytes: BlobStore,
     private readonly blobs: BlobsRepository,
     private readonly thumbnails: ThumbnailsRepository,
-    private readonly config: AppConfig,
+    private readonly settings: StorageSettings,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -56,7 +56,7 @@ export class ContentService {
         .removeHeader('content-type')
         .send(isHead ? NOTHING() : undefined);
     if (isHead) return void reply.headers(described).header('content-length', size).send(NOTHING());
-    const elsewhere = this.config.files.s3?.redirect ? await this.linkTo(content) : null;
+    const elsewhere = this.settings.s3?.redirect ? await this.linkTo(content) : null;
     if (elsewhere !== null) return void reply.header('cache-control', 'no-store').redirect(elsewhere, 302);
     const ifRange = headers['if-range'];
     const isCurrent = ifRange === undefined || String(ifRange).trim() === etag;

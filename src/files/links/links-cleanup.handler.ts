@@ -1,5 +1,5 @@
 // Deletes links that expired or were revoked more than LINK_RETENTION ago.
-import { AppConfig } from '../../shared/config/app-config.js';
+import { FileSettings } from '../files.settings.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
@@ -11,12 +11,12 @@ import { LinksRepository } from './links.repository.js';
 export class LinksCleanupHandler implements JobHandler<NoPayload> {
   constructor(
     private readonly links: LinksRepository,
-    private readonly config: AppConfig,
+    private readonly settings: FileSettings,
     private readonly clock: Clock,
   ) {}
 
   async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
-    const days = this.config.retention.linkDays;
+    const days = this.settings.linkRetentionDays;
     const deleted = await purgeOlderThan(days, this.clock.now(), job, (range) => this.links.purge(range, days));
     return { deleted };
   }

@@ -8,7 +8,9 @@ import {
   type PageRequest,
   type SortColumn,
 } from '../../common/repositories/base.repository.js';
+import { RepositoryTools } from '../../common/repositories/repository-tools.js';
 import type { FileEntity } from '../file.entity.js';
+import { FileSettings } from '../files.settings.js';
 import { FileLink } from './file-link.entity.js';
 import { LinkErrors } from './links.errors.js';
 
@@ -30,9 +32,16 @@ export class LinksRepository extends BaseRepository<FileLink> {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
 
+  constructor(
+    tools: RepositoryTools,
+    private readonly settings: FileSettings,
+  ) {
+    super(tools);
+  }
+
   /** Creates a link. Throws QUOTA_EXCEEDED. */
   create(file: FileEntity, expiresInSeconds: number): Promise<FileLink> {
-    const { linkQuota } = this.tools.config.quotas;
+    const { linkQuota } = this.settings;
     const expiresAt = (): string => `CURRENT_TIMESTAMP + ${expiresInSeconds} * interval '1 second'`;
     const { id: fileId, version: fileVersion, ownerId } = file;
     return this.lockingOwner(OWNER_LOCK, ownerId, async () => {

@@ -1,6 +1,6 @@
 // Creates, lists and revokes signed links for the owner of a file, and resolves a link for its holder.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { SecuritySettings } from '../../shared/security/security.settings.js';
 import { isMacOf, macOf } from '../../shared/libs/signed-text.js';
 import type { Content } from '../content/content.service.js';
 import { FilesRepository } from '../files.repository.js';
@@ -23,9 +23,9 @@ export class LinksService {
     private readonly files: FilesRepository,
     private readonly links: LinksRepository,
     private readonly contents: FilesService,
-    config: AppConfig,
+    { sessionSecret }: SecuritySettings,
   ) {
-    this.secret = config.auth.sessionSecret;
+    this.secret = sessionSecret;
   }
 
   /** Creates a link. Throws FILE_NOT_FOUND, QUOTA_EXCEEDED. */

@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { FileSettings } from '../files.settings.js';
 import { FileErrors } from '../files.errors.js';
 import { runConfined } from './confined-process.js';
 import { THUMBNAIL_SIZES } from './thumbnail-sizes.js';
@@ -26,14 +26,14 @@ export class ImageDecoder {
   /** More than the limit of its CPU time on Linux. */
   protected readonly wallMs: number = 45_000;
 
-  constructor(private readonly config: AppConfig) {}
+  constructor(private readonly settings: FileSettings) {}
 
   /**
    * Returns one picture for each of THUMBNAIL_SIZES: upright, in sRGB, without metadata. `size`: bytes of `image`. Throws
    * IMAGE_TOO_LARGE, IMAGE_UNREADABLE, the error of `image`, and the signal's reason.
    */
   async draw(image: Readable, size: number, signal: AbortSignal): Promise<Picture[]> {
-    const pixels = this.config.files.thumbnailPixels;
+    const pixels = this.settings.thumbnailPixels;
     const tooLarge = (): Error => FileErrors.IMAGE_TOO_LARGE(pixels, MAX_BYTES);
     if (size > MAX_BYTES) {
       image.destroy();

@@ -1,5 +1,5 @@
 // `files.tidy`: ends expired leases and purges deleted files after their retention.
-import { AppConfig } from '../../shared/config/app-config.js';
+import { FileSettings } from '../files.settings.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
 import { StorageLeases } from '../../storage/blobs/storage-leases.js';
@@ -15,12 +15,12 @@ export class TidyHandler implements JobHandler<NoPayload> {
     private readonly leases: StorageLeases,
     private readonly files: FilesService,
     private readonly upkeep: UpkeepRepository,
-    private readonly config: AppConfig,
+    private readonly settings: FileSettings,
   ) {}
 
   async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
     const purged = await inBatches(
-      () => this.upkeep.listOverdue(this.config.files.retentionDays, BATCH),
+      () => this.upkeep.listOverdue(this.settings.retentionDays, BATCH),
       (uuid) => this.files.purge(uuid),
       job.signal,
     );

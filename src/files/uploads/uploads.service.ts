@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { Metadata } from '@tus/server';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { FileSettings } from '../files.settings.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { StorageLeases, type WriteLease } from '../../storage/blobs/storage-leases.js';
@@ -40,7 +40,7 @@ export class UploadsService {
     private readonly leases: StorageLeases,
     private readonly writer: FileWriter,
     private readonly transaction: Transaction,
-    private readonly config: AppConfig,
+    private readonly settings: FileSettings,
   ) {}
 
   /** Maximum size of an upload, bytes. */
@@ -57,7 +57,7 @@ export class UploadsService {
     const most = Math.min(this.maxBytes, bucket.maxFileSize ?? Infinity);
     if (size > most) throw FileErrors.TOO_LARGE(most);
     const upload = await this.transaction.run(async () => {
-      const { uploadTtl } = this.config.files;
+      const { uploadTtl } = this.settings;
       await this.leases.reserve(id, owner, bucket, size, uploadTtl + SPARE_MS);
       return this.uploads.create(owner, { id, bucket: bucket.name, metadata, size, storageKey: id }, uploadTtl);
     });

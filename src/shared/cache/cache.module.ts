@@ -1,7 +1,7 @@
 // Provides the cache: in the memory of this process, and in Redis if one is configured.
 import { Global, Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
-import { AppConfig } from '../config/app-config.js';
+import { CacheSettings } from './cache.settings.js';
 import { ReadLanes } from '../database/read-lanes.js';
 import { Transaction } from '../database/transaction.js';
 import { Clock } from '../libs/clock.js';
@@ -15,7 +15,7 @@ import { createCache } from './create-cache.js';
   providers: [
     {
       provide: CacheService,
-      inject: [AppConfig, Redis, DataSource, ReadLanes, Transaction, Clock, LOGGER],
+      inject: [CacheSettings, Redis, DataSource, ReadLanes, Transaction, Clock, LOGGER],
       useFactory: createCache,
     },
   ],

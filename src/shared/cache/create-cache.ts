@@ -1,6 +1,6 @@
 // Creates the cache according to the settings: with or without Redis.
 import type { DataSource } from 'typeorm';
-import type { AppConfig } from '../config/app-config.js';
+import type { CacheSettings } from './cache.settings.js';
 import type { Clock } from '../libs/clock.js';
 import { Sealer } from '../libs/sealer.js';
 import type { ReadLanes } from '../database/read-lanes.js';
@@ -14,7 +14,7 @@ import type { Redis } from '../redis/redis.js';
 import { RedisStore } from './redis.store.js';
 
 export function createCache(
-  { cache, auth }: AppConfig,
+  { capacity, maxBytes, secret }: CacheSettings,
   redis: Redis | null,
   dataSource: DataSource,
   lanes: ReadLanes,
@@ -22,9 +22,9 @@ export function createCache(
   clock: Clock,
   logger: Logger,
 ): CacheService {
-  const memory = new MemoryStore(cache.capacity, cache.maxBytes);
+  const memory = new MemoryStore(capacity, maxBytes);
   const postgres = new PostgresRelay(dataSource, lanes);
   if (!redis) return new CacheService(memory, null, [postgres], transaction, clock);
-  const shared = new RedisStore(redis, MAX_CHANGE_MS, new Sealer(auth.sessionSecret, 'cache-value'), logger);
-  return new CacheService(memory, shared, [new RedisRelay(redis, auth.sessionSecret), postgres], transaction, clock);
+  const shared = new RedisStore(redis, MAX_CHANGE_MS, new Sealer(secret, 'cache-value'), logger);
+  return new CacheService(memory, shared, [new RedisRelay(redis, secret), postgres], transaction, clock);
 }

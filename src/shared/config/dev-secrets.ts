@@ -2,12 +2,22 @@
 import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigError } from './config-error.js';
 
 export interface DevSecrets {
   jwt: string;
   session: string;
   cookie: string;
   database: string;
+}
+
+/** Like `ensureDevSecrets`, for the start. Throws ConfigError. */
+export function devSecretsIn(dataDir: string): DevSecrets {
+  try {
+    return ensureDevSecrets(dataDir);
+  } catch (error) {
+    throw new ConfigError([`DATA_DIR ${dataDir} cannot be used: ${(error as Error).message}`]);
+  }
 }
 
 const make = (): string => randomBytes(32).toString('base64url');

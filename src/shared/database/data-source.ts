@@ -2,6 +2,7 @@
 import type { Migration } from 'typeorm';
 import { loadConfig } from '../config/app-config.js';
 import { migrationOptions } from './database.options.js';
+import { DatabaseSettings } from './database.settings.js';
 import { type Database, openDatabase } from './database-url.js';
 import { MigrationDataSource } from './migration-data-source.js';
 import { inOneLine } from './start-failure.js';
@@ -36,5 +37,5 @@ class CliDataSource extends MigrationDataSource {
 export default await orEnd(async () => {
   const config = loadConfig();
   database = await openDatabase(config, 'join', (line) => console.log(line));
-  return new CliDataSource(migrationOptions(config, database.url));
+  return new CliDataSource(migrationOptions(config.get(DatabaseSettings), database.url));
 });

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import type { AppConfig } from '../config/app-config.js';
+import { DatabaseSettings } from './database.settings.js';
 import { DatabaseRefusedError, mayPass, refusalOf, targetOf } from './database-refusal.js';
 import { clientOptions } from './database.options.js';
 
@@ -29,7 +30,7 @@ export async function checkDatabase(config: AppConfig, url: string, patience: nu
 }
 
 async function checkOnce(config: AppConfig, url: string): Promise<void> {
-  const client = new pg.Client(clientOptions(config, url));
+  const client = new pg.Client(clientOptions(config.get(DatabaseSettings), url));
   client.on('error', () => undefined); // the query also fails when the connection breaks
   try {
     await client.connect();

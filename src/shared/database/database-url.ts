@@ -1,5 +1,8 @@
 // Opens the PostgreSQL of this process: the configured server, or the embedded one, which it starts.
 import type { AppConfig } from '../config/app-config.js';
+import { EmbeddedSettings } from '../config/embedded.settings.js';
+import { ProcessSettings } from '../config/process.settings.js';
+import { DatabaseSettings } from './database.settings.js';
 import { checkDatabase } from './database-check.js';
 import { EmbeddedPostgres } from './embedded-postgres.js';
 
@@ -21,15 +24,19 @@ export async function openDatabase(
   as: 'own' | 'join',
   log: (line: string) => void,
 ): Promise<Database> {
-  const { url } = config.database;
+  const { url, name, embeddedPassword } = config.get(DatabaseSettings);
   if (url !== undefined) {
-    await checkDatabase(config, url, as === 'own' && config.environment === 'production' ? PATIENCE_SECONDS : 0);
+    await checkDatabase(
+      config,
+      url,
+      as === 'own' && config.get(ProcessSettings).environment === 'production' ? PATIENCE_SECONDS : 0,
+    );
     return { url, stop: () => Promise.resolve() };
   }
   return EmbeddedPostgres[as]({
-    dataDir: config.dataDir,
-    password: config.database.embeddedPassword,
-    database: config.database.name,
+    dataDir: config.get(EmbeddedSettings).dataDir,
+    password: embeddedPassword,
+    database: name,
     log,
   });
 }

@@ -1,7 +1,7 @@
 // Provides PostgreSQL: the connection, transactions, ids and the migration status.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
-import { AppConfig } from '../config/app-config.js';
+import { DatabaseSettings } from './database.settings.js';
 import { servingOptions } from './database.options.js';
 import { MigrationStatus } from './migration-status.js';
 import { ReadLanes } from './read-lanes.js';
@@ -17,9 +17,9 @@ export class DatabaseModule {
       module: DatabaseModule,
       imports: [
         TypeOrmModule.forRootAsync({
-          inject: [AppConfig],
-          useFactory: (config: AppConfig) => ({
-            ...servingOptions(config, url),
+          inject: [DatabaseSettings],
+          useFactory: (settings: DatabaseSettings) => ({
+            ...servingOptions(settings, url),
             autoLoadEntities: true,
             retryAttempts: 10,
             retryDelay: 1_000,

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type pg from 'pg';
 import type { DataSourceOptions } from 'typeorm';
-import type { AppConfig } from '../config/app-config.js';
+import type { DatabaseSettings } from './database.settings.js';
 import { CancellableClient } from './cancellable-client.js';
 
 /** The folder with src/ and migrations/: the repository, or dist/ in a build. */
@@ -15,11 +15,11 @@ export const MIGRATIONS_DIR = join(ROOT, 'migrations');
 
 const SSL = { off: false, require: { rejectUnauthorized: false }, verify: true } as const;
 
-function connection(config: AppConfig, url: string): DataSourceOptions & { type: 'postgres' } {
+function connection(settings: DatabaseSettings, url: string): DataSourceOptions & { type: 'postgres' } {
   return {
     type: 'postgres',
     url,
-    ssl: SSL[config.database.ssl],
+    ssl: SSL[settings.ssl],
     applicationName: 'holdfast',
     connectTimeoutMS: 2_000,
     parseInt8: false, // 64-bit numbers stay strings
@@ -29,10 +29,10 @@ function connection(config: AppConfig, url: string): DataSourceOptions & { type:
 }
 
 /** Options for a single connection without TypeORM. */
-export function clientOptions(config: AppConfig, url: string): pg.ClientConfig {
+export function clientOptions(settings: DatabaseSettings, url: string): pg.ClientConfig {
   return {
     connectionString: url,
-    ssl: SSL[config.database.ssl],
+    ssl: SSL[settings.ssl],
     application_name: 'holdfast',
     connectionTimeoutMillis: 5_000,
     query_timeout: 5_000,
@@ -40,10 +40,10 @@ export function clientOptions(config: AppConfig, url: string): pg.ClientConfig {
 }
 
 /** Options for the server: every wait is limited, so that a slow database fails single requests, never the process. */
-export function servingOptions(config: AppConfig, url: string): DataSourceOptions {
+export function servingOptions(settings: DatabaseSettings, url: string): DataSourceOptions {
   return {
-    ...connection(config, url),
-    poolSize: config.database.poolSize,
+    ...connection(settings, url),
+    poolSize: settings.poolSize,
     extra: {
       Client: CancellableClient, // the pool creates its connections with this class
       statement_timeout: 5_000,
@@ -61,9 +61,9 @@ export function servingOptions(config: AppConfig, url: string): DataSourceOption
 /**
  * Options for migrations and commands: entities and migrations by file name, a limited wait for locks, no limit on statements.
  */
-export function migrationOptions(config: AppConfig, url: string): DataSourceOptions {
+export function migrationOptions(settings: DatabaseSettings, url: string): DataSourceOptions {
   return {
-    ...connection(config, url),
+    ...connection(settings, url),
     poolSize: 2,
     entities: [join(ROOT, `src/**/*.entity.${EXTENSION}`)],
     migrations: [join(MIGRATIONS_DIR, `*.${EXTENSION}`)],

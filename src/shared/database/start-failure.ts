@@ -1,5 +1,5 @@
 // Separates start failures that the operator can fix (one line) from bugs (with a stack).
-import { ConfigError } from '../config/env.schema.js';
+import { ConfigError } from '../config/config-error.js';
 import { DatabaseRefusedError } from './database-refusal.js';
 import { EmbeddedPostgresError } from './embedded-postgres.js';
 import { isConnectionFailure } from './sql-state.js';

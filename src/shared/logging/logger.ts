@@ -2,7 +2,8 @@
 import type { LoggerService } from '@nestjs/common';
 import { type DestinationStream, destination, pino, type Logger } from 'pino';
 import pinoPretty from 'pino-pretty';
-import { type AppConfig } from '../config/app-config.js';
+import type { AppConfig } from '../config/app-config.js';
+import { LoggingSettings } from './logging.settings.js';
 import { redactSecrets } from './redact.js';
 import { requestContext } from './request-context.js';
 
@@ -15,7 +16,7 @@ export const LOGGER = Symbol('LOGGER');
 export function createLogger(config: AppConfig, out: DestinationStream = output(config)): Logger {
   return pino(
     {
-      level: config.log.level,
+      level: config.get(LoggingSettings).level,
       base: undefined,
       timestamp: pino.stdTimeFunctions.epochTime,
       formatters: { level: (label) => ({ level: label }) },
@@ -29,7 +30,7 @@ export function createLogger(config: AppConfig, out: DestinationStream = output(
 }
 
 function output(config: AppConfig): DestinationStream {
-  if (config.log.format === 'pretty')
+  if (config.get(LoggingSettings).format === 'pretty')
     return pinoPretty({
       sync: true,
       singleLine: true,

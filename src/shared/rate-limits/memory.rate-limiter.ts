@@ -1,8 +1,8 @@
 // Rate limits counted in this process: without Redis, and while it is unreachable.
 import { LRUCache } from 'lru-cache';
-import type { Rate, Rates } from '../config/app-config.js';
+import type { Rate } from '../config/variables.js';
 import type { Clock } from '../libs/clock.js';
-import { RateLimiter, SLOTS, type Taking, type TierState } from './rate-limiter.js';
+import { RateLimiter, type Rates, SLOTS, type Taking, type TierState } from './rate-limiter.js';
 
 /** Evicts the least recently seen first. A caller takes about 300 bytes, and 16 more for each used slot. */
 const MAX_CALLERS = 100_000;

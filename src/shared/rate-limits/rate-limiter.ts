@@ -1,5 +1,5 @@
 // The contract of the rate limiters: in no interval of a window's length does more than the quota pass.
-import type { Rates } from '../config/app-config.js';
+import type { Rate } from '../config/variables.js';
 
 /**
  * The number of slots of a window. The current slot and the 60 before it count, which is at most one slot longer than the
@@ -14,6 +14,12 @@ export interface TierState {
   readonly remaining: number;
   /** Milliseconds until more is free (after a refusal: until this cost can pass); 0 when nothing is used. */
   readonly resetMs: number;
+}
+
+/** The two tiers of a limit. */
+export interface Rates {
+  readonly burst: Rate;
+  readonly sustained: Rate;
 }
 
 export interface Taking {

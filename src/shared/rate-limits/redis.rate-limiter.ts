@@ -1,8 +1,8 @@
 // Rate limits counted in Redis for all processes together; while it is unreachable, in this process alone.
-import type { Rate, Rates } from '../config/app-config.js';
+import type { Rate } from '../config/variables.js';
 import type { Clock } from '../libs/clock.js';
 import { MemoryRateLimiter } from './memory.rate-limiter.js';
-import { RateLimiter, type Taking } from './rate-limiter.js';
+import { RateLimiter, type Rates, type Taking } from './rate-limiter.js';
 import { type Redis, RedisAwayError } from '../redis/redis.js';
 
 /** The time, then `allowed`, `remaining` and `resetMs` of each tier. */

@@ -2,13 +2,13 @@
 import { createHash } from 'node:crypto';
 import slotOf from 'cluster-key-slot';
 import { Redis as Node, Cluster } from 'ioredis';
-import type { RedisConfig } from '../config/app-config.js';
+import type { RedisSettings } from './redis.settings.js';
 
 export type RedisClient = Node | Cluster;
 export type RedisNode = Node;
 
 /** The settings of a deployment that has Redis. */
-export type RedisServers = RedisConfig & { servers: NonNullable<RedisConfig['servers']> };
+export type RedisServers = RedisSettings & { servers: NonNullable<RedisSettings['servers']> };
 
 /**
  * Unsent commands are not queued and no command is resent: a SET NX or INCR that had succeeded must not run twice.

@@ -1,6 +1,6 @@
 // Provides the Redis client, or null when no Redis is configured.
 import { Global, Module } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { RedisSettings } from './redis.settings.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { Redis } from './redis.js';
 
@@ -10,8 +10,8 @@ import { Redis } from './redis.js';
     {
       // With null, the cache, the locks and the rate limits use PostgreSQL and this process's memory.
       provide: Redis,
-      inject: [AppConfig, LOGGER],
-      useFactory: async ({ redis: { servers, ...rest } }: AppConfig, logger: Logger): Promise<Redis | null> => {
+      inject: [RedisSettings, LOGGER],
+      useFactory: async ({ servers, ...rest }: RedisSettings, logger: Logger): Promise<Redis | null> => {
         if (!servers) return null;
         const redis = new Redis({ servers, ...rest }, logger);
         await redis.open();

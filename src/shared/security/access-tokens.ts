@@ -2,7 +2,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import jwt from 'jsonwebtoken';
-import { AppConfig } from '../config/app-config.js';
+import { SecuritySettings } from './security.settings.js';
 import { Clock } from '../libs/clock.js';
 
 /** `sub` user uuid, `sid` session uuid, times in seconds since 1970. */
@@ -38,11 +38,11 @@ export class AccessTokens {
   readonly ttlSeconds: number;
 
   constructor(
-    config: AppConfig,
+    settings: SecuritySettings,
     private readonly clock: Clock,
   ) {
-    this.key = createSecretKey(Buffer.from(config.auth.jwtSecret));
-    this.ttlSeconds = config.auth.accessTokenTtlSeconds;
+    this.key = createSecretKey(Buffer.from(settings.jwtSecret));
+    this.ttlSeconds = settings.accessTokenTtlSeconds;
   }
 
   sign(userId: string, sessionId: string): string {

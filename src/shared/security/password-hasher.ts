@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { Algorithm, hash as argon2Hash, verify as argon2Verify } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
-import { AppConfig } from '../config/app-config.js';
+import { SecuritySettings } from './security.settings.js';
 import { Semaphore } from '../libs/semaphore.js';
 import { normalize } from '../libs/text.js';
 
@@ -21,11 +21,11 @@ export const BCRYPT_MAX_BYTES = 72;
 export class PasswordHasher {
   /** Each run takes 19 MiB and a core for ~20 ms: two run at once, 32 wait, further ones are refused. */
   private readonly turns = new Semaphore(2, 32, 2_000);
-  private readonly scheme: AppConfig['auth']['passwordHash'];
+  private readonly scheme: SecuritySettings['passwordHash'];
   private readonly decoy: Promise<string>;
 
-  constructor(config: AppConfig) {
-    this.scheme = config.auth.passwordHash;
+  constructor(settings: SecuritySettings) {
+    this.scheme = settings.passwordHash;
     this.decoy = this.make('no account has this password');
   }
 

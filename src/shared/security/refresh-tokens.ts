@@ -1,6 +1,6 @@
 // Refresh tokens, `rt.<session>.<generation>.<mac>`: they can be recomputed, so that a lost response can be repeated.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../config/app-config.js';
+import { SecuritySettings } from './security.settings.js';
 import { isMacOf, macOf } from '../libs/signed-text.js';
 
 /** Exactly one spelling of each generation, so that two texts never mean the same token. */
@@ -17,8 +17,8 @@ export interface PresentedRefreshToken {
 export class RefreshTokens {
   private readonly secret: string;
 
-  constructor(config: AppConfig) {
-    this.secret = config.auth.sessionSecret;
+  constructor(settings: SecuritySettings) {
+    this.secret = settings.sessionSecret;
   }
 
   /** `salt` belongs to the session: neither the secret nor the database alone is enough to make a token. */

@@ -1,6 +1,6 @@
 // The table of blobs. Each transaction that adds or removes a reference to a blob also updates its reference count.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { StorageSettings } from '../storage.settings.js';
 import { SnowflakeIds } from '../../shared/database/snowflake-ids.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
@@ -44,7 +44,7 @@ export class BlobsRepository {
     private readonly transaction: Transaction,
     private readonly ids: SnowflakeIds,
     private readonly leases: StorageLeases,
-    private readonly config: AppConfig,
+    private readonly settings: StorageSettings,
   ) {}
 
   /** Turns written bytes into a blob. Runs in the transaction that adds the file and charges the quota. Throws WRITE_LOST. */
@@ -186,7 +186,7 @@ export class BlobsRepository {
   }
 
   private scopeOf(owner: Owner): string {
-    return this.config.files.deduplication === 'owner' ? owner.key : EVERYBODY;
+    return this.settings.deduplication === 'owner' ? owner.key : EVERYBODY;
   }
 
   private async delete(blobId: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 // Checks at the start that the keys are those that files were encrypted with: with a wrong key, good files would look damaged.
 import { Injectable, type OnApplicationBootstrap } from '@nestjs/common';
-import { ConfigError } from '../../shared/config/env.schema.js';
+import { ConfigError } from '../../shared/config/config-error.js';
 import { sqlStateOf } from '../../shared/database/sql-state.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { Keyring } from './keyring.js';

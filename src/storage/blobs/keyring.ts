@@ -1,7 +1,7 @@
 // The encryption keys of files: the first one is for new files, the others are for files that were encrypted with them.
 import { hkdfSync } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { StorageSettings } from '../storage.settings.js';
 
 @Injectable()
 export class Keyring {
@@ -9,9 +9,9 @@ export class Keyring {
   readonly current: string | null;
   private readonly keys: ReadonlyMap<string, Buffer>;
 
-  constructor({ files }: AppConfig) {
-    this.keys = new Map(files.encryptionKeys.map(({ id, key }) => [id, Buffer.from(key, 'base64')]));
-    this.current = files.encryptionKeys[0]?.id ?? null;
+  constructor({ encryptionKeys }: StorageSettings) {
+    this.keys = new Map(encryptionKeys.map(({ id, key }) => [id, Buffer.from(key, 'base64')]));
+    this.current = encryptionKeys[0]?.id ?? null;
   }
 
   /** Returns a hexadecimal fingerprint for each key id. It identifies the key and reveals nothing else about it. */

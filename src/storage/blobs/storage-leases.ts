@@ -1,7 +1,7 @@
 // Leases for temporary bytes in the storage: those being written, those to be removed, and those without an owner.
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { StorageSettings } from '../storage.settings.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { requestContext } from '../../shared/logging/request-context.js';
@@ -44,12 +44,12 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   constructor(
     private readonly transaction: Transaction,
     private readonly storage: FileStorage,
-    private readonly config: AppConfig,
+    private readonly settings: StorageSettings,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.renew(), this.config.files.lease / 3);
+    this.timer = setInterval(() => void this.renew(), this.settings.lease / 3);
   }
 
   onApplicationShutdown(): void {
@@ -59,7 +59,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   /** Reserves quota for the known size before the first byte. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket). */
   async begin(owner: Owner, bucket: Bucket, expectedBytes: number): Promise<WriteLease> {
     const storageKey = randomUUID(); // random, not v7, so that keys spread over the folders
-    const room = await this.reserve(storageKey, owner, bucket, expectedBytes, this.config.files.lease);
+    const room = await this.reserve(storageKey, owner, bucket, expectedBytes, this.settings.lease);
     return this.hold(storageKey, room);
   }
 
@@ -71,7 +71,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     const [row] = await this.transaction.query<{ bytes: string; files: string }>(
       statement('begin-write', [
         ...[storageKey, owner.key, bucket.name, bytes, ms],
-        ...[this.config.files.quota.bytes, this.config.files.quota.files, bucket.userQuota],
+        ...[this.settings.quota.bytes, this.settings.quota.files, bucket.userQuota],
         !this.transaction.isRunning, // a writer that lost its lease is refused at the end
       ]),
     );
@@ -99,7 +99,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   /** Starts a write that counts towards no quota. */
   async beginUncharged(): Promise<WriteLease> {
     const storageKey = randomUUID();
-    await this.mark([storageKey], 'WRITE', this.config.files.lease);
+    await this.mark([storageKey], 'WRITE', this.settings.lease);
     return this.hold(storageKey, Infinity);
   }
 
@@ -176,7 +176,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     if (keys.length === 0) return;
     try {
       const rows = await this.transaction.query<{ storage_key: string }>(
-        statement('renew', [keys, this.config.files.lease]),
+        statement('renew', [keys, this.settings.lease]),
       );
       const alive = new Set(rows.map((row) => row.storage_key));
       for (const key of keys.filter((one) => !alive.has(one))) this.held.get(key)?.abort(StorageErrors.WRITE_LOST());

@@ -1,6 +1,6 @@
 // The S3 client: its time limits, and errors that explain the failure without revealing secrets.
 import { S3Client } from '@aws-sdk/client-s3';
-import type { S3Config } from '../../shared/config/app-config.js';
+import type { S3Config } from '../storage.settings.js';
 
 /** Time limits in milliseconds. A request that exceeds one is retried, three attempts in total. */
 export interface S3Patience {

@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import type { OnApplicationShutdown } from '@nestjs/common';
-import type { S3Config } from '../../shared/config/app-config.js';
+import type { S3Config } from '../storage.settings.js';
 import {
   type ByteRange,
   expectKey,

@@ -1,6 +1,6 @@
 // Extends the leases of running attempts, writes their progress and aborts attempts that are lost.
 import { Inject, Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { JobSettings } from '../jobs.settings.js';
 import { Events } from '../../shared/events/events.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import type { Attempt } from './attempt.js';
@@ -20,12 +20,12 @@ export class Heartbeats {
   constructor(
     private readonly ledger: JobLedger,
     private readonly events: Events,
-    private readonly config: AppConfig,
+    private readonly settings: JobSettings,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   start(): void {
-    this.every(this.config.jobs.lease / 3, () => true);
+    this.every(this.settings.lease / 3, () => true);
     this.every(PROGRESS_MS, (attempt) => attempt.percent !== (this.written.get(attempt) ?? 0));
   }
 
@@ -64,7 +64,7 @@ export class Heartbeats {
 
   private async beat(attempts: readonly Attempt[]): Promise<void> {
     if (attempts.length === 0) return;
-    const { lease } = this.config.jobs;
+    const { lease } = this.settings;
     const at = performance.now();
     const beats = attempts.map((one) => ({ id: one.claim.id, attempt: one.attempt, progress: one.percent }));
     try {

@@ -1,6 +1,6 @@
 // The frequent statements on the jobs table, most of them in files of their own in sql/.
 import { Injectable } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { JobSettings } from '../jobs.settings.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import type { JobFailure, JobStatus } from '../job.entity.js';
@@ -74,7 +74,7 @@ export class JobLedger {
   constructor(
     private readonly transaction: Transaction,
     private readonly driver: QueueDriver,
-    private readonly config: AppConfig,
+    private readonly settings: JobSettings,
   ) {}
 
   /** Inserts jobs, in the running transaction if any. Returns the inserted ids: jobs with a taken unique key are skipped. */
@@ -100,7 +100,7 @@ export class JobLedger {
   }
 
   claim(queue: string, most: number, worker: string, lease: number, starving: boolean): Promise<Claim[]> {
-    const { runningQuota } = this.config.jobs;
+    const { runningQuota } = this.settings;
     return this.transaction.query<Claim>(statement('claim', [queue, most, worker, lease, starving, runningQuota]));
   }
 

@@ -1,7 +1,8 @@
 // Maps job names to their handlers. Startup fails when a job has no handler or two.
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { DiscoveryService } from '@nestjs/core';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { JobSettings } from '../jobs.settings.js';
+import { ThreadSettings } from '../threads/threads.settings.js';
 import { handledBy, type JobDefinition, jobDefinitions, type JobHandler } from '../job.js';
 
 @Injectable()
@@ -10,7 +11,8 @@ export class JobRegistry implements OnModuleInit {
 
   constructor(
     private readonly discovery: DiscoveryService,
-    private readonly config: AppConfig,
+    private readonly settings: JobSettings,
+    private readonly threads: ThreadSettings,
   ) {}
 
   onModuleInit(): void {
@@ -43,8 +45,8 @@ export class JobRegistry implements OnModuleInit {
     return [...queues].map(([name, concurrency]) => ({ name, concurrency }));
   }
 
-  private concurrencyOf({ concurrency = this.config.jobs.concurrency }: JobDefinition): number {
-    return typeof concurrency === 'number' ? concurrency : this.config.threads[concurrency];
+  private concurrencyOf({ concurrency = this.settings.concurrency }: JobDefinition): number {
+    return typeof concurrency === 'number' ? concurrency : this.threads[concurrency];
   }
 
   private expectOneConcurrency(job: JobDefinition): void {

@@ -3,7 +3,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { JobSettings } from '../jobs.settings.js';
 import { Events } from '../../shared/events/events.js';
 import { Signals } from '../../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
@@ -73,7 +73,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     private readonly counts: JobCounts,
     private readonly scheduler: Scheduler,
     private readonly events: Events,
-    private readonly config: AppConfig,
+    private readonly settings: JobSettings,
     signals: Signals,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
@@ -93,7 +93,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     this.counts.start();
     this.scheduler.start();
     this.every(SCAN_MS, () => this.scan());
-    this.every(Math.min(1_000, this.config.jobs.lease / 4), () => this.reap());
+    this.every(Math.min(1_000, this.settings.lease / 4), () => this.reap());
     for (const name of this.lanes.keys()) this.driver.found(name);
   }
 
@@ -116,8 +116,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     for (const timer of this.timers.splice(0)) clearTimeout(timer);
     void this.track(this.scheduler.stop());
     void this.track(this.driver.stopHearing());
-    const { shutdownDelay, shutdownGrace } = this.config.http;
-    await this.idle(Math.max(0, shutdownDelay + shutdownGrace - CLOSING_MS - ABORTED_MS));
+    await this.idle(Math.max(0, this.settings.shutdownMs - CLOSING_MS - ABORTED_MS));
     for (const attempt of this.heartbeats.all()) attempt.abort('STOPPING');
     await this.idle(ABORTED_MS);
     this.heartbeats.stop();
@@ -165,7 +164,7 @@ export class JobRunner implements Consumer, OnModuleInit {
 
   private async begin(lane: Lane, most: number, starving: boolean): Promise<number> {
     const at = performance.now();
-    const { lease } = this.config.jobs;
+    const { lease } = this.settings;
     const claims = await this.ledger.claim(lane.name, most, this.worker, lease, starving);
     for (const claim of claims) void this.run(lane, claim, at + lease);
     return claims.some((claim) => claim.held_back) ? most : claims.length;
@@ -197,7 +196,7 @@ export class JobRunner implements Consumer, OnModuleInit {
    * for a lease, it pauses its tries so that other processes can run the suspects.
    */
   private async quarantine(queues: readonly string[]): Promise<void> {
-    const { lease } = this.config.jobs;
+    const { lease } = this.settings;
     this.isQuarantined = true;
     try {
       while (this.isTaking) {

@@ -1,6 +1,6 @@
 // Threads for CPU-bound work: one bounded pool per kind. Work in a thread cannot block or end the process.
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { AppConfig } from '../../shared/config/app-config.js';
+import { ThreadSettings } from './threads.settings.js';
 import { ThreadPool, type ThreadOptions } from './thread-pool.js';
 
 /** `render`: draws documents. `data`: reads, writes and counts tables. The environment sets the size of each pool. */
@@ -18,7 +18,7 @@ export function threadFile(askedFrom: string, path: string): string {
 export class ThreadPools implements OnApplicationShutdown {
   private readonly pools = new Map<ThreadKind, ThreadPool>();
 
-  constructor(private readonly config: AppConfig) {}
+  constructor(private readonly settings: ThreadSettings) {}
 
   /**
    * Runs the default export of `file` with `task` (structured clone) in a thread of the pool, and returns its result. Waits
@@ -36,7 +36,7 @@ export class ThreadPools implements OnApplicationShutdown {
   private pool(kind: ThreadKind): ThreadPool {
     const known = this.pools.get(kind);
     if (known) return known;
-    const { memoryMib, [kind]: threads } = this.config.threads;
+    const { memoryMib, [kind]: threads } = this.settings;
     const made = new ThreadPool(threads, memoryMib);
     this.pools.set(kind, made);
     return made;

@@ -1,6 +1,7 @@
 // Serves the OpenAPI document over HTTP to the users that the setting DOCS allows.
 import { type DynamicModule, Module } from '@nestjs/common';
 import type { AppConfig } from '../../../shared/config/app-config.js';
+import { DocsSettings } from './docs.settings.js';
 import { ApiDocument } from './api-document.js';
 import { AdminDocsController, PublicDocsController } from './docs.controller.js';
 
@@ -8,7 +9,8 @@ const CONTROLLERS = { on: [PublicDocsController], admin: [AdminDocsController], 
 
 @Module({})
 export class DocsModule {
-  static for({ docs }: AppConfig): DynamicModule {
-    return { module: DocsModule, controllers: CONTROLLERS[docs], providers: [ApiDocument] };
+  static for(config: AppConfig): DynamicModule {
+    const { audience } = config.get(DocsSettings);
+    return { module: DocsModule, controllers: CONTROLLERS[audience], providers: [ApiDocument] };
   }
 }

@@ -1,6 +1,6 @@
 // Limits the number of connections, in total and per network; further ones are closed at once, unread.
 import type { Server, Socket } from 'node:net';
-import type { AppConfig } from '../../../shared/config/app-config.js';
+import type { HttpSettings } from '../http.settings.js';
 import { atMostEvery } from '../../../shared/libs/at-most-every.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import { matcherOf, networkOf } from '../../../shared/libs/network.js';
@@ -13,7 +13,7 @@ const WARNING_PERIOD_MS = 60_000;
  * Trusted proxies count in the total only: all clients connect through them, and with a limit per proxy one client could
  * lock out the others. The proxy has to limit the connections of each client.
  */
-export function limitConnections(server: Server, { http }: AppConfig, log: Logger, clock: Clock): void {
+export function limitConnections(server: Server, http: HttpSettings, log: Logger, clock: Clock): void {
   const { total, perNetwork } = http.maxConnections;
   const isProxy = matcherOf(http.trustProxy);
   const warn = (setting: string) =>

@@ -1,6 +1,6 @@
 // Warns when an untrusted peer sends X-Forwarded-For: behind an unlisted proxy all clients count as one.
 import type { FastifyInstance } from 'fastify';
-import type { AppConfig } from '../../../shared/config/app-config.js';
+import type { HttpSettings } from '../http.settings.js';
 import { atMostEvery } from '../../../shared/libs/at-most-every.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import { matcherOf } from '../../../shared/libs/network.js';
@@ -9,7 +9,7 @@ import type { Logger } from '../../../shared/logging/logger.js';
 /** At most one line per period, milliseconds: any client can send the header. */
 const WARNING_PERIOD_MS = 3_600_000;
 
-export function addProxyWarning(fastify: FastifyInstance, { http }: AppConfig, log: Logger, clock: Clock): void {
+export function addProxyWarning(fastify: FastifyInstance, http: HttpSettings, log: Logger, clock: Clock): void {
   const isTrusted = matcherOf(http.trustProxy);
   const warn = atMostEvery(
     WARNING_PERIOD_MS,

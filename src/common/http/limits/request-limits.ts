@@ -2,9 +2,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { InjectThrottlerOptions, type ThrottlerOptions } from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppConfig, type Rate, type Rates } from '../../../shared/config/app-config.js';
+import type { Rate } from '../../../shared/config/variables.js';
+import { RateLimitSettings } from '../../../shared/rate-limits/rate-limits.settings.js';
 import { networkOf } from '../../../shared/libs/network.js';
-import { RateLimiter, refusedTier, retryAfterOf, type Taking } from '../../../shared/rate-limits/rate-limiter.js';
+import {
+  RateLimiter,
+  type Rates,
+  refusedTier,
+  retryAfterOf,
+  type Taking,
+} from '../../../shared/rate-limits/rate-limiter.js';
 import { LOGGER, type Logger } from '../../../shared/logging/logger.js';
 import type { RouteLimit } from '../../decorators/limited.decorator.js';
 import { HttpErrors } from '../http.errors.js';
@@ -28,7 +35,7 @@ export class RequestLimits {
 
   constructor(
     @InjectThrottlerOptions() { throttlers }: { throttlers: ThrottlerOptions[] },
-    private readonly config: AppConfig,
+    private readonly settings: RateLimitSettings,
     private readonly limiter: RateLimiter,
     @Inject(LOGGER) private readonly log: Logger,
   ) {
@@ -56,7 +63,7 @@ export class RequestLimits {
   }
 
   private take(reply: FastifyReply, caller: string, rates: RatesName, cost: number): void | Promise<void> {
-    if (this.config.rateLimits.mode === 'off') return;
+    if (this.settings.mode === 'off') return;
     const limit = this.limits[rates];
     const taking = this.limiter.take(caller, limit.rates, cost);
     if (taking instanceof Promise) return taking.then((taken) => this.settle(reply, caller, limit, taken));
@@ -67,7 +74,7 @@ export class RequestLimits {
     reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, taking));
     const tier = refusedTier(taking);
     if (tier === null) return;
-    if (this.config.rateLimits.mode === 'dry-run') {
+    if (this.settings.mode === 'dry-run') {
       this.log.warn({ caller, tier }, 'RATE_LIMITED is not enforced because of RATE_LIMIT_MODE=dry-run');
       return;
     }
