@@ -1,4 +1,5 @@
 // REST endpoint of the audit log, for administrators.
+import { definePermissions } from '../common/access/permissions.js';
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { Actor } from '../common/access/permissions.js';
@@ -8,6 +9,8 @@ import { QueryParams } from '../common/decorators/input.decorator.js';
 import { SearchGate } from '../common/search-gate.js';
 import { AuditRepository } from './audit.repository.js';
 import { AuditPage, ListAuditQuery, SEARCH_FILTERS, toAuditEntryDto } from './dto/audit.dto.js';
+
+const AuditPermissions = definePermissions({ read: 'audit:read' });
 
 @ApiTags('Operators')
 @Controller('audit-logs')
@@ -22,7 +25,7 @@ export class AuditController {
     summary: 'List what was done by administrators',
     returns: AuditPage,
     paged: true,
-    requires: 'audit:read',
+    requires: AuditPermissions.read,
     searchBy: SEARCH_FILTERS,
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListAuditQuery): Promise<AuditPage> {

@@ -1,4 +1,5 @@
 // REST endpoints to inspect and clear the cache.
+import { definePermissions } from '../common/access/permissions.js';
 import { Controller, Delete, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
@@ -7,6 +8,8 @@ import { QueryParams } from '../common/decorators/input.decorator.js';
 import type { Actor } from '../common/access/permissions.js';
 import { CacheClearedDto, CacheStatusDto, ClearCacheQuery } from './cache.dto.js';
 import { CacheReport } from './cache-report.js';
+
+const CachePermissions = definePermissions({ read: 'cache:read', clear: 'cache:clear' });
 
 @ApiTags('Operators')
 @Controller()
@@ -19,7 +22,7 @@ export class CacheController {
     summary: 'How the cache of the whole deployment does',
     description: 'Other processes count as of at most a second ago.',
     returns: CacheStatusDto,
-    requires: 'cache:read',
+    requires: CachePermissions.read,
   })
   status(): Promise<CacheStatusDto> {
     return this.cache.status();
@@ -29,7 +32,7 @@ export class CacheController {
   @Endpoint({
     summary: 'Empty the cache, in every layer of every process',
     returns: CacheClearedDto,
-    requires: 'cache:clear',
+    requires: CachePermissions.clear,
   })
   async clear(@CurrentUser() actor: Actor, @QueryParams() { pattern }: ClearCacheQuery): Promise<CacheClearedDto> {
     return { message: 'Cache cleared successfully', ...(await this.cache.clear(actor, pattern ?? '*')) };

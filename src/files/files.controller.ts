@@ -1,4 +1,5 @@
 // REST endpoints of files: upload, download, metadata, rename, delete and restore.
+import { DeletedPermissions } from '../common/access/permissions.js';
 import { Controller, Delete, Get, Patch, Post, Put, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -163,7 +164,7 @@ export class FilesController {
     returns: FileDto,
     status: 200,
     versioned: true,
-    requires: 'deleted:restore',
+    requires: DeletedPermissions.restore,
     errors: [FileErrors.NOT_FOUND, FileErrors.PURGED, QuotaErrors.QUOTA_EXCEEDED],
   })
   async restore(@Id() id: string): Promise<FileDto> {

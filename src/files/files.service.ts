@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/http/expected-versions.js';
 import type { Page } from '../common/dto/page.dto.js';
 import { HttpErrors } from '../common/http/http.errors.js';
-import { type Actor, can, type Owner } from '../common/access/permissions.js';
+import { type Actor, can, type Owner, DeletedPermissions } from '../common/access/permissions.js';
 import { FileSettings } from './files.settings.js';
 import { Clock } from '../shared/libs/clock.js';
 import { Transaction } from '../shared/database/transaction.js';
@@ -42,7 +42,7 @@ export class FilesService {
   /** Lists the caller's files; with `deleted`, the deleted files of all users. Throws FORBIDDEN. */
   list(actor: Actor, query: ListFilesQuery): Promise<Page<FileEntity>> {
     if (!query.deleted) return this.files.listOwned(actor, query);
-    if (!can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
+    if (!can(actor, DeletedPermissions.read)) throw HttpErrors.FORBIDDEN(DeletedPermissions.read);
     return this.files.listDeleted(query);
   }
 

@@ -1,4 +1,5 @@
 // REST endpoints of tasks.
+import { DeletedPermissions } from '../common/access/permissions.js';
 import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -139,7 +140,7 @@ export class TasksController {
     returns: TaskDto,
     status: 200,
     versioned: true,
-    requires: 'deleted:restore',
+    requires: DeletedPermissions.restore,
     errors: [TaskErrors.NOT_FOUND, TaskErrors.QUOTA_EXCEEDED],
   })
   async restore(@Id() id: string): Promise<TaskDto> {

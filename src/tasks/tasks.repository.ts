@@ -207,7 +207,7 @@ export class TasksRepository extends BaseRepository<Task> {
     }
   }
 
-  /** Reads the users table in SQL, because feature modules do not import each other. */
+  /** Reads the users table in SQL, so that the module of tasks does not depend on the module of users. */
   async findOwnerName(ownerKey: string): Promise<string | null> {
     const [row] = await this.transaction.query<{ name: string | null }>({
       name: 'tasks-owner-name',

@@ -1,4 +1,6 @@
 // REST endpoints of accounts, for administrators; a user may read its own.
+import { DeletedPermissions } from '../common/access/permissions.js';
+import { UserPermissions } from './users.policy.js';
 import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -45,7 +47,7 @@ export class UsersController {
     summary: 'List users',
     returns: UserPage,
     paged: true,
-    requires: 'users:read',
+    requires: UserPermissions.read,
     searchBy: SEARCH_FILTERS,
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListUsersQuery): Promise<UserPage> {
@@ -59,7 +61,7 @@ export class UsersController {
     returns: UserDto,
     status: 201,
     versioned: true,
-    requires: 'users:write',
+    requires: UserPermissions.write,
     errors: CREATE_REFUSES,
   })
   async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateUserDto): Promise<UserDto> {
@@ -87,7 +89,7 @@ export class UsersController {
     returns: UserDto,
     versioned: true,
     conditional: true,
-    requires: 'users:write',
+    requires: UserPermissions.write,
     errors: CHANGE_REFUSES,
   })
   put(
@@ -106,7 +108,7 @@ export class UsersController {
     returns: UserDto,
     versioned: true,
     conditional: true,
-    requires: 'users:write',
+    requires: UserPermissions.write,
     errors: CHANGE_REFUSES,
   })
   async update(
@@ -122,7 +124,7 @@ export class UsersController {
   @Endpoint({
     summary: 'Delete a user (softly) and end its sessions',
     conditional: true,
-    requires: 'users:write',
+    requires: UserPermissions.write,
     errors: [UserErrors.NOT_FOUND, UserErrors.LAST_ADMIN],
   })
   delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
@@ -135,7 +137,7 @@ export class UsersController {
     returns: UserDto,
     status: 200,
     versioned: true,
-    requires: 'deleted:restore',
+    requires: DeletedPermissions.restore,
     errors: [UserErrors.NOT_FOUND, ...TAKEN],
   })
   async restore(@CurrentUser() actor: Actor, @Id() id: string): Promise<UserDto> {

@@ -1,4 +1,5 @@
 // Job definitions of users. The handlers are in the folders export, import and statistics.
+import { UserPermissions } from './users.policy.js';
 import { IsBoolean, IsIn, IsUUID, ValidateIf } from 'class-validator';
 import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
@@ -31,7 +32,7 @@ export const CountUsers = defineJob({
   name: 'users.statistics',
   payload: NoPayload,
   timeoutMs: 120_000,
-  requestable: 'users:read',
+  requestable: UserPermissions.read,
 });
 
 /** Exports all users that are not deleted to a CSV file. */
@@ -40,7 +41,7 @@ export const ExportUsers = defineJob({
   name: 'users.export',
   payload: ExportUsersPayload,
   timeoutMs: 600_000,
-  requestable: 'users:read',
+  requestable: UserPermissions.read,
 });
 
 /** Adds the users of a CSV file, and writes the rejected rows with their reasons to another file. */
@@ -49,5 +50,5 @@ export const ImportUsers = defineJob({
   name: 'users.import',
   payload: ImportUsersPayload,
   timeoutMs: 600_000,
-  requestable: 'users:write',
+  requestable: UserPermissions.write,
 });

@@ -1,7 +1,9 @@
-// Permission rules of users. Pure.
-import { type Actor, can } from '../common/access/permissions.js';
+// Permissions and access rules of users.
+import { type Actor, can, definePermissions } from '../common/access/permissions.js';
+
+export const UserPermissions = definePermissions({ read: 'users:read', write: 'users:write' });
 
 /** True for administrators, and for the user itself. */
 export function maySee(actor: Actor, uuid: string): boolean {
-  return actor.id === uuid || can(actor, 'users:read');
+  return actor.id === uuid || can(actor, UserPermissions.read);
 }

@@ -15,7 +15,10 @@ export interface SourceFile {
 /** Source files by path. */
 export type Sources = ReadonlyMap<string, SourceFile>;
 
-/** From the lowest layer to the highest. An area imports from lower layers, and from areas of its own layer in EDGES. */
+/**
+ * From the lowest layer to the highest. An area imports from lower layers. A feature module is a folder that is not named here;
+ * it imports from another one when its `x.module.ts` imports the other's.
+ */
 const LAYERS: readonly (readonly string[])[] = [
   ['shared/libs'],
   ['shared/config', 'shared/entities', 'shared/lifecycle'],
@@ -27,13 +30,10 @@ const LAYERS: readonly (readonly string[])[] = [
   ['common'],
   ['storage', 'workers'],
   ['requests'],
-  ['auth', 'users', 'files', 'tasks'],
+  ['feature modules'],
   ['audit', 'cache-admin', 'health'],
   ['entry points'], // files directly in src/
 ];
-
-/** Permitted imports between areas of one layer. */
-const EDGES = new Set(['auth → users', 'tasks → files', 'users → files']);
 
 /** Identifiers that only some files may use, and the reason. */
 const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
@@ -84,8 +84,8 @@ export function readSource(path: string, text: string): SourceFile {
 export function findFaults(sources: Sources): string[] {
   const files = [...sources];
   return [
-    ...files.flatMap(([path, { imports }]) => imports.flatMap((target) => faultOfImport(path, target) ?? [])),
-    ...files.flatMap(([path, file]) => faultsOfText(path, file)),
+    ...files.flatMap(([path, { imports }]) => imports.flatMap((target) => faultOfImport(sources, path, target) ?? [])),
+    ...files.flatMap(([path, file]) => faultsOfText(sources, path, file)),
     ...findCycles(sources),
   ];
 }
@@ -97,24 +97,32 @@ function areaOf(path: string): string {
   return second.includes('.') ? first : `shared/${second}`;
 }
 
-function layerOf(path: string): number {
-  return LAYERS.findIndex((areas) => areas.includes(areaOf(path)));
+/** Returns -1 for a path in no layer. */
+function layerOf(sources: Sources, path: string): number {
+  const area = areaOf(path);
+  const layer = LAYERS.findIndex((areas) => areas.includes(area));
+  return layer === -1 && sources.has(moduleOf(area)) ? LAYERS.findIndex(([name]) => name === 'feature modules') : layer;
 }
 
-function faultOfImport(path: string, target: string): string | undefined {
-  if (layerOf(target) === -1 || target.startsWith('..')) return `${path} imports ${target}, which is not in src/`;
+const moduleOf = (area: string): string => `${area}/${area}.module.ts`;
+
+function faultOfImport(sources: Sources, path: string, target: string): string | undefined {
+  const [layer, below] = [layerOf(sources, path), layerOf(sources, target)];
+  if (below === -1 || target.startsWith('..')) return `${path} imports ${target}, which is not in src/`;
   const [from, to] = [areaOf(path), areaOf(target)];
-  if (from === to || layerOf(target) < layerOf(path) || EDGES.has(`${from} → ${to}`)) return undefined;
-  const how = layerOf(target) > layerOf(path) ? 'upwards' : 'across';
+  const isDeclared = sources.get(moduleOf(from))?.imports.includes(moduleOf(to)) ?? false;
+  if (from === to || below < layer || (below === layer && isDeclared)) return undefined;
+  const how = below > layer ? 'upwards' : 'across';
   return `${path} imports ${how}: ${target}`;
 }
 
-function faultsOfText(path: string, { firstLine, words, unplain }: SourceFile): string[] {
+function faultsOfText(sources: Sources, path: string, { firstLine, words, unplain }: SourceFile): string[] {
   const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
     rule.words.filter((word) => words.has(word)).map((word) => `${path} uses ${word}: ${rule.why}`),
   );
   const faults = [...reserved, ...unplain.map((word) => `${path} is not in plain English: ${word}`)];
-  if (layerOf(path) === -1) faults.push(`${path} is in no layer: add its folder to test/architecture/rules.ts`);
+  if (layerOf(sources, path) === -1)
+    faults.push(`${path} is in no layer: a feature module has a file ${moduleOf(areaOf(path))}`);
   if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the declaring file`);
   if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} has no purpose in a comment on its first line`);
   return faults;

@@ -1,8 +1,11 @@
 // Job definitions of the storage's upkeep. The handlers are in this folder.
+import { definePermissions } from '../../common/access/permissions.js';
 import { IsBoolean, IsNumber, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { exponential } from '../../shared/libs/backoff.js';
 import { defineJob } from '../../workers/job.js';
 import { NoPayload } from '../../workers/no-payload.js';
+
+const FilePermissions = definePermissions({ maintain: 'files:maintain' });
 
 /** One at a time in each process, because they read the whole storage. */
 const check = {
@@ -12,7 +15,7 @@ const check = {
   timeoutMs: 21_600_000,
   priority: 1,
   concurrency: 1,
-  requestable: 'files:maintain',
+  requestable: FilePermissions.maintain,
 } as const;
 
 /** Removes leases of dead writers, unneeded bytes, and deleted files after their retention. */

@@ -1,4 +1,5 @@
 // The REST endpoints of buckets: all users may read them, administrators create and change them.
+import { DeletedPermissions, definePermissions } from '../../common/access/permissions.js';
 import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
@@ -20,7 +21,9 @@ import {
   toBucketDto,
 } from './dto/bucket.dto.js';
 
-const CHANGE = { returns: BucketDto, versioned: true, requires: 'buckets:write' } as const;
+const BucketPermissions = definePermissions({ write: 'buckets:write' });
+
+const CHANGE = { returns: BucketDto, versioned: true, requires: BucketPermissions.write } as const;
 
 @ApiTags('Buckets')
 @Controller('buckets')
@@ -89,7 +92,7 @@ export class BucketsController {
   @Delete(':id')
   @Endpoint({
     summary: 'Delete an empty bucket (softly)',
-    requires: 'buckets:write',
+    requires: BucketPermissions.write,
     conditional: true,
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NOT_EMPTY, BucketErrors.NEEDED],
   })
@@ -102,7 +105,7 @@ export class BucketsController {
     ...CHANGE,
     summary: 'Bring a deleted bucket back',
     status: 200,
-    requires: 'deleted:restore',
+    requires: DeletedPermissions.restore,
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NAME_TAKEN],
   })
   async restore(@CurrentUser() actor: Actor, @Id() id: string): Promise<BucketDto> {

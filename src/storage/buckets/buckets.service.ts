@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/http/expected-versions.js';
 import type { Page } from '../../common/dto/page.dto.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
-import { type Actor, can } from '../../common/access/permissions.js';
+import { type Actor, can, DeletedPermissions } from '../../common/access/permissions.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { Events } from '../../shared/events/events.js';
 import { type Bucket, DEFAULT_BUCKET } from './bucket.entity.js';
@@ -22,7 +22,7 @@ export class BucketsService {
 
   /** Lists buckets, or the deleted ones. Throws FORBIDDEN when the actor may not read deleted buckets. */
   list(actor: Actor, query: ListBucketsQuery): Promise<Page<Bucket>> {
-    if (query.deleted && !can(actor, 'deleted:read')) throw HttpErrors.FORBIDDEN('deleted:read');
+    if (query.deleted && !can(actor, DeletedPermissions.read)) throw HttpErrors.FORBIDDEN(DeletedPermissions.read);
     return this.buckets.list(query, query.deleted === true);
   }
 

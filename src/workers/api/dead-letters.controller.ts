@@ -1,4 +1,5 @@
 // REST endpoints of dead letters, for administrators: list, read, replay and discard jobs that failed for good.
+import { JobPermissions } from '../jobs.permissions.js';
 import { Controller, Delete, Get, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -39,7 +40,7 @@ export class DeadLettersController {
     summary: 'List the jobs that failed for good',
     returns: DeadLetterPage,
     paged: true,
-    requires: 'jobs:read',
+    requires: JobPermissions.read,
     searchBy: SEARCH_FILTERS,
   })
   async list(@CurrentUser() actor: Actor, @QueryParams() query: ListDeadLettersQuery): Promise<DeadLetterPage> {
@@ -54,7 +55,7 @@ export class DeadLettersController {
     summary: 'Get a dead letter, with its payload and what went wrong in every attempt',
     returns: DeadLetterDetailsDto,
     versioned: true,
-    requires: 'jobs:read',
+    requires: JobPermissions.read,
     errors: [JobErrors.NOT_DEAD],
   })
   async get(@Id() id: string): Promise<DeadLetterDetailsDto> {
@@ -68,7 +69,7 @@ export class DeadLettersController {
       'Names a queue, a type or a reason, or several of them. A job whose unique key is taken by one that waits or runs is left out.',
     returns: ReplayedDto,
     status: 202,
-    requires: 'jobs:replay',
+    requires: JobPermissions.replay,
     errors: [JobErrors.KEY_TAKEN],
   })
   replayMatching(@CurrentUser() actor: Actor, @JsonBody() body: ReplayDeadLettersDto): Promise<ReplayedDto> {
@@ -81,7 +82,7 @@ export class DeadLettersController {
     returns: JobDto,
     status: 202,
     versioned: true,
-    requires: 'jobs:replay',
+    requires: JobPermissions.replay,
     errors: [JobErrors.NOT_DEAD, JobErrors.KEY_TAKEN],
   })
   async replay(
@@ -96,7 +97,7 @@ export class DeadLettersController {
   @Endpoint({
     summary: 'Discard a dead letter',
     description: 'It is in no list any more, and deleted for good with the finished jobs of its day.',
-    requires: 'jobs:discard',
+    requires: JobPermissions.discard,
     conditional: true,
     errors: [JobErrors.NOT_DEAD],
   })

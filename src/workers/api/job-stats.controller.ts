@@ -1,4 +1,5 @@
 // REST endpoint of the queue statistics, for administrators.
+import { JobPermissions } from '../jobs.permissions.js';
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
@@ -23,7 +24,7 @@ export class JobStatsController {
     summary: 'How every queue does: depth, waits, rates, retries, dead letters',
     description: 'Rates are told by the workers every five seconds.',
     returns: JobStatsDto,
-    requires: 'jobs:read',
+    requires: JobPermissions.read,
   })
   async get(): Promise<JobStatsDto> {
     const places = new Map(this.registry.queues.map(({ name, concurrency }) => [name, concurrency]));

@@ -1,4 +1,5 @@
 // Requests, reads and cancels jobs, with the permission checks.
+import { JobPermissions } from '../jobs.permissions.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { type ExpectedVersions, expectVersion } from '../../common/http/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
@@ -34,8 +35,8 @@ export class JobsService {
   /** Enqueues a job. Throws TYPE_UNKNOWN, FORBIDDEN, UNFINISHED, QUOTA_EXCEEDED, VALIDATION_FAILED with the payload's fields. */
   async request(actor: Actor, { type, payload, runAt, priority }: CreateJobDto): Promise<Job> {
     const job = requestable(actor, type);
-    if ((priority ?? 0) > NORMAL_PRIORITY && !can(actor, 'jobs:prioritize'))
-      throw HttpErrors.FORBIDDEN('jobs:prioritize');
+    if ((priority ?? 0) > NORMAL_PRIORITY && !can(actor, JobPermissions.prioritize))
+      throw HttpErrors.FORBIDDEN(JobPermissions.prioritize);
     if (runAt && runAt.getTime() > this.clock.now() + YEAR_MS) throw tooLate();
     const options = { owner: actor, ...(runAt && { runAt }), ...(priority && { priority: priority as JobPriority }) };
     return this.jobs.enqueueing(actor, async () => {
@@ -57,7 +58,7 @@ export class JobsService {
 
   /** Lists the caller's jobs; with `all`, the jobs of all users. Throws FORBIDDEN. */
   list(actor: Actor, query: ListJobsQuery): Promise<Page<Job>> {
-    if (query.all && !can(actor, 'jobs:read')) throw HttpErrors.FORBIDDEN('jobs:read');
+    if (query.all && !can(actor, JobPermissions.read)) throw HttpErrors.FORBIDDEN(JobPermissions.read);
     return this.jobs.list(query, query.all ? null : actor);
   }
 
@@ -81,7 +82,7 @@ export class JobsService {
 
 /** Returns null for administrators, who may see and cancel the jobs of all users. */
 function scopeOf(actor: Actor): Owner | null {
-  return can(actor, 'jobs:read') ? null : actor;
+  return can(actor, JobPermissions.read) ? null : actor;
 }
 
 function requestable(actor: Actor, type: string): JobDefinition {

@@ -1,4 +1,5 @@
 // REST endpoints of schedules, for administrators: list them, and run one now.
+import { SchedulePermissions } from '../jobs.permissions.js';
 import { Controller, Get, Param, Post, Res } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -26,7 +27,7 @@ export class SchedulesController {
     description: 'All on one page. Empty until a process that runs jobs has started.',
     returns: SchedulePage,
     paged: true,
-    requires: 'schedules:read',
+    requires: SchedulePermissions.read,
   })
   async list(): Promise<SchedulePage> {
     return { items: (await this.schedules.list()).map(toScheduleDto), nextCursor: null };
@@ -39,7 +40,7 @@ export class SchedulesController {
     returns: JobDto,
     status: 202,
     versioned: true,
-    requires: 'schedules:run',
+    requires: SchedulePermissions.run,
     errors: [ScheduleErrors.NOT_FOUND],
   })
   async run(

@@ -1,4 +1,5 @@
 // GET /docs/openapi.json, public or for administrators only; Swagger UI reads it.
+import { definePermissions } from '../../access/permissions.js';
 import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
@@ -7,6 +8,8 @@ import { Endpoint } from '../../decorators/endpoint.decorator.js';
 import { includesTag } from '../hooks/representation.hooks.js';
 import { addVary } from '../vary.js';
 import { ApiDocument, ENCODINGS } from './api-document.js';
+
+const DocsPermissions = definePermissions({ read: 'docs:read' });
 
 const SUMMARY = 'The OpenAPI document';
 
@@ -28,7 +31,7 @@ export class AdminDocsController {
   constructor(private readonly document: ApiDocument) {}
 
   @Get('openapi.json')
-  @Endpoint({ summary: SUMMARY, status: 200, requires: 'docs:read' })
+  @Endpoint({ summary: SUMMARY, status: 200, requires: DocsPermissions.read })
   get(@Res() reply: FastifyReply): Promise<void> {
     addVary(reply, 'Authorization');
     return answer(reply.header('cache-control', 'private, no-cache'), this.document);
