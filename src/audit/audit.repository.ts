@@ -1,9 +1,8 @@
 // The audit log table.
 import { Injectable } from '@nestjs/common';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
-import type { Page } from '../common/dto/page.dto.js';
+import type { Page, PageRequest } from '../common/repositories/page.js';
 import { AuditEntry } from './audit-entry.entity.js';
-import type { ListAuditQuery } from './dto/audit.dto.js';
 
 @Injectable()
 export class AuditRepository extends BaseRepository<AuditEntry> {
@@ -21,7 +20,7 @@ export class AuditRepository extends BaseRepository<AuditEntry> {
     return this.purgeRange(range, `old.created_at < now() - $4::integer * interval '1 day'`, [days]);
   }
 
-  list(query: ListAuditQuery): Promise<Page<AuditEntry>> {
+  list(query: PageRequest & { action?: string }): Promise<Page<AuditEntry>> {
     const rows = this.rows();
     if (query.action !== undefined) rows.andWhere('row.action = :action', { action: query.action });
     return this.page(rows, query);

@@ -1,7 +1,7 @@
 // Registers users, logs them in, refreshes their tokens, changes passwords, and lists and ends sessions.
 import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Page } from '../common/dto/page.dto.js';
+import type { Page } from '../common/repositories/page.js';
 import type { Actor } from '../common/access/permissions.js';
 import { SessionSettings } from './sessions.settings.js';
 import { Clock } from '../shared/libs/clock.js';
@@ -13,6 +13,7 @@ import { PasswordHasher } from '../shared/security/password-hasher.js';
 import { RefreshTokens } from '../shared/security/refresh-tokens.js';
 import { toUserDto } from '../users/dto/user.dto.js';
 import type { User } from '../users/user.entity.js';
+import { renderUser } from '../users/dto/user.dto.js';
 import { UsersRepository, withPassword } from '../users/users.repository.js';
 import { expectGoodPassword, refusePassword, UsersService } from '../users/users.service.js';
 import { AuthErrors } from './auth.errors.js';
@@ -69,7 +70,8 @@ export class AuthService {
     expectGoodPassword('password', values.password, values);
     const passwordHash = await this.accounts.hash(values.password);
     return this.transaction.run(async () => {
-      const user = await this.users.create({ email: values.email, name: values.name, passwordHash });
+      const { email, name } = values;
+      const user = await this.users.create({ email, name, passwordHash }, renderUser);
       return this.enter(user, device);
     });
   }

@@ -1,13 +1,13 @@
 // Caches the user and session of an access token until one of them changes.
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
-import { type Rendered, renderResource } from '../common/http/hooks/representation.hooks.js';
+import type { Rendered } from '../common/http/hooks/representation.hooks.js';
 import type { Actor } from '../common/access/permissions.js';
 import { CacheSettings } from '../shared/cache/cache.settings.js';
 import { Clock } from '../shared/libs/clock.js';
 import { CacheService } from '../shared/cache/cache.service.js';
 import type { AccessClaims } from '../shared/security/access-tokens.js';
-import { toUserDto } from '../users/dto/user.dto.js';
+import { renderUser } from '../users/dto/user.dto.js';
 import { userTag } from '../users/users.repository.js';
 import { SessionsRepository, sessionTag } from './sessions.repository.js';
 
@@ -66,7 +66,7 @@ export class Principals {
       key: user.id,
       role: user.role,
       sessionId: sid,
-      profile: renderResource(toUserDto(user)),
+      profile: renderUser(user),
       endsAt: expiresAt.getTime(),
     };
   }

@@ -5,7 +5,7 @@ import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import { JsonBody } from '../common/decorators/input.decorator.js';
 import { answerRendered } from '../common/http/hooks/representation.hooks.js';
 import type { Actor } from '../common/access/permissions.js';

@@ -1,16 +1,10 @@
 // The sessions table.
 import { Injectable } from '@nestjs/common';
-import {
-  BaseRepository,
-  type KeyRange,
-  type Purged,
-  type PageRequest,
-  type SortColumn,
-} from '../common/repositories/base.repository.js';
+import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf, toEntity } from '../common/repositories/to-entity.js';
 import type { Actor } from '../common/access/permissions.js';
 import { User } from '../users/user.entity.js';
-import type { Page } from '../common/dto/page.dto.js';
+import type { Page, PageRequest } from '../common/repositories/page.js';
 import { AuthErrors } from './auth.errors.js';
 import { type EndReason, Session } from './session.entity.js';
 

@@ -1,8 +1,8 @@
 // The files table. The statements themselves check who may access a row.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
-import type { Page } from '../common/dto/page.dto.js';
-import { BaseRepository, type PageRequest, type SortColumn } from '../common/repositories/base.repository.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
+import type { Page, PageRequest } from '../common/repositories/page.js';
+import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
 import { FileEntity } from './file.entity.js';
 import { FileErrors } from './files.errors.js';

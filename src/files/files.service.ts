@@ -1,8 +1,8 @@
 // Operations on files: list, open, rename, delete, restore and purge.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
-import type { Page } from '../common/dto/page.dto.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
+import type { Page } from '../common/repositories/page.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { type Actor, can, type Owner, DeletedPermissions } from '../common/access/permissions.js';
 import { FileSettings } from './files.settings.js';

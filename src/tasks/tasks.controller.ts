@@ -6,7 +6,7 @@ import type { FastifyReply } from 'fastify';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import { Id, JsonBody, QueryParams } from '../common/decorators/input.decorator.js';
 import { answerRendered } from '../common/http/hooks/representation.hooks.js';
 import { SearchGate } from '../common/search-gate.js';
@@ -18,6 +18,7 @@ import {
   CreateTaskDto,
   CreateTasksDto,
   ListTasksQuery,
+  renderTask,
   SEARCH_FILTERS,
   TaskDto,
   TaskPage,
@@ -86,7 +87,7 @@ export class TasksController {
     @Id() id: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    return answerRendered(reply, await this.tasks.renderOwned(actor, id));
+    return answerRendered(reply, await this.tasks.cachedOwned(actor, id, renderTask));
   }
 
   @Put(':id')

@@ -2,17 +2,15 @@
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
-import type { Page } from '../common/dto/page.dto.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
+import type { Page, PageRequest } from '../common/repositories/page.js';
 import type { Actor } from '../common/access/permissions.js';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { RepositoryTools } from '../common/repositories/repository-tools.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
-import { type Rendered, renderPage, renderResource } from '../common/http/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
-import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
 import type { ReportTask } from './report/report-task.js';
-import { Task } from './task.entity.js';
+import { Task, type TaskStatus } from './task.entity.js';
 import { TaskErrors } from './tasks.errors.js';
 import { TaskSettings } from './tasks.settings.js';
 
@@ -38,6 +36,14 @@ const CREATE = `
       $5::bigint[], $6::uuid[], $7::varchar[], $8::text[], $9::task_status[], $10::smallint[], $11::timestamptz[]
     ) AS new (id, uuid, title, description, status, priority, due_at)
   RETURNING `;
+
+export interface TasksRequest extends PageRequest {
+  status?: TaskStatus;
+  priority?: number;
+  /** Part of the title or description. */
+  q?: string;
+  dueBefore?: Date;
+}
 
 interface ReportRow extends Pick<Task, 'id' | 'title' | 'status' | 'priority'> {
   due_at: Date | null;
@@ -119,37 +125,34 @@ export class TasksRepository extends BaseRepository<Task> {
     return row ? this.toEntity(row) : null;
   }
 
-  /** Returns the task rendered for the answer, cached per caller. Throws NOT_FOUND. */
-  async renderOwned(actor: Actor, uuid: string): Promise<Rendered> {
+  /** Returns what `represent` makes of the task, cached per caller. Throws NOT_FOUND. */
+  async cachedOwned<T>(actor: Actor, uuid: string, represent: (task: Task) => T): Promise<T> {
     const found = await this.cache.wrap(`task:${actor.id}:${uuid}`, this.tools.cached(taskTag(uuid)), async () => {
       const task = await this.findOwned(actor, uuid);
-      return task && renderResource(toTaskDto(task));
+      return task && represent(task);
     });
     if (!found) throw TaskErrors.NOT_FOUND(uuid);
     return found;
   }
 
   /**
-   * Returns the rendered page. The first page of a list without search is cached; for other pages, only simultaneous
-   * requests share a result.
+   * Returns what `represent` makes of the page. The first page of a list without search is cached; for other pages, only
+   * simultaneous requests share a result.
    */
-  async renderList(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
+  async cachedList<T>(actor: Actor, query: TasksRequest, represent: (page: Page<Task>) => T): Promise<T> {
     const { limit, sort, status, priority, q, dueBefore, cursor } = query;
     const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore, cursor])}`;
     const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // the others have unlimited variants
     const options = this.tools.cached(listTag(actor.id));
-    const load = async (): Promise<Rendered> => {
-      const { items, nextCursor } = await this.listOwned(actor, query);
-      return renderPage({ items: items.map(toTaskDto), nextCursor });
-    };
-    return (await this.cache.wrap(key, isPlain ? options : { ...options, ttl: 0 }, load)) as Rendered;
+    const load = async (): Promise<T> => represent(await this.listOwned(actor, query));
+    return (await this.cache.wrap(key, isPlain ? options : { ...options, ttl: 0 }, load)) as T;
   }
 
-  listOwned(actor: Actor, query: ListTasksQuery): Promise<Page<Task>> {
+  listOwned(actor: Actor, query: TasksRequest): Promise<Page<Task>> {
     return this.list(query, 'row.owner_id = :owner AND row.deleted_at IS NULL', { owner: actor.key });
   }
 
-  listDeleted(query: ListTasksQuery): Promise<Page<Task>> {
+  listDeleted(query: TasksRequest): Promise<Page<Task>> {
     return this.list(query, 'row.deleted_at IS NOT NULL', {});
   }
 
@@ -233,7 +236,7 @@ export class TasksRepository extends BaseRepository<Task> {
     return row?.tasks ?? null;
   }
 
-  private list(query: ListTasksQuery, scope: string, values: Record<string, string>): Promise<Page<Task>> {
+  private list(query: TasksRequest, scope: string, values: Record<string, string>): Promise<Page<Task>> {
     const rows = this.rows().withDeleted().where(scope, values);
     if (query.status) rows.andWhere('row.status = :status', { status: query.status });
     if (query.priority) rows.andWhere('row.priority = :priority', { priority: query.priority });

@@ -1,9 +1,9 @@
 // Lists tasks: checks the permission for deleted ones.
 import { Injectable } from '@nestjs/common';
 import { HttpErrors } from '../common/http/http.errors.js';
-import { type Rendered, renderPage } from '../common/http/hooks/representation.hooks.js';
+import type { Rendered } from '../common/http/hooks/representation.hooks.js';
 import { type Actor, can, DeletedPermissions } from '../common/access/permissions.js';
-import { type ListTasksQuery, toTaskDto } from './dto/task.dto.js';
+import { type ListTasksQuery, renderTasks } from './dto/task.dto.js';
 import { TasksRepository } from './tasks.repository.js';
 
 @Injectable()
@@ -12,9 +12,8 @@ export class TasksService {
 
   /** Lists the caller's tasks; with `deleted`, the deleted tasks of all users. Throws FORBIDDEN. */
   async list(actor: Actor, query: ListTasksQuery): Promise<Rendered> {
-    if (!query.deleted) return this.tasks.renderList(actor, query);
+    if (!query.deleted) return this.tasks.cachedList(actor, query, renderTasks);
     if (!can(actor, DeletedPermissions.read)) throw HttpErrors.FORBIDDEN(DeletedPermissions.read);
-    const { items, nextCursor } = await this.tasks.listDeleted(query);
-    return renderPage({ items: items.map(toTaskDto), nextCursor });
+    return renderTasks(await this.tasks.listDeleted(query));
   }
 }

@@ -2,15 +2,13 @@
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
 import { v7 as uuidV7 } from 'uuid';
-import type { Page } from '../common/dto/page.dto.js';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
+import type { Page, PageRequest } from '../common/repositories/page.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
-import { type Rendered, renderResource } from '../common/http/hooks/representation.hooks.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { constraintOf } from '../shared/database/sql-state.js';
 import type { Role } from '../common/access/permissions.js';
 import type { JobOwners } from '../workers/job-owners.js';
-import { type ListUsersQuery, toUserDto } from './dto/user.dto.js';
 import { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
 
@@ -18,11 +16,17 @@ import { UserErrors } from './users.errors.js';
 export const userTag = (uuid: string): string => `user:${uuid}`;
 
 const userKey = (uuid: string): string => `user:${uuid}`;
-const renderUser = (user: User): Rendered => renderResource(toUserDto(user));
 
 /** Returns the patch of a new password. An upgraded hash is still the same password and does not use it. */
 export function withPassword(passwordHash: string): Partial<User> {
   return { passwordHash, passwordGeneration: (() => 'password_generation + 1') as unknown as number };
+}
+
+export interface UsersRequest extends PageRequest {
+  deleted?: boolean;
+  role?: Role;
+  /** Part of the e-mail, name or username. */
+  q?: string;
 }
 
 /** Any constant: a transaction that may remove an administrator holds this advisory lock until the commit. */
@@ -36,25 +40,25 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     updatedAt: { sql: 'row.updated_at', type: 'timestamptz', value: (row) => row.updatedAt },
   };
 
-  /** Creates a user and caches it for `renderById`. Throws EMAIL_TAKEN, USERNAME_TAKEN. */
-  create(values: Partial<User>): Promise<User> {
+  /** Creates a user, and caches what `represent` makes of it for `cachedById`. Throws EMAIL_TAKEN, USERNAME_TAKEN. */
+  create(values: Partial<User>, represent: (user: User) => unknown): Promise<User> {
     const uuid = uuidV7();
     const insert = async (): Promise<User> => {
       const [user] = await this.unique(() => this.insertAll([{ ...values, uuid }]));
       return user as User;
     };
-    return this.cache.creating(userKey(uuid), this.tools.cached(userTag(uuid)), insert, renderUser);
+    return this.cache.creating(userKey(uuid), this.tools.cached(userTag(uuid)), insert, represent);
   }
 
   findById(uuid: string): Promise<User | null> {
     return this.rows().where({ uuid }).getOne();
   }
 
-  /** Returns the user rendered for the answer, cached. */
-  async renderById(uuid: string): Promise<Rendered | null> {
+  /** Returns what `represent` makes of the user, cached. */
+  async cachedById<T>(uuid: string, represent: (user: User) => T): Promise<T | null> {
     return this.cache.wrap(userKey(uuid), this.tools.cached(userTag(uuid)), async () => {
       const user = await this.findById(uuid);
-      return user && renderUser(user);
+      return user && represent(user);
     });
   }
 
@@ -82,7 +86,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     return this.rows().where({ id, passwordHash }).setLock('pessimistic_write').getOne();
   }
 
-  list(query: ListUsersQuery): Promise<Page<User>> {
+  list(query: UsersRequest): Promise<Page<User>> {
     const rows = this.rows()
       .where(query.deleted ? 'row.deleted_at IS NOT NULL' : 'row.deleted_at IS NULL')
       .withDeleted();

@@ -1,7 +1,7 @@
 // Operations on accounts: list, create, read, change, delete and restore.
 import { Injectable } from '@nestjs/common';
-import type { Page } from '../common/dto/page.dto.js';
-import type { ExpectedVersions } from '../common/http/expected-versions.js';
+import type { Page } from '../common/repositories/page.js';
+import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Rendered } from '../common/http/hooks/representation.hooks.js';
 import type { Actor } from '../common/access/permissions.js';
 import type { AppError } from '../shared/libs/app-error.js';
@@ -10,7 +10,13 @@ import { Events } from '../shared/events/events.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { PasswordHasher } from '../shared/security/password-hasher.js';
 import { type AboutAccount, findPasswordFault, type PasswordFault } from '../shared/security/password-policy.js';
-import type { ChangeProfileDto, ChangeUserDto, CreateUserDto, ListUsersQuery } from './dto/user.dto.js';
+import {
+  type ChangeProfileDto,
+  type ChangeUserDto,
+  type CreateUserDto,
+  type ListUsersQuery,
+  renderUser,
+} from './dto/user.dto.js';
 import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
 import { maySee } from './users.policy.js';
@@ -37,7 +43,7 @@ export class UsersService {
     if (password !== undefined) expectGoodPassword('password', password, values);
     const passwordHash = password === undefined ? null : await this.hash(password);
     return this.transaction.run(async () => {
-      const user = await this.users.create({ ...values, passwordHash });
+      const user = await this.users.create({ ...values, passwordHash }, renderUser);
       const { uuid: userId, role } = user;
       if (actor) await this.events.emit(UserCreated, { actorId: actor.id, userId, role });
       return user;
@@ -46,7 +52,7 @@ export class UsersService {
 
   /** Returns the user. Throws NOT_FOUND, also when the actor may not read it. */
   async get(actor: Actor, id: string): Promise<Rendered> {
-    const user = maySee(actor, id) ? await this.users.renderById(id) : null;
+    const user = maySee(actor, id) ? await this.users.cachedById(id, renderUser) : null;
     if (!user) throw UserErrors.NOT_FOUND(id);
     return user;
   }

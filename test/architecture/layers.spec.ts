@@ -96,6 +96,15 @@ describe('a source file is refused', () => {
     ]);
   });
 
+  it('when it is a repository that imports a DTO or HTTP', () => {
+    const text = `import './dto/user.dto.js';\nimport '../common/http/hooks/a.js';\nimport '../common/http/http.errors.js';`;
+    const common = { 'common/http/hooks/a.ts': '', 'common/http/http.errors.ts': '' };
+    expect(faultsOf({ 'users/users.repository.ts': text, ...common })).toEqual([
+      'users/users.repository.ts imports users/dto/user.dto.ts: a repository knows neither HTTP nor DTOs',
+      'users/users.repository.ts imports common/http/hooks/a.ts: a repository knows neither HTTP nor DTOs',
+    ]);
+  });
+
   it('when it contains words that are not plain English', () => {
     const text = `// Who may.\n/** Whether it is. */\nconst MOST_ROWS = 3; // nobody reads more\n/** A limit for what is read. */`;
     expect(faultsOf({ 'users/a.ts': text })).toEqual([

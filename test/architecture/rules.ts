@@ -86,6 +86,7 @@ export function findFaults(sources: Sources): string[] {
   return [
     ...files.flatMap(([path, { imports }]) => imports.flatMap((target) => faultOfImport(sources, path, target) ?? [])),
     ...files.flatMap(([path, file]) => faultsOfText(sources, path, file)),
+    ...files.flatMap(([path, { imports }]) => faultsOfRepository(path, imports)),
     ...findCycles(sources),
   ];
 }
@@ -126,6 +127,14 @@ function faultsOfText(sources: Sources, path: string, { firstLine, words, unplai
   if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the declaring file`);
   if (!/^\/\/ \S/.test(firstLine)) faults.push(`${path} has no purpose in a comment on its first line`);
   return faults;
+}
+
+/** A repository returns rows; what a response shows of them is made above it. */
+function faultsOfRepository(path: string, imports: readonly string[]): string[] {
+  if (!path.endsWith('.repository.ts')) return [];
+  return imports
+    .filter((target) => /\/dto\/|^common\/http\/(?!http\.errors)/.test(target))
+    .map((target) => `${path} imports ${target}: a repository knows neither HTTP nor DTOs`);
 }
 
 /** Searches depth first; a file that appears again on the current path closes a cycle. */

@@ -7,6 +7,7 @@ import type { Task } from '../../src/tasks/task.entity.js';
 import { TasksRepository } from '../../src/tasks/tasks.repository.js';
 import { TaskSettings } from '../../src/tasks/tasks.settings.js';
 import { testConfig } from '../support/config.js';
+import { renderUser } from '../../src/users/dto/user.dto.js';
 import type { User } from '../../src/users/user.entity.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
 import { openRepositories, type Repositories } from '../support/repositories.js';
@@ -24,7 +25,7 @@ let actor: Actor;
 beforeAll(async () => {
   database = await cloneDatabase();
   repositories = await openRepositories(database.url);
-  owner = await repositories.users.create({ email: 'owner@example.com' });
+  owner = await repositories.users.create({ email: 'owner@example.com' }, renderUser);
   actor = { id: owner.uuid, key: owner.id, role: 'USER', sessionId: '' };
 });
 afterAll(async () => {
@@ -184,8 +185,8 @@ async function waiting(event: string): Promise<number> {
 it('when the last two administrators are demoted at once, one remains', async () => {
   const { users, transaction } = repositories;
   const [one, two] = [
-    await users.create({ email: 'one@example.com', role: 'ADMIN' }),
-    await users.create({ email: 'two@example.com', role: 'ADMIN' }),
+    await users.create({ email: 'one@example.com', role: 'ADMIN' }, renderUser),
+    await users.create({ email: 'two@example.com', role: 'ADMIN' }, renderUser),
   ];
   const gate = new EventEmitter();
   const demote = (user: User, before: () => Promise<unknown>) =>
@@ -210,13 +211,13 @@ it('when the last two administrators are demoted at once, one remains', async ()
 
 describe('an upgraded password hash', () => {
   it('is stored without a new version or time', async () => {
-    const user = await repositories.users.create({ email: 'old@example.com', passwordHash: 'old' });
+    const user = await repositories.users.create({ email: 'old@example.com', passwordHash: 'old' }, renderUser);
     await repositories.users.upgradeHash(user, 'new');
     expect(await repositories.users.findById(user.uuid)).toEqual({ ...user, passwordHash: 'new' });
   });
 
   it('does not overwrite a concurrent password change', async () => {
-    const user = await repositories.users.create({ email: 'changed@example.com', passwordHash: 'old' });
+    const user = await repositories.users.create({ email: 'changed@example.com', passwordHash: 'old' }, renderUser);
     await repositories.users.update(user.uuid, { passwordHash: 'changed' }, null);
     await repositories.users.upgradeHash(user, 'new');
     expect(await repositories.users.findById(user.uuid)).toMatchObject({ passwordHash: 'changed' });
@@ -227,7 +228,7 @@ describe('an address in use', () => {
   it('is detected by the name of the index in concurrent requests', async () => {
     const { users } = repositories;
     const made = await Promise.allSettled(
-      Array.from({ length: 8 }, () => users.create({ email: 'same@example.com', username: null })),
+      Array.from({ length: 8 }, () => users.create({ email: 'same@example.com', username: null }, renderUser)),
     );
     expect(made.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
     for (const attempt of made)
@@ -237,9 +238,9 @@ describe('an address in use', () => {
 
   it('is free after a deletion, and then blocks the restore', async () => {
     const { users } = repositories;
-    const before = await users.create({ email: 'again@example.com', username: 'Again' });
+    const before = await users.create({ email: 'again@example.com', username: 'Again' }, renderUser);
     await users.delete(before.uuid, null);
-    const after = await users.create({ email: 'again@example.com' });
+    const after = await users.create({ email: 'again@example.com' }, renderUser);
     await expect(users.undelete(before.uuid)).rejects.toMatchObject({ code: 'USER_EMAIL_TAKEN' });
     await users.update(after.uuid, { email: 'other@example.com', username: 'aGAIN' }, null);
     await expect(users.undelete(before.uuid)).rejects.toMatchObject({ code: 'USER_USERNAME_TAKEN' });

@@ -1,6 +1,7 @@
 // If-Match and If-None-Match (RFC 9110, 13.1.1, 13.1.2) as the versions that a change accepts.
 import { describe, expect, it } from '@jest/globals';
-import { expectVersion, parsePreconditions } from '../../src/common/http/expected-versions.js';
+import { parsePreconditions } from '../../src/common/http/preconditions.js';
+import { expectVersion } from '../../src/common/repositories/expected-versions.js';
 import { AppError } from '../../src/shared/libs/app-error.js';
 
 const parseIfMatch = (header: string | undefined) => parsePreconditions(header, undefined);

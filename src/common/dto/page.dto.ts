@@ -1,15 +1,10 @@
 // Lists: the query parameters of every list, and the page that it returns.
 import type { Type } from '@nestjs/common';
 import { ApiProperty } from '@nestjs/swagger';
+import type { Page } from '../repositories/page.js';
 import { BooleanQuery, EnumField, IntQuery, TextField } from '../decorators/fields.decorator.js';
 
 export const MAX_PAGE_ROWS = 100;
-
-export interface Page<T> {
-  items: T[];
-  /** Opaque; null on the last page. */
-  nextCursor: string | null;
-}
 
 export abstract class PageQuery {
   @IntQuery({

@@ -7,8 +7,8 @@ import type { AppError } from '../../shared/libs/app-error.js';
 import type { CursorKey } from '../../shared/libs/cursor.js';
 import type { CacheService } from '../../shared/cache/cache.service.js';
 import type { Transaction } from '../../shared/database/transaction.js';
-import { type ExpectedVersions, expectVersion } from '../http/expected-versions.js';
-import type { Page } from '../dto/page.dto.js';
+import { type ExpectedVersions, expectVersion } from './expected-versions.js';
+import type { Page, PageRequest } from './page.js';
 import { HttpErrors } from '../http/http.errors.js';
 import { fittingRows } from './fitting-rows.js';
 import { RepositoryTools } from './repository-tools.js';
@@ -19,13 +19,6 @@ export interface SortColumn<E> {
   sql: string;
   type: 'timestamptz' | 'integer' | 'bigint' | 'text';
   value(row: E): Date | number | string;
-}
-
-export interface PageRequest {
-  limit: number;
-  cursor?: string | undefined;
-  /** Name of a sort column, with a minus before it for descending order. */
-  sort: string;
 }
 
 /** The rows that a change may touch: `uuid`, and members that restrict access, such as the owner. */

@@ -1,11 +1,10 @@
 // The links table. A revoked link is a deleted row.
 import { Injectable } from '@nestjs/common';
-import type { Page } from '../../common/dto/page.dto.js';
+import type { Page, PageRequest } from '../../common/repositories/page.js';
 import {
   BaseRepository,
   type KeyRange,
   type Purged,
-  type PageRequest,
   type SortColumn,
 } from '../../common/repositories/base.repository.js';
 import { RepositoryTools } from '../../common/repositories/repository-tools.js';

@@ -1,8 +1,7 @@
 // The tables of uploads: their progress, and the segments that contain their bytes.
 import { Injectable } from '@nestjs/common';
-import type { Page } from '../../common/dto/page.dto.js';
+import type { Page, PageRequest } from '../../common/repositories/page.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
-import type { PageRequest } from '../../common/repositories/base.repository.js';
 import { RepositoryTools } from '../../common/repositories/repository-tools.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';

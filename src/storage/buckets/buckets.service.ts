@@ -1,7 +1,7 @@
 // Lists, creates, changes, deletes and restores buckets, and emits an event for each change.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../../common/http/expected-versions.js';
-import type { Page } from '../../common/dto/page.dto.js';
+import type { ExpectedVersions } from '../../common/repositories/expected-versions.js';
+import type { Page } from '../../common/repositories/page.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
 import { type Actor, can, DeletedPermissions } from '../../common/access/permissions.js';
 import { Transaction } from '../../shared/database/transaction.js';

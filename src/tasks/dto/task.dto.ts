@@ -9,6 +9,8 @@ import {
   TimeField,
 } from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
+import { type Rendered, renderPage, renderResource } from '../../common/http/hooks/representation.hooks.js';
+import type { Page } from '../../common/repositories/page.js';
 import { type Task, TASK_STATUSES, type TaskStatus } from '../task.entity.js';
 
 const MAX_IN_BULK = 500;
@@ -98,6 +100,14 @@ export class TaskPage extends PageOf(TaskDto) {}
 export class CreatedTasksDto {
   @ApiProperty({ type: [TaskDto] })
   items!: TaskDto[];
+}
+
+export function renderTask(task: Task): Rendered {
+  return renderResource(toTaskDto(task));
+}
+
+export function renderTasks({ items, nextCursor }: Page<Task>): Rendered {
+  return renderPage({ items: items.map(toTaskDto), nextCursor });
 }
 
 export function toTaskDto(task: Task): TaskDto {

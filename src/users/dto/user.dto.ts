@@ -11,6 +11,7 @@ import {
 } from '../../common/decorators/fields.decorator.js';
 import { PageOf, RestorablePageQuery, SortField } from '../../common/dto/page.dto.js';
 import { ROLES, type Role } from '../../common/access/permissions.js';
+import { type Rendered, renderResource } from '../../common/http/hooks/representation.hooks.js';
 import type { User } from '../user.entity.js';
 
 export class CreateUserDto {
@@ -92,6 +93,10 @@ export class UserDto {
 }
 
 export class UserPage extends PageOf(UserDto) {}
+
+export function renderUser(user: User): Rendered {
+  return renderResource(toUserDto(user));
+}
 
 export function toUserDto(user: User): UserDto {
   return {

@@ -1,6 +1,6 @@
 // Reads, replays and discards dead letters; each replay or discard emits one event.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../../common/http/expected-versions.js';
+import type { ExpectedVersions } from '../../common/repositories/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
 import type { Actor } from '../../common/access/permissions.js';
 import { constraintOf } from '../../shared/database/sql-state.js';

@@ -1,10 +1,9 @@
 // Requests, reads and cancels jobs, with the permission checks.
-import { JobPermissions } from '../jobs.permissions.js';
 import { Inject, Injectable } from '@nestjs/common';
-import { type ExpectedVersions, expectVersion } from '../../common/http/expected-versions.js';
+import { type ExpectedVersions, expectVersion } from '../../common/repositories/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
 import { type Actor, can, type Owner } from '../../common/access/permissions.js';
-import type { Page } from '../../common/dto/page.dto.js';
+import type { Page } from '../../common/repositories/page.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Events } from '../../shared/events/events.js';
@@ -15,6 +14,7 @@ import type { Job } from '../job.entity.js';
 import { type JobDefinition, jobDefinitions, type JobPriority, NORMAL_PRIORITY } from '../job.js';
 import { JobQueue } from '../job-queue.js';
 import { JobErrors } from '../jobs.errors.js';
+import { JobPermissions } from '../jobs.permissions.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { CANCEL_TOPIC } from '../engine/job-runner.js';
 import { JobDone } from '../jobs.events.js';

@@ -1,7 +1,7 @@
 // Reads and administrates the jobs table. The statements of the runner are in job-ledger.ts.
 import { Injectable } from '@nestjs/common';
-import type { ExpectedVersions } from '../../common/http/expected-versions.js';
-import type { Page } from '../../common/dto/page.dto.js';
+import type { ExpectedVersions } from '../../common/repositories/expected-versions.js';
+import type { Page, PageRequest } from '../../common/repositories/page.js';
 import {
   BaseRepository,
   type KeyRange,
@@ -9,9 +9,7 @@ import {
   type SortColumn,
 } from '../../common/repositories/base.repository.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
-import type { ListDeadLettersQuery, ReplayDeadLettersDto } from '../api/dto/dead-letter.dto.js';
-import type { ListJobsQuery } from '../api/dto/job.dto.js';
-import { Job } from '../job.entity.js';
+import { Job, type JobStatus } from '../job.entity.js';
 import { jobDefinitions } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
 import type { Owner } from '../../common/access/permissions.js';
@@ -37,6 +35,19 @@ const LISTED = (
     'version',
   ] as const
 ).map((member) => `row.${member}`);
+
+export interface JobsRequest extends PageRequest {
+  status?: JobStatus;
+  type?: string;
+  queue?: string;
+}
+
+export interface DeadLettersFilter {
+  queue?: string;
+  type?: string;
+  /** Code of the last failure. */
+  reason?: string;
+}
 
 @Injectable()
 export class JobsRepository extends BaseRepository<Job> {
@@ -81,7 +92,7 @@ export class JobsRepository extends BaseRepository<Job> {
       .getOne();
   }
 
-  list(query: ListJobsQuery, owner: Owner | null): Promise<Page<Job>> {
+  list(query: JobsRequest, owner: Owner | null): Promise<Page<Job>> {
     const rows = this.rows();
     if (owner) rows.andWhere('row.owner_id = :owner', { owner: owner.key });
     if (query.status) rows.andWhere('row.status = :status', { status: query.status });
@@ -99,7 +110,7 @@ export class JobsRepository extends BaseRepository<Job> {
   }
 
   /** The status is a literal, not a parameter, so that PostgreSQL uses the partial index of dead letters. */
-  listDead({ queue, type, reason, ...request }: ListDeadLettersQuery): Promise<Page<Job>> {
+  listDead({ queue, type, reason, ...request }: DeadLettersFilter & PageRequest): Promise<Page<Job>> {
     const rows = this.rows().select(LISTED).where(`row.status = 'FAILED'`);
     if (queue) rows.andWhere('row.queue = :queue', { queue });
     if (type) rows.andWhere('row.type = :type', { type });
@@ -115,7 +126,7 @@ export class JobsRepository extends BaseRepository<Job> {
    * Locks matching dead letters to replay, the oldest first, and returns their UUIDs. `found` also counts those that are
    * left out because of an equal unique key.
    */
-  async claimDead(filter: ReplayDeadLettersDto): Promise<{ ids: string[]; found: number }> {
+  async claimDead(filter: DeadLettersFilter & { limit: number }): Promise<{ ids: string[]; found: number }> {
     const { queue = null, type = null, reason = null, limit } = filter;
     const rows = await this.transaction.query<{ uuid: string; found: number }>(
       statement('claim-dead', [queue, type, reason, limit]),

@@ -1,14 +1,6 @@
-// The versions that a change may start from, by If-Match and If-None-Match (RFC 9110, 13.1.1, 13.1.2).
+// Reads If-Match and If-None-Match as the versions that a change may start from (RFC 9110, 13.1.1, 13.1.2).
+import type { ExpectedVersions } from '../repositories/expected-versions.js';
 import { HttpErrors } from './http.errors.js';
-
-/** Null: any version. */
-export type ExpectedVersions = VersionList | null;
-
-/** `isRequired` false: any version except these. A required empty list matches no version. */
-export interface VersionList {
-  readonly versions: readonly number[];
-  readonly isRequired: boolean;
-}
 
 const TAG = /^(W\/)?"([\x21\x23-\x7e]*)"$/;
 
@@ -20,12 +12,6 @@ export function parsePreconditions(ifMatch: string | undefined, ifNoneMatch: str
   const refused = versionsOf('If-None-Match', ifNoneMatch, true);
   if (required === null) return { versions: refused, isRequired: false };
   return { versions: required.filter((version) => !refused.includes(version)), isRequired: true };
-}
-
-/** Throws VERSION_STALE when the version is not an expected one. */
-export function expectVersion(expected: ExpectedVersions, version: number): void {
-  if (expected && expected.versions.includes(version) !== expected.isRequired)
-    throw HttpErrors.VERSION_STALE(expected.isRequired ? expected.versions : []);
 }
 
 function versionsOf(name: string, header: string, weakToo: boolean): number[] {
