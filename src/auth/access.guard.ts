@@ -30,7 +30,7 @@ export class AccessGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const { claims } = request;
     if (rule.isPublic === 'optional' && request.headers.authorization === undefined) return true;
-    if (claims === undefined) throw HttpErrors.UNAUTHENTICATED('An access token is needed.');
+    if (claims === undefined) throw missingToken();
     if (claims === null) throw invalidToken();
     // The session may have ended while the body arrived, so it is checked again. Without a body, the hook's result is current.
     const found = (request.body === undefined && request.principal) || this.principals.find(claims);
@@ -63,7 +63,11 @@ function isAllowed(request: FastifyRequest, { requires }: Rule, principal: Princ
   return true;
 }
 
+export function missingToken(): Error {
+  return HttpErrors.UNAUTHENTICATED('An access token is needed.');
+}
+
 /** RFC 6750, 3. */
-function invalidToken(): Error {
+export function invalidToken(): Error {
   return HttpErrors.AUTH_TOKEN_INVALID().withHeader('www-authenticate', 'Bearer error="invalid_token"');
 }

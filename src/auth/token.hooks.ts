@@ -1,9 +1,13 @@
-// Reads the access token before the body, so that rate limits count by user. The guard refuses (401) after a JSON body.
+// Reads the access token before the body, so that rate limits count by user and no large body is read without a valid token.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AccessClaims } from '../shared/security/access-tokens.js';
+import { invalidToken, missingToken } from './access.guard.js';
 import { bearerTokenOf } from './bearer-token.js';
 import type { JwtStrategy } from './jwt.strategy.js';
 import type { Principal, Principals } from './principals.js';
+
+/** As much as public routes accept. */
+const SMALL_BODY_BYTES = 16_384;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -53,4 +57,15 @@ export function addTokenHook(fastify: FastifyInstance, strategy: JwtStrategy, pr
       })
       .then(() => done(), done);
   });
+  // After the rate limits have counted the request. A caller without a token must not make us parse a megabyte of JSON.
+  fastify.addHook('preParsing', (request, _reply, payload, done) => {
+    if (!request.routeOptions.config.needsToken || request.claims || isBodyCheap(request)) return done(null, payload);
+    done(request.claims === null ? invalidToken() : missingToken());
+  });
+}
+
+/** True without a body, and for one that costs little to parse or is too large to be read: the request is refused after it. */
+function isBodyCheap({ headers, routeOptions }: FastifyRequest): boolean {
+  const bytes = Number(headers['content-length'] ?? 0);
+  return headers['transfer-encoding'] === undefined && !(bytes > SMALL_BODY_BYTES && bytes <= routeOptions.bodyLimit);
 }

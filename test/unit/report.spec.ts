@@ -1,10 +1,12 @@
 // The parts of the PDF report that do not draw: figures, chart columns, text direction, line breaks, fonts.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { create, type Glyph } from 'fontkit';
 import { directionOf, visualPieces } from '../../src/shared/libs/typesetting/direction.js';
+import { type Face, findFace } from '../../src/shared/libs/typesetting/faces.js';
 import { GlyphSubset } from '../../src/shared/libs/typesetting/glyph-subset.js';
+import { beginLayout } from '../../src/shared/libs/typesetting/layout-memory.js';
 import { breakLines } from '../../src/shared/libs/typesetting/line-break.js';
 import type { Row } from '../../src/tasks/report/report-row.js';
 import { chartDueDates, summarize } from '../../src/tasks/report/summary.js';
@@ -106,6 +108,31 @@ describe('report lines', () => {
   it('end in an ellipsis where the space ends', () => {
     expect(lines('one two three four five', 9, 2)).toEqual(['one two', 'three fo…']);
     expect(lines('one', 0, 2)).toHaveLength(2);
+  });
+});
+
+describe('report layout', () => {
+  const glyphsOf = (text: string): number =>
+    findFace(text.codePointAt(0) as number, 400)?.font.layout(text).glyphs.length ?? 0;
+
+  it('shapes new words for ten seconds of a document, then sets their letters; known words stay shaped', () => {
+    beginLayout();
+    expect(glyphsOf('क्षि')).toBeLessThan(4);
+    let now = 0;
+    const clock = jest.spyOn(performance, 'now').mockImplementation(() => (now += 5_000));
+    expect(glyphsOf('क्षी')).toBeLessThan(4);
+    expect(glyphsOf('क्षु')).toBeLessThan(4);
+    expect(glyphsOf('क्षू')).toBe(4);
+    expect(glyphsOf('क्षि')).toBeLessThan(4);
+    clock.mockRestore();
+    beginLayout();
+    expect(glyphsOf('क्षू')).toBeLessThan(4);
+  });
+
+  it('remembers the words of right-to-left text, in their order from left to right', () => {
+    const { font } = findFace('ب'.codePointAt(0) as number, 400) as Face;
+    const whole = font.layout('باب بيت').glyphs.flatMap(({ codePoints }) => codePoints);
+    expect(String.fromCodePoint(...whole)).toBe(Array.from('باب بيت').reverse().join(''));
   });
 });
 

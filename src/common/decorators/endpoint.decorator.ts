@@ -63,7 +63,10 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
   return applyDecorators(
     ApiExtraModels(ProblemDto, ...(returns ? [returns] : [])),
     HttpCode(status),
-    RouteSettings({ versioned, paged, ...(options.public && { maxBodyBytes: MAX_PUBLIC_BODY_BYTES }) }),
+    RouteSettings({
+      ...{ versioned, paged, needsToken: !options.public },
+      ...(options.public && { maxBodyBytes: MAX_PUBLIC_BODY_BYTES }),
+    }),
     ApiOperation({ summary: options.summary, ...(options.description && { description: options.description }) }),
     ApiResponse(success(status, options)),
     ...problemResponses(codesOf(options), options.limit !== 'none').map((problem) => ApiResponse(problem)),

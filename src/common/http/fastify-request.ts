@@ -21,6 +21,8 @@ declare module 'fastify' {
     streamsBody?: string;
     /** Options of @fastify/cors for this route alone. */
     cors?: { preflightContinue: boolean; strictPreflight: boolean };
+    /** Without a valid access token no large body is read. The guard checks the token of every route. */
+    needsToken?: boolean;
     /** The rate limit of the route; default `standard`. */
     limited?: Limited;
     /** Only when it is less than BODY_LIMIT. */

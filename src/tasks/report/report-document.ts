@@ -11,6 +11,7 @@ import type { Row } from './report-row.js';
 import { chartDueDates, summarize } from './summary.js';
 import { layOutTable, type TablePage } from './table-layout.js';
 import { drawTable } from './table.js';
+import { beginLayout } from '../../shared/libs/typesetting/layout-memory.js';
 import { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 export interface Report {
@@ -41,6 +42,7 @@ export async function drawReport(report: Report): Promise<{ pages: number; bytes
 }
 
 async function drawPages(pdf: Pdf, report: Report): Promise<number> {
+  beginLayout();
   const typesetter = new Typesetter(pdf);
   pdf.addPage();
   const tableTop = drawFirstPage(pdf, typesetter, report);

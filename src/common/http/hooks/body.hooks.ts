@@ -11,6 +11,9 @@ export const UPLOAD_PART = 'application/offset+octet-stream';
 /** Only routes with `streamsBody` accept these. */
 const STREAMED = [FORM, UPLOAD_PART];
 
+/** A body of this size takes about a millisecond to parse. */
+const LARGE_BYTES = 65_536;
+
 /** The slowest accepted body; Fastify itself waits without a limit. */
 interface Pace {
   /** Maximum time from the headers to the last byte of a JSON body; for a streamed body, the interval of the rate check. */
@@ -21,13 +24,18 @@ interface Pace {
 
 export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promise<void> {
   fastify.removeAllContentTypeParsers();
+  const inOwnTurn = createTurns();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
     if (body.length === 0) return done(null, undefined); // a chunked body without chunks
-    try {
-      done(null, parseStrictJson(body as Buffer));
-    } catch (error) {
-      done(error as Error);
-    }
+    const parse = (): void => {
+      try {
+        done(null, parseStrictJson(body as Buffer));
+      } catch (error) {
+        done(error as Error);
+      }
+    };
+    if (body.length > LARGE_BYTES) inOwnTurn(parse);
+    else parse();
   });
   await fastify.register(multipart); // reads nothing itself: the route's handler reads, after the guard
   fastify.addContentTypeParser(UPLOAD_PART, (_request, body, done) => done(null, body)); // reads nothing either
@@ -38,6 +46,18 @@ export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promis
   fastify.addHook('preParsing', refuseUnknownPath);
   fastify.addHook('preParsing', refuseUnreadable);
   fastify.addHook('preParsing', cutBadBody(pace)); // not in onRoute: bodies of unknown paths are read too
+}
+
+/** Returns a function that runs each work in a turn of the event loop of its own, so that other requests are served between. */
+function createTurns(): (work: () => void) => void {
+  const waiting: Array<() => void> = [];
+  const next = (): void => {
+    waiting.shift()?.();
+    if (waiting.length > 0) setImmediate(next);
+  };
+  return (work) => {
+    if (waiting.push(work) === 1) setImmediate(next);
+  };
 }
 
 /** True when the route reads the body itself as a stream. */

@@ -1,5 +1,5 @@
 // Counts every request before its body is read, including those that a route, parser or guard refuses later.
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { RequestLimits } from '../limits/request-limits.js';
 import { MAX_PAGE_ROWS } from '../../dto/page.dto.js';
 import { type Limited, SEARCH_COST, withDefaults } from '../../decorators/limited.decorator.js';
@@ -21,6 +21,8 @@ export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): 
 
 /** List rows that one request may return; a longer page counts as several requests. */
 const ROWS_OF_REQUEST = 25;
+/** Bytes of a JSON body that one request may have; a longer body counts as several requests, since it is parsed as a whole. */
+const BYTES_OF_REQUEST = 65_536;
 
 function countWith(limits: RequestLimits, limited: Limited, paged = false): onRequestHookHandler {
   const { limit, cost, searchBy } = withDefaults(limited);
@@ -29,13 +31,25 @@ function countWith(limits: RequestLimits, limited: Limited, paged = false): onRe
     try {
       const query = request.query as Record<string, unknown>;
       const single = searchBy.some((name) => query[name] !== undefined) ? cost * SEARCH_COST : cost;
-      const counted = limits.count(request, reply, limit, paged ? single * shareOf(query['limit']) : single);
+      const rows = paged ? single * shareOf(query['limit']) : single;
+      const counted = limits.count(request, reply, limit, Math.max(rows, costOfBody(request)));
       if (counted instanceof Promise) counted.then(() => done(), done);
       else done();
     } catch (error) {
       done(error as Error);
     }
   };
+}
+
+/**
+ * 0 without a body, and for one that is streamed or too large to be read. A body of unknown length counts as the longest one
+ * that the route accepts.
+ */
+function costOfBody({ headers, is404, routeOptions }: FastifyRequest): number {
+  const { bodyLimit = 0, config } = routeOptions;
+  if (is404 || config.streamsBody !== undefined) return 0;
+  const bytes = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : bodyLimit;
+  return bytes <= bodyLimit ? Math.ceil(bytes / BYTES_OF_REQUEST) : 0;
 }
 
 /** `rows`: as the client sent it; an invalid number is refused later. */

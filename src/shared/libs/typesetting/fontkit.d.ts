@@ -42,6 +42,8 @@ declare module 'fontkit' {
     getVariation(settings: Record<string, number>): Font;
     getGlyph(id: number, codePoints?: number[]): Glyph;
     hasGlyphForCodePoint(codePoint: number): boolean;
+    /** One glyph for each character, without shaping. */
+    glyphsForString(text: string): Glyph[];
     layout(text: string, features?: string[] | Record<string, boolean>): GlyphRun;
     createSubset(): unknown;
   }

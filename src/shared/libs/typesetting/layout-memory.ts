@@ -1,7 +1,7 @@
 // Caches fontkit's layout of words: titles repeat their words, and each word is measured first and drawn later.
 import type { Font, Glyph, GlyphRun, Position, RunGlyph } from 'fontkit';
 import { LRUCache } from 'lru-cache';
-import { hasRightToLeft } from './direction.js';
+import { hasRightToLeft, isTurnedByFont } from './direction.js';
 
 export interface RememberedLayout {
   /** Returns the width of the text, in font units. */
@@ -14,9 +14,20 @@ export interface RememberedLayout {
 
 /** Words of all fonts together; each entry takes about 1 KB. */
 const memory = new LRUCache<string, GlyphRun>({ max: 20_000 });
+/**
+ * Time for the layout of new words in one document. Fifty letters of some scripts take 10 ms, and natural titles repeat their
+ * words; the words after this time are set letter by letter, without the ligatures and positions of their script.
+ */
+const MAX_LAYOUT_MS = 10_000;
+let spentMs = 0;
 /** OpenType features that position glyphs relative to each other, turned off. */
 const WITHOUT_ANCHORS = { mark: false, mkmk: false, abvm: false, blwm: false, curs: false };
 let fonts = 0;
+
+/** Call at the start of a document. */
+export function beginLayout(): void {
+  spentMs = 0;
+}
 
 export function rememberLayout(font: Font): RememberedLayout {
   const id = fonts++;
@@ -27,15 +38,33 @@ export function rememberLayout(font: Font): RememberedLayout {
     const key = `${id} ${text}`;
     const known = memory.get(key);
     if (known) return known;
+    const numbered = ({ glyphs, ...places }: GlyphRun): GlyphRun => ({ glyphs: glyphs.map(number), ...places });
+    if (spentMs >= MAX_LAYOUT_MS) return numbered(setLetters(font, text));
+    const began = performance.now();
     const { glyphs, positions, advanceWidth } = layOut(layout, text);
-    const run = { glyphs: glyphs.map(number), positions, advanceWidth };
+    spentMs += performance.now() - began;
+    const run = numbered({ glyphs, positions, advanceWidth });
     memory.set(key, run);
     return run;
   };
-  // The font turns the glyphs of right-to-left text around, so its words cannot be laid out one by one.
-  const recallWords = (text: string): GlyphRun[] => (hasRightToLeft(text) ? [text] : text.split(/(?<= )/)).map(recall);
+  const recallWords = (text: string): GlyphRun[] => visualWords(text).map(recall);
   const advance = (text: string): number => recallWords(text).reduce((sum, run) => sum + run.advanceWidth, 0);
   return { advance, layout: (text) => join(recallWords(text)), glyphOf };
+}
+
+/** Splits text into words, each with the space after it, from left to right. A font turns words around, but not their order. */
+function visualWords(text: string): string[] {
+  const words = text.split(/(?<= )/);
+  if (!hasRightToLeft(text)) return words;
+  return words.every(isTurnedByFont) ? words.reverse() : [text];
+}
+
+/** The letters of a text one after the other, as the font draws each alone. */
+function setLetters(font: Font, text: string): GlyphRun {
+  const glyphs = font.glyphsForString(text);
+  if (isTurnedByFont(text)) glyphs.reverse();
+  const positions = glyphs.map(({ advanceWidth: xAdvance }) => ({ xAdvance, yAdvance: 0, xOffset: 0, yOffset: 0 }));
+  return { glyphs, positions, advanceWidth: positions.reduce((sum, { xAdvance }) => sum + xAdvance, 0) };
 }
 
 /** fontkit throws on anchors that some fonts omit. The fallback layout does not adjust the positions of marks. */
