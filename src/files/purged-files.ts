@@ -1,8 +1,8 @@
 // When the row of a file is deleted whose bytes are purged, and with it the links to the file.
 
 /**
- * Days for which such a row stays. Nobody can restore the file any more, since FILE_RETENTION has passed: for a day the row
- * only tells administrators so. No longer, because no quota counts these rows.
+ * Days for which such a row stays. The file cannot be restored any more, since FILE_RETENTION has passed: the row only tells
+ * administrators so. Not longer, because no quota counts these rows.
  */
 export const PURGED_FILE_DAYS = 1;
 

@@ -1,4 +1,4 @@
-// `files.cleanup`: deletes the rows of files whose bytes were purged more than a day ago.
+// `files.cleanup`: deletes the rows of files whose bytes were purged more than PURGED_FILE_DAYS ago.
 import { Clock } from '../../shared/libs/clock.js';
 import { purgeOlderThan } from '../../workers/cleanup/cleanup.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
