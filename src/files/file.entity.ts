@@ -8,6 +8,7 @@ const AS_NUMBER = { to: (value: number) => value, from: (value: string) => Numbe
 @Entity('files')
 @Index('files_created', ['ownerId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
 @Index('files_deleted', ['deletedAt'], { where: 'deleted_at IS NOT NULL AND blob_id IS NOT NULL' })
+@Index('files_purged', ['id'], { where: 'deleted_at IS NOT NULL AND blob_id IS NULL' })
 export class FileEntity extends BaseEntityCustom {
   /** `users.id`. Refers to the table by name, because feature modules do not import each other. */
   @ForeignKey('User', 'id', { name: 'files_owner' })

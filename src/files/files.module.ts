@@ -19,6 +19,7 @@ import { ThumbnailStore } from './thumbnails/thumbnail-store.js';
 import { ThumbnailsController } from './thumbnails/thumbnails.controller.js';
 import { ThumbnailsRepository } from './thumbnails/thumbnails.repository.js';
 import { ThumbnailsService } from './thumbnails/thumbnails.service.js';
+import { FilesCleanupHandler } from './upkeep/files-cleanup.handler.js';
 import { PurgeHandler } from './upkeep/purge.handler.js';
 import { RekeyHandler } from './upkeep/rekey.handler.js';
 import { SweepHandler } from './upkeep/sweep.handler.js';
@@ -39,7 +40,7 @@ import { StorageModule } from '../storage/storage.module.js';
   controllers: [FilesController, LinksController, ThumbnailsController, UploadsController],
   providers: [
     ...[FilesRepository, FilesService, FileWriter, ContentService, PurgeHandler],
-    ...[UpkeepRepository, TidyHandler, SweepHandler, VerifyHandler, RekeyHandler],
+    ...[UpkeepRepository, TidyHandler, SweepHandler, VerifyHandler, RekeyHandler, FilesCleanupHandler],
     ...[LinksRepository, LinksService, LinksCleanupHandler],
     ...[ThumbnailsRepository, ThumbnailRequests, ThumbnailsService, ThumbnailStore, ImageDecoder, ThumbnailHandler],
     ...[UploadsRepository, UploadsService, UploadSegments, UploadLocks, TusService, SweepUploadsHandler],

@@ -2,10 +2,11 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
-import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
 import { FileEntity } from './file.entity.js';
 import { FileErrors } from './files.errors.js';
+import { isPurgedFor } from './purged-files.js';
 import type { Owner } from '../common/access/permissions.js';
 
 export interface FilesRequest extends PageRequest {
@@ -102,10 +103,32 @@ export class FilesRepository extends BaseRepository<FileEntity> {
           SELECT id, blob_id FROM files
           WHERE uuid = $1 AND blob_id IS NOT NULL AND deleted_at <= now() - $2::integer * interval '1 day' FOR UPDATE
         )
-        UPDATE files SET blob_id = NULL FROM file WHERE files.id = file.id RETURNING file.blob_id`,
+        UPDATE files SET blob_id = NULL, updated_at = now() FROM file WHERE files.id = file.id RETURNING file.blob_id`,
       values: [uuid, days],
     });
     return row?.blob_id ?? null;
+  }
+
+  /**
+   * Deletes rows of the range whose bytes were purged long enough ago, unless links still refer to them: the cleanup of links
+   * deletes those first, in batches of its own, since a file may have any number. A scalar subquery looks at one row's links.
+   */
+  deletePurged(range: KeyRange): Promise<Purged> {
+    const hasNoLink = '(SELECT l.id FROM file_links l WHERE l.file_id = old.id LIMIT 1) IS NULL';
+    const isOver = `${isPurgedFor('old')} AND ${hasNoLink}`;
+    return this.purgeRange(range, isOver, [], 'deleted_at IS NOT NULL AND blob_id IS NULL');
+  }
+
+  /**
+   * Empties the metadata of the upload that became this file: a client may send kilobytes, and no quota counts the row of a
+   * deleted file. The upload stays until it expires, so that a client which missed the last answer does not send it again.
+   */
+  async forgetUploadMetadata(uuid: string): Promise<void> {
+    await this.transaction.query({
+      name: 'file-forget-upload-metadata',
+      text: `UPDATE uploads SET metadata = '' WHERE file_uuid = $1`,
+      values: [uuid],
+    });
   }
 
   private list(scope: string, parameters: object, request: FilesRequest): Promise<Page<FileEntity>> {

@@ -78,6 +78,7 @@ export class FilesService {
     await this.transaction.run(async () => {
       const { bucket, size } = await this.files.deleteOwned(owner, uuid, expected);
       await this.usages.giveBack(owner, bucket, size, 1);
+      await this.files.forgetUploadMetadata(uuid);
       const { retentionDays } = this.settings;
       const later = retentionDays > 0 && { runAt: new Date(this.clock.now() + retentionDays * DAY_MS) };
       await this.jobs.enqueue(PurgeFile, { fileId: uuid }, { ...later });

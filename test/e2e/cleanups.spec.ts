@@ -1,5 +1,5 @@
 // Checks the scheduled clean-ups: what ended is deleted after the configured days, everything else stays.
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
 import type { Page } from '../support/api.js';
 import { type Job, jobOver, uploadFile } from '../support/job-requests.js';
@@ -17,6 +17,7 @@ beforeAll(async () => {
     LINK_RETENTION: '3',
     AUDIT_RETENTION: '3',
     TASK_RETENTION: '3',
+    FILE_RETENTION: '3',
     REFRESH_IDLE_TTL: '86400',
   });
   root = await server.makeAdmin();
@@ -38,7 +39,7 @@ async function run(schedule: string): Promise<unknown> {
 
 it('the clean-up schedules exist and run daily', async () => {
   const { body } = await root.api.get<Page<{ name: string; nextRunAt: string }>>('/api/schedules');
-  for (const name of ['sessions.cleanup', 'links.cleanup', 'audit.cleanup', 'tasks.cleanup']) {
+  for (const name of ['sessions.cleanup', 'links.cleanup', 'audit.cleanup', 'tasks.cleanup', 'files.cleanup']) {
     const schedule = body.items.find((one) => one.name === name);
     expect(Date.parse(schedule?.nextRunAt ?? '') - Date.now()).toBeLessThanOrEqual(DAY_MS);
   }
@@ -122,4 +123,73 @@ it('tasks are purged TASK_RETENTION days after their deletion, in several batche
   expect((await root.api.post(`/api/tasks/${left[0]?.id}/restore`)).status).toBe(200);
   expect((await ada.api.get(`/api/tasks/${task.id}`)).status).toBe(200);
   expect(await run('tasks.cleanup')).toEqual({ deleted: 0 });
+});
+
+describe('rows of deleted files', () => {
+  /** Inserts files that were created `days` ago. */
+  const add = (days: number, count: number, name: string, columns: { deleted: string; changed: string; blob: string }) =>
+    server.sql(
+      `INSERT INTO files (id, uuid, owner_id, owner_uuid, name, mime_type, declared_type, size, sha256, deleted_at, updated_at, blob_id)
+       SELECT $1::bigint + n, gen_random_uuid(), u.id, u.uuid, $3, '', '', 1, '', ${columns.deleted}, ${columns.changed}, ${columns.blob}
+       FROM users u, generate_series(1, $4) n WHERE u.uuid = $2`,
+      keyOf(days, count), root.user.id, name, count,
+    ); // prettier-ignore
+  const left = async (): Promise<string[]> =>
+    (await server.sql<{ name: string }>('SELECT DISTINCT name FROM files ORDER BY 1')).map(({ name }) => name);
+
+  beforeEach(async () => {
+    await server.sql('DELETE FROM file_links');
+    await server.sql('DELETE FROM files');
+  });
+
+  it('are deleted a day after their bytes were purged, in several batches', async () => {
+    const whole = await uploadFile(root, 'c,d');
+    const [file = { blob: '' }] = await server.sql<{ blob: string }>('SELECT blob_id AS blob FROM files');
+    const purged = { deleted: ago(5), changed: ago(1.1), blob: 'NULL' };
+    await add(10, 2_500, 'purged', purged);
+    await add(9, 2, 'kept: purged lately', { ...purged, changed: ago(0.9) });
+    await add(8, 2, 'kept: has its bytes', { ...purged, deleted: ago(2.9), blob: file.blob });
+    await add(7, 2, 'kept: lives', { ...purged, deleted: 'NULL', blob: file.blob });
+    expect(await run('files.cleanup')).toEqual({ deleted: 2_500 });
+    expect(await left()).toEqual(['kept: has its bytes', 'kept: lives', 'kept: purged lately', 'people.csv']);
+    expect((await root.api.get(`/api/files/${whole}`)).status).toBe(200);
+    expect(await run('files.cleanup')).toEqual({ deleted: 0 });
+  });
+
+  /** Uploads a file as if `days` ago, and returns its id. */
+  async function uploadAgo(days: number, content: string): Promise<string> {
+    const id = await uploadFile(root, content);
+    await server.sql('UPDATE files SET id = $1 WHERE uuid = $2', keyOf(days, 1), id);
+    return id;
+  }
+
+  it('count from the purge of their bytes, not from their deletion', async () => {
+    await uploadAgo(6, 'e,f');
+    await server.sql(`UPDATE files SET deleted_at = ${ago(5)}, updated_at = ${ago(5)}`);
+    await run('files.tidy');
+    expect(await server.sql('SELECT blob_id, version FROM files')).toEqual([{ blob_id: null, version: 1 }]);
+    expect(await run('files.cleanup')).toEqual({ deleted: 0 });
+    await server.sql(`UPDATE files SET updated_at = updated_at - interval '25 hours'`);
+    expect(await run('files.cleanup')).toEqual({ deleted: 1 });
+  });
+
+  it('are deleted after their links, which go as soon as the bytes have been purged for a day', async () => {
+    const [gone, kept] = [await uploadAgo(6, 'g,h'), await uploadAgo(5, 'i,j')];
+    const urls: string[] = [];
+    for (const [days, file] of [[4, gone], [3, kept]] as const) {
+      const { body } = await root.api.post<{ id: string; url: string }>(`/api/files/${file}/link`, { expiresIn: 2_592_000 });
+      await server.sql('UPDATE file_links SET id = $1 WHERE uuid = $2', keyOf(days - 1.5, 1), body.id);
+      urls.push(body.url);
+      expect((await root.api.delete(`/api/files/${file}`)).status).toBe(204);
+    }
+    await server.sql(`UPDATE files SET deleted_at = ${ago(5)} WHERE uuid = $1`, gone);
+    await run('files.tidy');
+    await server.sql(`UPDATE files SET updated_at = ${ago(1.1)}`);
+    expect(await run('files.cleanup')).toEqual({ deleted: 0 });
+    expect((await root.api.get(urls[0] as string)).status).toBe(410);
+    expect(await run('links.cleanup')).toEqual({ deleted: 1 });
+    expect(await run('files.cleanup')).toEqual({ deleted: 1 });
+    expect(await server.sql('SELECT uuid FROM files')).toEqual([{ uuid: kept }]);
+    expect(await Promise.all(urls.map(async (url) => (await root.api.get(url)).status))).toEqual([404, 410]);
+  }); // prettier-ignore
 });

@@ -178,6 +178,21 @@ describe('a resumable upload', () => {
     expect([again.status, again.headers.get('x-file-id')]).toEqual([204, id]);
   });
 
+  it('that is complete keeps its metadata while its file lives, and no longer: a deleted file is in no quota', async () => {
+    const values = { filename: 'a.txt', note: 'n'.repeat(8_000) };
+    const other = (await tus.create(0, values)).headers.get('location') as string;
+    const { headers } = await tus.create(0, values);
+    const path = headers.get('location') as string;
+    const file = headers.get('x-file-id') as string;
+    expect((await tus.head(path)).headers.get('upload-metadata')).toBe(metadata(values));
+    expect((await ada.api.delete(`/api/files/${file}`)).status).toBe(204);
+    const after = await tus.head(path);
+    expect([after.status, after.headers.get('upload-metadata'), after.headers.get('x-file-id')]).toEqual([200, null, file]);
+    const [row] = await server.sql<{ metadata: string }>('SELECT metadata FROM uploads WHERE id = $1', idOf(path));
+    expect(row).toEqual({ metadata: '' });
+    expect((await tus.head(other)).headers.get('upload-metadata')).toBe(metadata(values));
+  }); // prettier-ignore
+
   describe('that is interrupted', () => {
     it('keeps the received bytes when the client closes the connection', async () => {
       const bytes = randomBytes(6_000_000);

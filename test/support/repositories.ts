@@ -8,6 +8,12 @@ import { SecuritySettings } from '../../src/shared/security/security.settings.js
 import { TaskSettings } from '../../src/tasks/tasks.settings.js';
 import { Session } from '../../src/auth/session.entity.js';
 import { SessionsRepository } from '../../src/auth/sessions.repository.js';
+import { FileEntity } from '../../src/files/file.entity.js';
+import { FilesRepository } from '../../src/files/files.repository.js';
+import { FileSettings } from '../../src/files/files.settings.js';
+import { FileLink } from '../../src/files/links/file-link.entity.js';
+import { LinksRepository } from '../../src/files/links/links.repository.js';
+import { Blob } from '../../src/storage/blobs/blob.entity.js';
 import { RepositoryTools } from '../../src/common/repositories/repository-tools.js';
 import { SystemClock } from '../../src/shared/libs/clock.js';
 import { createCache } from '../../src/shared/cache/create-cache.js';
@@ -33,6 +39,8 @@ export interface Repositories {
   readonly tasks: TasksRepository;
   readonly users: UsersRepository;
   readonly sessions: SessionsRepository;
+  readonly files: FilesRepository;
+  readonly links: LinksRepository;
   /** Returns the statements that `work` sent, in order. */
   statementsOf(work: () => Promise<unknown>): Promise<Statement[]>;
   close(): Promise<void>;
@@ -65,7 +73,7 @@ export async function openRepositories(url: string): Promise<Repositories> {
     }
   }
 
-  const entities = [User, Session, Task];
+  const entities = [User, Session, Task, Blob, FileEntity, FileLink];
   const dataSource = await new DataSource({
     ...servingOptions(config.get(DatabaseSettings), url),
     entities,
@@ -85,6 +93,8 @@ export async function openRepositories(url: string): Promise<Repositories> {
     tasks: new TasksRepository(tools, config.get(TaskSettings)),
     users: new UsersRepository(tools),
     sessions: new SessionsRepository(tools),
+    files: new FilesRepository(tools),
+    links: new LinksRepository(tools, config.get(FileSettings)),
     async statementsOf(work) {
       sent = [];
       await work();

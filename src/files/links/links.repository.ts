@@ -11,6 +11,7 @@ import { RepositoryTools } from '../../common/repositories/repository-tools.js';
 import type { FileEntity } from '../file.entity.js';
 import { FileSettings } from '../files.settings.js';
 import { FileLink } from './file-link.entity.js';
+import { isPurgedFor } from '../purged-files.js';
 import { LinkErrors } from './links.errors.js';
 
 /** Any constant: the first key of the advisory locks that lock an owner. */
@@ -74,9 +75,14 @@ export class LinksRepository extends BaseRepository<FileLink> {
     await this.remove({ where: { uuid, fileId: file.id }, missing: () => LinkErrors.NOT_FOUND() });
   }
 
-  /** Deletes links that expired or were revoked `days` ago. */
+  /**
+   * Deletes links that expired or were revoked `days` ago, and links to files whose rows can be deleted. Those count in no
+   * quota. A scalar subquery looks at one link's file; PostgreSQL might turn EXISTS into a read of all such files.
+   */
   purge(range: KeyRange, days: number): Promise<Purged> {
-    const isOver = `least(old.expires_at, old.deleted_at) < now() - $4::integer * interval '1 day'`;
+    const isOver = `
+      least(old.expires_at, old.deleted_at) < now() - $4::integer * interval '1 day'
+      OR (SELECT ${isPurgedFor('f')} FROM files f WHERE f.id = old.file_id)`;
     return this.purgeRange(range, isOver, [days]);
   }
 

@@ -2,6 +2,7 @@
 import { definePermissions } from '../../common/access/permissions.js';
 import { IsBoolean, IsNumber, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { exponential } from '../../shared/libs/backoff.js';
+import { defineCleanup } from '../../workers/cleanup/cleanup.js';
 import { defineJob } from '../../workers/job.js';
 import { NoPayload } from '../../workers/no-payload.js';
 
@@ -69,3 +70,6 @@ export const RekeyStorage = defineJob<NoPayload>({
   ...{ ...check, name: 'files.rekey', payload: NoPayload },
   uniqueKey: () => 'one',
 });
+
+/** Runs after `links.cleanup`, which deletes the links to those files. */
+export const FilesCleanup = defineCleanup('files.cleanup', '7 4 * * *');
