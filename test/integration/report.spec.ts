@@ -185,7 +185,7 @@ describe('the process that requests a report', () => {
     const script = `
       import { renderReport } from '${url('tasks/report/render-report.js')}';
       import { ThreadPools } from '${url('workers/threads/thread-pools.js')}';
-      const pools = new ThreadPools({ threads: { render: 1, data: 1, memoryMib: 256 } });
+      const pools = new ThreadPools({ render: 1, data: 1, memoryMib: 256 });
       const pages = (async function* () { yield [${JSON.stringify(makeTask({ title: SCRIPTS.Arabic }))}]; })();
       const order = { path: ${JSON.stringify(path)}, owner: 'Ada', generatedAt: '${NOW}', pages, onProgress() {} };
       console.log(JSON.stringify(await renderReport(pools, { ...order, signal: new AbortController().signal })));
