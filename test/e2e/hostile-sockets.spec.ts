@@ -123,6 +123,14 @@ describe('a body that does not arrive', () => {
     await expectAnswer(head('POST /nowhere HTTP/1.1', ...lines), 404); // no route reads it
   });
 
+  it('and is large is not waited for without a valid token', async () => {
+    const post = 'POST /api/tasks HTTP/1.1';
+    for (const length of ['Content-Length: 30000', 'Transfer-Encoding: chunked']) {
+      await expectAnswer(head(post, JSON_TYPE, length), 401);
+      await expectAnswer(head(post, JSON_TYPE, length, 'Authorization: Bearer of.no.use'), 401);
+    }
+  });
+
   it('in chunks is refused with 408', async () => {
     await expectAnswer(`${head(POST, JSON_TYPE, 'Transfer-Encoding: chunked')}2\r\n{"\r\n`, 408);
   });
