@@ -1,5 +1,6 @@
 // Request bodies: JSON is parsed strictly and must arrive within a deadline; routes that accept files read them as a stream.
 import type { IncomingHttpHeaders } from 'node:http';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import multipart from '@fastify/multipart';
 import type { FastifyInstance, FastifyRequest, preParsingHookHandler } from 'fastify';
 import { parseStrictJson } from '../../../shared/libs/strict-json.js';
@@ -26,16 +27,12 @@ export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promis
   fastify.removeAllContentTypeParsers();
   const inOwnTurn = createTurns();
   fastify.addContentTypeParser('application/json', { parseAs: 'buffer' }, (_request, body, done) => {
-    if (body.length === 0) return done(null, undefined); // a chunked body without chunks
-    const parse = (): void => {
-      try {
-        done(null, parseStrictJson(body as Buffer));
-      } catch (error) {
-        done(error as Error);
-      }
-    };
-    if (body.length > LARGE_BYTES) inOwnTurn(parse);
-    else parse();
+    if (body.length > LARGE_BYTES) return inOwnTurn(() => parseStrictJson(body as Buffer));
+    try {
+      done(null, parseStrictJson(body as Buffer));
+    } catch (error) {
+      done(error as Error);
+    }
   });
   await fastify.register(multipart); // reads nothing itself: the route's handler reads, after the guard
   fastify.addContentTypeParser(UPLOAD_PART, (_request, body, done) => done(null, body)); // reads nothing either
@@ -49,14 +46,12 @@ export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promis
 }
 
 /** Returns a function that runs each work in a turn of the event loop of its own, so that other requests are served between. */
-function createTurns(): (work: () => void) => void {
-  const waiting: Array<() => void> = [];
-  const next = (): void => {
-    waiting.shift()?.();
-    if (waiting.length > 0) setImmediate(next);
-  };
+function createTurns(): <T>(work: () => T) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
   return (work) => {
-    if (waiting.push(work) === 1) setImmediate(next);
+    const turn = last.then(() => nextTurn()).then(work);
+    last = turn.catch(() => undefined);
+    return turn;
   };
 }
 
