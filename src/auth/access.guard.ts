@@ -6,6 +6,7 @@ import { REQUIRES } from '../common/decorators/endpoint.decorator.js';
 import { IS_PUBLIC } from '../common/decorators/public.decorator.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { can, type Permission } from '../common/access/permissions.js';
+import { invalidToken, missingToken } from './bearer-token.js';
 import { type Principal, Principals } from './principals.js';
 
 /** Access rule from a route's decorators. */
@@ -61,13 +62,4 @@ function isAllowed(request: FastifyRequest, { requires }: Rule, principal: Princ
   request.user = principal;
   if (requires && !can(principal, requires)) throw HttpErrors.FORBIDDEN(requires);
   return true;
-}
-
-export function missingToken(): Error {
-  return HttpErrors.UNAUTHENTICATED('An access token is needed.');
-}
-
-/** RFC 6750, 3. */
-export function invalidToken(): Error {
-  return HttpErrors.AUTH_TOKEN_INVALID().withHeader('www-authenticate', 'Bearer error="invalid_token"');
 }

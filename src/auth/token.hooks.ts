@@ -1,13 +1,10 @@
 // Reads the access token before the body, so that rate limits count by user and no large body is read without a valid token.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { AccessClaims } from '../shared/security/access-tokens.js';
-import { invalidToken, missingToken } from './access.guard.js';
-import { bearerTokenOf } from './bearer-token.js';
+import { MAX_PUBLIC_BODY_BYTES } from '../common/decorators/endpoint.decorator.js';
+import { bearerTokenOf, invalidToken, missingToken } from './bearer-token.js';
 import type { JwtStrategy } from './jwt.strategy.js';
 import type { Principal, Principals } from './principals.js';
-
-/** As much as public routes accept. */
-const SMALL_BODY_BYTES = 16_384;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -67,5 +64,7 @@ export function addTokenHook(fastify: FastifyInstance, strategy: JwtStrategy, pr
 /** True without a body, and for one that costs little to parse or is too large to be read: the request is refused after it. */
 function isBodyCheap({ headers, routeOptions }: FastifyRequest): boolean {
   const bytes = Number(headers['content-length'] ?? 0);
-  return headers['transfer-encoding'] === undefined && !(bytes > SMALL_BODY_BYTES && bytes <= routeOptions.bodyLimit);
+  return (
+    headers['transfer-encoding'] === undefined && !(bytes > MAX_PUBLIC_BODY_BYTES && bytes <= routeOptions.bodyLimit)
+  );
 }

@@ -23,7 +23,7 @@ import { RouteSettings } from './route-settings.decorator.js';
 export const REQUIRES = 'requires';
 
 /** The largest body accepted without a token: several times the longest login or registration form. */
-const MAX_PUBLIC_BODY_BYTES = 16_384;
+export const MAX_PUBLIC_BODY_BYTES = 16_384;
 
 interface DeclaredError {
   readonly code: string;
