@@ -268,4 +268,19 @@ describe('the rate limit cost of', () => {
     const taken = before - (await remaining(`/api/tasks?${query}`));
     expect([cost - 1, cost]).toContain(taken); // one may have been refilled meanwhile
   });
+
+  it.each([
+    ['64 KiB', 65_536, 1],
+    ['more than 64 KiB', 65_537, 2],
+    ['a megabyte', 1_048_576, 16],
+    ['more than the limit, which is refused unread', 1_048_577, 1],
+  ])('a JSON body of %s', async (_size, bytes, cost) => {
+    const body = JSON.stringify({ title: 'x'.repeat(bytes - '{"title":""}'.length) });
+    const remaining = ({ headers }: Answer<unknown>) =>
+      Number(/"burst";r=(\d+)/.exec(headers.get('ratelimit') ?? '')?.[1]);
+    const before = remaining(await api.get('/api/profile'));
+    const headers = { 'content-type': 'application/json' };
+    const taken = before - remaining(await api.post('/api/tasks', body, { headers }));
+    expect([cost - 1, cost]).toContain(taken); // one may have been refilled meanwhile
+  });
 });
