@@ -23,9 +23,9 @@ const BODY_LIMIT = 1_048_576;
 const PUBLIC_BODY_LIMIT = 16_384;
 const MAX_PAUSE_MS = 50;
 /** A hostile body may cost so many times as much as a plain one, on a machine so slow that this is more. */
-const MAX_FACTOR = 10;
+const MAX_FACTOR = 5;
 /** A garbage collection may fall into one measurement, but not into each; quadratic work falls into each. */
-const ATTEMPTS = 10;
+const ATTEMPTS = 3;
 
 const suite = process.platform === 'linux' ? describe : describe.skip;
 suite('a hostile request', () => {
@@ -72,7 +72,7 @@ suite('a hostile request', () => {
     return { ms: mainThreadMs() - before, status };
   }
 
-  /** Returns the median of five, after the code is compiled. */
+  /** Returns the median cost of five plain bodies, after the code is compiled. */
   async function calibrate(): Promise<number> {
     const body = JSON.stringify({ title: 'x'.repeat(BODY_LIMIT - 100) });
     const request = { method: 'POST', path: '/api/tasks', headers: headersFor(true, true), body };
@@ -99,6 +99,10 @@ suite('a hostile request', () => {
       least = Math.min(least, ms);
       if (least <= maxMs) return [];
     }
+    // Other suites may have slowed the machine down since the first calibration.
+    const now = Math.max(MAX_PAUSE_MS, MAX_FACTOR * (await calibrate()));
+    const { ms } = await costOf(request);
+    if (ms <= now) return [];
     return [`${name}: ${Math.round(least)} ms, ${Math.round(maxMs)} ms are allowed`];
   }
 
