@@ -113,13 +113,13 @@ export function flag(name: string, options: WithDefault<boolean>): Variable<bool
   return variable(name, Joi.boolean().truthy('1', 'yes', 'on').falsy('0', 'no', 'off'), options);
 }
 
-function within({ min, max }: Limits, number = Joi.number()): Joi.NumberSchema {
+function bounded({ min, max }: Limits, number = Joi.number()): Joi.NumberSchema {
   const above = min === undefined ? number : number.min(min);
   return max === undefined ? above : above.max(max);
 }
 
 export function integer(name: string, options: WithDefault<number> & Limits): Variable<number> {
-  return variable(name, within(options, Joi.number().integer()), options);
+  return variable(name, bounded(options, Joi.number().integer()), options);
 }
 
 /** Whole seconds, as milliseconds in the settings. `fractions`: parts of a second are valid too. */
@@ -128,7 +128,7 @@ export function seconds(
   options: WithDefault<number> & Limits & { fractions?: boolean },
 ): Variable<number> {
   const number = options.fractions ? Joi.number() : Joi.number().integer();
-  return variable(name, within(options, number), options, (value) => value * 1_000);
+  return variable(name, bounded(options, number), options, (value) => value * 1_000);
 }
 
 /** `<requests>/<seconds>`. */

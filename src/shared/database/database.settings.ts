@@ -2,6 +2,7 @@
 import { devSecretsIn } from '../config/dev-secrets.js';
 import { EmbeddedSettings, externalInProduction } from '../config/embedded.settings.js';
 import { ProcessSettings } from '../config/process.settings.js';
+import { hostInUrl } from '../libs/network.js';
 import { defineSettings } from '../config/settings.js';
 import { choice, host, integer, port, text, url } from '../config/variables.js';
 import { unencryptedHost } from './unencrypted-host.js';
@@ -66,6 +67,5 @@ interface Parts {
 function urlOf({ url, host, port, user, password, name }: Parts): string | undefined {
   if (url !== undefined || host === undefined) return url;
   const secret = password === undefined ? '' : `:${encodeURIComponent(password)}`;
-  const address = host.includes(':') ? `[${host}]` : host;
-  return `postgres://${encodeURIComponent(user)}${secret}@${address}:${port}/${encodeURIComponent(name)}`;
+  return `postgres://${encodeURIComponent(user)}${secret}@${hostInUrl(host)}:${port}/${encodeURIComponent(name)}`;
 }

@@ -27,6 +27,11 @@ export function networkOf(client: string): string {
   return `${ipaddr.fromByteArray([...bytes.slice(0, 8), 0, 0, 0, 0, 0, 0, 0, 0]).toString()}/64`;
 }
 
+/** Returns the host as a URL writes it: an IPv6 address is in brackets (RFC 3986, 3.2.2). */
+export function hostInUrl(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 /** Returns a test for addresses that match `proxies` (addresses and CIDR ranges), with the same rules as Fastify. */
 export function matcherOf(proxies: readonly string[]): (address: string) => boolean {
   if (proxies.length === 0) return () => false;

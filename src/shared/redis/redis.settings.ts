@@ -1,6 +1,7 @@
 // Settings of Redis.
 import { externalInProduction } from '../config/embedded.settings.js';
 import { exclusive } from '../config/rules.js';
+import { hostInUrl } from '../libs/network.js';
 import { defineSettings } from '../config/settings.js';
 import { host, list, port, text, url } from '../config/variables.js';
 
@@ -55,7 +56,7 @@ function serversOf({ url, host, port, cluster }: Places): Servers | undefined {
   if (cluster.length > 0) return { cluster: cluster.map(nodeOf) };
   if (url !== undefined) return { url };
   if (host === undefined) return undefined;
-  return { url: `redis://${host.includes(':') ? `[${host}]` : host}:${port}` };
+  return { url: `redis://${hostInUrl(host)}:${port}` };
 }
 
 function nodeOf(item: string): { host: string; port: number } {
