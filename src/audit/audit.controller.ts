@@ -1,7 +1,7 @@
 // REST endpoint of the audit log, for administrators.
-import { definePermissions } from '../common/access/permissions.js';
 import { Controller, Get } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { definePermissions } from '../common/access/permissions.js';
 import type { Actor } from '../common/access/permissions.js';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';

@@ -1,7 +1,7 @@
 // REST endpoints to inspect and clear the cache.
-import { definePermissions } from '../common/access/permissions.js';
 import { Controller, Delete, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { definePermissions } from '../common/access/permissions.js';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { QueryParams } from '../common/decorators/input.decorator.js';

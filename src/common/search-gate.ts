@@ -9,6 +9,10 @@ import type { Actor } from './access/permissions.js';
 const MAX_WAITING = 4;
 const MAX_WAIT_MS = 5_000;
 
+/**
+ * Controllers call it. An interceptor that finds the filters itself would cost every list, also without a filter;
+ * test/e2e/search-filters.spec.ts walks all lists, so that none forgets the call.
+ */
 @Injectable()
 export class SearchGate {
   private readonly ofUser = new KeyedSemaphore(1, MAX_WAITING, MAX_WAIT_MS);

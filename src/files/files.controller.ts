@@ -1,8 +1,8 @@
 // REST endpoints of files: upload, download, metadata, rename, delete and restore.
-import { DeletedPermissions } from '../common/access/permissions.js';
 import { Controller, Delete, Get, Patch, Post, Put, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { DeletedPermissions } from '../common/access/permissions.js';
 import { CurrentUser, PossibleUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';

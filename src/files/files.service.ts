@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page } from '../common/repositories/page.js';
 import { HttpErrors } from '../common/http/http.errors.js';
-import { type Actor, can, type Owner, DeletedPermissions } from '../common/access/permissions.js';
+import { type Actor, can, DeletedPermissions, type Owner } from '../common/access/permissions.js';
 import { FileSettings } from './files.settings.js';
 import { Clock } from '../shared/libs/clock.js';
 import { Transaction } from '../shared/database/transaction.js';

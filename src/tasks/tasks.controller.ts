@@ -1,8 +1,8 @@
 // REST endpoints of tasks.
-import { DeletedPermissions } from '../common/access/permissions.js';
 import { Controller, Delete, Get, Patch, Post, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { DeletedPermissions } from '../common/access/permissions.js';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';

@@ -1,6 +1,6 @@
 // Job definitions of users. The handlers are in the folders export, import and statistics.
-import { UserPermissions } from './users.policy.js';
 import { IsBoolean, IsIn, IsUUID, ValidateIf } from 'class-validator';
+import { UserPermissions } from './users.policy.js';
 import { exponential } from '../shared/libs/backoff.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';

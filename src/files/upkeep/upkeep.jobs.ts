@@ -1,6 +1,6 @@
 // Job definitions of the storage's upkeep. The handlers are in this folder.
-import { definePermissions } from '../../common/access/permissions.js';
 import { IsBoolean, IsNumber, IsOptional, IsUUID, Max, Min } from 'class-validator';
+import { definePermissions } from '../../common/access/permissions.js';
 import { exponential } from '../../shared/libs/backoff.js';
 import { defineCleanup } from '../../workers/cleanup/cleanup.js';
 import { defineJob } from '../../workers/job.js';

@@ -1,7 +1,7 @@
 // The REST endpoints of buckets: all users may read them, administrators create and change them.
-import { DeletedPermissions, definePermissions } from '../../common/access/permissions.js';
 import { Controller, Delete, Get, Patch, Post, Put } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { DeletedPermissions, definePermissions } from '../../common/access/permissions.js';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../../common/decorators/if-match.decorator.js';

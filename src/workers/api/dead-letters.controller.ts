@@ -1,8 +1,8 @@
 // REST endpoints of dead letters, for administrators: list, read, replay and discard jobs that failed for good.
-import { JobPermissions } from '../jobs.permissions.js';
 import { Controller, Delete, Get, Post, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { JobPermissions } from '../jobs.permissions.js';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../../common/decorators/if-match.decorator.js';

@@ -1,7 +1,7 @@
 // REST endpoint of the queue statistics, for administrators.
-import { JobPermissions } from '../jobs.permissions.js';
 import { Controller, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
+import { JobPermissions } from '../jobs.permissions.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { QueueDriver } from '../drivers/queue.driver.js';
 import { JobStatsDto, toQueueStatsDto } from './dto/job-stats.dto.js';

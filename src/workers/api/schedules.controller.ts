@@ -1,8 +1,8 @@
 // REST endpoints of schedules, for administrators: list them, and run one now.
-import { SchedulePermissions } from '../jobs.permissions.js';
 import { Controller, Get, Param, Post, Res } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { SchedulePermissions } from '../jobs.permissions.js';
 import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import type { Actor } from '../../common/access/permissions.js';

@@ -1,9 +1,9 @@
 // GET /docs/openapi.json, public or for administrators only; Swagger UI reads it.
-import { definePermissions } from '../../access/permissions.js';
 import { Controller, Get, Res, VERSION_NEUTRAL } from '@nestjs/common';
 import { ApiExcludeController } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import Negotiator from 'negotiator';
+import { definePermissions } from '../../access/permissions.js';
 import { Endpoint } from '../../decorators/endpoint.decorator.js';
 import { includesTag } from '../hooks/representation.hooks.js';
 import { addVary } from '../vary.js';

@@ -22,7 +22,7 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
     if (!isLarge(payload) || isInjected(request)) return done(null, payload);
     const network = networkOf(request.ip);
     const bytes = Buffer.byteLength(payload);
-    if (request.method === 'GET' && !unread.hasRoomFor(network, bytes)) {
+    if (request.method === 'GET' && !unread.hasSpaceFor(network, bytes)) {
       for (const name of ABOUT_THE_BODY) reply.removeHeader(name);
       return done(unavailable());
     }
@@ -40,7 +40,7 @@ class UnreadBytes {
   private readonly ofSocket = new WeakMap<Socket, { bytes: number }>();
   private total = 0;
 
-  hasRoomFor(network: string, bytes: number): boolean {
+  hasSpaceFor(network: string, bytes: number): boolean {
     return (this.ofNetwork.get(network) ?? 0) + bytes <= MAX_OF_NETWORK && this.total + bytes <= MAX_OF_ALL;
   }
 
