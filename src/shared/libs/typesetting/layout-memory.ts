@@ -85,7 +85,9 @@ function keepMeanings(font: Font): void {
   const getGlyph = font.getGlyph.bind(font);
   font.getGlyph = (id, codePoints) => {
     const glyph = getGlyph(id, codePoints);
-    return codePoints ? (Object.create(glyph, { codePoints: { value: codePoints } }) as Glyph) : glyph;
+    if (!codePoints) return glyph;
+    const { advanceWidth } = glyph; // fontkit keeps it with the glyph; a copy alone would compute it again
+    return Object.create(glyph, { codePoints: { value: codePoints }, advanceWidth: { value: advanceWidth } }) as Glyph;
   };
 }
 
