@@ -12,7 +12,7 @@ const MAIN = resolve('dist/src/main.js');
 
 /** A temporary DATA_DIR with the files in it, and those that root keeps outside of it. */
 export class DataDir {
-  private readonly base = mkdtempSync(join(tmpdir(), 'holdfast-process-'));
+  readonly base = mkdtempSync(join(tmpdir(), 'holdfast-process-'));
   readonly path = join(this.base, 'data');
 
   constructor() {

@@ -1,4 +1,4 @@
-// Large JSON bodies are parsed one per turn of the event loop, so that other requests are served between them.
+// Large JSON bodies are parsed and handled one per turn of the event loop, so that other requests are served between them.
 import { expect, it } from '@jest/globals';
 import fastify from 'fastify';
 import { addBodyHooks } from '../../src/common/http/hooks/body.hooks.js';
@@ -30,8 +30,10 @@ async function turnsOf(bytes: number): Promise<number[]> {
   return turns;
 }
 
-it('large bodies are parsed in turns of their own', async () => {
-  expect(new Set(await turnsOf(100_000)).size).toBe(8);
+it('large bodies are parsed and handled in turns of their own', async () => {
+  const turns = await turnsOf(100_000);
+  for (let at = 1; at < turns.length; at++)
+    expect((turns[at] as number) - (turns[at - 1] as number)).toBeGreaterThanOrEqual(2);
 });
 
 it('small bodies do not wait for a turn', async () => {

@@ -45,13 +45,19 @@ export async function addBodyHooks(fastify: FastifyInstance, pace: Pace): Promis
   fastify.addHook('preParsing', cutBadBody(pace)); // not in onRoute: bodies of unknown paths are read too
 }
 
-/** Returns a function that runs each work in a turn of the event loop of its own, so that other requests are served between. */
+/**
+ * Returns a function that runs each work in a turn of the event loop of its own and passes its result on in another one, so
+ * that other requests are served between.
+ */
 function createTurns(): <T>(work: () => T) => Promise<T> {
   let last: Promise<unknown> = Promise.resolve();
   return (work) => {
-    const turn = last.then(() => nextTurn()).then(work);
-    last = turn.catch(() => undefined);
-    return turn;
+    const result = last
+      .then(() => nextTurn())
+      .then(work)
+      .then((value) => nextTurn(value));
+    last = result.catch(() => undefined);
+    return result;
   };
 }
 
