@@ -10,7 +10,7 @@ const AS_NUMBER = { to: (value: number) => value, from: (value: string) => Numbe
 @Index('files_deleted', ['deletedAt'], { where: 'deleted_at IS NOT NULL AND blob_id IS NOT NULL' })
 @Index('files_purged', ['id'], { where: 'deleted_at IS NOT NULL AND blob_id IS NULL' })
 export class FileEntity extends BaseEntityCustom {
-  /** `users.id`. Refers to the table by name, because feature modules do not import each other. */
+  /** `users.id`, a foreign key in the migrations. No TypeORM relation: this module does not import the entities of `users`. */
   @ForeignKey('User', 'id', { name: 'files_owner' })
   @Column('bigint', { name: 'owner_id' })
   ownerId!: string;

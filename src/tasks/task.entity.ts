@@ -22,7 +22,7 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 @Index('tasks_purge', ['id'], { where: 'deleted_at IS NOT NULL' })
 @Index('tasks_deleted', ['createdAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 export class Task extends BaseEntityCustom {
-  /** `users.id`. Refers to the table by name, because feature modules do not import each other. */
+  /** `users.id`, a foreign key in the migrations. No TypeORM relation: this module does not import the entities of `users`. */
   @ForeignKey('User', 'id', { name: 'tasks_owner' })
   @Column('bigint', { name: 'owner_id' })
   ownerId!: string;
