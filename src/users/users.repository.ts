@@ -29,9 +29,6 @@ export interface UsersRequest extends PageRequest {
   q?: string;
 }
 
-/** Any constant: a transaction that may remove an administrator holds this advisory lock until the commit. */
-const ADMINS_LOCK = 7_265_001;
-
 @Injectable()
 export class UsersRepository extends BaseRepository<User> implements JobOwners {
   protected readonly entity = User;
@@ -138,7 +135,7 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
 
   /** Prevents until the commit that another transaction removes an administrator. Runs inside a transaction. */
   async lockAdmins(): Promise<void> {
-    await this.transaction.manager.query('SELECT pg_advisory_xact_lock($1)', [ADMINS_LOCK]);
+    await this.transaction.manager.query(`SELECT pg_advisory_xact_lock(hashtextextended('users:administrators', 0))`);
   }
 
   hasAdmin(): Promise<boolean> {

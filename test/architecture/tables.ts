@@ -1,27 +1,18 @@
 // Table ownership as a pure function: SQL names the tables of its own area, and exceptions are declared with their reason.
 
-/** The area that owns each table: it alone changes the rows, and may change the columns. */
+/** The owners of tables without an entity. The other tables belong to the area whose entity declares them. */
 const OWNERS: Readonly<Record<string, string>> = {
-  audit_log: 'audit',
-  blobs: 'storage',
-  buckets: 'storage',
   encryption_keys: 'storage',
-  file_links: 'files',
-  files: 'files',
   job_counts: 'workers',
-  jobs: 'workers',
   schedules: 'workers',
-  sessions: 'auth',
   snowflake_lease: 'shared',
   storage_leases: 'storage',
   storage_usages: 'storage',
   task_counts: 'tasks',
-  tasks: 'tasks',
   thumbnails: 'files',
   upload_locks: 'files',
   upload_segments: 'files',
   uploads: 'files',
-  users: 'users',
 };
 
 interface Exception {
@@ -56,15 +47,26 @@ export const EXCEPTIONS: readonly Exception[] = [
 
 const NAMED = /\b(?:FROM|JOIN|INTO|UPDATE|ONLY|USING)\s+(?:LATERAL\s+)?"?([a-z_]+)\b/g;
 
+/** Returns the area that owns each table: it alone changes the rows, and may change the columns. */
+function ownersIn(sources: ReadonlyMap<string, string>): Map<string, string> {
+  const owners = new Map(Object.entries(OWNERS));
+  for (const [path, text] of sources)
+    for (const [, table = ''] of text.matchAll(/@Entity\('(\w+)'\)/g)) owners.set(table, areaOf(path));
+  return owners;
+}
+
+const areaOf = (path: string): string => path.split('/')[0] as string;
+
 /** Returns the faults of sources (TypeScript and SQL) by their paths relative to src/. */
 export function findForeignTables(sources: ReadonlyMap<string, string>): string[] {
+  const owners = ownersIn(sources);
   const used = new Set<Exception>();
   const faults: string[] = [];
   for (const [path, text] of sources) {
     const tables = new Set(Array.from(text.matchAll(NAMED), ([, name = '']) => name));
     for (const table of tables) {
-      const owner = Object.hasOwn(OWNERS, table) ? OWNERS[table] : undefined;
-      if (owner === undefined || owner === path.split('/')[0]) continue;
+      const owner = owners.get(table);
+      if (owner === undefined || owner === areaOf(path)) continue;
       const exception = EXCEPTIONS.find((one) => path.startsWith(one.path) && one.tables.includes(table));
       if (exception) used.add(exception);
       else faults.push(`${path} uses ${table}, a table of ${owner}: call ${owner}, or declare an exception`);
@@ -77,6 +79,7 @@ export function findForeignTables(sources: ReadonlyMap<string, string>): string[
 }
 
 /** Returns the tables that have no owner. */
-export function findUnowned(tables: Iterable<string>): string[] {
-  return [...tables].filter((table) => !Object.hasOwn(OWNERS, table));
+export function findUnowned(tables: Iterable<string>, sources: ReadonlyMap<string, string>): string[] {
+  const owners = ownersIn(sources);
+  return [...tables].filter((table) => !owners.has(table));
 }

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Answer, Page } from '../support/api.js';
 import { uploadFile } from '../support/job-requests.js';
+import { exampleOf, type Operation, readOperations } from '../support/openapi.js';
 import { type Person, startServer, type TestServer } from '../support/server.js';
 import { Tus } from '../support/tus.js';
 
@@ -20,17 +21,19 @@ let server: TestServer;
 let root: Person;
 let fileId: string;
 let tus: Tus;
+let operations: Operation[];
 let made = 0;
 
 beforeAll(async () => {
   server = await startServer({ APP_ROLE: 'api' }); // no job runs and finishes during the test
   root = await server.makeAdmin();
   tus = new Tus(root.api);
+  operations = await readOperations(root.api);
   fileId = await uploadFile(root, 'name\nAda\n');
 });
 afterAll(() => server.close());
 
-/** Adds an item to each list, so that its first page changes. */
+/** Adds an item to a list, so that its first page changes. Other lists: a POST of the example of the document. */
 const additions: Record<string, () => Promise<unknown>> = {
   '/api/audit-logs': () => createBucket(),
   '/api/auth/sessions': () => server.login(root.email),
@@ -45,10 +48,15 @@ const additions: Record<string, () => Promise<unknown>> = {
   '/api/jobs': () => root.api.post('/api/jobs', { type: 'users.statistics', payload: {}, runAt: inAnHour() }),
   '/api/schedules': () =>
     server.sql(`INSERT INTO schedules (name, cron, time_zone) VALUES ('a${++made}', '17 3 * * *', 'UTC')`),
-  '/api/tasks': () => root.api.post('/api/tasks', { title: 'Buy milk' }),
   '/api/uploads': () => tus.begin(5),
   '/api/users': () => server.registerUser(`Person${++made}`),
 };
+
+function postExample(path: string): Promise<unknown> {
+  const create = operations.find((operation) => operation.method === 'POST' && operation.path === path);
+  if (!create?.body) throw new Error(`Say in \`additions\` how an item gets into ${path}.`);
+  return root.api.post(path, exampleOf(create.body));
+}
 
 // The name puts it in front of the list.
 const createBucket = () => root.api.post('/api/buckets', { name: `a${1_000_000 - ++made}` });
@@ -62,8 +70,7 @@ describe.each(lists)('the list GET %s', (path) => {
     });
 
   it('has the same ETag until it changes; GET and HEAD with If-None-Match return 304', async () => {
-    const add = additions[path];
-    if (!add) throw new Error(`Say in \`additions\` how an item gets into ${path}.`);
+    const add = additions[path] ?? (() => postExample(path));
     for (let count = 0; count < 3; count++) await add(); // more than one page
     const first = await ask('GET');
     const etag = first.headers.get('etag') ?? '';

@@ -194,7 +194,7 @@ it.each([
     'jobs',
     '/api/jobs',
     { type: 'report.pdf' },
-    'SELECT pg_advisory_xact_lock(7265002, hashint8(id)) FROM users WHERE uuid = $1',
+    `SELECT pg_advisory_xact_lock(hashtext('jobs'), hashint8(id)) FROM users WHERE uuid = $1`,
   ],
 ])(
   'a user whose creates of %s wait for a lock leaves the connections of the pool to other users',

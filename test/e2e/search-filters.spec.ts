@@ -11,15 +11,8 @@ jest.setTimeout(120_000);
 const NO_FILTERS = ['cursor', 'limit', 'sort', 'deleted', 'all'];
 /** Each has an index for every sort order of its list. */
 const INDEXED = ['/api/tasks?status'];
-/** The table that a list reads. */
-const TABLES: Record<string, string> = {
-  '/api/audit-logs': 'audit_log',
-  '/api/dead-letters': 'jobs',
-  '/api/files': 'files',
-  '/api/jobs': 'jobs',
-  '/api/tasks': 'tasks',
-  '/api/users': 'users',
-};
+/** The table that a list reads, unless the path ends with its name. */
+const TABLES: Record<string, string> = { '/api/audit-logs': 'audit_log', '/api/dead-letters': 'jobs' };
 
 let server: TestServer;
 let admin: Person;
@@ -45,6 +38,11 @@ function searches(): string[] {
   );
 }
 
+function tableOf(path: string): string {
+  const [list = ''] = path.split('?');
+  return TABLES[list] ?? list.slice(list.lastIndexOf('/') + 1);
+}
+
 async function remaining(path: string): Promise<number> {
   const { status, headers } = await admin.api.get(path);
   expect([path, status]).toEqual([path, 200]);
@@ -53,7 +51,9 @@ async function remaining(path: string): Promise<number> {
 
 describe('filters that no index covers', () => {
   it('exist on the lists of this test', () => {
-    expect(new Set(searches().map((path) => path.split('?')[0]))).toEqual(new Set(Object.keys(TABLES)));
+    const paths = new Set(searches().map((path) => path.split('?')[0]));
+    expect(paths.size).toBeGreaterThanOrEqual(6);
+    for (const path of [...Object.keys(TABLES), '/api/tasks', '/api/users']) expect(paths).toContain(path);
   });
 
   it('cost five requests', async () => {
@@ -69,7 +69,7 @@ describe('filters that no index covers', () => {
       const client = new pg.Client({ connectionString: server.databaseUrl });
       await client.connect();
       await client.query('BEGIN');
-      await client.query(`LOCK TABLE ${TABLES[path.split('?')[0] as string]} IN ACCESS EXCLUSIVE MODE`);
+      await client.query(`LOCK TABLE ${tableOf(path)} IN ACCESS EXCLUSIVE MODE`);
       let refused = 0;
       const answers = Array.from({ length: 20 }, async (_, n) => {
         const { body } = await admin.api.get<{ code?: string }>(`${path}&limit=${n + 2}`); // no two share a cached page

@@ -1,6 +1,6 @@
 // The migrations: they match the entities, run up and down, and are applied once by any number of processes.
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -16,6 +16,9 @@ jest.setTimeout(60_000);
 
 /** Migration files, oldest first. */
 const FILES = readdirSync('migrations').sort();
+const ENTITIES = readdirSync('src', { recursive: true, encoding: 'utf8' })
+  .filter((path) => path.endsWith('.entity.ts'))
+  .map((path) => `src/${path}`);
 
 let database: ClonedDatabase;
 let client: pg.Client;
@@ -84,14 +87,11 @@ describe('the migrations in one process', () => {
 
   beforeAll(async () => {
     const options = migrationOptions(testConfig(database.url).get(DatabaseSettings), database.url);
-    const entities = readdirSync('src', { recursive: true, encoding: 'utf8' })
-      .filter((path) => path.endsWith('.entity.ts'))
-      .map((path) => `src/${path}`);
     const migrations = FILES.map((file) => `migrations/${file}`);
     // A load by name would bypass Jest, which compiles them.
     dataSource = await new MigrationDataSource({
       ...options,
-      entities: await classesIn(entities),
+      entities: await classesIn(ENTITIES),
       migrations: await classesIn(migrations),
     }).initialize();
   });
@@ -103,17 +103,9 @@ describe('the migrations in one process', () => {
   });
 
   it('create the schema of the entities: TypeORM has nothing to generate', async () => {
-    expect(dataSource.entityMetadatas.map(({ tableName }) => tableName).sort()).toEqual([
-      'audit_log',
-      'blobs',
-      'buckets',
-      'file_links',
-      'files',
-      'jobs',
-      'sessions',
-      'tasks',
-      'users',
-    ]);
+    const declared = ENTITIES.flatMap((path) => /@Entity\('(\w+)'\)/.exec(readFileSync(path, 'utf8'))?.[1] ?? []);
+    expect(declared.length).toBeGreaterThanOrEqual(9);
+    expect(dataSource.entityMetadatas.map(({ tableName }) => tableName).sort()).toEqual(declared.sort());
     const { upQueries } = await dataSource.driver.createSchemaBuilder().log();
     expect(upQueries.map(({ query }) => query)).toEqual([]);
   });

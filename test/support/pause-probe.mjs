@@ -5,6 +5,7 @@
 // wall-clock time would include the other processes of a busy machine.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { setImmediate } from 'node:timers';
 import { isMainThread } from 'node:worker_threads';
 
 /** Returns the CPU time of this thread so far, in milliseconds; Linux counts it in nanoseconds, and adds it up at each tick. */

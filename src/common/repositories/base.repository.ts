@@ -128,7 +128,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     values: readonly unknown[],
     among = 'true',
   ): Promise<Purged> {
-    const table = this.transaction.manager.connection.getMetadata(this.entity).tableName;
+    const table = this.table();
     const [row] = await this.transaction.query<Purged & Record<string, unknown>>({
       name: `${table}-purge`,
       text: `
@@ -143,17 +143,19 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return row as Purged;
   }
 
-  /**
-   * Runs `work` in a transaction that holds a lock of the owner, so that what it counts stays true until its commit. `lock`: a
-   * number that no other lock of the application has.
-   */
-  protected lockingOwner<T>(lock: number, ownerKey: string, work: () => Promise<T>): Promise<T> {
-    return this.tools.inTurn(`${lock}:${ownerKey}`, () =>
+  private table(): string {
+    return this.transaction.manager.connection.getMetadata(this.entity).tableName;
+  }
+
+  /** Runs `work` in a transaction that locks the owner's rows of this table against others, so that what it counts stays true. */
+  protected lockingOwner<T>(ownerKey: string, work: () => Promise<T>): Promise<T> {
+    const table = this.table();
+    return this.tools.inTurn(`${table}:${ownerKey}`, () =>
       this.transaction.run(async () => {
         await this.transaction.query({
           name: 'lock-owner',
-          text: 'SELECT pg_advisory_xact_lock($1, hashint8($2))',
-          values: [lock, ownerKey],
+          text: 'SELECT pg_advisory_xact_lock(hashtext($1), hashint8($2))',
+          values: [table, ownerKey],
         });
         return work();
       }),

@@ -14,9 +14,6 @@ import { FileLink } from './file-link.entity.js';
 import { isPurgedFor } from '../purged-files.js';
 import { LinkErrors } from './links.errors.js';
 
-/** Any constant: the first key of the advisory locks that lock an owner. */
-const OWNER_LOCK = 7_265_003;
-
 /** Target of a link. `isAlive`: the link is valid. */
 export interface LinkTarget {
   fileUuid: string;
@@ -44,7 +41,7 @@ export class LinksRepository extends BaseRepository<FileLink> {
     const { linkQuota } = this.settings;
     const expiresAt = (): string => `CURRENT_TIMESTAMP + ${expiresInSeconds} * interval '1 second'`;
     const { id: fileId, version: fileVersion, ownerId } = file;
-    return this.lockingOwner(OWNER_LOCK, ownerId, async () => {
+    return this.lockingOwner(ownerId, async () => {
       if ((await this.countLiving(ownerId)) >= linkQuota) throw LinkErrors.QUOTA_EXCEEDED(linkQuota);
       const [link] = await this.insertAll([{ fileId, fileVersion, ownerId, expiresAt: expiresAt as unknown as Date }]);
       return link as FileLink;

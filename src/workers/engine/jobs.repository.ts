@@ -14,9 +14,6 @@ import { jobDefinitions } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
 import type { Owner } from '../../common/access/permissions.js';
 
-/** Any constant: the first key of the advisory locks that lock an owner. */
-const OWNER_LOCK = 7_265_002;
-
 const statement = sqlFiles(import.meta.url, 'jobs');
 
 /** Columns of a list of dead letters: no payloads, since they may be large. */
@@ -70,7 +67,7 @@ export class JobsRepository extends BaseRepository<Job> {
 
   /** Runs `work` in a transaction; other requests to enqueue for this owner wait for its end. */
   enqueueing<T>(owner: Owner, work: () => Promise<T>): Promise<T> {
-    return this.lockingOwner(OWNER_LOCK, owner.key, work);
+    return this.lockingOwner(owner.key, work);
   }
 
   /** Counts the owner's waiting jobs and dead letters, by the index of each. */
