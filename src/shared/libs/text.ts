@@ -1,5 +1,5 @@
 // Text rules for storage and comparison: the accepted text, its normal form, and LIKE patterns.
-import { domainToASCII } from 'node:url';
+import { domainToASCII, domainToUnicode } from 'node:url';
 import { isEmail } from 'class-validator';
 
 /** The limit of Unicode's Stream-Safe Text Format for marks on one character (UAX #15, 13). No language needs a third of it. */
@@ -104,10 +104,13 @@ export function cleanEmail(raw: string): string {
   return address.slice(0, at) + (domainToASCII(domain) || domain);
 }
 
+/** A label that is no valid Punycode stays as it is in Unicode; Node 24 accepts it in ASCII, older ones do not. */
+const UNDECODED = /(?:^|\.)xn--/;
+
 /** True for a valid address. Expects an address that `cleanEmail` returned. */
 export function isEmailAddress(text: string): boolean {
   const domain = text.slice(text.lastIndexOf('@') + 1);
-  return isEmail(text) && domainToASCII(domain) === domain;
+  return isEmail(text) && domainToASCII(domain) === domain && !UNDECODED.test(domainToUnicode(domain));
 }
 
 /** True when the text has at most `max` code points, as PostgreSQL counts. Reads no more of the text than necessary. */
