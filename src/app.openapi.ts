@@ -60,12 +60,23 @@ function complete(method: Method, operation: Operation): void {
   operation.operationId = operation.operationId?.replace(/\[\d+\]$/, ''); // the index of one of the two versions of the path
   const ok = operation.responses['200'];
   if (method === 'get' && ok && 'headers' in ok && ok.headers?.['ETag']) describeConditionalGet(operation);
+  for (const parameter of operation.parameters ?? []) keepOutOfForms(parameter);
   const { requestBody } = operation;
   if (requestBody) addProblems(operation, BODY_PROBLEMS);
   if (requestBody && 'content' in requestBody && requestBody.content['application/json'])
     addProblems(operation, [HttpErrors.PAYLOAD_TOO_LARGE.code]);
   addProblems(operation, ANYWHERE.filter(isNamed(operation)));
   operation.responses.default = OTHER_PROBLEM; // for all statuses that are not named
+}
+
+/**
+ * Writes the example of an optional parameter as `examples`. Swagger UI fills `example` into its form, so the first list that a
+ * newcomer tries would be filtered.
+ */
+function keepOutOfForms(parameter: NonNullable<Operation['parameters']>[number]): void {
+  if (!('schema' in parameter) || parameter.required || !parameter.schema || !('example' in parameter.schema)) return;
+  const { example, ...schema } = parameter.schema;
+  parameter.schema = { ...schema, examples: [example] } as typeof schema;
 }
 
 /** Problems of routes with a body. */

@@ -15,6 +15,7 @@ export interface Schema {
   properties?: Record<string, Schema>;
   required?: string[];
   example?: unknown;
+  examples?: unknown[];
 }
 
 export interface Parameter {
@@ -101,7 +102,8 @@ function resolve(schemas: Document['components']['schemas'], written: WrittenSch
 
 /** Returns a body that should be valid: the examples, or values of the declared types. */
 export function exampleOf(schema: Schema): unknown {
-  if (schema.example !== undefined) return schema.example;
+  const example = schema.example ?? schema.examples?.[0];
+  if (example !== undefined) return example;
   if (schema.enum) return schema.enum[0];
   if (schema.properties)
     return Object.fromEntries(Object.entries(schema.properties).map(([name, member]) => [name, exampleOf(member)]));
