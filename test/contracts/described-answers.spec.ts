@@ -1,6 +1,6 @@
 // The OpenAPI check of the test client: the responses that it accepts and refuses.
 import { describe, expect, it } from '@jest/globals';
-import { checkAnswer } from '../support/described-answers.js';
+import { checkAnswer } from '../support/http/described-answers.js';
 
 const ID = '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
 const TIME = '2030-01-31T09:00:00.000Z';

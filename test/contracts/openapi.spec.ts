@@ -9,7 +9,7 @@ import { createApp } from '../../src/app.setup.js';
 import { errorCatalogue } from '../../src/shared/libs/app-error.js';
 import { createLogger } from '../../src/shared/logging/logger.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 
 interface Schema {
   $ref?: string;

@@ -1,10 +1,10 @@
 // Checks authentication and roles on every route of the OpenAPI document, and paths that try to bypass the guard.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Task } from '../support/api.js';
-import { exampleOf, type Operation, readOperations } from '../support/openapi.js';
+import type { Task } from '../support/http/api.js';
+import { exampleOf, type Operation, readOperations } from '../support/http/openapi.js';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
-import { send } from '../support/raw-http.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import { send } from '../support/http/raw-http.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 /** Public routes. The list is written by hand, so that each new public route is reviewed. */
 const PUBLIC = [

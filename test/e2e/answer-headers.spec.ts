@@ -1,7 +1,7 @@
 // Checks the headers that every response has, even to a malformed request, and that no response repeats a foreign host.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type RawAnswer, send, sendBytes } from '../support/raw-http.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import { type RawAnswer, send, sendBytes } from '../support/http/raw-http.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(60_000);
 

@@ -2,9 +2,9 @@
 import { createHmac, generateKeyPairSync, sign } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { SecuritySettings } from '../../src/shared/security/security.settings.js';
-import { mutations, seeded } from '../support/random.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import { mutations, seeded } from '../support/fuzz/random.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 type Claims = Record<string, unknown>;
 type Signer = (text: string) => string;

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { hash as argon2Hash } from '@node-rs/argon2';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
-import type { Answer, Page, Problem, Sessions, Tokens, User } from '../support/api.js';
-import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+import type { Answer, Page, Problem, Sessions, Tokens, User } from '../support/http/api.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 beforeAll(async () => {

@@ -1,7 +1,7 @@
 // Checks a password change and logins with the old password at the same moment.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import type { Tokens } from '../support/api.js';
-import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+import type { Tokens } from '../support/http/api.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 beforeAll(async () => {

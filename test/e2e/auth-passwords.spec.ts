@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { hash as argon2 } from '@node-rs/argon2';
 import bcrypt from 'bcrypt';
-import type { Tokens } from '../support/api.js';
-import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+import type { Tokens } from '../support/http/api.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 beforeAll(async () => {

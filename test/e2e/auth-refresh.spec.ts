@@ -1,8 +1,8 @@
 // Checks refresh tokens: rotation, two tabs at once, theft, and the browser cookie.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Answer, cookieOf, type Options, type Tokens } from '../support/api.js';
-import { mutations, seeded } from '../support/random.js';
-import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
+import { type Answer, cookieOf, type Options, type Tokens } from '../support/http/api.js';
+import { mutations, seeded } from '../support/fuzz/random.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server/server.js';
 
 const APP = 'https://app.example.com';
 const HOUR = 3_600_000;

@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import type { Answer, Page, Problem, Task } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Answer, Page, Problem, Task } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 

@@ -4,26 +4,26 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { BucketDto } from '../../src/storage/buckets/dto/bucket.dto.js';
 import { BucketsRepository } from '../../src/storage/buckets/buckets.repository.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
-import type { Page, Wire } from '../support/api.js';
-import { FileHouse } from '../support/file-house.js';
-import type { Person } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Page, Wire } from '../support/http/api.js';
+import { FileServer } from '../support/files/file-server.js';
+import type { Person } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 type Bucket = Wire<BucketDto>;
 
 const PNG = Buffer.from('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489', 'hex');
 
-let house: FileHouse;
+let fileServer: FileServer;
 let root: Person;
 let ada: Person;
 let eve: Person;
 beforeAll(async () => {
-  house = await FileHouse.open();
-  root = await house.server.makeAdmin();
-  ada = await house.server.registerUser('Ada');
-  eve = await house.server.registerUser('Eve');
+  fileServer = await FileServer.open();
+  root = await fileServer.server.makeAdmin();
+  ada = await fileServer.server.registerUser('Ada');
+  eve = await fileServer.server.registerUser('Eve');
 });
-afterAll(() => house.close());
+afterAll(() => fileServer.close());
 
 const make = async (bucket: object): Promise<Bucket> => {
   const { status, body } = await root.api.post<Bucket>('/api/buckets', bucket);
@@ -79,7 +79,7 @@ it('only administrators create, change, delete and restore buckets, with a line 
   const { body } = await root.api.get<Page<Bucket>>('/api/buckets?deleted=true');
   expect(body.items.map(({ name }) => name)).toEqual(['papers']);
   expect(await root.api.post(`${path}/restore`)).toMatchObject({ status: 200, body: { name: 'papers', version: 4 } });
-  const actions = await house.server.sql<{ action: string }>(`SELECT action FROM audit_log WHERE action LIKE 'bucket.%' ORDER BY id`); // prettier-ignore
+  const actions = await fileServer.server.sql<{ action: string }>(`SELECT action FROM audit_log WHERE action LIKE 'bucket.%' ORDER BY id`); // prettier-ignore
   expect(actions.map(({ action }) => action)).toEqual(['bucket.created', 'bucket.changed', 'bucket.deleted', 'bucket.restored']); // prettier-ignore
 });
 
@@ -95,23 +95,23 @@ describe('a bucket', () => {
   it('limits the size of one file, the total of one user, and the types, which are detected from the bytes', async () => {
     await make({ name: 'icons', maxFileSize: 1_000, userQuota: 1_500, allowedTypes: ['image/png', 'text/*'] });
     const into = { bucket: 'icons' };
-    expect(await house.tryUpload(ada, 'x'.repeat(1_001), into)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE', detail: expect.stringContaining('1000') } }); // prettier-ignore
-    await house.upload(ada, 'x'.repeat(1_000), into);
-    expect(await house.tryUpload(ada, 'x'.repeat(501), into)).toMatchObject({ status: 507, body: { code: 'QUOTA_EXCEEDED' } }); // prettier-ignore
-    await house.upload(ada, 'x'.repeat(500), into);
-    await house.upload(ada, 'x'.repeat(501)); // other buckets have their own quota
-    await house.upload(eve, 'x'.repeat(900), into); // and so do other users
+    expect(await fileServer.tryUpload(ada, 'x'.repeat(1_001), into)).toMatchObject({ status: 413, body: { code: 'FILE_TOO_LARGE', detail: expect.stringContaining('1000') } }); // prettier-ignore
+    await fileServer.upload(ada, 'x'.repeat(1_000), into);
+    expect(await fileServer.tryUpload(ada, 'x'.repeat(501), into)).toMatchObject({ status: 507, body: { code: 'QUOTA_EXCEEDED' } }); // prettier-ignore
+    await fileServer.upload(ada, 'x'.repeat(500), into);
+    await fileServer.upload(ada, 'x'.repeat(501)); // other buckets have their own quota
+    await fileServer.upload(eve, 'x'.repeat(900), into); // and so do other users
     const lie = { ...into, type: 'image/png' };
-    expect(await house.tryUpload(eve, '%PDF-1.7\n', lie)).toMatchObject({ status: 415, body: { code: 'FILE_TYPE_NOT_ALLOWED', detail: expect.stringContaining('application/pdf') } }); // prettier-ignore
-    expect((await house.upload(eve, PNG, { ...into, type: 'application/pdf' })).mimeType).toBe('image/png');
-    expect(await house.tryUpload(eve, 'x', { bucket: 'nowhere' })).toMatchObject({ status: 404, body: { code: 'BUCKET_NOT_FOUND' } }); // prettier-ignore
+    expect(await fileServer.tryUpload(eve, '%PDF-1.7\n', lie)).toMatchObject({ status: 415, body: { code: 'FILE_TYPE_NOT_ALLOWED', detail: expect.stringContaining('application/pdf') } }); // prettier-ignore
+    expect((await fileServer.upload(eve, PNG, { ...into, type: 'application/pdf' })).mimeType).toBe('image/png');
+    expect(await fileServer.tryUpload(eve, 'x', { bucket: 'nowhere' })).toMatchObject({ status: 404, body: { code: 'BUCKET_NOT_FOUND' } }); // prettier-ignore
     const { body } = await eve.api.get<Page<object>>('/api/files?bucket=icons');
     expect(body.items).toHaveLength(2);
   });
 
   it('with files in it cannot be deleted', async () => {
     const { id } = await make({ name: 'full' });
-    const file = await house.upload(ada, 'x', { bucket: 'full' });
+    const file = await fileServer.upload(ada, 'x', { bucket: 'full' });
     expect(await root.api.delete(`/api/buckets/${id}`)).toMatchObject({
       status: 409,
       body: { code: 'BUCKET_NOT_EMPTY' },
@@ -122,11 +122,11 @@ describe('a bucket', () => {
 
   it('with deleted files that may be restored cannot be deleted, since another bucket of that name might be public', async () => {
     const { id } = await make({ name: 'left' });
-    const file = await house.upload(ada, 'x', { bucket: 'left' });
-    await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, file.id); // as with FILE_RETENTION
-    await house.server.sql(`UPDATE storage_usages SET files = 0, bytes = 0 WHERE bucket = 'left'`);
+    const file = await fileServer.upload(ada, 'x', { bucket: 'left' });
+    await fileServer.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, file.id); // as with FILE_RETENTION
+    await fileServer.server.sql(`UPDATE storage_usages SET files = 0, bytes = 0 WHERE bucket = 'left'`);
     expect(await root.api.delete(`/api/buckets/${id}`)).toMatchObject({ status: 409, body: { code: 'BUCKET_NOT_EMPTY' } }); // prettier-ignore
-    await house.server.sql('UPDATE files SET blob_id = NULL WHERE uuid = $1', file.id);
+    await fileServer.server.sql('UPDATE files SET blob_id = NULL WHERE uuid = $1', file.id);
     expect((await root.api.delete(`/api/buckets/${id}`)).status).toBe(204);
   });
 
@@ -134,7 +134,10 @@ describe('a bucket', () => {
     const { id, name } = await make({ name: 'going' });
     let commit = (): void => undefined;
     const gate = new Promise<void>((open) => (commit = open));
-    const [transaction, buckets] = [house.server.app.get(Transaction), house.server.app.get(BucketsRepository)];
+    const [transaction, buckets] = [
+      fileServer.server.app.get(Transaction),
+      fileServer.server.app.get(BucketsRepository),
+    ];
     let isDeleted = false;
     const deleting = transaction.run(async () => {
       await buckets.delete(id, null);
@@ -142,13 +145,13 @@ describe('a bucket', () => {
       await gate;
     });
     await until(() => isDeleted, 'the deletion');
-    const upload = house.tryUpload(ada, 'late', { bucket: name });
+    const upload = fileServer.tryUpload(ada, 'late', { bucket: name });
     const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
-    await until(async () => (await house.server.sql(waits)).length > 0, 'the upload to wait');
+    await until(async () => (await fileServer.server.sql(waits)).length > 0, 'the upload to wait');
     commit();
     await deleting;
     expect(await upload).toMatchObject({ status: 404, body: { code: 'BUCKET_NOT_FOUND' } });
-    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+    expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
   it('with an upload in progress cannot be deleted', async () => {
@@ -164,37 +167,37 @@ describe('a bucket', () => {
 it('anyone can download a file of a public bucket until it is private again; only the owner lists or deletes it', async () => {
   const { id: bucketId } = await make({ name: 'posters', visibility: 'public' });
   const bytes = randomBytes(1_000);
-  const { id } = await house.upload(ada, bytes, { bucket: 'posters' });
+  const { id } = await fileServer.upload(ada, bytes, { bucket: 'posters' });
   for (const person of [null, eve, ada]) {
-    const response = await house.content(person, id, { range: 'bytes=0-9' });
+    const response = await fileServer.content(person, id, { range: 'bytes=0-9' });
     expect([response.status, response.headers.get('cache-control')]).toEqual([206, 'public, no-cache']);
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes.subarray(0, 10))).toBe(true);
   }
-  expect((await house.content(null, id, { authorization: 'Bearer nonsense' })).status).toBe(401);
-  expect((await house.server.api.get(`/api/files/${id}`)).status).toBe(401);
+  expect((await fileServer.content(null, id, { authorization: 'Bearer nonsense' })).status).toBe(401);
+  expect((await fileServer.server.api.get(`/api/files/${id}`)).status).toBe(401);
   expect((await eve.api.get(`/api/files/${id}`)).status).toBe(404);
   expect((await eve.api.delete(`/api/files/${id}`)).status).toBe(404);
   expect((await eve.api.post(`/api/files/${id}/link`, {})).status).toBe(404);
   await root.api.patch(`/api/buckets/${bucketId}`, { visibility: 'private' });
-  for (const person of [null, eve]) expect((await house.content(person, id)).status).toBe(404);
-  expect((await house.content(ada, id)).status).toBe(200);
+  for (const person of [null, eve]) expect((await fileServer.content(person, id)).status).toBe(404);
+  expect((await fileServer.content(ada, id)).status).toBe(200);
 });
 
 it('a bucket that allows image/* refuses SVG', async () => {
   await make({ name: 'pictures', allowedTypes: ['image/*'] });
   const svg = { bucket: 'pictures', type: 'image/png' };
-  expect(await house.tryUpload(ada, '<svg onload="alert(1)"/>', svg)).toMatchObject({ status: 415 });
-  expect((await house.upload(ada, PNG, { bucket: 'pictures' })).mimeType).toBe('image/png');
+  expect(await fileServer.tryUpload(ada, '<svg onload="alert(1)"/>', svg)).toMatchObject({ status: 415 });
+  expect((await fileServer.upload(ada, PNG, { bucket: 'pictures' })).mimeType).toBe('image/png');
 });
 
 it('files of a deleted owner are not readable until the account is restored', async () => {
   await make({ name: 'open', visibility: 'public' });
-  const bob = await house.server.registerUser('Bob');
-  const { id } = await house.upload(bob, 'x', { bucket: 'open' });
+  const bob = await fileServer.server.registerUser('Bob');
+  const { id } = await fileServer.upload(bob, 'x', { bucket: 'open' });
   const { body: link } = await bob.api.post<{ url: string }>(`/api/files/${id}/link`, {});
   const statuses = async () => [
-    (await house.content(null, id)).status,
-    (await fetch(house.server.url + link.url)).status,
+    (await fileServer.content(null, id)).status,
+    (await fetch(fileServer.server.url + link.url)).status,
   ];
   expect(await statuses()).toEqual([200, 200]);
   await root.api.delete(`/api/users/${bob.user.id}`);

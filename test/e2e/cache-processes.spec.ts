@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { type Api, type Task, type Tokens } from '../support/api.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { OwnRedis } from '../support/own-redis.js';
-import { DataDir, killAll, ServerProcess } from '../support/server-process.js';
-import { REDIS_SERVER } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type Api, type Task, type Tokens } from '../support/http/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { OwnRedis } from '../support/engines/own-redis.js';
+import { DataDir, killAll, ServerProcess } from '../support/server/server-process.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 

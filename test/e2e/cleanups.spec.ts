@@ -1,9 +1,9 @@
 // Checks the scheduled clean-ups: what ended is deleted after the configured days, everything else stays.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
-import type { Page } from '../support/api.js';
-import { type Job, jobOver, uploadFile } from '../support/job-requests.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { Page } from '../support/http/api.js';
+import { type Job, finishedJob, uploadFile } from '../support/jobs/job-requests.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(60_000);
 
@@ -32,7 +32,7 @@ const ago = (days: number): string => `now() - interval '${days} days'`;
 async function run(schedule: string): Promise<unknown> {
   const { status, body } = await root.api.post<Job>(`/api/schedules/${schedule}/run`);
   expect(status).toBe(202);
-  const { result, ownerId } = await jobOver(root, body.id);
+  const { result, ownerId } = await finishedJob(root, body.id);
   expect(ownerId).toBeNull();
   return result;
 }

@@ -5,9 +5,9 @@ import { AuditRepository } from '../../src/audit/audit.repository.js';
 import type { DeadLetterDetailsDto, DeadLetterDto, ReplayedDto } from '../../src/workers/api/dto/dead-letter.dto.js';
 import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import { QueueDriver } from '../../src/workers/drivers/queue.driver.js';
-import type { Page, Wire } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Page, Wire } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 type DeadLetter = Wire<DeadLetterDto>;
 type Details = Wire<DeadLetterDetailsDto>;

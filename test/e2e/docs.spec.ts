@@ -4,7 +4,7 @@ import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:ht
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ApiDocument } from '../../src/common/http/docs/api-document.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 const PATH = '/docs/openapi.json';
 let server: TestServer;

@@ -1,8 +1,8 @@
 // Checks security headers, CORS, trusted proxies and request ids.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Problem, Sessions, Tokens } from '../support/api.js';
-import { send } from '../support/raw-http.js';
-import { PASSWORD, startServer, type TestServer } from '../support/server.js';
+import type { Problem, Sessions, Tokens } from '../support/http/api.js';
+import { send } from '../support/http/raw-http.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server/server.js';
 
 const APP = 'https://app.example.com';
 

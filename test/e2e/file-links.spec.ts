@@ -1,25 +1,26 @@
 // Checks signed links: each gives access to one version of a file until it expires or is revoked, and none can be forged.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import type { LinkDto } from '../../src/files/links/dto/link.dto.js';
-import type { Page, Wire } from '../support/api.js';
-import { FileHouse, type StoredFile } from '../support/file-house.js';
-import type { Person } from '../support/server.js';
+import type { Page, Wire } from '../support/http/api.js';
+import { FileServer, type StoredFile } from '../support/files/file-server.js';
+import type { Person } from '../support/server/server.js';
 
 type Link = Wire<LinkDto>;
 
-let house: FileHouse;
+let fileServer: FileServer;
 let ada: Person;
 let eve: Person;
 let file: StoredFile;
 beforeAll(async () => {
-  house = await FileHouse.open();
-  ada = await house.server.registerUser('Ada');
-  eve = await house.server.registerUser('Eve');
-  file = await house.upload(ada, 'for your eyes', { name: 'note.txt' });
+  fileServer = await FileServer.open();
+  ada = await fileServer.server.registerUser('Ada');
+  eve = await fileServer.server.registerUser('Eve');
+  file = await fileServer.upload(ada, 'for your eyes', { name: 'note.txt' });
 });
-afterAll(() => house.close());
+afterAll(() => fileServer.close());
 
-const follow = (url: string, init: RequestInit = {}): Promise<Response> => fetch(`${house.server.url}${url}`, init);
+const follow = (url: string, init: RequestInit = {}): Promise<Response> =>
+  fetch(`${fileServer.server.url}${url}`, init);
 const make = async (id = file.id, body: object = {}): Promise<Link> => {
   const answer = await ada.api.post<Link>(`/api/files/${id}/link`, body);
   expect([answer.status, answer.body]).toEqual([201, expect.anything()]);
@@ -64,13 +65,13 @@ it('a link cannot be guessed, nor changed into a link to another file', async ()
 
 it('a link stops working when it expires', async () => {
   const link = await make(file.id, { expiresIn: 1_000 });
-  await house.server.sql(`UPDATE file_links SET expires_at = now() - interval '1 ms' WHERE uuid = $1`, link.id);
+  await fileServer.server.sql(`UPDATE file_links SET expires_at = now() - interval '1 ms' WHERE uuid = $1`, link.id);
   const response = await follow(link.url);
   expect([response.status, await response.json()]).toMatchObject([410, { code: 'LINK_GONE' }]);
 });
 
 it('only the owner lists and revokes a link', async () => {
-  const { id } = await house.upload(ada, 'y');
+  const { id } = await fileServer.upload(ada, 'y');
   const link = await make(id);
   for (const answer of [
     await eve.api.post(`/api/files/${id}/link`, {}),
@@ -89,7 +90,7 @@ it('only the owner lists and revokes a link', async () => {
 });
 
 it('a link is valid for one version of the file, and ends with it', async () => {
-  const { id } = await house.upload(ada, 'z');
+  const { id } = await fileServer.upload(ada, 'z');
   const link = await make(id);
   await ada.api.patch(`/api/files/${id}`, { name: 'other' });
   expect((await follow(link.url)).status).toBe(410);
@@ -110,6 +111,6 @@ it('the token of a link is neither in the log nor in the database', async () => 
   const { url } = await make();
   await follow(url);
   const mac = url.split('.').at(-1)!;
-  expect(house.server.log.some((line) => line.includes(mac))).toBe(false);
-  expect(JSON.stringify(await house.server.sql('SELECT * FROM file_links')).includes(mac)).toBe(false);
+  expect(fileServer.server.log.some((line) => line.includes(mac))).toBe(false);
+  expect(JSON.stringify(await fileServer.server.sql('SELECT * FROM file_links')).includes(mac)).toBe(false);
 });

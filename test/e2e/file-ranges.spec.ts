@@ -2,9 +2,9 @@
 import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { FileHouse, sha256, type StoredFile } from '../support/file-house.js';
-import { below, seeded } from '../support/random.js';
-import type { Person } from '../support/server.js';
+import { FileServer, sha256, type StoredFile } from '../support/files/file-server.js';
+import { below, seeded } from '../support/fuzz/random.js';
+import type { Person } from '../support/server/server.js';
 
 const KEY = `k1:${randomBytes(32).toString('base64')}`;
 
@@ -14,22 +14,22 @@ describe.each([
 ])('a file stored %s', (kind, env: Record<string, string>) => {
   const bytes = randomBytes(300_001);
   const etag = `"${sha256(bytes)}"`;
-  let house: FileHouse;
+  let fileServer: FileServer;
   let ada: Person;
   let file: StoredFile;
   beforeAll(async () => {
-    house = await FileHouse.open(env);
-    ada = await house.server.registerUser('Ada');
-    file = await house.upload(ada, bytes, { type: 'application/octet-stream' });
+    fileServer = await FileServer.open(env);
+    ada = await fileServer.server.registerUser('Ada');
+    file = await fileServer.upload(ada, bytes, { type: 'application/octet-stream' });
   });
-  afterAll(() => house.close());
+  afterAll(() => fileServer.close());
 
   const get = (range: string, headers: Record<string, string> = {}, method = 'GET'): Promise<Response> =>
-    house.content(ada, file.id, { range, ...headers }, method);
+    fileServer.content(ada, file.id, { range, ...headers }, method);
   const bodyOf = async (response: Response): Promise<Buffer> => Buffer.from(await response.arrayBuffer());
 
   it('is on the disk in that form', async () => {
-    const stored = await readFile(await house.pathOf(file.id));
+    const stored = await readFile(await fileServer.pathOf(file.id));
     expect(stored.includes(bytes.subarray(1_000, 1_064))).toBe(kind === 'unencrypted');
   });
 
@@ -91,33 +91,33 @@ describe.each([
   });
 
   it('that is empty returns the whole file, and 416 for a range', async () => {
-    const empty = await house.upload(ada, '');
-    expect([(await house.content(ada, empty.id)).status, empty.size]).toEqual([200, 0]);
-    expect((await house.content(ada, empty.id, { range: 'bytes=0-' })).status).toBe(416);
-    expect((await house.content(ada, empty.id, { range: 'bytes=-5' })).status).toBe(416);
+    const empty = await fileServer.upload(ada, '');
+    expect([(await fileServer.content(ada, empty.id)).status, empty.size]).toEqual([200, 0]);
+    expect((await fileServer.content(ada, empty.id, { range: 'bytes=0-' })).status).toBe(416);
+    expect((await fileServer.content(ada, empty.id, { range: 'bytes=-5' })).status).toBe(416);
   });
 
   it('returns no range to another user', async () => {
-    const eve = await house.server.registerUser('Eve');
+    const eve = await fileServer.server.registerUser('Eve');
     for (const range of ['bytes=0-9', 'bytes=0-1,5-6', `bytes=${bytes.length}-`])
-      expect((await house.content(eve, file.id, { range })).status).toBe(404);
-    expect((await house.content(null, file.id, { range: 'bytes=0-9' })).status).toBe(404);
-    expect((await house.content(null, file.id, { authorization: 'Bearer x' })).status).toBe(401);
+      expect((await fileServer.content(eve, file.id, { range })).status).toBe(404);
+    expect((await fileServer.content(null, file.id, { range: 'bytes=0-9' })).status).toBe(404);
+    expect((await fileServer.content(null, file.id, { authorization: 'Bearer x' })).status).toBe(401);
   });
 
   if (kind === 'encrypted')
     it('with a byte changed on the disk is refused at the start, or cut off before that byte', async () => {
-      const changed = await house.upload(ada, randomBytes(3_000_000), { type: 'application/octet-stream' });
-      const path = await house.pathOf(changed.id);
+      const changed = await fileServer.upload(ada, randomBytes(3_000_000), { type: 'application/octet-stream' });
+      const path = await fileServer.pathOf(changed.id);
       const stored = await readFile(path);
       stored[2_500_000]! ^= 1;
       await writeFile(path, stored);
-      expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(206);
-      await expect(house.content(ada, changed.id).then((response) => response.arrayBuffer())).rejects.toThrow();
-      expect(house.server.log.some((line) => line.includes('Failed to read a file to its end'))).toBe(true);
-      await house.server.sql('UPDATE blobs SET damaged_at = NULL'); // as if the damage had not been noticed
-      const refused = await house.content(ada, changed.id, { range: 'bytes=2500000-2500009' });
+      expect((await fileServer.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(206);
+      await expect(fileServer.content(ada, changed.id).then((response) => response.arrayBuffer())).rejects.toThrow();
+      expect(fileServer.server.log.some((line) => line.includes('Failed to read a file to its end'))).toBe(true);
+      await fileServer.server.sql('UPDATE blobs SET damaged_at = NULL'); // as if the damage had not been noticed
+      const refused = await fileServer.content(ada, changed.id, { range: 'bytes=2500000-2500009' });
       expect([refused.status, await refused.json()]).toMatchObject([410, { code: 'FILE_DAMAGED' }]);
-      expect((await house.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(410); // the damage is recorded now
+      expect((await fileServer.content(ada, changed.id, { range: 'bytes=0-9' })).status).toBe(410); // the damage is recorded now
     });
 });

@@ -16,22 +16,22 @@ import { StorageLeases } from '../../src/storage/blobs/storage-leases.js';
 import { FileWriter } from '../../src/files/file-writer.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from '../support/config.js';
-import { FileHouse, type StoredFile } from '../support/file-house.js';
-import { type Job, runJob } from '../support/job-requests.js';
-import type { Person } from '../support/server.js';
-import { until } from '../support/until.js';
+import { FileServer, type StoredFile } from '../support/files/file-server.js';
+import { type Job, runJob } from '../support/jobs/job-requests.js';
+import type { Person } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 const [K1, K2] = [1, 2].map(() => randomBytes(32).toString('base64')) as [string, string];
 
-let house: FileHouse;
+let fileServer: FileServer;
 let ada: Person;
 let root: Person;
 
 async function open(env: Record<string, string> = {}): Promise<void> {
   // No lease is renewed in a test; the tests end them in the database.
-  house = await FileHouse.open({ FILE_LEASE: '600000', ...env });
-  ada = await house.server.registerUser('Ada');
-  root = await house.server.makeAdmin();
+  fileServer = await FileServer.open({ FILE_LEASE: '600000', ...env });
+  ada = await fileServer.server.registerUser('Ada');
+  root = await fileServer.server.makeAdmin();
 }
 
 const run = async (type: string, payload: object = {}): Promise<Job['result']> => {
@@ -41,11 +41,11 @@ const run = async (type: string, payload: object = {}): Promise<Job['result']> =
 };
 const NOTHING = { dryRun: false, orphans: 0, mended: 0, lost: 0, thumbnails: 0, miscounted: 0, mischarged: 0 };
 const sweep = (payload: object = {}) => run('files.sweep', { minAgeHours: 0, ...payload });
-const textOf = async ({ id }: StoredFile): Promise<string> => (await house.content(ada, id)).text();
+const textOf = async ({ id }: StoredFile): Promise<string> => (await fileServer.content(ada, id)).text();
 
 describe('the maintenance of files', () => {
   beforeAll(() => open());
-  afterAll(() => house.close());
+  afterAll(() => fileServer.close());
 
   it('is started only by callers with the permission to maintain files', async () => {
     for (const type of ['files.tidy', 'files.sweep', 'files.verify', 'files.rekey'])
@@ -55,59 +55,61 @@ describe('the maintenance of files', () => {
   });
 
   it('finds nothing when all is well', async () => {
-    await house.upload(ada, 'sound');
+    await fileServer.upload(ada, 'sound');
     expect(await sweep()).toEqual(NOTHING);
   });
 
   it('removes the bytes of a dead writer when its lease expires, and frees the quota', async () => {
     const { body: before } = await ada.api.get<{ bytes: number }>('/api/files/usage');
-    const writer = house.server.app.get(FileWriter);
-    const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
+    const writer = fileServer.server.app.get(FileWriter);
+    const [row] = await fileServer.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
     const owner = { id: ada.user.id, key: row!.id };
     const options = { name: 'a', mimeType: 'text/plain', expectedBytes: 500 };
     const blob = await writer.store(owner, Readable.from(['x'.repeat(700)]), options);
-    expect(await house.bytesLeft()).toContain(blob.storageKey);
+    expect(await fileServer.storedNames()).toContain(blob.storageKey);
     expect((await ada.api.get<{ bytes: number }>('/api/files/usage')).body.bytes).toBe(before.bytes + 500);
     await run('files.tidy');
-    expect(await house.bytesLeft()).toContain(blob.storageKey); // the lease of the writer has not expired
+    expect(await fileServer.storedNames()).toContain(blob.storageKey); // the lease of the writer has not expired
 
-    house.server.app.get(StorageLeases).forget(blob.storageKey); // as if the process had died
-    await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+    fileServer.server.app.get(StorageLeases).forget(blob.storageKey); // as if the process had died
+    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`);
     await run('files.tidy');
-    expect(await house.bytesLeft()).not.toContain(blob.storageKey);
+    expect(await fileServer.storedNames()).not.toContain(blob.storageKey);
     expect((await ada.api.get('/api/files/usage')).body).toEqual(before);
     await expect(writer.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST', status: 503 });
-    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+    expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
     expect(await sweep()).toEqual(NOTHING);
   });
 
   it('leaves nothing of a writer that lost its lease and wrote on after the sweep', async () => {
-    const [row] = await house.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
+    const [row] = await fileServer.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
     const owner = { id: ada.user.id, key: row!.id };
-    const writer = house.server.app.get(FileWriter);
+    const writer = fileServer.server.app.get(FileWriter);
     const blob = await writer.store(owner, Readable.from(['late']), { name: 'a', mimeType: 'text/plain' });
-    const bytes = await readFile(join(house.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey)); // prettier-ignore
-    await house.server.sql('UPDATE storage_leases SET expires_at = now()');
+    const bytes = await readFile(join(fileServer.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey)); // prettier-ignore
+    await fileServer.server.sql('UPDATE storage_leases SET expires_at = now()');
     await run('files.tidy');
-    const path = join(house.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey); // prettier-ignore
+    const path = join(fileServer.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey); // prettier-ignore
     await writeFile(path, bytes);
     await expect(writer.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST' });
-    expect(await house.bytesLeft()).not.toContain(blob.storageKey);
-    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+    expect(await fileServer.storedNames()).not.toContain(blob.storageKey);
+    expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
   it('removes the new bytes of a blob that was moved elsewhere meanwhile', async () => {
-    await house.upload(ada, 'moved');
-    const [blob] = await house.server.app.get(BlobsRepository).listAfter('0', 1);
-    const before = await house.bytesLeft();
+    await fileServer.upload(ada, 'moved');
+    const [blob] = await fileServer.server.app.get(BlobsRepository).listAfter('0', 1);
+    const before = await fileServer.storedNames();
     const { signal } = new AbortController();
-    const isMoved = await house.server.app.get(BlobMover).move({ ...blob!, storageKey: randomUUID() }, blob!, signal);
-    expect([isMoved, (await house.bytesLeft()).sort()]).toEqual([false, before.sort()]);
-    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+    const isMoved = await fileServer.server.app
+      .get(BlobMover)
+      .move({ ...blob!, storageKey: randomUUID() }, blob!, signal);
+    expect([isMoved, (await fileServer.storedNames()).sort()]).toEqual([false, before.sort()]);
+    expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 
   it('keeps one copy when two uploads store the same content at once under different storage keys', async () => {
-    const [blobs, leases, transaction] = [house.server.app.get(BlobsRepository), house.server.app.get(StorageLeases), house.server.app.get(Transaction)]; // prettier-ignore
+    const [blobs, leases, transaction] = [fileServer.server.app.get(BlobsRepository), fileServer.server.app.get(StorageLeases), fileServer.server.app.get(Transaction)]; // prettier-ignore
     const owner = { id: ada.user.id, key: '1' };
     const [{ storageKey: first }, { storageKey: second }] = [await leases.beginUncharged(), await leases.beginUncharged()]; // prettier-ignore
     const bytes = { size: 4, sha256: 'f'.repeat(64) };
@@ -122,34 +124,34 @@ describe('the maintenance of files', () => {
     await until(() => isSettled, 'the first one');
     const other = transaction.run(() => blobs.settle(owner, { ...bytes, storageKey: second, keyId: 'k9' }));
     const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
-    await until(async () => (await house.server.sql(waits)).length > 0, 'the other one to wait');
+    await until(async () => (await fileServer.server.sql(waits)).length > 0, 'the other one to wait');
     commit();
     expect([await one, await other]).toMatchObject([{ isSpare: false }, { isSpare: false }]);
-    expect(await house.server.sql('SELECT storage_key, key_id, reference_count AS n FROM blobs WHERE sha256 = $1', bytes.sha256)).toEqual([{ storage_key: second, key_id: 'k9', n: 2 }]); // prettier-ignore
-    expect(await house.server.sql('SELECT storage_key, reason FROM storage_leases')).toEqual([{ storage_key: first, reason: 'DELETE' }]); // prettier-ignore
-    for (const table of ['storage_leases', 'blobs WHERE reference_count = 2']) await house.server.sql(`DELETE FROM ${table}`); // prettier-ignore
+    expect(await fileServer.server.sql('SELECT storage_key, key_id, reference_count AS n FROM blobs WHERE sha256 = $1', bytes.sha256)).toEqual([{ storage_key: second, key_id: 'k9', n: 2 }]); // prettier-ignore
+    expect(await fileServer.server.sql('SELECT storage_key, reason FROM storage_leases')).toEqual([{ storage_key: first, reason: 'DELETE' }]); // prettier-ignore
+    for (const table of ['storage_leases', 'blobs WHERE reference_count = 2']) await fileServer.server.sql(`DELETE FROM ${table}`); // prettier-ignore
   });
 
   it('quarantines bytes without a row and removes them a week later; young bytes and foreign files stay', async () => {
     const lost = randomUUID();
     const young = randomUUID();
     for (const key of [lost, young]) {
-      const path = join(house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
+      const path = join(fileServer.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
       await mkdir(dirname(path), { recursive: true });
       await writeFile(path, 'whose am I?');
       if (key === lost) await utimes(path, 1_000_000_000, 1_000_000_000);
     }
-    await writeFile(join(house.dataDir, 'files', 'README'), 'not ours');
+    await writeFile(join(fileServer.dataDir, 'files', 'README'), 'not ours');
     expect(await sweep({ dryRun: true, minAgeHours: 24 })).toEqual({ ...NOTHING, dryRun: true, orphans: 1 });
     expect(await sweep({ minAgeHours: 24 })).toEqual({ ...NOTHING, orphans: 1 });
     expect(await sweep({ minAgeHours: 24 })).toEqual(NOTHING);
-    expect(await house.bytesLeft()).toContain(lost);
-    const leases = await house.server.sql(`SELECT storage_key, reason, expires_at > now() + interval '6 days' AS later FROM storage_leases`); // prettier-ignore
+    expect(await fileServer.storedNames()).toContain(lost);
+    const leases = await fileServer.server.sql(`SELECT storage_key, reason, expires_at > now() + interval '6 days' AS later FROM storage_leases`); // prettier-ignore
     expect(leases).toEqual([{ storage_key: lost, reason: 'QUARANTINE', later: true }]);
-    await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`);
     await run('files.tidy');
-    expect(await house.bytesLeft()).not.toContain(lost);
-    expect(await house.bytesLeft()).toEqual(expect.arrayContaining([young, 'README']));
+    expect(await fileServer.storedNames()).not.toContain(lost);
+    expect(await fileServer.storedNames()).toEqual(expect.arrayContaining([young, 'README']));
     expect(await sweep()).toEqual({ ...NOTHING, orphans: 1 });
   });
 
@@ -157,17 +159,17 @@ describe('the maintenance of files', () => {
     const image = await sharp({ create: { width: 300, height: 200, channels: 3, background: 'teal' } })
       .png()
       .toBuffer();
-    const { id } = await house.upload(ada, Buffer.from(image), { name: 'a.png', type: 'image/png' });
+    const { id } = await fileServer.upload(ada, Buffer.from(image), { name: 'a.png', type: 'image/png' });
     const thumbnail = async (): Promise<number> => (await ada.api.request('GET', `/api/files/${id}/thumbnail`)).status;
     await until(async () => (await thumbnail()) === 200, 'the thumbnail');
-    const rows = await house.server.sql<{ key: string }>('SELECT storage_key AS key FROM thumbnails');
-    const [lost, cut] = rows.map(({ key }) => join(house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key));
+    const rows = await fileServer.server.sql<{ key: string }>('SELECT storage_key AS key FROM thumbnails');
+    const [lost, cut] = rows.map(({ key }) => join(fileServer.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key));
     await rm(lost as string);
     await truncate(cut as string, 5);
     expect(await sweep({ dryRun: true })).toEqual({ ...NOTHING, dryRun: true, thumbnails: 2 });
     expect(await sweep()).toEqual({ ...NOTHING, thumbnails: 2 });
     await run('files.tidy');
-    expect(await house.bytesLeft()).not.toContain(basename(cut as string));
+    expect(await fileServer.storedNames()).not.toContain(basename(cut as string));
     await until(async () => (await thumbnail()) === 200, 'the thumbnail again');
     expect(await sweep()).toEqual(NOTHING);
     await ada.api.delete(`/api/files/${id}`);
@@ -177,11 +179,11 @@ describe('the maintenance of files', () => {
     const image = await sharp({ create: { width: 30, height: 20, channels: 3, background: 'navy' } })
       .png()
       .toBuffer();
-    const { id } = await house.upload(ada, Buffer.from(image), { name: 'b.png', type: 'image/png' });
+    const { id } = await fileServer.upload(ada, Buffer.from(image), { name: 'b.png', type: 'image/png' });
     const thumbnail = async (): Promise<number> => (await ada.api.request('GET', `/api/files/${id}/thumbnail`)).status;
     await until(async () => (await thumbnail()) === 200, 'the thumbnail');
-    const [{ key = '', bytes = 0 } = {}] = await house.server.sql<{ key: string; bytes: number }>('SELECT storage_key AS key, bytes::int FROM thumbnails'); // prettier-ignore
-    await writeFile(join(house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key), 'x'.repeat(bytes));
+    const [{ key = '', bytes = 0 } = {}] = await fileServer.server.sql<{ key: string; bytes: number }>('SELECT storage_key AS key, bytes::int FROM thumbnails'); // prettier-ignore
+    await writeFile(join(fileServer.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key), 'x'.repeat(bytes));
     expect(await run('files.verify')).toMatchObject({ damaged: 0, thumbnails: 1 });
     expect(await run('files.verify')).toMatchObject({ damaged: 0, thumbnails: 0 });
     await ada.api.delete(`/api/files/${id}`);
@@ -192,53 +194,53 @@ describe('the maintenance of files', () => {
       .png()
       .toBuffer();
     const upload = (): Promise<StoredFile> =>
-      house.upload(ada, Buffer.from(image), { name: 'c.png', type: 'image/png' });
+      fileServer.upload(ada, Buffer.from(image), { name: 'c.png', type: 'image/png' });
     const { id } = await upload();
     const thumbnail = async (): Promise<number> => (await ada.api.request('GET', `/api/files/${id}/thumbnail`)).status;
     await until(async () => (await thumbnail()) === 200, 'the thumbnail');
-    await house.server.sql('DELETE FROM thumbnails');
-    await house.server.sql('UPDATE blobs SET thumbnails_refused = true, damaged_at = now() WHERE sha256 = (SELECT sha256 FROM files WHERE uuid = $1)', id); // prettier-ignore
+    await fileServer.server.sql('DELETE FROM thumbnails');
+    await fileServer.server.sql('UPDATE blobs SET thumbnails_refused = true, damaged_at = now() WHERE sha256 = (SELECT sha256 FROM files WHERE uuid = $1)', id); // prettier-ignore
     const again = await upload();
     await until(async () => (await thumbnail()) === 200, 'the thumbnail again');
     for (const one of [id, again.id]) await ada.api.delete(`/api/files/${one}`);
     await run('files.sweep', { minAgeHours: 0 }); // for the rows that were deleted without the API
-    await house.server.sql('UPDATE storage_leases SET expires_at = now()');
+    await fileServer.server.sql('UPDATE storage_leases SET expires_at = now()');
     await run('files.tidy');
   });
 
   it('reports rows without bytes, refuses them as damaged, and repairs them from an upload of the same content', async () => {
-    const file = await house.upload(ada, 'will be lost');
-    await rm(await house.pathOf(file.id));
+    const file = await fileServer.upload(ada, 'will be lost');
+    await rm(await fileServer.pathOf(file.id));
     expect(await sweep({ dryRun: true })).toMatchObject({ lost: 1 });
     expect(await sweep()).toEqual({ ...NOTHING, lost: 1 });
-    const refused = await house.content(ada, file.id);
+    const refused = await fileServer.content(ada, file.id);
     expect([refused.status, await refused.json()]).toMatchObject([410, { code: 'FILE_DAMAGED' }]);
     expect(await run('files.verify')).toMatchObject({ damaged: 1, damagedFiles: [file.id] });
-    await house.upload(ada, 'will be lost', { name: 'again' });
+    await fileServer.upload(ada, 'will be lost', { name: 'again' });
     expect(await textOf(file)).toBe('will be lost');
     expect(await sweep()).toEqual(NOTHING);
     expect(await run('files.verify')).toMatchObject({ damaged: 0, damagedFiles: [] });
   });
 
   it('repairs a lost file from an upload of its content, even when the loss was not noticed before', async () => {
-    const [file, read] = [await house.upload(ada, 'nobody knows'), await house.upload(ada, 'a reader knows')];
-    for (const { id } of [file, read]) await rm(await house.pathOf(id));
-    expect((await house.content(ada, read.id)).status).toBe(410);
+    const [file, read] = [await fileServer.upload(ada, 'nobody knows'), await fileServer.upload(ada, 'a reader knows')];
+    for (const { id } of [file, read]) await rm(await fileServer.pathOf(id));
+    expect((await fileServer.content(ada, read.id)).status).toBe(410);
     for (const text of ['nobody knows', 'a reader knows'])
-      expect(await textOf(await house.upload(ada, text, { name: 'again' }))).toBe(text);
+      expect(await textOf(await fileServer.upload(ada, text, { name: 'again' }))).toBe(text);
     expect([await textOf(file), await textOf(read)]).toEqual(['nobody knows', 'a reader knows']);
     expect(await sweep()).toEqual(NOTHING);
   });
 
   it('verifies every byte, finds a changed and a truncated file, and accepts restored bytes', async () => {
-    const [flipped, cut, fine] = [await house.upload(ada, 'flip me'), await house.upload(ada, 'cut me'), await house.upload(ada, 'fine')]; // prettier-ignore
-    await writeFile(await house.pathOf(flipped.id), 'Flip me');
-    await truncate(await house.pathOf(cut.id), 3);
+    const [flipped, cut, fine] = [await fileServer.upload(ada, 'flip me'), await fileServer.upload(ada, 'cut me'), await fileServer.upload(ada, 'fine')]; // prettier-ignore
+    await writeFile(await fileServer.pathOf(flipped.id), 'Flip me');
+    await truncate(await fileServer.pathOf(cut.id), 3);
     expect(await run('files.verify', { fileId: fine.id })).toMatchObject({ verified: 1, damaged: 0 });
     expect(await run('files.verify')).toMatchObject({ damaged: 2, damagedFiles: [flipped.id, cut.id] });
-    for (const { id } of [flipped, cut]) expect((await house.content(ada, id)).status).toBe(410);
+    for (const { id } of [flipped, cut]) expect((await fileServer.content(ada, id)).status).toBe(410);
     expect(await textOf(fine)).toBe('fine');
-    await writeFile(await house.pathOf(flipped.id), 'flip me');
+    await writeFile(await fileServer.pathOf(flipped.id), 'flip me');
     expect(await run('files.verify')).toMatchObject({ damaged: 1, damagedFiles: [cut.id] });
     expect(await textOf(flipped)).toBe('flip me');
     for (const file of [cut, flipped]) await ada.api.delete(`/api/files/${file.id}`);
@@ -247,22 +249,22 @@ describe('the maintenance of files', () => {
   });
 
   it('corrects wrong counts, and purges a deleted file whose purge job was lost', async () => {
-    const [one, two] = [await house.upload(ada, 'one of us'), await house.upload(ada, 'one of us')];
+    const [one, two] = [await fileServer.upload(ada, 'one of us'), await fileServer.upload(ada, 'one of us')];
     await until(
       async () =>
-        (await house.server.sql(`SELECT 1 FROM storage_leases WHERE reason = 'DELETE' AND expires_at <= now()`))
+        (await fileServer.server.sql(`SELECT 1 FROM storage_leases WHERE reason = 'DELETE' AND expires_at <= now()`))
           .length === 0,
       'the spare bytes to go',
     );
     const { body: usage } = await ada.api.get('/api/files/usage');
-    await house.server.sql(`UPDATE blobs SET reference_count = reference_count + 5 WHERE sha256 = $1`, one.sha256);
-    await house.server.sql(`UPDATE storage_usages SET bytes = bytes + 1, files = files - 1`);
+    await fileServer.server.sql(`UPDATE blobs SET reference_count = reference_count + 5 WHERE sha256 = $1`, one.sha256);
+    await fileServer.server.sql(`UPDATE storage_usages SET bytes = bytes + 1, files = files - 1`);
     expect(await sweep({ dryRun: true })).toMatchObject({ miscounted: 1, mischarged: 1 });
     expect(await sweep()).toEqual({ ...NOTHING, miscounted: 1, mischarged: 1 });
     expect((await ada.api.get('/api/files/usage')).body).toEqual(usage);
-    const path = await house.pathOf(one.id);
+    const path = await fileServer.pathOf(one.id);
     await ada.api.delete(`/api/files/${one.id}`);
-    await house.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, two.id); // without a purge job
+    await fileServer.server.sql(`UPDATE files SET deleted_at = now() WHERE uuid = $1`, two.id); // without a purge job
     await run('files.tidy');
     await until(() => readFile(path).then(() => false, () => true), 'the bytes to go'); // prettier-ignore
     expect(await sweep()).toEqual({ ...NOTHING, mischarged: 1 }); // the SQL above deleted the file without giving back its quota
@@ -270,8 +272,8 @@ describe('the maintenance of files', () => {
   });
 
   it('does not take a missing storage folder for the loss of all files', async () => {
-    const file = await house.upload(ada, 'still here');
-    const folder = join(house.dataDir, 'files');
+    const file = await fileServer.upload(ada, 'still here');
+    const folder = join(fileServer.dataDir, 'files');
     await rename(folder, `${folder}.away`);
     const { status, error } = await runJob(root, 'files.sweep');
     expect([status, error?.code]).toEqual(['FAILED', 'FILE_STORAGE_FOREIGN']);
@@ -293,29 +295,29 @@ describe('the maintenance of files', () => {
 
 it('bytes that one owner lost are repaired from another owner with the same content', async () => {
   await open();
-  const eve = await house.server.registerUser('Eve');
-  const [mine, hers] = [await house.upload(ada, 'shared luck'), await house.upload(eve, 'shared luck')];
-  await rm(await house.pathOf(mine.id));
+  const eve = await fileServer.server.registerUser('Eve');
+  const [mine, hers] = [await fileServer.upload(ada, 'shared luck'), await fileServer.upload(eve, 'shared luck')];
+  await rm(await fileServer.pathOf(mine.id));
   expect(await sweep({ dryRun: true })).toMatchObject({ mended: 1, lost: 0 });
   expect(await sweep()).toEqual({ ...NOTHING, mended: 1 });
   expect(await textOf(mine)).toBe('shared luck');
-  await writeFile(await house.pathOf(hers.id), 'SHARED LUCK');
+  await writeFile(await fileServer.pathOf(hers.id), 'SHARED LUCK');
   expect(await run('files.verify')).toMatchObject({ mended: 1, damaged: 0 });
-  expect(await (await house.content(eve, hers.id)).text()).toBe('shared luck');
-  await house.close();
+  expect(await (await fileServer.content(eve, hers.id)).text()).toBe('shared luck');
+  await fileServer.close();
 });
 
 it('after a key change, files with the old key or without encryption are read until all are encrypted with the new one', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2},k1:${K1}` });
-  const [old, clear, fresh] = [await house.upload(ada, 'old'), await house.upload(ada, 'clear'), await house.upload(ada, 'fresh')]; // prettier-ignore
+  const [old, clear, fresh] = [await fileServer.upload(ada, 'old'), await fileServer.upload(ada, 'clear'), await fileServer.upload(ada, 'fresh')]; // prettier-ignore
   const oldRing = new Keyring(testConfig('', { FILE_ENCRYPTION_KEYS: `k1:${K1}` }).get(StorageSettings));
-  const path = await house.pathOf(old.id);
+  const path = await fileServer.pathOf(old.id);
   const sealed = await buffer(
     Readable.from([Buffer.from('old')]).pipe(new Sealer(oldRing.keyOf('k1', basename(path)))),
   );
   await writeFile(path, sealed);
-  await writeFile(await house.pathOf(clear.id), 'clear');
-  await house.server.sql(`UPDATE blobs SET key_id = CASE sha256 WHEN $1 THEN 'k1' END WHERE sha256 IN ($1, $2)`, old.sha256, clear.sha256); // prettier-ignore
+  await writeFile(await fileServer.pathOf(clear.id), 'clear');
+  await fileServer.server.sql(`UPDATE blobs SET key_id = CASE sha256 WHEN $1 THEN 'k1' END WHERE sha256 IN ($1, $2)`, old.sha256, clear.sha256); // prettier-ignore
   for (const [file, text] of [[old, 'old'], [clear, 'clear'], [fresh, 'fresh']] as const) expect(await textOf(file)).toBe(text); // prettier-ignore
 
   expect(await run('files.rekey')).toEqual({
@@ -326,56 +328,63 @@ it('after a key change, files with the old key or without encryption are read un
     damagedLeft: 0,
     uploadsLeft: 0,
   });
-  expect(await house.server.sql('SELECT DISTINCT key_id FROM blobs')).toEqual([{ key_id: 'k2' }]);
+  expect(await fileServer.server.sql('SELECT DISTINCT key_id FROM blobs')).toEqual([{ key_id: 'k2' }]);
   for (const [file, text] of [[old, 'old'], [clear, 'clear'], [fresh, 'fresh']] as const) expect(await textOf(file)).toBe(text); // prettier-ignore
-  await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+  await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`);
   await run('files.tidy');
-  expect(await house.bytesLeft()).toHaveLength(3);
+  expect(await fileServer.storedNames()).toHaveLength(3);
   expect(await sweep()).toEqual(NOTHING);
-  for (const name of await house.bytesLeft()) {
-    const stored = await readFile(join(house.dataDir, 'files', name.slice(0, 2), name.slice(2, 4), name), 'utf8');
+  for (const name of await fileServer.storedNames()) {
+    const stored = await readFile(join(fileServer.dataDir, 'files', name.slice(0, 2), name.slice(2, 4), name), 'utf8');
     for (const text of ['old', 'clear', 'fresh']) expect(stored).not.toContain(text);
   }
-  await house.close();
+  await fileServer.close();
 });
 
 it('content that is uploaded again is encrypted with the current key, however it was stored before', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2}` });
-  const file = await house.upload(ada, 'once in clear');
-  const path = await house.pathOf(file.id);
+  const file = await fileServer.upload(ada, 'once in clear');
+  const path = await fileServer.pathOf(file.id);
   await writeFile(path, 'once in clear');
-  await house.server.sql('UPDATE blobs SET key_id = NULL');
+  await fileServer.server.sql('UPDATE blobs SET key_id = NULL');
   expect(await textOf(file)).toBe('once in clear');
-  const again = await house.upload(ada, 'once in clear', { name: 'again' });
-  expect(await house.server.sql('SELECT key_id, reference_count AS n FROM blobs')).toEqual([{ key_id: 'k2', n: 2 }]);
+  const again = await fileServer.upload(ada, 'once in clear', { name: 'again' });
+  expect(await fileServer.server.sql('SELECT key_id, reference_count AS n FROM blobs')).toEqual([
+    { key_id: 'k2', n: 2 },
+  ]);
   expect([await textOf(file), await textOf(again)]).toEqual(['once in clear', 'once in clear']);
-  await house.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+  await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`);
   await run('files.tidy');
   await expect(readFile(path)).rejects.toThrow('ENOENT');
   expect(await sweep()).toEqual(NOTHING);
-  await house.close();
+  await fileServer.close();
 });
 
 it('one unreadable blob does not stop the re-encryption of the others', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k2:${K2}` });
-  const files = [await house.upload(ada, 'one'), await house.upload(ada, 'two'), await house.upload(ada, 'three')];
-  for (const [at, { id }] of files.entries()) await writeFile(await house.pathOf(id), ['one', 'two', 'three'][at]!);
-  await house.server.sql('UPDATE blobs SET key_id = NULL');
-  await rm(await house.pathOf(files[0]!.id));
+  const files = [
+    await fileServer.upload(ada, 'one'),
+    await fileServer.upload(ada, 'two'),
+    await fileServer.upload(ada, 'three'),
+  ];
+  for (const [at, { id }] of files.entries())
+    await writeFile(await fileServer.pathOf(id), ['one', 'two', 'three'][at]!);
+  await fileServer.server.sql('UPDATE blobs SET key_id = NULL');
+  await rm(await fileServer.pathOf(files[0]!.id));
   expect(await run('files.rekey')).toMatchObject({ rekeyed: 2, failed: 1, damagedLeft: 1 });
-  await house.close();
+  await fileServer.close();
 });
 
 it('a wrong key and a missing key are reported at the start, and no file is changed', async () => {
   await open({ FILE_ENCRYPTION_KEYS: `k1:${K1}` });
-  await house.upload(ada, 'sealed');
+  await fileServer.upload(ada, 'sealed');
   const start = (keys: string) => {
     const settings = testConfig('', { FILE_ENCRYPTION_KEYS: keys }).get(StorageSettings);
-    return new KeyCheck(new Keyring(settings), house.server.app.get(Transaction)).onApplicationBootstrap();
+    return new KeyCheck(new Keyring(settings), fileServer.server.app.get(Transaction)).onApplicationBootstrap();
   };
   await expect(start(`k1:${K2}`)).rejects.toThrow('k1 differs from the earlier key with this id');
   await expect(start(`k2:${K2}`)).rejects.toThrow('some files are encrypted with k1');
   await expect(start('')).rejects.toThrow('some files are encrypted with k1');
   await start(`k2:${K2},k1:${K1}`);
-  await house.close();
+  await fileServer.close();
 });

@@ -13,9 +13,9 @@ import type { FileDto } from '../../src/files/dto/file.dto.js';
 import { FileWriter } from '../../src/files/file-writer.js';
 import { FilesService } from '../../src/files/files.service.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
-import type { Answer, Page, Wire } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Answer, Page, Wire } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 type File = Wire<FileDto>;
 
@@ -67,7 +67,7 @@ const download = (id: string, headers: Record<string, string> = {}, method = 'GE
   });
 
 /** Returns the names of all files in the storage, finished or not. */
-async function bytesLeft(): Promise<string[]> {
+async function storedNames(): Promise<string[]> {
   const entries = await readdir(join(dataDir, 'files'), { recursive: true, withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isFile()).map((entry) => entry.name);
 }
@@ -83,23 +83,23 @@ const rows = async (): Promise<number> => (await server.sql<{ n: number }>('SELE
 
 /** Runs a failing operation, and checks that it leaves no bytes, rows, descriptors or error log lines. */
 async function leavesNothing(work: () => Promise<void>): Promise<void> {
-  const before = [(await bytesLeft()).sort(), await rows()];
+  const before = [(await storedNames()).sort(), await rows()];
   await work();
   await until(async () => (await openFiles()).length === 0, 'files to be closed');
-  expect([(await bytesLeft()).sort(), await rows()]).toEqual(before);
+  expect([(await storedNames()).sort(), await rows()]).toEqual(before);
   expect(server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
 }
 
 /** Sends the first part of an upload on its own socket, without the rest. */
 async function beginUpload(): Promise<ReturnType<typeof connect>> {
-  const before = (await bytesLeft()).length;
+  const before = (await storedNames()).length;
   const socket = connect(server.port, '127.0.0.1').on('error', () => undefined);
   socket.write(
     `POST /api/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ada.accessToken}\r\n` +
       `X-Request-Id: begun\r\nContent-Type: ${FORM_TYPE['content-type']}\r\nContent-Length: 900000\r\n\r\n${FILE_HEAD}`,
   );
   socket.write(randomBytes(300_000));
-  await until(async () => (await bytesLeft()).length > before, 'the first bytes to be written');
+  await until(async () => (await storedNames()).length > before, 'the first bytes to be written');
   return socket;
 }
 
@@ -445,19 +445,19 @@ describe('files with a limit of 16 MiB', () => {
   describe('an incomplete upload leaves nothing', () => {
     it('when the client closes the connection', () =>
       leavesNothing(async () => {
-        const before = (await bytesLeft()).length;
+        const before = (await storedNames()).length;
         (await beginUpload()).destroy();
-        await until(async () => (await bytesLeft()).length === before, 'the bytes to be gone');
+        await until(async () => (await storedNames()).length === before, 'the bytes to be gone');
       }));
 
     it('when the client stops sending, which returns 408', () =>
       leavesNothing(async () => {
-        const before = (await bytesLeft()).length;
+        const before = (await storedNames()).length;
         const socket = await beginUpload();
         const [answer] = (await once(socket, 'data')) as [Buffer];
         expect(answer.toString()).toMatch(/^HTTP\/1\.1 408 [\s\S]*"code":"REQUEST_TIMEOUT"/);
         await once(socket.resume(), 'close');
-        await until(async () => (await bytesLeft()).length === before, 'the bytes to be gone');
+        await until(async () => (await storedNames()).length === before, 'the bytes to be gone');
       }));
 
     it('when the database refuses the row', () =>

@@ -5,11 +5,11 @@ import { createApp } from '../../src/app.setup.js';
 import { MigrationStatus } from '../../src/shared/database/migration-status.js';
 import { Lifecycle } from '../../src/shared/lifecycle/lifecycle.js';
 import { createLogger } from '../../src/shared/logging/logger.js';
-import { type Answer, Api, type Problem } from '../support/api.js';
+import { type Answer, Api, type Problem } from '../support/http/api.js';
 import { testConfig } from '../support/config.js';
-import { cloneDatabase, type ClonedDatabase } from '../support/database.js';
-import { startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import { cloneDatabase, type ClonedDatabase } from '../support/engines/database.js';
+import { startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 type Health = Problem & { details: Record<string, { status: string } & Record<string, unknown>> };
 

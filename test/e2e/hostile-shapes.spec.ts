@@ -1,6 +1,6 @@
 // Checks that no request blocks the event loop, whatever its body, headers or target are, on any public route.
 //
-// A pause is the CPU time of the server's main thread in one turn of its event loop (test/support/pause-probe.mjs).
+// A pause is the CPU time of the server's main thread in one turn of its event loop (test/support/server/pause-probe.mjs).
 // The speed of the machine is measured with plain JSON bodies of one megabyte.
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -9,12 +9,12 @@ import { connect } from 'node:net';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import type { Api, Tokens } from '../support/api.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { BODY_SHAPES, HEADER_SHAPES, PATH_SHAPES, QUERY_SHAPES } from '../support/hostile-shapes.js';
-import { type Operation, readOperations, type Schema } from '../support/openapi.js';
-import { type RawRequest, send } from '../support/raw-http.js';
-import { DataDir, ServerProcess } from '../support/server-process.js';
+import type { Api, Tokens } from '../support/http/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { BODY_SHAPES, HEADER_SHAPES, PATH_SHAPES, QUERY_SHAPES } from '../support/fuzz/hostile-shapes.js';
+import { type Operation, readOperations, type Schema } from '../support/http/openapi.js';
+import { type RawRequest, send } from '../support/http/raw-http.js';
+import { DataDir, ServerProcess } from '../support/server/server-process.js';
 
 jest.setTimeout(600_000);
 
@@ -43,7 +43,7 @@ suite('a hostile request', () => {
     server = new ServerProcess(dataDir, {
       DATABASE_URL: database.url,
       RATE_LIMIT_MODE: 'off',
-      NODE_OPTIONS: `--import ${resolve('test/support/pause-probe.mjs')}`,
+      NODE_OPTIONS: `--import ${resolve('test/support/server/pause-probe.mjs')}`,
       PAUSE_PROBE: probePath(),
     });
     api = await server.ready();

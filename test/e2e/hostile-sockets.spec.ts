@@ -2,8 +2,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
-import { sendBytes } from '../support/raw-http.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { sendBytes } from '../support/http/raw-http.js';
+import { startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 let catalogue: Catalogue;

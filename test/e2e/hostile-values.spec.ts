@@ -1,10 +1,10 @@
 // Checks values that break naive servers: each returns a documented 4xx, and the server keeps running.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Page, Task } from '../support/api.js';
-import { exampleOf, type Operation, readOperations, type Schema } from '../support/openapi.js';
+import type { Page, Task } from '../support/http/api.js';
+import { exampleOf, type Operation, readOperations, type Schema } from '../support/http/openapi.js';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
-import { type RawRequest, send } from '../support/raw-http.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import { type RawRequest, send } from '../support/http/raw-http.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 let catalogue: Catalogue;

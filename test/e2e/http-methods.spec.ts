@@ -1,8 +1,8 @@
 // Checks every path of the OpenAPI document with every method: undocumented ones return 405, and OPTIONS lists the others.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
-import { send, sendBytes } from '../support/raw-http.js';
-import { startServer, type TestServer } from '../support/server.js';
+import { send, sendBytes } from '../support/http/raw-http.js';
+import { startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(120_000);
 

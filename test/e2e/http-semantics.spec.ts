@@ -1,11 +1,11 @@
 // Checks HTTP semantics of RFC 9110: preconditions, content codings, empty bodies, auth schemes and content negotiation.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { gzipSync } from 'node:zlib';
-import type { Task } from '../support/api.js';
+import type { Task } from '../support/http/api.js';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
-import { type RawAnswer, send, sendBytes } from '../support/raw-http.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { Tus } from '../support/tus.js';
+import { type RawAnswer, send, sendBytes } from '../support/http/raw-http.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { Tus } from '../support/http/tus.js';
 
 let server: TestServer;
 let catalogue: Catalogue;

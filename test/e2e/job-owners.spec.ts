@@ -1,8 +1,8 @@
 // Checks that a job runs with the current rights of its owner: when it is due, at a retry, and at a replay by an administrator.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { Page } from '../support/api.js';
-import { type Job, jobOver } from '../support/job-requests.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { Page } from '../support/http/api.js';
+import { type Job, finishedJob } from '../support/jobs/job-requests.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(60_000);
 
@@ -30,7 +30,7 @@ async function enqueueForLater(type: string): Promise<string> {
 /** Makes the job due now, and returns it when it has ended. `row`: more SQL assignments. */
 async function makeDue(id: string, row = ''): Promise<Job> {
   await server.sql(`UPDATE jobs SET run_at = now() ${row} WHERE uuid = $1`, id);
-  return jobOver(root, id);
+  return finishedJob(root, id);
 }
 
 const demote = async () =>
@@ -73,11 +73,11 @@ it('a replay by an administrator runs with the rights of the owner, not of the a
   const { body: dead } = await root.api.get<Page<{ id: string }>>('/api/dead-letters?reason=JOB_OWNER_NOT_ALLOWED');
   expect(dead.items.map((one) => one.id)).toContain(id);
   expect((await root.api.post(`/api/dead-letters/${id}/replay`)).status).toBe(202);
-  expect(await jobOver(root, id)).toMatchObject({ status: 'FAILED', error: { code: 'JOB_OWNER_NOT_ALLOWED' } });
+  expect(await finishedJob(root, id)).toMatchObject({ status: 'FAILED', error: { code: 'JOB_OWNER_NOT_ALLOWED' } });
   expect(await filesOfBoss()).toEqual([]);
 
   expect((await root.api.patch(`/api/users/${boss.user.id}`, { role: 'ADMIN' })).status).toBe(200);
   expect((await root.api.post(`/api/dead-letters/${id}/replay`)).status).toBe(202);
-  expect(await jobOver(root, id)).toMatchObject({ status: 'SUCCEEDED', ownerId: boss.user.id });
+  expect(await finishedJob(root, id)).toMatchObject({ status: 'SUCCEEDED', ownerId: boss.user.id });
   expect(await filesOfBoss()).toHaveLength(1);
 });

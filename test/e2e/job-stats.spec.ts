@@ -4,10 +4,10 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import type { JobStatsDto, QueueStatsDto } from '../../src/workers/api/dto/job-stats.dto.js';
-import type { Wire } from '../support/api.js';
-import { explain, nodesOf, rowsReadBy } from '../support/query-plan.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Wire } from '../support/http/api.js';
+import { explain, nodesOf, rowsReadBy } from '../support/engines/query-plan.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 /** No process consumes this queue. */
 const QUEUE = 'nobodys';

@@ -1,11 +1,11 @@
 // Checks jobs over HTTP: enqueue, read, cancel, ownership, and the APP_ROLE of a process.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
-import { killAll, DataDir, ServerProcess } from '../support/server-process.js';
-import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
-import type { Tokens } from '../support/api.js';
-import { cloneDatabase } from '../support/database.js';
-import { until } from '../support/until.js';
+import { killAll, DataDir, ServerProcess } from '../support/server/server-process.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server/server.js';
+import type { Tokens } from '../support/http/api.js';
+import { cloneDatabase } from '../support/engines/database.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 

@@ -2,11 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Answer, Page } from '../support/api.js';
-import { uploadFile } from '../support/job-requests.js';
-import { exampleOf, type Operation, readOperations } from '../support/openapi.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { Tus } from '../support/tus.js';
+import type { Answer, Page } from '../support/http/api.js';
+import { uploadFile } from '../support/jobs/job-requests.js';
+import { exampleOf, type Operation, readOperations } from '../support/http/openapi.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { Tus } from '../support/http/tus.js';
 
 interface Document {
   paths: Record<string, { get?: { responses: Record<string, { headers?: Record<string, unknown> }> } }>;

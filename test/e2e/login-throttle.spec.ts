@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
-import { type Answer, cookieOf, type Tokens } from '../support/api.js';
-import { mutations, seeded } from '../support/random.js';
-import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
+import { type Answer, cookieOf, type Tokens } from '../support/http/api.js';
+import { mutations, seeded } from '../support/fuzz/random.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(60_000);
 

@@ -1,9 +1,9 @@
 // Checks log lines: one for each request with its id, and no secrets in any of them, at the most verbose level.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { type Answer, cookieOf, type Tokens } from '../support/api.js';
-import { send, sendBytes } from '../support/raw-http.js';
-import { PASSWORD, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import { type Answer, cookieOf, type Tokens } from '../support/http/api.js';
+import { send, sendBytes } from '../support/http/raw-http.js';
+import { PASSWORD, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 interface Line {
   level: string;

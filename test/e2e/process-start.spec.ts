@@ -4,10 +4,10 @@ import { existsSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import type { Page, Task, Tokens } from '../support/api.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { sendBytes } from '../support/raw-http.js';
-import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
+import type { Page, Task, Tokens } from '../support/http/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { sendBytes } from '../support/http/raw-http.js';
+import { DataDir, processEnd, killAll, ServerProcess } from '../support/server/server-process.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
@@ -38,7 +38,7 @@ it('the first start prepares everything and prints how to log in (the tests belo
   const [, email = '', password = ''] = /ADMIN {2}(\S+) {2}(\S+)/.exec(server.output) ?? [];
   expect((await api.post<Tokens>('/api/auth/login', { email, password })).body.user?.role).toBe('ADMIN');
   expect(await server.stop()).toBe(0);
-  await isGone(pid);
+  await processEnd(pid);
 });
 
 it('a second start keeps the data and the secrets of the first', async () => {
@@ -65,7 +65,7 @@ describe('a start that cannot succeed', () => {
     expect(server.complaints).toEqual([
       expect.stringMatching(`Port ${port} is in use by another program.*PORT=${port + 1}`),
     ]);
-    await isGone(pid);
+    await processEnd(pid);
   });
 
   it('on a DATA_DIR in use ends with one line that names the reason, and does not affect the running server', async () => {

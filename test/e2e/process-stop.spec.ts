@@ -2,10 +2,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Api, Task, Tokens } from '../support/api.js';
-import { DataDir, isGone, killAll, ServerProcess } from '../support/server-process.js';
-import { SteadyClient } from '../support/steady-client.js';
-import { until } from '../support/until.js';
+import type { Api, Task, Tokens } from '../support/http/api.js';
+import { DataDir, processEnd, killAll, ServerProcess } from '../support/server/server-process.js';
+import { RepeatingClient } from '../support/http/repeating-client.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
@@ -29,7 +29,7 @@ beforeAll(async () => {
   token = body.accessToken;
   task = (await api.as(token).post<Task>('/api/tasks', { title: 'Kept' })).body;
   expect(await server.stop()).toBe(0);
-  await isGone(pid);
+  await processEnd(pid);
 });
 afterAll(async () => {
   await killAll();
@@ -60,7 +60,7 @@ describe('SIGTERM', () => {
     await lock.end();
     expect(await server.ended).toBe(0);
     await expectRefused(api);
-    await isGone(pid);
+    await processEnd(pid);
     expect(server.complaints).toEqual([]);
     task = body;
   });
@@ -105,7 +105,7 @@ describe('SIGTERM', () => {
   it.each([0, 1_000])('with SHUTDOWN_DELAY=%i sends every response to 8 keep-alive clients, the last with Connection: close', async (delay) => {
     const server = new ServerProcess(dataDir, { SHUTDOWN_DELAY: String(delay) });
     const api = await server.ready();
-    const clients = Array.from({ length: 8 }, () => new SteadyClient(portOf(api)));
+    const clients = Array.from({ length: 8 }, () => new RepeatingClient(portOf(api)));
     await until(() => clients.every(({ answers }) => answers.length > 20), 'the clients to be under way');
     server.signal('SIGTERM');
     const ends = await Promise.all(clients.map(({ ended }) => ended));
@@ -138,7 +138,7 @@ describe('SIGTERM', () => {
     const { pid } = dataDir.postmaster;
     server.signal('SIGTERM');
     await server.ended;
-    await isGone(pid);
+    await processEnd(pid);
     expect(server.output).not.toMatch(/serves on/);
   });
 
@@ -149,7 +149,7 @@ describe('SIGTERM', () => {
     server.signal('SIGTERM');
     await server.prints(/SIGTERM: stopping/);
     expect(await server.stop()).toBe(1);
-    await isGone(pid);
+    await processEnd(pid);
   });
 });
 

@@ -1,10 +1,10 @@
 // Checks the exact limits of one user under concurrency: tasks, links, sessions, jobs and searches.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import type { Answer, Api, Page, Problem, Sessions, Task } from '../support/api.js';
-import { uploadFile } from '../support/job-requests.js';
-import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Answer, Api, Page, Problem, Sessions, Task } from '../support/http/api.js';
+import { uploadFile } from '../support/jobs/job-requests.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 

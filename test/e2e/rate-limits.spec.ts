@@ -1,11 +1,11 @@
 // Checks rate limits: headers on every response, counted by user or address, refused with a time to wait.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { RefreshTokens } from '../../src/shared/security/refresh-tokens.js';
-import type { Answer, Page, Problem, Task } from '../support/api.js';
-import { OwnRedis } from '../support/own-redis.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { REDIS_SERVER } from '../support/services.js';
-import { until } from '../support/until.js';
+import type { Answer, Page, Problem, Task } from '../support/http/api.js';
+import { OwnRedis } from '../support/engines/own-redis.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 

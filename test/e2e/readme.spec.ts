@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 beforeAll(async () => void (server = await startServer()));

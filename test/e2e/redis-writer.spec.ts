@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { CacheService } from '../../src/shared/cache/cache.service.js';
 import type { MemoryStore } from '../../src/shared/cache/memory.store.js';
-import type { User } from '../support/api.js';
-import { OwnRedis } from '../support/own-redis.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { REDIS_SERVER } from '../support/services.js';
-import { until } from '../support/until.js';
+import type { User } from '../support/http/api.js';
+import { OwnRedis } from '../support/engines/own-redis.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 

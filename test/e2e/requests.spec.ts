@@ -11,13 +11,13 @@ import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import { sqlStateOf } from '../../src/shared/database/sql-state.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import { requestContext, RunningRequest } from '../../src/shared/logging/request-context.js';
-import { type Answer, type Api, type Problem, type Task, type Tokens } from '../support/api.js';
+import { type Answer, type Api, type Problem, type Task, type Tokens } from '../support/http/api.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { sendBytes } from '../support/raw-http.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { DataDir, killAll, ServerProcess } from '../support/server-process.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { sendBytes } from '../support/http/raw-http.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { DataDir, killAll, ServerProcess } from '../support/server/server-process.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 

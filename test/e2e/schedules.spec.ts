@@ -4,9 +4,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
 import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
 import type { ScheduleDto } from '../../src/workers/api/dto/schedule.dto.js';
-import type { Page, Wire } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Page, Wire } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 type Schedule = Wire<ScheduleDto>;
 type Job = Wire<JobDto>;

@@ -1,6 +1,6 @@
 // Checks a migration under a running server: prepared statements that use the old columns.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { startServer, type TestServer } from '../support/server.js';
+import { startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 beforeAll(async () => {

@@ -1,9 +1,9 @@
 // Checks the filters of all lists: one that no index covers costs more and runs as a search, so that no user can occupy the database.
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { exampleOf, type Operation, readOperations } from '../support/openapi.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import { exampleOf, type Operation, readOperations } from '../support/http/openapi.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 

@@ -3,9 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { PART, Tus } from '../support/tus.js';
-import { until } from '../support/until.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { PART, Tus } from '../support/http/tus.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 

@@ -1,7 +1,7 @@
 // Checks optimistic locking over HTTP: ETag, If-None-Match, If-Match (RFC 9110, 13.1).
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Answer, Problem, Task } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { Answer, Problem, Task } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 let ada: Person;

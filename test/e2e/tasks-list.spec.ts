@@ -1,8 +1,8 @@
 // Checks task lists: filters, every sort order page by page, and cursors that cannot be forged.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Answer, Page, Problem, Task } from '../support/api.js';
-import { below, mutations, pick, seeded } from '../support/random.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { Answer, Page, Problem, Task } from '../support/http/api.js';
+import { below, mutations, pick, seeded } from '../support/fuzz/random.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 const random = seeded(60);
 const STATUSES = ['TODO', 'IN_PROGRESS', 'DONE'] as const;

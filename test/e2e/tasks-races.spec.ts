@@ -1,7 +1,7 @@
 // Checks concurrent changes of one task: no update is lost and every response is true.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import type { Page, Task } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { Page, Task } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 let ada: Person;

@@ -1,7 +1,7 @@
 // Checks tasks over HTTP: create, read, change, delete, restore, bulk creation and ownership.
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Page, Problem, Task } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { Page, Problem, Task } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 const UUID_V7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;

@@ -6,12 +6,12 @@ import sharp, { type Sharp } from 'sharp';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import { ThumbnailStore } from '../../src/files/thumbnails/thumbnail-store.js';
 import { readWebp } from '../../src/files/thumbnails/webp.js';
-import * as bombs from '../support/image-bombs.js';
-import { FileHouse, type UploadAs } from '../support/file-house.js';
-import { type Job, jobOver, runJob } from '../support/job-requests.js';
-import { seeded } from '../support/random.js';
-import type { Person } from '../support/server.js';
-import { until } from '../support/until.js';
+import * as bombs from '../support/files/image-bombs.js';
+import { FileServer, type UploadAs } from '../support/files/file-server.js';
+import { type Job, finishedJob, runJob } from '../support/jobs/job-requests.js';
+import { seeded } from '../support/fuzz/random.js';
+import type { Person } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -23,16 +23,16 @@ const RED: Colour = [220, 30, 40];
 const BLUE: Colour = [20, 40, 200];
 const NOWHERE = '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
 
-let house: FileHouse;
+let fileServer: FileServer;
 let ada: Person;
 let eve: Person;
 
 beforeAll(async () => {
-  house = await FileHouse.open({ FILE_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}` });
-  ada = await house.server.registerUser('Ada');
-  eve = await house.server.registerUser('Eve');
+  fileServer = await FileServer.open({ FILE_ENCRYPTION_KEYS: `k1:${randomBytes(32).toString('base64')}` });
+  ada = await fileServer.server.registerUser('Ada');
+  eve = await fileServer.server.registerUser('Eve');
 });
-afterAll(() => house.close());
+afterAll(() => fileServer.close());
 
 /** Returns an image whose left half is red and whose right half is blue. */
 function halves(width: number, height: number): Sharp {
@@ -50,7 +50,7 @@ function disorder(length: number): Bytes {
 }
 
 async function uploadImage(bytes: Bytes, as: UploadAs = {}): Promise<string> {
-  return (await house.upload(ada, bytes, { name: 'photo.png', type: 'image/png', ...as })).id;
+  return (await fileServer.upload(ada, bytes, { name: 'photo.png', type: 'image/png', ...as })).id;
 }
 
 /** Returns the CPU time of all decoders that have ended, in ms; 0 on systems without /proc. */
@@ -65,7 +65,7 @@ async function processorTimeOfChildren(): Promise<number> {
 
 /** Returns the UUID of the job that the upload enqueued, or null. */
 async function jobOf(fileId: string): Promise<string | null> {
-  const [row] = await house.server.sql<{ uuid: string }>(
+  const [row] = await fileServer.server.sql<{ uuid: string }>(
     `SELECT uuid FROM jobs WHERE type = 'file.thumbnail' AND payload ->> 'fileId' = $1`,
     fileId,
   );
@@ -75,12 +75,12 @@ async function jobOf(fileId: string): Promise<string | null> {
 async function jobDone(fileId: string): Promise<Job> {
   const id = await jobOf(fileId);
   if (id === null) throw new Error(`No job came with file ${fileId}`);
-  return jobOver(ada, id);
+  return finishedJob(ada, id);
 }
 
 function ask(person: Person | null, id: string, query = '', headers: Record<string, string> = {}): Promise<Response> {
   const token = person && { authorization: `Bearer ${person.accessToken}` };
-  return fetch(`${house.server.url}/api/files/${id}/thumbnail${query}`, { headers: { ...token, ...headers } });
+  return fetch(`${fileServer.server.url}/api/files/${id}/thumbnail${query}`, { headers: { ...token, ...headers } });
 }
 
 async function picture(id: string, size: number): Promise<Bytes> {
@@ -94,7 +94,7 @@ async function problemOf(answer: Response): Promise<[status: number, code: strin
 }
 
 const count = async (table: string): Promise<number> =>
-  (await house.server.sql<{ n: number }>(`SELECT count(*)::int n FROM ${table}`))[0]!.n;
+  (await fileServer.server.sql<{ n: number }>(`SELECT count(*)::int n FROM ${table}`))[0]!.n;
 
 /** Returns the colour of a pixel; `x` and `y` are fractions of the width and the height. */
 async function colourAt(bytes: Bytes, x: number, y: number): Promise<Colour> {
@@ -208,7 +208,7 @@ describe('a request for a thumbnail', () => {
   it('succeeds for the owner only, unless the bucket is public', async () => {
     for (const person of [eve, null]) expect(await problemOf(await ask(person, id))).toEqual([404, 'FILE_NOT_FOUND']);
     expect(await problemOf(await ask(ada, NOWHERE))).toEqual([404, 'FILE_NOT_FOUND']);
-    const root = await house.server.makeAdmin();
+    const root = await fileServer.server.makeAdmin();
     expect((await root.api.post('/api/buckets', { name: 'shown', visibility: 'public' })).status).toBe(201);
     const shown = await uploadImage(await bytesOf(halves(300, 400).png()), { bucket: 'shown' });
     await jobDone(shown);
@@ -219,8 +219,8 @@ describe('a request for a thumbnail', () => {
   });
 
   it('returns 404 for a file that is no image, or that failed before, and enqueues no job', async () => {
-    const text = (await house.upload(ada, 'a;b', { type: 'text/csv' })).id;
-    const svg = (await house.upload(ada, '<svg xmlns="http://www.w3.org/2000/svg"/>', { type: 'image/png' })).id;
+    const text = (await fileServer.upload(ada, 'a;b', { type: 'text/csv' })).id;
+    const svg = (await fileServer.upload(ada, '<svg xmlns="http://www.w3.org/2000/svg"/>', { type: 'image/png' })).id;
     const broken = await uploadImage(bombs.png(10, 10).subarray(0, 45));
     expect([await jobOf(text), await jobOf(svg)]).toEqual([null, null]);
     await jobDone(broken);
@@ -231,14 +231,17 @@ describe('a request for a thumbnail', () => {
   });
 
   it('for a missing thumbnail returns 404 with Retry-After, and enqueues one job for all requests', async () => {
-    await house.server.sql(`DELETE FROM thumbnails t USING files f WHERE f.blob_id = t.blob_id AND f.uuid = $1`, id);
-    await house.server.sql(`DELETE FROM jobs WHERE payload ->> 'fileId' = $1`, id);
+    await fileServer.server.sql(
+      `DELETE FROM thumbnails t USING files f WHERE f.blob_id = t.blob_id AND f.uuid = $1`,
+      id,
+    );
+    await fileServer.server.sql(`DELETE FROM jobs WHERE payload ->> 'fileId' = $1`, id);
     const answers = await Promise.all([1, 2, 3].map(() => ask(ada, id)));
     for (const answer of answers) {
       expect(answer.headers.get('retry-after')).toBe('1');
       expect(await problemOf(answer)).toEqual([404, 'FILE_THUMBNAIL_PENDING']);
     }
-    const jobs = await house.server.sql(`SELECT 1 FROM jobs WHERE payload ->> 'fileId' = $1`, id);
+    const jobs = await fileServer.server.sql(`SELECT 1 FROM jobs WHERE payload ->> 'fileId' = $1`, id);
     expect(jobs.length).toBe(1);
     await until(async () => (await ask(ada, id)).status === 200, 'the thumbnail to be there');
   });
@@ -259,7 +262,7 @@ describe('a thumbnail job', () => {
     expect(await runJob(eve, 'file.thumbnail', { fileId: NOWHERE })).toMatchObject({
       error: { code: 'FILE_NOT_FOUND' },
     });
-    const mine = (await house.upload(eve, 'no image')).id;
+    const mine = (await fileServer.upload(eve, 'no image')).id;
     expect(await runJob(ada, 'file.thumbnail', { fileId: mine })).toMatchObject({ status: 'FAILED', attempts: 1, error: { code: 'FILE_NOT_FOUND' } }); // prettier-ignore
     expect(await runJob(eve, 'file.thumbnail', { fileId: mine })).toMatchObject({ status: 'FAILED', attempts: 1, error: { code: 'FILE_IMAGE_UNREADABLE' } }); // prettier-ignore
     expect(await ada.api.post('/api/jobs', { type: 'file.thumbnail', payload: {} })).toMatchObject({ status: 400 });
@@ -268,46 +271,50 @@ describe('a thumbnail job', () => {
   it('runs once for equal content, counts against no quota, and encrypts its files', async () => {
     const usage = async () => (await ada.api.get<{ bytes: number; files: number }>('/api/files/usage')).body;
     const bytes = await bytesOf(halves(640, 480).png());
-    const [used, thumbnails, stored] = [await usage(), await count('thumbnails'), (await house.bytesLeft()).length];
+    const [used, thumbnails, stored] = [
+      await usage(),
+      await count('thumbnails'),
+      (await fileServer.storedNames()).length,
+    ];
     const ids = await Promise.all([uploadImage(bytes), uploadImage(bytes), uploadImage(bytes)]);
     for (const id of ids) if (await jobOf(id)) expect(await jobDone(id)).toMatchObject({ status: 'SUCCEEDED' });
     const last = await uploadImage(bytes);
     expect([await jobOf(last), (await ask(ada, last)).status]).toEqual([null, 200]);
     expect(await usage()).toMatchObject({ bytes: used.bytes + 4 * bytes.length, files: used.files + 4 });
     await until(async () => (await count('storage_leases')) === 0, 'spare bytes to be removed');
-    expect([await count('thumbnails'), (await house.bytesLeft()).length]).toEqual([thumbnails + 3, stored + 4]);
-    const [row] = await house.server.sql<{ key: string; key_id: string }>(
+    expect([await count('thumbnails'), (await fileServer.storedNames()).length]).toEqual([thumbnails + 3, stored + 4]);
+    const [row] = await fileServer.server.sql<{ key: string; key_id: string }>(
       `SELECT storage_key AS key, t.key_id FROM thumbnails t JOIN files f USING (blob_id) WHERE f.uuid = $1 LIMIT 1`,
       last,
     );
     const { key, key_id } = row!;
-    const sealed = await readFile(`${house.dataDir}/files/${key.slice(0, 2)}/${key.slice(2, 4)}/${key}`);
+    const sealed = await readFile(`${fileServer.dataDir}/files/${key.slice(0, 2)}/${key.slice(2, 4)}/${key}`);
     expect([key_id, sealed.includes('WEBP')]).toEqual(['k1', false]);
     for (const id of [...ids, last]) expect((await ada.api.delete(`/api/files/${id}`)).status).toBe(204);
-    await until(async () => (await house.bytesLeft()).length === stored, 'the bytes to go with the last file');
+    await until(async () => (await fileServer.storedNames()).length === stored, 'the bytes to go with the last file');
     expect([await count('thumbnails'), await count('storage_leases')]).toEqual([thumbnails, 0]);
   });
 
   it('leaves nothing when it is the second, when the blob was deleted, or when its transaction is rolled back', async () => {
-    const store = house.server.app.get(ThumbnailStore);
-    const transaction = house.server.app.get(Transaction);
+    const store = fileServer.server.app.get(ThumbnailStore);
+    const transaction = fileServer.server.app.get(Transaction);
     const id = await uploadImage(await bytesOf(halves(333, 222).png()));
     await jobDone(id);
     const pictures = [readWebp(await picture(id, 128))!, readWebp(await picture(id, 256))!, readWebp(await picture(id, 512))!];
-    const [{ blob_id }] = (await house.server.sql<{ blob_id: string }>('SELECT blob_id FROM files WHERE uuid = $1', id)) as [{ blob_id: string }];
-    const [stored, made] = [(await house.bytesLeft()).sort(), await count('thumbnails')];
+    const [{ blob_id }] = (await fileServer.server.sql<{ blob_id: string }>('SELECT blob_id FROM files WHERE uuid = $1', id)) as [{ blob_id: string }];
+    const [stored, made] = [(await fileServer.storedNames()).sort(), await count('thumbnails')];
     const { signal } = new AbortController();
     const keep = (blobId: string, after?: () => never) =>
       store.keepWith(blobId, pictures, signal, (add) => transaction.run(() => add().then(after)));
     await Promise.all([keep(blob_id), keep(blob_id), keep('1')]);
-    await house.server.sql('DELETE FROM thumbnails WHERE blob_id = $1 AND size = 256 RETURNING storage_key', blob_id);
+    await fileServer.server.sql('DELETE FROM thumbnails WHERE blob_id = $1 AND size = 256 RETURNING storage_key', blob_id);
     const refused = keep(blob_id, () => { throw new Error('no'); });
     await expect(refused).rejects.toThrow('no');
     await until(async () => (await count('storage_leases')) === 0, 'spare bytes to be removed');
-    expect([(await house.bytesLeft()).sort(), await count('thumbnails')]).toEqual([stored, made - 1]);
+    expect([(await fileServer.storedNames()).sort(), await count('thumbnails')]).toEqual([stored, made - 1]);
     await Promise.all([keep(blob_id), keep(blob_id)]); // the missing one, only once
     await until(async () => (await count('storage_leases')) === 0, 'spare bytes to be removed');
-    expect([(await house.bytesLeft()).length, await count('thumbnails')]).toEqual([stored.length + 1, made]);
+    expect([(await fileServer.storedNames()).length, await count('thumbnails')]).toEqual([stored.length + 1, made]);
   }); // prettier-ignore
 });
 
@@ -346,15 +353,15 @@ describe('a hostile image', () => {
       ['PNG with a profile of 1 GiB', bombs.png(100, 100, { chunks: [bombs.pngProfile(1_024 * MIB)] }), null],
       ['PNG with a text of 1 GiB', bombs.png(100, 100, { chunks: [bombs.pngText(1_024 * MIB)] }), null],
       ['PNG with 300 texts of 7 MiB', bombs.png(9, 9, { chunks: Array<Bytes>(300).fill(bombs.pngText(7 * MIB)) }), null],
-      ['JPEG that declares 65,000 × 65,000', bombs.jpegSaying(jpeg, 65_000, 65_000), TOO_LARGE],
-      ['JPEG that declares more than the format allows', bombs.jpegSaying(jpeg, 65_535, 65_535), UNREADABLE],
+      ['JPEG that declares 65,000 × 65,000', bombs.jpegWithSize(jpeg, 65_000, 65_000), TOO_LARGE],
+      ['JPEG that declares more than the format allows', bombs.jpegWithSize(jpeg, 65_535, 65_535), UNREADABLE],
       ['GIF of 65,535 × 65,535', bombs.gif(65_535, 65_535, { width: 65_535, height: 65_535 }), TOO_LARGE],
       ['GIF with such a frame on a small screen', bombs.gif(9, 9, { width: 65_535, height: 65_535 }), TOO_LARGE],
       ['GIF of 50,000 frames', bombs.gif(9, 9, { width: 1, height: 1, count: 50_000 }), null],
-      ['WebP that declares 16,000 × 16,000', bombs.webpSaying(webp, 16_000, 16_000), TOO_LARGE],
-      ['WebP that declares 6,000 × 6,000', bombs.webpSaying(webp, 6_000, 6_000), UNREADABLE],
-      ['AVIF that declares 60,000 × 60,000', bombs.avifSaying(avif, 60_000, 60_000), TOO_LARGE],
-      ['AVIF that declares 6,000 × 6,000', bombs.avifSaying(avif, 6_000, 6_000), UNREADABLE],
+      ['WebP that declares 16,000 × 16,000', bombs.webpWithSize(webp, 16_000, 16_000), TOO_LARGE],
+      ['WebP that declares 6,000 × 6,000', bombs.webpWithSize(webp, 6_000, 6_000), UNREADABLE],
+      ['AVIF that declares 60,000 × 60,000', bombs.avifWithSize(avif, 60_000, 60_000), TOO_LARGE],
+      ['AVIF that declares 6,000 × 6,000', bombs.avifWithSize(avif, 6_000, 6_000), UNREADABLE],
       ['TIFF of 100,000 × 100,000', bombs.tiff([{ width: 100_000, height: 100_000 }]), TOO_LARGE],
       ['TIFF of 10,000 pages', bombs.tiff(Array<typeof page>(10_000).fill(page)), null],
       ['TIFF whose pages form a loop', bombs.tiff([page, page], { loop: true }), null],
@@ -399,7 +406,7 @@ describe('a hostile image', () => {
   it('uses no memory of the server, which serves requests meanwhile', () => {
     expect(Math.min(...answers)).toBeGreaterThan(1); // starting a decoder alone takes as long
     expect(grownBy).toBeLessThan(200 * MIB); // it grows by 70 MiB in any case
-    expect(house.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
+    expect(fileServer.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
   });
 
   onLinux('is done with in seconds, by the clock of its process', () => {

@@ -1,9 +1,9 @@
 // Checks time limits: a row that another transaction locks, and a statement that takes too long.
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import pg from 'pg';
-import type { Page, Task } from '../support/api.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import type { Page, Task } from '../support/http/api.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 let server: TestServer;
 let ada: Person;

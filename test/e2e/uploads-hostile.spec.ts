@@ -1,16 +1,16 @@
 // Checks invalid tus requests: hostile names, headers, methods and media types, and pages of other origins.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Problem } from '../support/api.js';
-import type { StoredFile } from '../support/file-house.js';
-import { below, pick, seeded } from '../support/random.js';
-import { send } from '../support/raw-http.js';
-import type { Person, TestServer } from '../support/server.js';
-import { metadata, PART, type Tus, VERSION } from '../support/tus.js';
-import { refusal, UploadHouse } from '../support/upload-house.js';
+import type { Problem } from '../support/http/api.js';
+import type { StoredFile } from '../support/files/file-server.js';
+import { below, pick, seeded } from '../support/fuzz/random.js';
+import { send } from '../support/http/raw-http.js';
+import type { Person, TestServer } from '../support/server/server.js';
+import { metadata, PART, type Tus, VERSION } from '../support/http/tus.js';
+import { refusal, UploadServer } from '../support/files/upload-server.js';
 
 const MIB = 1_048_576;
 
-let house: UploadHouse;
+let uploadServer: UploadServer;
 let server: TestServer;
 let ada: Person;
 let tus: Tus;
@@ -18,15 +18,15 @@ let tus: Tus;
 const open =
   (env: Record<string, string> = {}) =>
   async (): Promise<void> => {
-    house = await UploadHouse.open(env);
-    ({ server, ada, tus } = house);
+    uploadServer = await UploadServer.open(env);
+    ({ server, ada, tus } = uploadServer);
   };
-const close = (): Promise<void> => house.close();
+const close = (): Promise<void> => uploadServer.close();
 
 describe('an upload', () => {
   beforeAll(open());
   afterAll(close);
-  afterEach(() => house.expectOrder());
+  afterEach(() => uploadServer.expectOrder());
 
   describe('with metadata', () => {
     it.each([
@@ -69,10 +69,10 @@ describe('an upload', () => {
       ['__proto__', '__proto__ YQ==', '400 VALIDATION_FAILED'],
       ['an empty list', ',', '400 VALIDATION_FAILED'],
     ])('is refused with %s', async (_what, given, expected) => {
-      const before = await house.count('uploads');
+      const before = await uploadServer.count('uploads');
       const headers = { 'upload-length': '1', 'upload-metadata': given };
       expect(refusal(await tus.send('POST', '/api/uploads', headers))).toBe(expected);
-      expect(await house.count('uploads')).toBe(before);
+      expect(await uploadServer.count('uploads')).toBe(before);
     });
   });
 
@@ -102,13 +102,13 @@ describe('an upload', () => {
       ['another version', 'DELETE', { 'tus-resumable': '2.0.0' }, undefined, '412 UPLOAD_VERSION_UNSUPPORTED'],
     ])('%s (%s)', async (_what, method, headers, body, expected) => {
       const path = await tus.begin(3);
-      const rows = await house.count('uploads');
+      const rows = await uploadServer.count('uploads');
       const answer = await ada.api.request(method, method === 'POST' ? '/api/uploads' : path, body, {
         headers: { ...VERSION, ...headers },
       });
       expect(refusal(answer)).toBe(expected);
       expect(answer.headers.get('tus-version')).toBe(answer.status === 412 ? '1.0.0' : null);
-      expect([await house.count('uploads'), await tus.offset(path)]).toEqual([rows, 0]);
+      expect([await uploadServer.count('uploads'), await tus.offset(path)]).toEqual([rows, 0]);
     }); // prettier-ignore
 
     it('an unknown or invalid address, or on a route that takes no uploads', async () => {

@@ -8,12 +8,12 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import * as tusClient from 'tus-js-client';
-import type { Api, Page, Tokens } from '../support/api.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { sha256, type StoredFile } from '../support/file-house.js';
-import { DataDir, killAll, ServerProcess } from '../support/server-process.js';
-import { Tus } from '../support/tus.js';
-import { until } from '../support/until.js';
+import type { Api, Page, Tokens } from '../support/http/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { sha256, type StoredFile } from '../support/files/file-server.js';
+import { DataDir, killAll, ServerProcess } from '../support/server/server-process.js';
+import { Tus } from '../support/http/tus.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 

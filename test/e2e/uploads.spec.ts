@@ -13,21 +13,21 @@ import { SweepUploadsHandler } from '../../src/files/uploads/sweep-uploads.handl
 import { UploadSegments } from '../../src/files/uploads/upload-segments.js';
 import { type Upload, UploadsRepository } from '../../src/files/uploads/uploads.repository.js';
 import type { JobContext } from '../../src/workers/job.js';
-import { sha256 } from '../support/file-house.js';
-import { below, seeded } from '../support/random.js';
-import { sendBytes } from '../support/raw-http.js';
-import { S3_KINDS, type S3Place } from '../support/s3-places.js';
-import type { Person, TestServer } from '../support/server.js';
-import { metadata, PART, TRY_AGAIN, Tus } from '../support/tus.js';
-import { until } from '../support/until.js';
-import { refusal, UploadHouse } from '../support/upload-house.js';
+import { sha256 } from '../support/files/file-server.js';
+import { below, seeded } from '../support/fuzz/random.js';
+import { sendBytes } from '../support/http/raw-http.js';
+import { S3_KINDS, type S3Server } from '../support/engines/s3-servers.js';
+import type { Person, TestServer } from '../support/server/server.js';
+import { metadata, PART, RETRYABLE_STATUSES, Tus } from '../support/http/tus.js';
+import { until } from '../support/time/until.js';
+import { refusal, UploadServer } from '../support/files/upload-server.js';
 
 const MIB = 1_048_576;
 /** A higher number finds more faults: CUT_UPLOADS=1000 npm test -- e2e/uploads.spec */
 const CUT_UPLOADS = Number(process.env['CUT_UPLOADS'] ?? 25);
 const KEYS = `k1:${Buffer.alloc(32, 1).toString('base64')}`;
 
-let house: UploadHouse;
+let uploadServer: UploadServer;
 let server: TestServer;
 let ada: Person;
 let tus: Tus;
@@ -35,10 +35,10 @@ let tus: Tus;
 const open =
   (env: Record<string, string> = {}) =>
   async (): Promise<void> => {
-    house = await UploadHouse.open(env);
-    ({ server, ada, tus } = house);
+    uploadServer = await UploadServer.open(env);
+    ({ server, ada, tus } = uploadServer);
   };
-const close = (): Promise<void> => house.close();
+const close = (): Promise<void> => uploadServer.close();
 
 const sweep = (): Promise<unknown> =>
   server.app.get(SweepUploadsHandler).run({}, { signal: new AbortController().signal } as JobContext);
@@ -49,7 +49,7 @@ describe('a resumable upload', () => {
   // Some tests send a few bytes at a time.
   beforeAll(open({ REQUEST_TIMEOUT: '1500', BODY_TIMEOUT: '700', MIN_TRANSFER_RATE: '1' }));
   afterAll(close);
-  afterEach(() => house.expectOrder());
+  afterEach(() => uploadServer.expectOrder());
 
   it('is created, receives parts, and becomes an ordinary file', async () => {
     const bytes = randomBytes(3_000_001);
@@ -60,7 +60,7 @@ describe('a resumable upload', () => {
     expect(path).toMatch(/^\/api\/uploads\/[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f-]{21}$/);
     const expires = Date.parse(created.headers.get('upload-expires') as string);
     expect(Math.abs(expires - Date.now() - 86_400_000)).toBeLessThan(60_000);
-    expect(await house.usage()).toEqual([bytes.length, 1]); // reserved at the creation
+    expect(await uploadServer.usage()).toEqual([bytes.length, 1]); // reserved at the creation
 
     const fresh = await tus.head(path);
     expect([fresh.status, Object.fromEntries(fresh.headers)]).toMatchObject([
@@ -81,7 +81,7 @@ describe('a resumable upload', () => {
       expect([part.headers.get('upload-expires'), part.headers.get('x-file-id')]).toEqual([expect.anything(), null]);
       expect(await tus.offset(path)).toBe(to);
     }
-    expect(await house.files()).toEqual([]);
+    expect(await uploadServer.files()).toEqual([]);
     const last = await tus.patch(path, 2_999_999, bytes.subarray(2_999_999));
     const id = last.headers.get('x-file-id');
     expect([last.status, Object.fromEntries(last.headers)]).toMatchObject([
@@ -89,14 +89,14 @@ describe('a resumable upload', () => {
       { 'upload-offset': '3000001', 'content-location': `/api/files/${id}` },
     ]);
     expect(last.headers.get('upload-expires')).toBeNull();
-    const [file] = await house.files();
+    const [file] = await uploadServer.files();
     expect(file).toMatchObject({ id, name: 'Übersicht.pdf', size: 3_000_001, sha256: sha256(bytes), bucket: 'default' });
     expect([file?.declaredType, file?.mimeType]).toEqual(['text/csv', 'application/octet-stream']);
-    expect(sha256(await house.content(id))).toBe(sha256(bytes));
-    expect(await house.usage()).toEqual([bytes.length, 1]);
+    expect(sha256(await uploadServer.content(id))).toBe(sha256(bytes));
+    expect(await uploadServer.usage()).toEqual([bytes.length, 1]);
     const known = await tus.head(path);
     expect([known.headers.get('upload-offset'), known.headers.get('x-file-id')]).toEqual(['3000001', id]);
-    expect(await house.count('upload_segments')).toBe(0);
+    expect(await uploadServer.count('upload_segments')).toBe(0);
   }); // prettier-ignore
 
   it('may receive some or all bytes at its creation, and may be empty', async () => {
@@ -105,11 +105,11 @@ describe('a resumable upload', () => {
     const part = await create(6, 'abc');
     expect([part.status, part.headers.get('upload-offset')]).toEqual([201, '3']);
     const last = await tus.patch(part.headers.get('location') as string, 3, 'def');
-    expect((await house.content(last.headers.get('x-file-id'))).toString()).toBe('abcdef');
+    expect((await uploadServer.content(last.headers.get('x-file-id'))).toString()).toBe('abcdef');
     const whole = await create(3, 'abc');
-    expect((await house.content(whole.headers.get('x-file-id'))).toString()).toBe('abc');
+    expect((await uploadServer.content(whole.headers.get('x-file-id'))).toString()).toBe('abc');
     const empty = await create(0);
-    expect((await house.content(empty.headers.get('x-file-id'))).toString()).toBe('');
+    expect((await uploadServer.content(empty.headers.get('x-file-id'))).toString()).toBe('');
     const { headers } = await tus.head(empty.headers.get('location') as string);
     expect([headers.get('upload-offset'), headers.get('upload-length')]).toEqual(['0', '0']);
   });
@@ -138,16 +138,16 @@ describe('a resumable upload', () => {
     const path = await tus.begin(bytes.length);
     for (let from = 0; from < 1_950_000; from += 50_000)
       expect((await tus.patch(path, from, bytes.subarray(from, from + 50_000))).status).toBe(204);
-    expect(await house.count('upload_segments')).toBeLessThanOrEqual(20);
+    expect(await uploadServer.count('upload_segments')).toBeLessThanOrEqual(20);
     const { headers } = await tus.patch(path, 1_950_000, bytes.subarray(1_950_000));
-    expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+    expect(sha256(await uploadServer.content(headers.get('x-file-id')))).toBe(sha256(bytes));
   });
 
   it('does not rewrite a large segment for a small part', async () => {
     const path = await tus.begin(200_000);
     for (const [from, count] of [[0, 100_000], [100_000, 1], [100_001, 1]] as const)
       await tus.patch(path, from, Buffer.alloc(count)); // prettier-ignore
-    const segments = await house.server.sql<{ start: string; size: string }>(
+    const segments = await uploadServer.server.sql<{ start: string; size: string }>(
       `SELECT start, size FROM upload_segments WHERE upload_id = $1 ORDER BY start`,
       path.split('/').at(-1),
     );
@@ -158,12 +158,12 @@ describe('a resumable upload', () => {
   });
 
   it('that is deleted is not found, and frees its reserved quota', async () => {
-    const before = await house.usage();
+    const before = await uploadServer.usage();
     const path = await tus.begin(1_000);
     await tus.patch(path, 0, 'abc');
-    expect((await house.usage())[0]).toBe(before[0] + 1_000);
+    expect((await uploadServer.usage())[0]).toBe(before[0] + 1_000);
     expect((await tus.send('DELETE', path)).status).toBe(204);
-    expect(await house.usage()).toEqual(before);
+    expect(await uploadServer.usage()).toEqual(before);
     for (const method of ['HEAD', 'DELETE']) expect((await tus.send(method, path)).status).toBe(404);
     expect(refusal(await tus.patch(path, 3, 'def'))).toBe('404 UPLOAD_NOT_FOUND');
   });
@@ -172,7 +172,7 @@ describe('a resumable upload', () => {
     const path = await tus.begin(1);
     const id = (await tus.patch(path, 0, 'x')).headers.get('x-file-id');
     expect(refusal(await tus.send('DELETE', path))).toBe('409 UPLOAD_FINISHED');
-    expect((await house.content(id)).toString()).toBe('x');
+    expect((await uploadServer.content(id)).toString()).toBe('x');
     expect(refusal(await tus.patch(path, 1, 'y'))).toBe('413 UPLOAD_TOO_LONG');
     const again = await tus.patch(path, 1, '');
     expect([again.status, again.headers.get('x-file-id')]).toEqual([204, id]);
@@ -198,14 +198,14 @@ describe('a resumable upload', () => {
       const bytes = randomBytes(6_000_000);
       const path = await tus.begin(bytes.length);
       const patch = tus.open(path, 0, bytes.length).send(bytes.subarray(0, 5_000_000));
-      await until(async () => (await house.house.bytesLeft()).length >= 2, 'the second segment to begin');
+      await until(async () => (await uploadServer.fileServer.storedNames()).length >= 2, 'the second segment to begin');
       await sleep(200); // the bytes in transit arrive
       patch.socket.destroy();
       const offset = await tus.offset(path);
       expect(offset).toBeGreaterThan(4 * MIB); // more than whole segments; the last bytes may be lost with the connection
       expect(offset).toBeLessThanOrEqual(5_000_000);
       const { headers } = await tus.patch(path, offset, bytes.subarray(offset));
-      expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+      expect(sha256(await uploadServer.content(headers.get('x-file-id')))).toBe(sha256(bytes));
     });
 
     it('keeps the received bytes when the client stops sending, and returns 408', async () => {
@@ -219,13 +219,13 @@ describe('a resumable upload', () => {
     it('keeps the received bytes when its request is cancelled', async () => {
       const path = await tus.begin(1_000);
       const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
-      await house.isAtWork();
+      await uploadServer.isAtWork();
       const [running] = server.app.getHttpAdapter().getInstance().inFlight;
       await sleep(100);
       expect((await ada.api.delete(`/api/requests/${running?.requestId}`)).status).toBe(204);
       await until(() => patch.heard.includes('HTTP/1.1 499'), 'the request to be answered');
       const keepAlive = setInterval(() => patch.send(Buffer.from('a')), 100); // the client would continue
-      await until(async () => (await house.count('upload_locks')) === 0, 'the work to end', 3_000);
+      await until(async () => (await uploadServer.count('upload_locks')) === 0, 'the work to end', 3_000);
       clearInterval(keepAlive);
       patch.socket.destroy();
       expect(await tus.offset(path)).toBe(600);
@@ -265,20 +265,20 @@ describe('a resumable upload', () => {
           await sleep(below(random, 60));
           patch.socket.resetAndDestroy(); // its request may start after the next one, and ask that one to end
         }
-        expect(sha256(await house.content(await tus.resume(path, bytes)))).toBe(sha256(bytes));
+        expect(sha256(await uploadServer.content(await tus.resume(path, bytes)))).toBe(sha256(bytes));
       };
       for (let begun = 0; begun < CUT_UPLOADS; begun += 5) await Promise.all(Array.from({ length: 5 }, whole));
     }, 300_000);
 
     it('leaves nothing when the client never received its address', async () => {
-      const before = [await house.usage(), await house.count('uploads')];
+      const before = [await uploadServer.usage(), await uploadServer.count('uploads')];
       const { socket } = tus.open('/api/uploads', 0, 1_000);
       socket.destroy();
       const head = `POST /api/uploads HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${ada.accessToken}\r\n`;
       const bytes = `${head}Tus-Resumable: 1.0.0\r\nUpload-Length: 5000\r\nContent-Type: ${PART}\r\nContent-Length: 5000\r\n\r\nabc`;
       const answer = await sendBytes(server.port, bytes);
       expect(answer?.status).toBe(408);
-      expect([await house.usage(), await house.count('uploads')]).toEqual(before);
+      expect([await uploadServer.usage(), await uploadServer.count('uploads')]).toEqual(before);
     });
   });
 
@@ -298,7 +298,7 @@ describe('a resumable upload', () => {
     it('ends the older request when a newer one arrives, and keeps its bytes', async () => {
       const path = await tus.begin(1_000);
       const older = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
-      await house.isAtWork();
+      await uploadServer.isAtWork();
       const keepAlive = setInterval(() => older.send(Buffer.from('a')), 200); // the older request is neither idle nor complete
       const began = performance.now();
       const offset = await tus.offset(path);
@@ -321,7 +321,7 @@ describe('a resumable upload', () => {
         ...Array.from({ length: 7 }, () => '409 UPLOAD_OFFSET_CONFLICT'),
       ]);
       const { headers } = await tus.patch(path, 3 * MIB, one);
-      const stored = await house.content(headers.get('x-file-id'));
+      const stored = await uploadServer.content(headers.get('x-file-id'));
       const expected = [other, one].map((first) => Buffer.concat([first, one]));
       expect(expected.some((bytes) => bytes.equals(stored))).toBe(true);
     });
@@ -336,25 +336,25 @@ describe('a resumable upload', () => {
           id ??= fileId;
           if (id !== null) continue;
           const { status, headers } = await tus.patch(path, from, bytes.subarray(from, from + size));
-          expect([204, ...TRY_AGAIN]).toContain(status);
+          expect([204, ...RETRYABLE_STATUSES]).toContain(status);
           id ??= headers.get('x-file-id');
         }
       };
       await Promise.all([client(300_000), client(700_000), client(5_000_000)]);
-      expect(sha256(await house.content(id))).toBe(sha256(bytes));
+      expect(sha256(await uploadServer.content(id))).toBe(sha256(bytes));
     });
 
     it('stays consistent when a lock is lost', async () => {
       const path = await tus.begin(1_000);
       const older = tus.open(path, 0, 1_000).send(Buffer.alloc(300, 'a'));
-      await house.isAtWork();
+      await uploadServer.isAtWork();
       await server.sql('DELETE FROM upload_locks');
       expect((await tus.patch(path, 0, Buffer.alloc(500, 'b'))).status).toBe(204);
       older.send(Buffer.alloc(700, 'a'));
       await until(() => older.heard !== '', 'the answer');
       expect(older.heard).toMatch(/^HTTP\/1\.1 409 [\s\S]*UPLOAD_OFFSET_CONFLICT/);
       const { headers } = await tus.patch(path, 500, Buffer.alloc(500, 'b'));
-      expect((await house.content(headers.get('x-file-id'))).toString()).toBe('b'.repeat(1_000));
+      expect((await uploadServer.content(headers.get('x-file-id'))).toString()).toBe('b'.repeat(1_000));
       older.socket.destroy();
     });
   });
@@ -363,7 +363,7 @@ describe('a resumable upload', () => {
     const eve = new Tus((await server.registerUser('Eve')).api);
     const path = await tus.begin(1_000, { filename: 'secret' });
     const patch = tus.open(path, 0, 1_000).send(Buffer.alloc(600, 'a'));
-    await house.isAtWork();
+    await uploadServer.isAtWork();
     expect((await eve.head(path)).status).toBe(404);
     expect(refusal(await eve.patch(path, 0, 'x'))).toBe('404 UPLOAD_NOT_FOUND');
     expect(refusal(await eve.send('DELETE', path))).toBe('404 UPLOAD_NOT_FOUND');
@@ -384,32 +384,32 @@ describe('a resumable upload', () => {
 describe('the limits of a resumable upload', () => {
   beforeAll(open({ FILE_MAX_SIZE: '5000', FILE_QUOTA: '10000', FILE_QUOTA_COUNT: '3' }));
   afterAll(close);
-  afterEach(() => house.expectOrder());
+  afterEach(() => uploadServer.expectOrder());
 
   it('reserve the whole length at the creation', async () => {
     expect(refusal(await tus.create(5_001))).toBe('413 FILE_TOO_LARGE');
     const [one, two] = [await tus.begin(5_000), await tus.begin(4_999)];
     expect(refusal(await tus.create(2))).toBe('507 QUOTA_EXCEEDED');
-    expect(await house.usage()).toEqual([9_999, 2]);
+    expect(await uploadServer.usage()).toEqual([9_999, 2]);
     const three = await tus.begin(1);
     expect(refusal(await tus.create(0))).toBe('507 QUOTA_EXCEEDED'); // the number of files is limited too
-    expect((await house.house.tryUpload(ada, 'x')).status).toBe(507);
+    expect((await uploadServer.fileServer.tryUpload(ada, 'x')).status).toBe(507);
     await tus.send('DELETE', two);
     await tus.send('DELETE', three);
-    expect(await house.usage()).toEqual([5_000, 1]);
+    expect(await uploadServer.usage()).toEqual([5_000, 1]);
     await tus.send('DELETE', one);
-    expect(await house.usage()).toEqual([0, 0]);
+    expect(await uploadServer.usage()).toEqual([0, 0]);
   });
 
   it('allow an upload to complete when only its reservation is left', async () => {
     const paths = [await tus.begin(5_000), await tus.begin(4_999), await tus.begin(1)];
-    expect(await house.usage()).toEqual([10_000, 3]);
+    expect(await uploadServer.usage()).toEqual([10_000, 3]);
     const sizes = [5_000, 4_999, 1];
     const answers = await Promise.all(paths.map((path, at) => tus.patch(path, 0, randomBytes(sizes[at] as number))));
     expect(answers.map(({ status }) => status)).toEqual([204, 204, 204]);
-    expect(await house.usage()).toEqual([10_000, 3]);
-    for (const { id } of await house.files()) await ada.api.delete(`/api/files/${id}`);
-    expect(await house.usage()).toEqual([0, 0]);
+    expect(await uploadServer.usage()).toEqual([10_000, 3]);
+    for (const { id } of await uploadServer.files()) await ada.api.delete(`/api/files/${id}`);
+    expect(await uploadServer.usage()).toEqual([0, 0]);
   });
 
   it('include those of its bucket', async () => {
@@ -432,7 +432,7 @@ describe('the limits of a resumable upload', () => {
     expect((await tus.patch(path, 0, text.subarray(0, 100))).status).toBe(204); // too few to detect the type
     expect(refusal(await tus.patch(path, 100, text))).toBe('415 FILE_TYPE_NOT_ALLOWED');
     expect((await tus.head(path)).status).toBe(404);
-    expect(await house.usage()).toEqual([0, 0]);
+    expect(await uploadServer.usage()).toEqual([0, 0]);
     const created = await tus.send('POST', '/api/uploads', { 'upload-length': '4900', 'upload-metadata': metadata({ bucket: 'pictures' }) }, text); // prettier-ignore
     expect(refusal(created)).toBe('415 FILE_TYPE_NOT_ALLOWED');
     const head = Buffer.from('89504e470d0a1a0a0000000d4948445200000001000000010806000000', 'hex');
@@ -441,7 +441,7 @@ describe('the limits of a resumable upload', () => {
       expect((await tus.patch(allowed, 0, Buffer.concat([head, rest]))).status).toBe(204);
       await tus.send('DELETE', allowed);
     }
-    expect([await house.usage(), await house.count('upload_segments')]).toEqual([[0, 0], 0]);
+    expect([await uploadServer.usage(), await uploadServer.count('upload_segments')]).toEqual([[0, 0], 0]);
   });
 
   it.each([SNIFFED_BYTES - 1, SNIFFED_BYTES, SNIFFED_BYTES + 1])(
@@ -455,7 +455,7 @@ describe('the limits of a resumable upload', () => {
       expect(refusal(await tus.patch(path, 0, bytes.subarray(0, first)))).toBe(`204 ${first}`);
       const { headers } = await tus.patch(path, first, bytes.subarray(first));
       const id = headers.get('x-file-id') as string;
-      expect(await house.files()).toContainEqual(expect.objectContaining({ id, mimeType: 'application/json' }));
+      expect(await uploadServer.files()).toContainEqual(expect.objectContaining({ id, mimeType: 'application/json' }));
       await ada.api.delete(`/api/files/${id}`);
     },
   );
@@ -463,11 +463,11 @@ describe('the limits of a resumable upload', () => {
   it('remove an upload that is refused at its end, and free its reserved quota', async () => {
     const path = await tus.begin(50, { bucket: 'small', filetype: 'image/png' });
     await tus.patch(path, 0, 'x'.repeat(49));
-    const before = await house.files();
+    const before = await uploadServer.files();
     expect(refusal(await tus.patch(path, 49, 'x'))).toBe('415 FILE_TYPE_NOT_ALLOWED');
     expect((await tus.head(path)).status).toBe(404);
-    expect([await house.usage(), await house.files()]).toEqual([[0, 0], before]);
-    expect(await house.count('upload_segments')).toBe(0);
+    expect([await uploadServer.usage(), await uploadServer.files()]).toEqual([[0, 0], before]);
+    expect(await uploadServer.count('upload_segments')).toBe(0);
   });
 });
 
@@ -514,12 +514,12 @@ describe('the completion of an upload', () => {
     const path = await tus.begin(bytes.length, { filename: 'a.bin' });
     expect(refusal(await tus.patch(path, 0, bytes))).toBe('503 SERVICE_UNAVAILABLE');
     await server.sql('DROP FUNCTION fail CASCADE');
-    expect(await house.files()).toEqual([]);
+    expect(await uploadServer.files()).toEqual([]);
     return path;
   } // prettier-ignore
 
   afterEach(async () => {
-    for (const { id } of await house.files()) await ada.api.delete(`/api/files/${id}`);
+    for (const { id } of await uploadServer.files()) await ada.api.delete(`/api/files/${id}`);
   });
 
   it('that was interrupted is repeated by the next HEAD, once for any number of requests', async () => {
@@ -530,17 +530,17 @@ describe('the completion of an upload', () => {
     expect(answers.map(({ status, headers }) => [status, headers.get('upload-offset')])).toEqual(
       answers.map(() => [200, '100000']),
     );
-    const stored = await house.files();
+    const stored = await uploadServer.files();
     expect([...ids]).toEqual(stored.map(({ id }) => id));
     expect(stored).toMatchObject([{ sha256: sha256(bytes), name: 'a.bin' }]);
-    expect(await house.usage()).toEqual([100_000, 1]);
+    expect(await uploadServer.usage()).toEqual([100_000, 1]);
   });
 
   it('that was interrupted is repeated by an empty PATCH too', async () => {
     const path = await completeWithoutFile(Buffer.from('abc'));
     const { status, headers } = await tus.patch(path, 3, '');
-    expect([status, headers.get('x-file-id')]).toEqual([204, (await house.files())[0]?.id]);
-    expect(await house.usage()).toEqual([3, 1]);
+    expect([status, headers.get('x-file-id')]).toEqual([204, (await uploadServer.files())[0]?.id]);
+    expect(await uploadServer.usage()).toEqual([3, 1]);
   });
 
   it('creates one file in any number of attempts, even without the lock', async () => {
@@ -550,17 +550,17 @@ describe('the completion of an upload', () => {
     clearInterval(clear);
     for (const { status } of answers) expect([200, 423, 503]).toContain(status);
     expect((await tus.head(path)).status).toBe(200);
-    const stored = await house.files();
+    const stored = await uploadServer.files();
     expect(stored).toHaveLength(1);
-    expect((await house.content(stored[0]?.id ?? '')).length).toBe(5_000_000);
-    expect(await house.usage()).toEqual([5_000_000, 1]);
+    expect((await uploadServer.content(stored[0]?.id ?? '')).length).toBe(5_000_000);
+    expect(await uploadServer.usage()).toEqual([5_000_000, 1]);
   });
 });
 
 describe('an expired upload', () => {
   beforeAll(open());
   afterAll(close);
-  afterEach(() => house.expectOrder());
+  afterEach(() => uploadServer.expectOrder());
 
   const expire = (path: string) =>
     server.sql(`UPDATE uploads SET expires_at = now() - interval '1 s' WHERE id = $1`, idOf(path));
@@ -573,17 +573,17 @@ describe('an expired upload', () => {
     expect((await tus.head(late)).status).toBe(410);
     for (const answer of [await tus.patch(late, 3, 'def'), await tus.send('DELETE', late)])
       expect(refusal(answer)).toBe('410 UPLOAD_EXPIRED');
-    expect((await house.usage())[0]).toBe(1_500);
+    expect((await uploadServer.usage())[0]).toBe(1_500);
     expect(await sweep()).toEqual({ removed: 1 });
     expect((await tus.head(late)).status).toBe(404);
-    expect([await house.usage(), await tus.offset(other)]).toEqual([[500, 1], 3]);
+    expect([await uploadServer.usage(), await tus.offset(other)]).toEqual([[500, 1], 3]);
     await tus.send('DELETE', other);
   });
 
   it('is not removed while a request still sends bytes', async () => {
     const path = await tus.begin(6);
     const patch = tus.open(path, 0, 6).send(Buffer.from('abc'));
-    await house.isAtWork();
+    await uploadServer.isAtWork();
     await expire(path);
     expect(await sweep()).toEqual({ removed: 0 });
     patch.send(Buffer.from('def'));
@@ -596,11 +596,11 @@ describe('an expired upload', () => {
     const path = await tus.begin(3);
     const id = (await tus.patch(path, 0, 'abc')).headers.get('x-file-id');
     await expire(path);
-    const before = await house.usage();
+    const before = await uploadServer.usage();
     await sweep();
     expect((await tus.head(path)).status).toBe(404);
-    expect([(await house.content(id)).toString(), await house.usage()]).toEqual(['abc', before]);
-    expect(await house.count('uploads')).toBe(0);
+    expect([(await uploadServer.content(id)).toString(), await uploadServer.usage()]).toEqual(['abc', before]);
+    expect(await uploadServer.count('uploads')).toBe(0);
   });
 
   it('is removed by a schedule', async () => {
@@ -613,14 +613,14 @@ describe('an expired upload', () => {
 async function pathOfFirst(): Promise<string> {
   const [row] = await server.sql<{ key: string }>('SELECT storage_key AS key FROM upload_segments ORDER BY start');
   const key = row?.key as string;
-  return join(house.house.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
+  return join(uploadServer.fileServer.dataDir, 'files', key.slice(0, 2), key.slice(2, 4), key);
 }
 
 describe('the stored bytes of an incomplete upload', () => {
   const SECRET = 'the quick brown fox jumps over the lazy dog';
 
   async function standInClear(): Promise<boolean> {
-    const folder = join(house.house.dataDir, 'files');
+    const folder = join(uploadServer.fileServer.dataDir, 'files');
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });
     const contents = await Promise.all(
       entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name))),
@@ -640,7 +640,7 @@ describe('the stored bytes of an incomplete upload', () => {
     expect(await standInClear()).toBe(inClear);
     const last = await tus.patch(path, 1_000_000, text.slice(1_000_000));
     expect(await standInClear()).toBe(inClear);
-    expect((await house.content(last.headers.get('x-file-id'))).toString()).toBe(text);
+    expect((await uploadServer.content(last.headers.get('x-file-id'))).toString()).toBe(text);
     await close();
   });
 });
@@ -661,10 +661,10 @@ describe.each([
     await tus.patch(path, 0, bytes.subarray(0, first));
     await harm(await pathOfFirst());
     expect(refusal(await tus.patch(path, first, bytes.subarray(first)))).toBe('410 UPLOAD_DAMAGED');
-    expect(await house.files()).toEqual([]);
+    expect(await uploadServer.files()).toEqual([]);
     expect((await tus.send('DELETE', path)).status).toBe(204);
-    expect(await house.usage()).toEqual([0, 0]);
-    await house.expectOrder();
+    expect(await uploadServer.usage()).toEqual([0, 0]);
+    await uploadServer.expectOrder();
   });
 });
 
@@ -682,13 +682,16 @@ describe('received bytes', () => {
     const appending = server.app.get(UploadSegments).append(upload, 50_000, late);
     await server.app.get(UploadsRepository).findLastSegment(upload.id); // the late request has read the same segment
     await tus.patch(path, 50_000, bytes.subarray(50_000, 2_000_000));
-    await until(async () => !(await house.house.bytesLeft()).includes(row!.key), 'the first ones to be taken up');
+    await until(
+      async () => !(await uploadServer.fileServer.storedNames()).includes(row!.key),
+      'the first ones to be taken up',
+    );
     late.end(bytes.subarray(50_000));
     await expect(appending).rejects.toMatchObject({ code: 'UPLOAD_OFFSET_CONFLICT' });
     expect(await tus.offset(path)).toBe(2_000_000);
     const { headers } = await tus.patch(path, 2_000_000, bytes.subarray(2_000_000));
-    expect((await house.content(headers.get('x-file-id'))).equals(bytes)).toBe(true);
-    await house.expectOrder();
+    expect((await uploadServer.content(headers.get('x-file-id'))).equals(bytes)).toBe(true);
+    await uploadServer.expectOrder();
   });
 
   it('that are missing for a while are used when they are back', async () => {
@@ -701,15 +704,15 @@ describe('received bytes', () => {
     expect(refusal(await tus.patch(path, 3_000_000, ''))).toBe('410 UPLOAD_DAMAGED');
     await rename(`${stands}.away`, stands);
     const { status, headers } = await tus.patch(path, 3_000_000, '');
-    expect([status, (await house.content(headers.get('x-file-id'))).equals(bytes)]).toEqual([204, true]);
+    expect([status, (await uploadServer.content(headers.get('x-file-id'))).equals(bytes)]).toEqual([204, true]);
     // Removes the places of failed attempts.
     await server.app.get(TidyHandler).run({}, { signal: new AbortController().signal } as JobContext);
-    await house.expectOrder();
+    await uploadServer.expectOrder();
   });
 });
 
-describe.each(S3_KINDS.filter(({ there }) => there))('with files in S3 ($name)', ({ start }) => {
-  let s3: S3Place;
+describe.each(S3_KINDS.filter(({ available }) => available))('with files in S3 ($name)', ({ start }) => {
+  let s3: S3Server;
   beforeAll(async () => {
     s3 = await start();
     const { endpoint = '', region, bucket, credentials } = s3.config;
@@ -728,14 +731,14 @@ describe.each(S3_KINDS.filter(({ there }) => there))('with files in S3 ($name)',
     const bytes = randomBytes(9 * MIB);
     const path = await tus.begin(bytes.length);
     const patch = tus.open(path, 0, bytes.length).send(bytes.subarray(0, 6 * MIB));
-    await until(async () => (await house.count('upload_segments')) === 1, 'the first segment');
+    await until(async () => (await uploadServer.count('upload_segments')) === 1, 'the first segment');
     patch.socket.destroy();
     const offset = await tus.offset(path);
     expect(offset).toBeGreaterThanOrEqual(4 * MIB);
     const small = await tus.patch(path, offset, bytes.subarray(offset, offset + 1_000));
     expect(small.status).toBe(204);
     const { headers } = await tus.patch(path, offset + 1_000, bytes.subarray(offset + 1_000));
-    expect(sha256(await house.content(headers.get('x-file-id')))).toBe(sha256(bytes));
+    expect(sha256(await uploadServer.content(headers.get('x-file-id')))).toBe(sha256(bytes));
     await until(async () => {
       const objects = [];
       for await (const { key } of server.app.get(FileStorage).list()) objects.push({ storage_key: key });
@@ -764,7 +767,7 @@ describe('a large upload', () => {
     expect(patch.heard).toMatch(/^HTTP\/1\.1 204 /);
     patch.socket.destroy();
     expect((peak - before) / MIB).toBeLessThan(100);
-    expect((await house.files())[0]).toMatchObject({ size: 200 * MIB });
-    await until(async () => (await house.house.bytesLeft()).length === 1, 'the segments to be gone');
+    expect((await uploadServer.files())[0]).toMatchObject({ size: 200 * MIB });
+    await until(async () => (await uploadServer.fileServer.storedNames()).length === 1, 'the segments to be gone');
   }, 120_000);
 });

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
-import type { User } from '../support/api.js';
-import { downloadFile, jobOver, requestJob, runJob, uploadFile } from '../support/job-requests.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import type { User } from '../support/http/api.js';
+import { downloadFile, finishedJob, requestJob, runJob, uploadFile } from '../support/jobs/job-requests.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(120_000);
 
@@ -168,7 +168,7 @@ it('an export that is cancelled leaves no file', async () => {
   const before = await files();
   const id = await requestJob(root, 'users.export');
   const { status } = await root.api.delete(`/api/jobs/${id}`);
-  const job = await jobOver(root, id);
+  const job = await finishedJob(root, id);
   if (status !== 204) return expect(job.status).toBe('SUCCEEDED'); // it finished before the cancellation
   expect(job.status).toBe('CANCELLED');
   expect(await files()).toEqual(before);

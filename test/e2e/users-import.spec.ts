@@ -10,9 +10,9 @@ import type { ImportedUser } from '../../src/users/import/import-row.js';
 import { UserErrors } from '../../src/users/users.errors.js';
 import { UsersBulkRepository } from '../../src/users/users-bulk.repository.js';
 import { ThreadPools } from '../../src/workers/threads/thread-pools.js';
-import { downloadFile, type Job, jobOver, requestJob, runJob, uploadFile } from '../support/job-requests.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
-import { until } from '../support/until.js';
+import { downloadFile, type Job, finishedJob, requestJob, runJob, uploadFile } from '../support/jobs/job-requests.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -309,7 +309,7 @@ describe('a running import that is cancelled', () => {
     const fileId = await uploadFile(root, asFile(rows));
     const files = await countFiles();
     id.job = await requestJob(root, 'users.import', { fileId });
-    expect(await jobOver(root, id.job)).toMatchObject({ status: 'CANCELLED', result: null });
+    expect(await finishedJob(root, id.job)).toMatchObject({ status: 'CANCELLED', result: null });
     await until(async () => (await bytesUnderWay()).length === 0, 'the file to be dropped');
     const added = await countImported();
     expect([2 * BATCH - 1, 3 * BATCH - 1]).toContain(added);

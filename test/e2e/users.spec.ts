@@ -1,7 +1,7 @@
 // Checks user accounts for administrators: create, list, change, delete, restore, the last administrator, and access by users.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { Page, Problem, Tokens, User } from '../support/api.js';
-import { PASSWORD, type Person, startServer, type TestServer } from '../support/server.js';
+import type { Page, Problem, Tokens, User } from '../support/http/api.js';
+import { PASSWORD, type Person, startServer, type TestServer } from '../support/server/server.js';
 
 let server: TestServer;
 let root: Person;

@@ -9,9 +9,15 @@ import type { Rules } from '../../src/storage/blobs/inspector.js';
 import { Keyring } from '../../src/storage/blobs/keyring.js';
 import type { ByteRange, FileStorage } from '../../src/storage/file-storage.js';
 import { testConfig } from '../support/config.js';
-import { below, seeded } from '../support/random.js';
-import { descriptors, inPieces, type OneStorage, STORAGE_KINDS, type StorageKind } from '../support/storages.js';
-import { until } from '../support/until.js';
+import { below, seeded } from '../support/fuzz/random.js';
+import {
+  descriptors,
+  inRandomChunks,
+  type StorageInstance,
+  STORAGE_KINDS,
+  type StorageKind,
+} from '../support/files/storages.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -31,14 +37,14 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 const RULES: Rules = { maxBytes: MAX_BYTES, tooLarge: () => new Error('too large'), declaredType: 'application/x-own' };
 
-for (const { name, there, start } of STORAGE_KINDS) {
-  const suite = there ? describe : describe.skip;
+for (const { name, available, start } of STORAGE_KINDS) {
+  const suite = available ? describe : describe.skip;
   suite(`the blob store in ${name}`, () => suiteOf(start));
 }
 
 function suiteOf(start: StorageKind['start']): void {
   let place: Awaited<ReturnType<StorageKind['start']>>;
-  let one: OneStorage;
+  let one: StorageInstance;
   let storage: FileStorage;
   beforeAll(async () => void (place = await start()));
   afterAll(() => place?.stop());
@@ -56,7 +62,7 @@ function suiteOf(start: StorageKind['start']): void {
 
   async function write(store: BlobStore, bytes: Buffer, rules: Partial<Rules> = {}): Promise<BlobAddress> {
     const storageKey = randomUUID();
-    const { size, keyId } = await store.write(storageKey, inPieces(bytes), { ...RULES, ...rules });
+    const { size, keyId } = await store.write(storageKey, inRandomChunks(bytes), { ...RULES, ...rules });
     return { storageKey, size, keyId };
   }
 
@@ -64,7 +70,7 @@ function suiteOf(start: StorageKind['start']): void {
   async function exchange({ storageKey }: BlobAddress, change: (stored: Buffer) => Buffer): Promise<void> {
     const changed = change(await buffer(await storage.open(storageKey)));
     await storage.remove(storageKey);
-    await storage.write(storageKey, inPieces(changed));
+    await storage.write(storageKey, inRandomChunks(changed));
   }
 
   describe.each([
@@ -78,7 +84,7 @@ function suiteOf(start: StorageKind['start']): void {
       'is measured, hashed, and read back whole and in any range: %d bytes',
       async (size) => {
         const [storageKey, bytes] = [randomUUID(), randomBytes(size)];
-        const written = await store.write(storageKey, inPieces(bytes), RULES);
+        const written = await store.write(storageKey, inRandomChunks(bytes), RULES);
         expect(written).toMatchObject({ size, sha256: sha256(bytes), keyId: keys.length > 0 ? 'new' : null });
         const address = { ...written, storageKey };
         expectSame(await buffer(await store.open(address)), bytes);
@@ -138,7 +144,7 @@ function suiteOf(start: StorageKind['start']): void {
       }
 
       it.each([1, CHUNK, MAX_BYTES, 11 * 2 ** 20])('after one byte more than the limit of %d', (maxBytes) =>
-        expectRefusal(inPieces(randomBytes(maxBytes + 1)), { message: 'too large' }, { maxBytes }),
+        expectRefusal(inRandomChunks(randomBytes(maxBytes + 1)), { message: 'too large' }, { maxBytes }),
       );
 
       it('after an endless source, which is not read to its end', async () => {

@@ -13,12 +13,12 @@ import { MemoryStore } from '../../src/shared/cache/memory.store.js';
 import type { Redis } from '../../src/shared/redis/redis.js';
 import { RedisStore } from '../../src/shared/cache/redis.store.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
-import { type OneCache, openCache } from '../support/caches.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { OwnRedis } from '../support/own-redis.js';
-import { seeded } from '../support/random.js';
-import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type CacheInstance, openCache } from '../support/stores/caches.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { OwnRedis } from '../support/engines/own-redis.js';
+import { seeded } from '../support/fuzz/random.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -44,8 +44,8 @@ const FROM_RELAYS = `FROM pg_stat_activity WHERE datname = current_database() AN
 const cutPostgres = (): Promise<void> => sql(`SELECT pg_terminate_backend(pid) ${FROM_RELAYS}`);
 
 interface Pair {
-  one: OneCache;
-  two: OneCache;
+  one: CacheInstance;
+  two: CacheInstance;
   env: Record<string, string>;
   close(): Promise<void>;
 }
@@ -76,7 +76,7 @@ async function race({ one, two }: Pair, random: () => number): Promise<boolean> 
   const options = { ttl: 60_000, tags: [`tag:${key}`] };
   let row = 1;
   const pause = (): Promise<void> => delay(random() * 3);
-  const read = async ({ cache }: OneCache): Promise<unknown> => {
+  const read = async ({ cache }: CacheInstance): Promise<unknown> => {
     await pause();
     return cache.wrap(key, options, async () => {
       const seen = row;
@@ -140,8 +140,8 @@ const layers: Array<[string, boolean, Record<string, string>]> = [
   ['memory', true, {}],
   ['redis', redisAnswers, { REDIS_URL }],
 ];
-for (const [name, there, env] of layers) {
-  const suite = there ? describe : describe.skip;
+for (const [name, available, env] of layers) {
+  const suite = available ? describe : describe.skip;
   suite(`the cache on ${name}`, () => {
     it('1,000 races between reads and a change leave no stale value; without announcements one does', async () => {
       const pair = await openForTest(env);
@@ -207,7 +207,7 @@ for (const [name, there, env] of layers) {
       const key = randomUUID();
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
       let row = 0;
-      const read = async ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
+      const read = async ({ cache }: CacheInstance) => cache.wrap(key, options, async () => row);
       await read(two);
       await one.cache.beforeApplicationShutdown(); // announces its end, so that no process waits for it
       // Simulates a frozen process: it holds a lease, receives nothing, and would serve its memory.
@@ -250,8 +250,8 @@ for (const [name, there, env] of layers) {
       const key = randomUUID();
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
       let row = 0;
-      const read = ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
-      const change = ({ cache }: OneCache) => cache.changing(options.tags, async () => void row++);
+      const read = ({ cache }: CacheInstance) => cache.wrap(key, options, async () => row);
+      const change = ({ cache }: CacheInstance) => cache.changing(options.tags, async () => void row++);
       const relay = PostgresRelay.prototype as unknown as { subscribe(): Promise<never> };
       const deaf = jest.spyOn(relay, 'subscribe').mockRejectedValue(new Error('deaf'));
       await sql(`SELECT pg_terminate_backend(min(pid)) ${FROM_RELAYS}`); // one of the two relays
@@ -269,7 +269,7 @@ for (const [name, there, env] of layers) {
       const key = randomUUID();
       const options = { ttl: 60_000, tags: [`tag:${key}`] };
       let row = 0;
-      const read = ({ cache }: OneCache) => cache.wrap(key, options, async () => row);
+      const read = ({ cache }: CacheInstance) => cache.wrap(key, options, async () => row);
       for (let cut = 0; cut < 6; cut++) {
         await until(async () => {
           await read(two);
@@ -291,9 +291,9 @@ ownRedis('a Redis server of the cache', () => {
   let pair: Pair;
   let row = 0;
   let key = '';
-  const read = async ({ cache }: OneCache): Promise<unknown> =>
+  const read = async ({ cache }: CacheInstance): Promise<unknown> =>
     cache.wrap(key, { ttl: 60_000, tags: [`tag:${key}`] }, async () => row);
-  const change = ({ cache }: OneCache): Promise<void> => cache.changing([`tag:${key}`], async () => void row++);
+  const change = ({ cache }: CacheInstance): Promise<void> => cache.changing([`tag:${key}`], async () => void row++);
   /** Starts with a value that both processes have read and Redis holds once: both know the same epoch. */
   const hold = (): Promise<unknown> =>
     until(async () => {

@@ -1,11 +1,11 @@
 // The contract of the cache on every store: two processes on one database without Redis, with one Redis and with a Redis Cluster.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type OneCache, openCache } from '../support/caches.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { OwnRedisCluster } from '../support/own-redis.js';
-import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type CacheInstance, openCache } from '../support/stores/caches.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { OwnRedisCluster } from '../support/engines/own-redis.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -16,7 +16,7 @@ interface Store {
 
 const nothing = async (): Promise<void> => undefined;
 
-const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> = [
+const stores: Array<[name: string, available: boolean, open: () => Promise<Store>]> = [
   ['memory', true, async () => ({ env: {}, close: nothing })],
   ['redis', redisAnswers, async () => ({ env: { REDIS_URL }, close: nothing })],
   [
@@ -29,13 +29,13 @@ const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> 
   ],
 ];
 
-for (const [name, there, openStore] of stores) {
-  const suite = there ? describe : describe.skip;
+for (const [name, available, openStore] of stores) {
+  const suite = available ? describe : describe.skip;
   suite(`the cache on ${name}`, () => {
     let database: ClonedDatabase;
     let store: Store;
-    let one: OneCache;
-    let two: OneCache;
+    let one: CacheInstance;
+    let two: CacheInstance;
     const shares = name !== 'memory';
 
     beforeAll(async () => {
@@ -126,7 +126,7 @@ for (const [name, there, openStore] of stores) {
       const key = fresh();
       const tag = `tag:${key}`;
       let row = 1;
-      const read = ({ cache }: OneCache) => cache.wrap(key, options(tag, 'another'), async () => row);
+      const read = ({ cache }: CacheInstance) => cache.wrap(key, options(tag, 'another'), async () => row);
       expect([await read(one), await read(two)]).toEqual([1, 1]);
       await one.cache.changing([tag], async () => void row++);
       expect([await read(two), await read(one)]).toEqual([2, 2]);

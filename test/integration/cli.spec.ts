@@ -9,9 +9,9 @@ import pg from 'pg';
 import { SecuritySettings } from '../../src/shared/security/security.settings.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { SELF_SIGNED, startTlsFront } from '../support/tls-front.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { SELF_SIGNED, startTlsProxy } from '../support/engines/tls-proxy.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000); // each command is a separate process
 
@@ -354,7 +354,7 @@ describe('invalid usage fails with one line', () => {
       out: '',
       err: expect.stringMatching(/^The database "nowhere" does not exist on [^\n]*: createdb [^\n]*\n$/),
     });
-    const front = await startTlsFront(url);
+    const front = await startTlsProxy(url);
     const env = {
       DATABASE_URL: Object.assign(new URL(url), { hostname: 'localhost', port: String(front.port) }).href,
       DATABASE_SSL: 'verify',

@@ -10,7 +10,7 @@ import { DatabaseRefusedError, mayPass, refusalOf } from '../../src/shared/datab
 import { openDatabase } from '../../src/shared/database/database-url.js';
 import { migrate } from '../../src/shared/database/migrate.js';
 import { testConfig } from '../support/config.js';
-import { startTlsFront, type TlsFront } from '../support/tls-front.js';
+import { startTlsProxy, type TlsProxy } from '../support/engines/tls-proxy.js';
 
 jest.setTimeout(60_000);
 
@@ -49,12 +49,12 @@ async function refusal(url: string, env: Record<string, string> = {}): Promise<s
 }
 
 const role = `check_role_${id}`;
-let front: TlsFront;
+let front: TlsProxy;
 let secureUrl: string;
 
 beforeAll(async () => {
   await onServer(`CREATE ROLE ${role} LOGIN PASSWORD 'opensesame'`);
-  front = await startTlsFront(SERVER);
+  front = await startTlsProxy(SERVER);
   secureUrl = urlOf({ hostname: '127.0.0.1', port: String(front.port) });
 });
 afterAll(async () => {

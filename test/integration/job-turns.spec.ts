@@ -6,12 +6,12 @@ import type { Actor, Owner } from '../../src/common/access/permissions.js';
 import { TextField } from '../../src/common/decorators/fields.decorator.js';
 import { defineJob, Handles, type JobContext, type JobHandler } from '../../src/workers/job.js';
 import { JobsService } from '../../src/workers/api/jobs.service.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobApplication, openJobApplication } from '../support/job-application.js';
-import { buffersOf, explain, type PlanNode, rowsReadBy } from '../support/query-plan.js';
-import { rabbitPlace } from '../support/rabbit.js';
-import { rabbitAnswers } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
+import { buffersOf, explain, type PlanNode, rowsReadBy } from '../support/engines/query-plan.js';
+import { rabbitNames } from '../support/engines/rabbit-names.js';
+import { rabbitAnswers } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -106,7 +106,7 @@ describe('a job claim', () => {
   });
 });
 
-const place = rabbitPlace();
+const place = rabbitNames();
 afterAll(() => place.forget(new Set([One.queue, Many.queue])));
 
 describe('fair turns on postgres', () => contract({}));

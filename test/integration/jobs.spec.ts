@@ -18,11 +18,11 @@ import {
 } from '../../src/workers/job.js';
 import { JobsRepository } from '../../src/workers/engine/jobs.repository.js';
 import { JobLedger } from '../../src/workers/engine/job-ledger.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobApplication, openJobApplication } from '../support/job-application.js';
-import { rabbitPlace } from '../support/rabbit.js';
-import { rabbitAnswers } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
+import { rabbitNames } from '../support/engines/rabbit-names.js';
+import { rabbitAnswers } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -125,7 +125,7 @@ interface Row {
   crashes: number;
 }
 
-const place = rabbitPlace();
+const place = rabbitNames();
 afterAll(() => place.forget(new Set(['torture', ...[...jobDefinitions().values()].map(({ queue }) => queue)])));
 
 describe('jobs on postgres', () => contract({}));

@@ -6,13 +6,13 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { FileStorage } from '../../src/storage/file-storage.js';
-import { descriptors, OneLocalStorage } from '../support/storages.js';
-import { until } from '../support/until.js';
+import { descriptors, LocalStorageInstance } from '../support/files/storages.js';
+import { until } from '../support/time/until.js';
 
-let one: OneLocalStorage;
+let one: LocalStorageInstance;
 let storage: FileStorage;
 beforeEach(async () => {
-  one = await OneLocalStorage.open();
+  one = await LocalStorageInstance.open();
   ({ storage } = one);
 });
 afterEach(() => one.close());

@@ -2,12 +2,19 @@
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { Line } from '../support/line.js';
-import { hold, newPrefix, type OneLock, openLock, outsidePostgres, redisKeyOf } from '../support/lock-stores.js';
-import { OwnRedis } from '../support/own-redis.js';
-import { REDIS_SERVER } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { TcpProxy } from '../support/engines/tcp-proxy.js';
+import {
+  hold,
+  newPrefix,
+  type LockInstance,
+  openLock,
+  postgresLockAdmin,
+  redisKeyOf,
+} from '../support/stores/lock-stores.js';
+import { OwnRedis } from '../support/engines/own-redis.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 const TTL = 600;
 const MINUTE = 60_000;
@@ -15,7 +22,7 @@ const KEY = 'report';
 
 let database: ClonedDatabase;
 let client: pg.Client;
-const opened: OneLock[] = [];
+const opened: LockInstance[] = [];
 
 beforeAll(async () => {
   database = await cloneDatabase();
@@ -29,14 +36,14 @@ afterAll(async () => {
 });
 
 /** Opens a lock service like that of another process; the suite closes it at the end. */
-async function open(env: Record<string, string> = {}, url = database.url): Promise<OneLock> {
+async function open(env: Record<string, string> = {}, url = database.url): Promise<LockInstance> {
   const one = await openLock(url, env);
   opened.push(one);
   return one;
 }
 
 /** Expects a refusal within `ms`, without a call of the work. */
-async function expectUnavailable({ locks }: OneLock, ms: number): Promise<void> {
+async function expectUnavailable({ locks }: LockInstance, ms: number): Promise<void> {
   const work = jest.fn(async () => undefined);
   const began = performance.now();
   const refused = locks.withLock(KEY, { ttl: TTL }, work);
@@ -46,16 +53,16 @@ async function expectUnavailable({ locks }: OneLock, ms: number): Promise<void> 
 }
 
 /** Silences the connection of a holder while another process waits, and expects the holder's abort before the next entry. */
-async function expectCalledOffFirst(cutOff: OneLock, line: Line, other: OneLock): Promise<void> {
+async function expectCalledOffFirst(cutOff: LockInstance, proxy: TcpProxy, other: LockInstance): Promise<void> {
   const first = await hold(cutOff, KEY, TTL);
   const aborted = once(first.signal, 'abort').then(() => performance.now());
   const second = hold(other, KEY, TTL);
-  line.silence();
+  proxy.silence();
   const entered = await second.then(() => performance.now());
   expect(await aborted).toBeLessThan(entered);
-  await line.cut();
-  await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST' });
-  await (await second).leave();
+  await proxy.cut();
+  await expect(first.release()).rejects.toMatchObject({ code: 'LOCK_LOST' });
+  await (await second).release();
 }
 
 describe('locks in PostgreSQL', () => {
@@ -69,37 +76,37 @@ describe('locks in PostgreSQL', () => {
   const waiting = `wait_event = 'advisory'`;
 
   it('are refused at once when it cannot be reached', async () => {
-    const line = await Line.to(database.url);
-    const one = await open({}, line.url);
-    await line.cut();
+    const proxy = await TcpProxy.to(database.url);
+    const one = await open({}, proxy.url);
+    await proxy.cut();
     await expectUnavailable(one, 1_000);
   });
 
   it('are refused after the connection timeout of two seconds when it does not answer', async () => {
-    const line = await Line.to(database.url);
-    const one = await open({}, line.url);
-    line.silence();
+    const proxy = await TcpProxy.to(database.url);
+    const one = await open({}, proxy.url);
+    proxy.silence();
     await expectUnavailable(one, 3_500);
-    await line.cut();
+    await proxy.cut();
   });
 
   it('end for an unresponsive holder by the end of its session, after the holder has aborted', async () => {
-    const line = await Line.to(database.url);
-    await expectCalledOffFirst(await open({}, line.url), line, await open());
+    const proxy = await TcpProxy.to(database.url);
+    await expectCalledOffFirst(await open({}, proxy.url), proxy, await open());
   });
 
   it('are granted to processes in order of arrival, with one waiting connection each', async () => {
     const [a, b, c] = [await open(), await open(), await open()];
     const first = await hold(a, KEY, TTL);
     const order: string[] = [];
-    const ask = ({ locks }: OneLock, name: string) =>
+    const ask = ({ locks }: LockInstance, name: string) =>
       Array.from({ length: 3 }, () => locks.withLock(KEY, { ttl: TTL }, async () => void order.push(name)));
     const asks = ask(b, 'b');
     await until(async () => (await sessions(waiting)) === 1, 'b to wait');
     asks.push(...ask(c, 'c'));
     await until(async () => (await sessions(waiting)) === 2, 'c to wait');
     expect(await sessions('true')).toBe(3);
-    await first.leave();
+    await first.release();
     await Promise.all(asks);
     expect(order.slice(0, 2)).toEqual(['b', 'c']);
     expect(order).toHaveLength(6);
@@ -107,13 +114,13 @@ describe('locks in PostgreSQL', () => {
   });
 
   it('abort at once when the session ends, with any ttl', async () => {
-    const outside = await outsidePostgres(database.url);
+    const admin = await postgresLockAdmin(database.url);
     const first = await hold(await open(), KEY, MINUTE);
     const aborted = once(first.signal, 'abort', { signal: AbortSignal.timeout(2_000) });
-    await outside.steal(KEY);
+    await admin.steal(KEY);
     await aborted;
-    await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST' });
-    await outside.close();
+    await expect(first.release()).rejects.toMatchObject({ code: 'LOCK_LOST' });
+    await admin.close();
   });
 });
 
@@ -121,8 +128,8 @@ const suite = REDIS_SERVER === undefined ? describe.skip : describe;
 suite('locks in Redis', () => {
   let server: OwnRedis;
   let env: Record<string, string>;
-  let one: OneLock;
-  let other: OneLock;
+  let one: LockInstance;
+  let other: LockInstance;
 
   beforeAll(async () => {
     server = await OwnRedis.start();
@@ -131,7 +138,7 @@ suite('locks in Redis', () => {
   });
   afterAll(() => server.stop());
 
-  const lock = () => redisKeyOf(one.redis as NonNullable<OneLock['redis']>, KEY);
+  const lock = () => redisKeyOf(one.redis as NonNullable<LockInstance['redis']>, KEY);
   const tokenIn = (key: string) => server.ask((redis) => redis.get(key));
   const back = () => until(() => one.redis?.isUp && other.redis?.isUp, 'Redis to be up');
 
@@ -152,13 +159,13 @@ suite('locks in Redis', () => {
     if (!first.signal.aborted) await once(first.signal, 'abort');
     expect(performance.now() - stopped).toBeLessThan(TTL);
     server.signal('SIGCONT');
-    await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST' });
+    await expect(first.release()).rejects.toMatchObject({ code: 'LOCK_LOST' });
     await back();
   });
 
   it('expire for an unresponsive holder, after the holder has aborted', async () => {
-    const line = await Line.to(server.url);
-    await expectCalledOffFirst(await open({ ...env, REDIS_URL: line.url }), line, other);
+    const proxy = await TcpProxy.to(server.url);
+    await expectCalledOffFirst(await open({ ...env, REDIS_URL: proxy.url }), proxy, other);
   });
 
   it('that it grants after the caller gave up are released as soon as it answers', async () => {
@@ -179,9 +186,9 @@ suite('locks in Redis', () => {
   });
 
   it('are refused and left free when PostgreSQL cannot issue a fence', async () => {
-    const line = await Line.to(database.url);
-    const without = await open(env, line.url);
-    await line.cut();
+    const proxy = await TcpProxy.to(database.url);
+    const without = await open(env, proxy.url);
+    await proxy.cut();
     await expectUnavailable(without, 1_000);
     expect(await tokenIn(lock())).toBeNull();
   });
@@ -197,7 +204,7 @@ suite('locks in Redis', () => {
     const again = [1, 2].map(() => one.locks.withLock(KEY, { ttl: TTL }, async () => void order.push('one')));
     const waits = other.locks.withLock(KEY, { ttl: TTL }, async () => void order.push('other'));
     await until(() => tokenIn(next), 'the other process to wait');
-    await first.leave();
+    await first.release();
     await Promise.all([...again, waits]);
     expect(order[0]).toBe('other');
   });
@@ -207,7 +214,7 @@ suite('locks in Redis', () => {
     await client.query('ALTER SEQUENCE lock_fences MAXVALUE 1000000'); // blocks nextval until this transaction ends
     const order: bigint[] = [];
     let inside = 0;
-    const enter = async ({ locks }: OneLock) =>
+    const enter = async ({ locks }: LockInstance) =>
       locks.withLock(KEY, { ttl: TTL }, async ({ fence }) => {
         expect(++inside).toBe(1);
         order.push(fence);

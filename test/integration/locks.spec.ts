@@ -1,18 +1,18 @@
 // The lock contract on PostgreSQL, one Redis and a Redis Cluster: between processes and within one process.
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import {
   hold,
   newPrefix,
-  type OneLock,
+  type LockInstance,
   openLock,
-  outsidePostgres,
-  outsideRedis,
-  type Outside,
-} from '../support/lock-stores.js';
-import { OwnRedisCluster } from '../support/own-redis.js';
-import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
+  postgresLockAdmin,
+  redisLockAdmin,
+  type LockAdmin,
+} from '../support/stores/lock-stores.js';
+import { OwnRedisCluster } from '../support/engines/own-redis.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
 
 jest.setTimeout(60_000);
 
@@ -44,19 +44,19 @@ for (const [name, present, start] of STORES) {
 function contract(start: () => Promise<Store>): void {
   let database: ClonedDatabase;
   let store: Store;
-  let one: OneLock;
-  let other: OneLock;
-  let outside: Outside;
+  let one: LockInstance;
+  let other: LockInstance;
+  let admin: LockAdmin;
   let keys = 0;
   const newKey = (): string => `}{ ${++keys}`; // braces that would confuse the hash tags of a cluster
 
   beforeAll(async () => {
     [database, store] = [await cloneDatabase(), await start()];
     [one, other] = [await openLock(database.url, store.env), await openLock(database.url, store.env)];
-    outside = one.redis ? outsideRedis(one) : await outsidePostgres(database.url);
+    admin = one.redis ? redisLockAdmin(one) : await postgresLockAdmin(database.url);
   });
   afterAll(async () => {
-    for (const process of [outside, one, other]) await process.close();
+    for (const process of [admin, one, other]) await process.close();
     await store.stop?.();
     await database.drop();
   });
@@ -65,7 +65,7 @@ function contract(start: () => Promise<Store>): void {
     const key = newKey();
     const fences: bigint[] = [];
     let inside = 0;
-    const enter = ({ locks, transaction }: OneLock) =>
+    const enter = ({ locks, transaction }: LockInstance) =>
       locks.withLock(key, { ttl: TTL }, async ({ fence }) => {
         expect(++inside).toBe(1);
         fences.push(fence);
@@ -84,7 +84,7 @@ function contract(start: () => Promise<Store>): void {
     const first = await hold(one, key, TTL);
     const order: number[] = [];
     const line = [1, 2, 3, 4].map((at) => one.locks.withLock(key, { ttl: TTL }, async () => void order.push(at)));
-    await first.leave();
+    await first.release();
     await Promise.all(line);
     expect(order).toEqual([1, 2, 3, 4]);
   });
@@ -93,7 +93,7 @@ function contract(start: () => Promise<Store>): void {
     const [a, b] = [await hold(one, newKey(), TTL), await hold(one, newKey(), TTL)];
     const c = await hold(other, newKey(), TTL);
     expect(a.fence < b.fence && b.fence < c.fence).toBe(true);
-    for (const held of [a, b, c]) await held.leave();
+    for (const held of [a, b, c]) await held.release();
   });
 
   it.each([0, 400])('a caller that waits %i ms in vain gets LOCK_BUSY, and its work does not run', async (wait) => {
@@ -108,7 +108,7 @@ function contract(start: () => Promise<Store>): void {
       expect(performance.now() - began).toBeLessThan(wait + 1_000);
     }
     expect(work).not.toHaveBeenCalled();
-    await first.leave();
+    await first.release();
     for (const { locks } of [other, one]) await locks.withLock(key, { ttl: TTL, wait: 0 }, work);
     expect(work).toHaveBeenCalledTimes(2);
   });
@@ -119,7 +119,7 @@ function contract(start: () => Promise<Store>): void {
     const others = other.locks.withLock(key, { ttl: TTL, wait: 5 * TTL }, async () => undefined);
     await expect(others).rejects.toMatchObject({ code: 'LOCK_BUSY' });
     expect(first.signal.aborted).toBe(false);
-    await first.leave();
+    await first.release();
   });
 
   it('a holder that loses its lock is aborted and fenced out, gets LOCK_LOST, and does not take the lock back', async () => {
@@ -132,7 +132,7 @@ function contract(start: () => Promise<Store>): void {
       });
     const first = await hold(one, key, TTL);
     const aborted = once(first.signal, 'abort');
-    await outside.steal(key);
+    await admin.steal(key);
     const second = await hold(other, key, TTL);
     await aborted;
     expect(first.signal.reason).toMatchObject({ code: 'LOCK_LOST' });
@@ -140,16 +140,16 @@ function contract(start: () => Promise<Store>): void {
     expect(await write(second.fence)).toHaveLength(1);
     expect(await write(first.fence)).toHaveLength(0);
 
-    await expect(first.leave()).rejects.toMatchObject({ code: 'LOCK_LOST', status: 503 });
+    await expect(first.release()).rejects.toMatchObject({ code: 'LOCK_LOST', status: 503 });
     const third = one.locks.withLock(key, { ttl: TTL, wait: 0 }, async () => undefined);
     await expect(third).rejects.toMatchObject({ code: 'LOCK_BUSY' });
     expect(second.signal.aborted).toBe(false);
-    await second.leave();
+    await second.release();
   });
 
   it('work that ends before it notices the loss of its lock fails with LOCK_LOST', async () => {
     const key = newKey();
-    const ended = one.locks.withLock(key, { ttl: 60_000 }, () => outside.steal(key));
+    const ended = one.locks.withLock(key, { ttl: 60_000 }, () => admin.steal(key));
     await expect(ended).rejects.toMatchObject({ code: 'LOCK_LOST' });
   });
 

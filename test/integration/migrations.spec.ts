@@ -9,8 +9,8 @@ import { DatabaseSettings } from '../../src/shared/database/database.settings.js
 import { migrationOptions } from '../../src/shared/database/database.options.js';
 import { MigrationDataSource } from '../../src/shared/database/migration-data-source.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 

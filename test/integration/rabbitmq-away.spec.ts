@@ -2,12 +2,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { IntField } from '../../src/common/decorators/fields.decorator.js';
 import { defineJob, Handles, type JobHandler } from '../../src/workers/job.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobApplication, openJobApplication } from '../support/job-application.js';
-import { Line } from '../support/line.js';
-import { OwnRabbit } from '../support/own-rabbit.js';
-import { RABBITMQ_BIN } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
+import { TcpProxy } from '../support/engines/tcp-proxy.js';
+import { OwnRabbit } from '../support/engines/own-rabbit.js';
+import { RABBITMQ_BIN } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -101,25 +101,25 @@ suite('RabbitMQ outages', () => {
   );
 
   it('a silent connection is detected within 15 s, and jobs continue to run', async () => {
-    const line = await Line.to(rabbit.url);
-    const app = await (await open(line.url)).work();
+    const proxy = await TcpProxy.to(rabbit.url);
+    const app = await (await open(proxy.url)).work();
     await areCounted(await enqueue(app, 5));
-    line.silence();
+    proxy.silence();
     await becomes(app, false, 16_000);
     const began = performance.now();
     await areCounted(await enqueue(app, 5));
     expect(performance.now() - began).toBeLessThan(5_000);
-    await line.cut();
+    await proxy.cut();
   });
 
   it('a connection that becomes silent during wake-ups delays jobs by seconds only', async () => {
-    const line = await Line.to(rabbit.url);
-    const app = await (await open(line.url)).work();
+    const proxy = await TcpProxy.to(rabbit.url);
+    const app = await (await open(proxy.url)).work();
     await areCounted(await enqueue(app, 5));
-    line.silence();
+    proxy.silence();
     await areCounted(await enqueue(app, 20), 5_000);
     await becomes(app, false, 7_000);
-    await line.cut();
+    await proxy.cut();
   });
 
   it('a broker without free memory is not used until it accepts messages again, and jobs continue to run', async () => {

@@ -5,11 +5,11 @@ import { TextField } from '../../src/common/decorators/fields.decorator.js';
 import { HealthService } from '../../src/health/health.service.js';
 import { Lifecycle } from '../../src/shared/lifecycle/lifecycle.js';
 import { defineJob, Handles, type JobContext, jobDefinitions, type JobHandler } from '../../src/workers/job.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobApplication, openJobApplication } from '../support/job-application.js';
-import { rabbitPlace } from '../support/rabbit.js';
-import { RABBITMQ_URL, rabbitAnswers } from '../support/services.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
+import { rabbitNames } from '../support/engines/rabbit-names.js';
+import { RABBITMQ_URL, rabbitAnswers } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -39,7 +39,7 @@ class AloneHandler extends Saying {}
 
 const suite = rabbitAnswers ? describe : describe.skip;
 suite('the RabbitMQ driver', () => {
-  const place = rabbitPlace();
+  const place = rabbitNames();
   const prefix = place.env['RABBITMQ_QUEUE'] as string;
   const work = `${prefix}.say`;
   let database: ClonedDatabase;

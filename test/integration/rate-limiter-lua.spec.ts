@@ -5,9 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
 import type { Taking } from '../../src/shared/rate-limits/rate-limiter.js';
-import { HandClock } from '../support/hand-clock.js';
-import { below, pick, seeded } from '../support/random.js';
-import { REDIS_URL, redisAnswers } from '../support/services.js';
+import { ManualClock } from '../support/time/manual-clock.js';
+import { below, pick, seeded } from '../support/fuzz/random.js';
+import { REDIS_URL, redisAnswers } from '../support/engines/services.js';
 
 const lua = (name: string): string => readFileSync(`src/shared/redis/lua/${name}-2.lua`, 'utf8');
 /** Takes the time as an argument, in seconds and microseconds. */
@@ -23,7 +23,7 @@ suite('the rate limiter script', () => {
   it.each([1, 2, 3, 4, 5, 6])('the Lua and the TypeScript limiter agree on random arrivals, seed %i', async (seed) => {
     expect(TAKE).toContain('ARGV[6]');
     const random = seeded(seed);
-    const clock = new HandClock(1_763_700_000_000 + below(random, 1_000_000));
+    const clock = new ManualClock(1_763_700_000_000 + below(random, 1_000_000));
     const memory = new MemoryRateLimiter(clock);
     const keys = ['burst', 'sustained'].map((tier) => `test:{${randomUUID()}}:${tier}`);
     const burst = { quota: 3 + below(random, 10), window: 30 + below(random, 30) }; // keys expire in real time

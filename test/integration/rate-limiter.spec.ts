@@ -6,10 +6,10 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SystemClock } from '../../src/shared/libs/clock.js';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
 import type { RateLimiter, Taking } from '../../src/shared/rate-limits/rate-limiter.js';
-import { OwnRedis, OwnRedisCluster } from '../support/own-redis.js';
-import { newCaller, type OpenLimiter, openLimiter, ratesOf } from '../support/rate-limiters.js';
-import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/services.js';
-import { until } from '../support/until.js';
+import { OwnRedis, OwnRedisCluster } from '../support/engines/own-redis.js';
+import { newCaller, type LimiterInstance, openLimiter, ratesOf } from '../support/stores/rate-limiters.js';
+import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -28,7 +28,7 @@ async function openTwo(env: Record<string, string>): Promise<Store> {
   return { limiter: one.limiter, other: two.limiter, close: () => one.close().then(() => two.close()) };
 }
 
-const stores: Array<[name: string, there: boolean, open: () => Promise<Store>]> = [
+const stores: Array<[name: string, available: boolean, open: () => Promise<Store>]> = [
   [
     'memory',
     true,
@@ -58,8 +58,8 @@ async function takeTimes(times: number, take: () => Taking | Promise<Taking>): P
 
 const allowedOf = (takings: Taking[]): number => takings.filter(({ allowed }) => allowed).length;
 
-for (const [name, there, open] of stores) {
-  const suite = there ? describe : describe.skip;
+for (const [name, available, open] of stores) {
+  const suite = available ? describe : describe.skip;
   suite(`the rate limiter on ${name}`, () => {
     let store: Store;
     beforeAll(async () => void (store = await open()));
@@ -169,7 +169,7 @@ for (const [name, there, open] of stores) {
 
 const withRedis = redisAnswers ? describe : describe.skip;
 withRedis('several rate limiters on one Redis', () => {
-  const limiters: OpenLimiter[] = [];
+  const limiters: LimiterInstance[] = [];
   beforeAll(async () => {
     for (let at = 0; at < 4; at++) limiters.push(await openLimiter({ REDIS_URL, REDIS_PREFIX }));
   });
@@ -216,7 +216,7 @@ withRedis('several rate limiters on one Redis', () => {
   async function hammerFromProcesses() {
     const caller = newCaller();
     const processes = Array.from({ length: 4 }, () => {
-      const args = ['test/support/limit-hammer.mjs', REDIS_URL, REDIS_PREFIX, caller, '777', '500'];
+      const args = ['test/support/stores/rate-limit-load.mjs', REDIS_URL, REDIS_PREFIX, caller, '777', '500'];
       const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
       return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() };
     });
@@ -229,7 +229,7 @@ withRedis('several rate limiters on one Redis', () => {
 
   it('the stored state is small and expires: only used slots, for one window', async () => {
     const caller = newCaller();
-    const [{ redis, limiter }] = limiters as [OpenLimiter];
+    const [{ redis, limiter }] = limiters as [LimiterInstance];
     const take = () => limiter.take(caller, ratesOf('500/1', '500/600'), 1);
     const keys = ['burst', 'sustained'].map((tier) => `${REDIS_PREFIX}:limit:{${caller}}:${tier}`);
     await takeTimes(3, take);
@@ -250,7 +250,7 @@ withRedis('several rate limiters on one Redis', () => {
 const withServer = REDIS_SERVER === undefined ? describe.skip : describe;
 withServer('a Redis that goes down', () => {
   let server: OwnRedis;
-  let open: OpenLimiter;
+  let open: LimiterInstance;
   beforeAll(async () => {
     server = await OwnRedis.start();
     open = await openLimiter({ REDIS_URL: server.url, REDIS_PREFIX });

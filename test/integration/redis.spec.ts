@@ -4,9 +4,9 @@ import { Redis as Plain } from 'ioredis';
 import { pino } from 'pino';
 import { Redis, RedisAwayError } from '../../src/shared/redis/redis.js';
 import { readLuaScripts } from '../../src/shared/redis/lua-scripts.js';
-import { OwnRedis } from '../support/own-redis.js';
-import { REDIS_SERVER } from '../support/services.js';
-import { until } from '../support/until.js';
+import { OwnRedis } from '../support/engines/own-redis.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 

@@ -13,8 +13,8 @@ import { type ReportOrder, renderReport } from '../../src/tasks/report/render-re
 import type { RenderedReport, ReportTask } from '../../src/tasks/report/report-task.js';
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
-import { pictureOf, popplerInstalled, propertiesOf, textOfPages } from '../support/pdf.js';
-import { until } from '../support/until.js';
+import { pictureOf, popplerInstalled, propertiesOf, textOfPages } from '../support/files/pdf.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(180_000); // each thread compiles its sources at the start, which is slow on a busy machine
 
@@ -198,7 +198,7 @@ describe('the process that requests a report', () => {
 
 /** A thread that asks for tasks like the report, and exits at the first. */
 function inAnotherFile(some: ThreadPools): ThreadPools {
-  const file = threadFile(import.meta.url, '../support/trouble.thread');
+  const file = threadFile(import.meta.url, '../support/jobs/misbehaving.thread');
   const run: ThreadPools['run'] = (kind, _file, task, options) =>
     some.run(kind, file, { kind: 'exit after a message', port: (task as { port: MessagePort }).port }, options);
   return Object.assign(Object.create(ThreadPools.prototype) as ThreadPools, { run });

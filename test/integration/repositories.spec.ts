@@ -9,9 +9,9 @@ import { TaskSettings } from '../../src/tasks/tasks.settings.js';
 import { testConfig } from '../support/config.js';
 import { renderUser } from '../../src/users/dto/user.dto.js';
 import type { User } from '../../src/users/user.entity.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { openRepositories, type Repositories } from '../support/repositories.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { openRepositories, type Repositories } from '../support/stores/repositories.js';
+import { until } from '../support/time/until.js';
 
 const versions = (listed: number[]) => ({ versions: listed, isRequired: true });
 

@@ -17,10 +17,16 @@ import { S3Storage } from '../../src/storage/drivers/s3.storage.js';
 import type { FileStorage } from '../../src/storage/file-storage.js';
 import { type S3Config, StorageSettings } from '../../src/storage/storage.settings.js';
 import { testConfig } from '../support/config.js';
-import { type Lack, S3_KINDS, type S3Kind, type S3Place, startS3rver } from '../support/s3-places.js';
-import { S3Proxy } from '../support/s3-proxy.js';
-import { MAX_BYTES, OneS3Storage } from '../support/storages.js';
-import { until } from '../support/until.js';
+import {
+  type MissingFeature,
+  S3_KINDS,
+  type S3Kind,
+  type S3Server,
+  startS3rver,
+} from '../support/engines/s3-servers.js';
+import { S3Proxy } from '../support/engines/s3-proxy.js';
+import { MAX_BYTES, S3StorageInstance } from '../support/files/storages.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
@@ -31,19 +37,20 @@ const LINK = {
   expiresInSeconds: 60,
 };
 
-for (const { name, there, lacks, start } of S3_KINDS) {
-  const suite = there ? describe : describe.skip;
-  suite(`in ${name}`, () => suiteOf(start, lacks));
+for (const { name, available, missing, start } of S3_KINDS) {
+  const suite = available ? describe : describe.skip;
+  suite(`in ${name}`, () => suiteOf(start, missing));
 }
 
-function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
-  let place: S3Place;
-  let one: OneS3Storage;
+function suiteOf(start: S3Kind['start'], missing: readonly MissingFeature[]): void {
+  let place: S3Server;
+  let one: S3StorageInstance;
   beforeAll(async () => void (place = await start()));
   afterAll(() => place?.stop());
-  beforeEach(() => void (one = new OneS3Storage(place.config)));
+  beforeEach(() => void (one = new S3StorageInstance(place.config)));
   afterEach(() => one.close());
-  const unlessLacking = (lack: Lack): typeof it | typeof it.skip => (lacks.includes(lack) ? it.skip : it);
+  const unlessMissing = (feature: MissingFeature): typeof it | typeof it.skip =>
+    missing.includes(feature) ? it.skip : it;
   const nameOf = (key: string): string => `${one.config.prefix}/files/${key}`;
 
   it('deployments share a bucket under separate prefixes, and leave foreign objects alone', async () => {
@@ -70,7 +77,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     expect(names).toEqual(keys.map(nameOf).sort());
   });
 
-  unlessLacking('unfinished uploads')('finds and removes the remains of dead writers on all pages', async () => {
+  unlessMissing('unfinished uploads')('finds and removes the remains of dead writers on all pages', async () => {
     const keys = [randomUUID(), randomUUID(), randomUUID()] as const;
     for (const key of [...keys, keys[1], keys[1]]) await leaveUnfinished(one, nameOf(key));
     const unfinished = await all(listingInPagesOf(2, one.config).unfinished(`${one.config.prefix}/`));
@@ -92,7 +99,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     await expect(one.storage.linkTo('../x', LINK)).rejects.toThrow('is not a storage key');
   });
 
-  unlessLacking('signatures')('a direct link expires, and is valid for one file with its signed headers', async () => {
+  unlessMissing('signatures')('a direct link expires, and is valid for one file with its signed headers', async () => {
     const [key, other] = [randomUUID(), randomUUID()];
     for (const each of [key, other]) await one.storage.write(each, Readable.from([Buffer.from(each)]));
     const url = await one.storage.linkTo(key, LINK);
@@ -113,7 +120,7 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
     storage.onApplicationShutdown();
   });
 
-  unlessLacking('signatures')('refused S3 credentials are a server error, and no message contains them', async () => {
+  unlessMissing('signatures')('refused S3 credentials are a server error, and no message contains them', async () => {
     const credentials = { accessKeyId: one.config.credentials?.accessKeyId ?? '', secretAccessKey: 'wrong '.repeat(5) };
     const storage = new S3Storage({ ...one.config, credentials }, MAX_BYTES);
     const error: unknown = await storage.open(randomUUID()).catch((refusal: unknown) => refusal);
@@ -124,15 +131,15 @@ function suiteOf(start: S3Kind['start'], lacks: readonly Lack[]): void {
 }
 
 describe('a failing S3 service', () => {
-  let place: S3Place;
+  let place: S3Server;
   let proxy: S3Proxy;
-  let one: OneS3Storage;
+  let one: S3StorageInstance;
   let storage: S3Storage;
   beforeAll(async () => void (place = await startS3rver()));
   afterAll(() => place.stop());
   beforeEach(async () => {
     proxy = await S3Proxy.to(place.config.endpoint);
-    one = new OneS3Storage(place.config);
+    one = new S3StorageInstance(place.config);
     storage = new S3Storage({ ...one.config, endpoint: proxy.endpoint }, MAX_BYTES);
   });
   afterEach(async () => {
@@ -311,7 +318,7 @@ function listingInPagesOf(count: number, config: S3Config): S3Listing {
   return new S3Listing(client, config.bucket, { requestTimeout: 10_000 });
 }
 
-async function leaveUnfinished({ client, config }: OneS3Storage, Key: string): Promise<void> {
+async function leaveUnfinished({ client, config }: S3StorageInstance, Key: string): Promise<void> {
   const at = { Bucket: config.bucket, Key };
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(at));
   await client.send(new UploadPartCommand({ ...at, UploadId, PartNumber: 1, Body: 'x' }));

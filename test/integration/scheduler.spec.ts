@@ -10,9 +10,9 @@ import { defineJob, Handles, type JobHandler, type JobOptions, type Schedule } f
 import { NoPayload } from '../../src/workers/no-payload.js';
 import { nextRun } from '../../src/workers/engine/scheduled-jobs.js';
 import { SchedulesRepository } from '../../src/workers/engine/schedules.repository.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { type JobApplication, openJobApplication } from '../support/job-application.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 

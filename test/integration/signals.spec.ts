@@ -9,8 +9,8 @@ import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
 import { Signals } from '../../src/shared/pubsub/signals.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { until } from '../support/until.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { until } from '../support/time/until.js';
 
 let database: ClonedDatabase;
 let source: DataSource;

@@ -6,8 +6,8 @@ import { SystemClock } from '../../src/shared/libs/clock.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import { SNOWFLAKE_EPOCH, SnowflakeIds } from '../../src/shared/database/snowflake-ids.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { HandClock } from '../support/hand-clock.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { ManualClock } from '../support/time/manual-clock.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -70,7 +70,7 @@ it('concurrent callers get different ids', async () => {
 });
 
 it('two generators on the same millisecond never share an id', async () => {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const two = [new SnowflakeIds(dataSource, clock), new SnowflakeIds(dataSource, clock)];
   const ids = (await Promise.all(two.map((generator) => take(generator, 5_000)))).flat();
   expect(new Set(ids).size).toBe(10_000);
@@ -78,13 +78,13 @@ it('two generators on the same millisecond never share an id', async () => {
 });
 
 it('a third generator is refused while both numbers are leased', async () => {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   for (let holder = 0; holder < 2; holder++) await new SnowflakeIds(dataSource, clock).next();
   await expect(new SnowflakeIds(dataSource, clock).next()).rejects.toThrow('instance numbers are leased');
 });
 
 it('a clock that steps back an hour causes no duplicate ids, not even in the next process', async () => {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const generator = new SnowflakeIds(dataSource, clock);
   const ids = await take(generator, 3_000);
   clock.time -= HOUR_MS;
@@ -96,7 +96,7 @@ it('a clock that steps back an hour causes no duplicate ids, not even in the nex
 });
 
 it('the reservation is renewed over time with the same number', async () => {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const generator = new SnowflakeIds(dataSource, clock);
   const ids: bigint[] = [];
   for (let hour = 0; hour < 5; hour++, clock.time += HOUR_MS) ids.push(...(await take(generator, 10)));
@@ -110,7 +110,7 @@ it('the reservation is renewed over time with the same number', async () => {
 });
 
 it('a new holder of an expired lease starts above its reservation, and the old holder changes its number', async () => {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const sleeper = new SnowflakeIds(dataSource, clock);
   const before = await take(sleeper, 100);
   const instance = instanceOf(before[0]);

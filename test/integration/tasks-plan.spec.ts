@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import type { Actor } from '../../src/common/access/permissions.js';
 import type { ListTasksQuery } from '../../src/tasks/dto/task.dto.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import {
   buffersOf,
   explain,
@@ -12,8 +12,8 @@ import {
   nodesOf,
   type PlanNode,
   rowsReadBy,
-} from '../support/query-plan.js';
-import { openRepositories, type Repositories, type Statement } from '../support/repositories.js';
+} from '../support/engines/query-plan.js';
+import { openRepositories, type Repositories, type Statement } from '../support/stores/repositories.js';
 
 jest.setTimeout(120_000);
 

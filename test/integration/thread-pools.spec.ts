@@ -6,11 +6,11 @@ import { ThreadSettings } from '../../src/workers/threads/threads.settings.js';
 import { ThreadPool } from '../../src/workers/threads/thread-pool.js';
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
-import type { Trouble } from '../support/trouble.thread.js';
+import type { Misbehaviour } from '../support/jobs/misbehaving.thread.js';
 
 jest.setTimeout(180_000); // each thread compiles its sources at the start, which is slow on a busy machine
 
-const FILE = threadFile(import.meta.url, '../support/trouble.thread');
+const FILE = threadFile(import.meta.url, '../support/jobs/misbehaving.thread');
 const opened: ThreadPools[] = [];
 
 function openPools(env: Record<string, string> = {}): ThreadPools {
@@ -23,7 +23,7 @@ afterEach(async () => {
   await Promise.all(opened.splice(0).map((pools) => pools.onApplicationShutdown()));
 });
 
-function run(pools: ThreadPools, task: Trouble, signal = new AbortController().signal): Promise<number> {
+function run(pools: ThreadPools, task: Misbehaviour, signal = new AbortController().signal): Promise<number> {
   const transfer = Object.values(task).filter((value): value is MessagePort => typeof value === 'object');
   return pools.run('render', FILE, task, { signal, transfer });
 }

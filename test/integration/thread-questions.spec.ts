@@ -9,7 +9,7 @@ import { testConfig } from '../support/config.js';
 const pools = new ThreadPools(testConfig('postgres://nowhere/none').get(ThreadSettings));
 afterAll(() => pools.onApplicationShutdown());
 
-const file = new URL('../support/asking.thread.mjs', import.meta.url).href;
+const file = new URL('../support/jobs/asking.thread.mjs', import.meta.url).href;
 const never = new AbortController().signal;
 
 interface Asked {

@@ -12,13 +12,13 @@ import { type Confinement, type Ending, runConfined } from '../../src/files/thum
 import { ImageDecoder } from '../../src/files/thumbnails/image-decoder.js';
 import type { Picture } from '../../src/files/thumbnails/webp.js';
 import { testConfig } from '../support/config.js';
-import { avifSaying, png, webpSaying } from '../support/image-bombs.js';
-import { until } from '../support/until.js';
+import { avifWithSize, png, webpWithSize } from '../support/files/image-bombs.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
 const MIB = 1_048_576;
-const PROGRAM = resolve('test/support/confined.mjs');
+const PROGRAM = resolve('test/support/files/confined-programs.mjs');
 const DECODER = resolve('src/files/thumbnails/decoder.process.mjs');
 const onLinux = process.platform === 'linux' ? it : it.skip;
 const never = (): AbortSignal => new AbortController().signal;
@@ -39,7 +39,7 @@ async function processesOf(argument: string): Promise<number> {
   return lines.filter((line) => line.includes(argument)).length;
 }
 
-async function isGone(argument: string): Promise<void> {
+async function processEnd(argument: string): Promise<void> {
   await until(async () => (await processesOf(argument)) === 0, 'the process to end');
 }
 
@@ -79,7 +79,7 @@ describe('a confined process', () => {
       expect(await run(argument, { wallMs: 700 })).toMatchObject({ code: null, isLate: true });
     });
     expect([time > 650, time < 20_000]).toEqual([true, true]); // otherwise it ends by its limit of processor time
-    await isGone(argument);
+    await processEnd(argument);
   });
 
   it.each(['loop', 'deaf'])('is killed on abort, and its callers receive the reason: %s', async (what) => {
@@ -90,7 +90,7 @@ describe('a confined process', () => {
     await hasBegun(argument);
     abort.abort(new Error('asked for'));
     await failure;
-    await isGone(argument);
+    await processEnd(argument);
     expect(input.destroyed).toBe(true);
     const late = Readable.from([Buffer.alloc(1)]);
     await expect(run(argument, { signal: abort.signal }, late)).rejects.toThrow('asked for');
@@ -105,14 +105,14 @@ describe('a confined process', () => {
       throw new Error('the disk is broken');
     }
     await expect(run(argument, {}, Readable.from(pieces()))).rejects.toThrow('the disk is broken');
-    await isGone(argument);
+    await processEnd(argument);
   });
 
   it('is killed when its output exceeds the limit', async () => {
     const argument = marked('flood');
     const { output, code, isLate } = await run(argument, { mostOutput: 100_000, wallMs: 50_000 });
     expect([output.length, code, isLate]).toEqual([100_000, null, false]);
-    await isGone(argument);
+    await processEnd(argument);
   });
 
   it('may crash during a large input', async () => {
@@ -191,7 +191,7 @@ describe('an image decoder', () => {
       ['one byte too long', async () => Buffer.concat([framed(await fine, await fine, await fine), Buffer.alloc(1)])],
       ['a length beyond the end', async () => Buffer.concat([framed(await fine, await fine), Buffer.alloc(4, 255)])],
       ['an image larger than requested', async () => framed(await solid(129, 1).webp().toBuffer(), await fine, await fine)],
-      ['an image with a false size', async () => framed(await fine, await fine, webpSaying(await fine, 513, 1))],
+      ['an image with a false size', async () => framed(await fine, await fine, webpWithSize(await fine, 513, 1))],
       ['a PNG', async () => framed(await fine, await fine, await solid(10, 10).png().toBuffer())],
       ['an animation', async () => framed(await fine, await fine, await sharp(Buffer.alloc(600).fill(99, 300), { raw: { width: 10, height: 20, channels: 3, pageHeight: 10 } }).webp().toBuffer())],
       ['metadata', async () => framed(await fine, await fine, await solid(10, 10).withExif({ IFD0: { Make: 'x' } }).webp().toBuffer())],
@@ -239,7 +239,7 @@ describe('an image decoder', () => {
     it.each<[string, () => Promise<Buffer>]>([
       ['interlaced PNG', () => solid(width, height).png({ progressive: true }).toBuffer()],
       ['WebP', () => solid(width, height).webp({ lossless: true, effort: 0 }).toBuffer()],
-      ['AVIF', () => readFile('test/support/fixtures/grey-8064x6048.avif')], // encoding takes half a minute
+      ['AVIF', () => readFile('test/support/files/fixtures/grey-8064x6048.avif')], // encoding takes half a minute
       [
         'panorama, a progressive JPEG',
         () => solid(panorama.width, panorama.height).jpeg({ progressive: true }).toBuffer(),
@@ -253,7 +253,7 @@ describe('an image decoder', () => {
   it('has a memory budget for each format', async () => {
     const pixel = await solid(1, 1).avif({ effort: 0 }).toBuffer();
     const large = [
-      avifSaying(pixel, 7_100, 7_100), // 50.4 million pixels: a quarter of the limit for PNG
+      avifWithSize(pixel, 7_100, 7_100), // 50.4 million pixels: a quarter of the limit for PNG
       png(10_100, 10_000, { isInterlaced: true }), // 101 million pixels: half of the limit
     ];
     for (const image of large) await expect(draw(image)).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
@@ -335,7 +335,7 @@ describe('an image decoder', () => {
   });
 
   onLinux('cannot exceed its memory limit, and ends there', async () => {
-    const image = webpSaying(await solid(64, 64).webp().toBuffer(), 8_000, 8_000); // 256 MB when decoded
+    const image = webpWithSize(await solid(64, 64).webp().toBuffer(), 8_000, 8_000); // 256 MB when decoded
     const memory = 300 * MIB;
     const task = { bytes: image.length, pixels: 1e9, memory, sizes: [128] };
     const ending = await run(JSON.stringify(task), { program: DECODER, memory }, Readable.from(image));

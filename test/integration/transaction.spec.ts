@@ -9,7 +9,7 @@ import { sqlStateOf } from '../../src/shared/database/sql-state.js';
 import { ReadLanes } from '../../src/shared/database/read-lanes.js';
 import { type Outcome, Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from '../support/config.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 
 let database: ClonedDatabase;
 let dataSource: DataSource;

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { fastify as createFastify, type FastifyInstance } from 'fastify';
 import { addUnreadAnswersHook } from '../../src/common/http/hooks/unread-answers.js';
-import { until } from '../support/until.js';
+import { until } from '../support/time/until.js';
 
 /** More than the operating system buffers for one connection. */
 const LARGE = 'x'.repeat(16 * 1024 * 1024);

@@ -6,9 +6,9 @@ import { SystemClock } from '../../src/shared/libs/clock.js';
 import { SnowflakeIds } from '../../src/shared/database/snowflake-ids.js';
 import type { ImportedUser } from '../../src/users/import/import-row.js';
 import { UsersBulkRepository } from '../../src/users/users-bulk.repository.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import { explain, faultsOf, nodesOf } from '../support/query-plan.js';
-import { openRepositories, type Repositories, type Statement } from '../support/repositories.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { explain, faultsOf, nodesOf } from '../support/engines/query-plan.js';
+import { openRepositories, type Repositories, type Statement } from '../support/stores/repositories.js';
 
 jest.setTimeout(60_000);
 

@@ -1,7 +1,7 @@
 // Runs short versions of the cache torture and its red twin: real servers and a real Redis are killed and frozen.
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
-import { REDIS_SERVER } from '../support/services.js';
+import { REDIS_SERVER } from '../support/engines/services.js';
 
 jest.setTimeout(420_000);
 

@@ -5,8 +5,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { FileHouse } from '../support/file-house.js';
-import type { Person } from '../support/server.js';
+import { FileServer } from '../support/files/file-server.js';
+import type { Person } from '../support/server/server.js';
 
 /** Mounts a file system of 4 MiB; returns undefined without the permission to mount one. */
 function mountSmall(): string | undefined {
@@ -28,13 +28,13 @@ afterAll(() => {
 });
 
 (small === undefined ? describe.skip : describe)('on a file system of 4 MiB (root may mount one)', () => {
-  let house: FileHouse;
+  let fileServer: FileServer;
   let ada: Person;
   beforeAll(async () => {
-    house = await FileHouse.open({ DATA_DIR: small ?? '' });
-    ada = await house.server.registerUser('Ada');
+    fileServer = await FileServer.open({ DATA_DIR: small ?? '' });
+    ada = await fileServer.server.registerUser('Ada');
   });
-  afterAll(() => house.close());
+  afterAll(() => fileServer.close());
 
   const usage = async (): Promise<unknown> => {
     const { body } = await ada.api.get<{ bytes: number; files: number }>('/api/files/usage');
@@ -44,12 +44,12 @@ afterAll(() => {
 
   it('an upload that does not fit returns 507 and leaves nothing', async () => {
     const before = await usage();
-    expect(await house.tryUpload(ada, randomBytes(6_000_000))).toMatchObject(FULL);
+    expect(await fileServer.tryUpload(ada, randomBytes(6_000_000))).toMatchObject(FULL);
     expect(await usage()).toEqual(before);
-    expect(await house.server.sql('SELECT * FROM storage_leases')).toEqual([]);
+    expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
     const bytes = randomBytes(2_000_000);
-    const { id } = await house.upload(ada, bytes);
-    const content = await house.content(ada, id);
+    const { id } = await fileServer.upload(ada, bytes);
+    const content = await fileServer.content(ada, id);
     expect(Buffer.from(await content.arrayBuffer()).equals(bytes)).toBe(true);
     await ada.api.delete(`/api/files/${id}`);
   });
@@ -65,6 +65,6 @@ afterAll(() => {
     const { status, headers } = await ada.api.request('HEAD', path, undefined, { headers: tus });
     expect([status, Number(headers.get('upload-offset')) <= 4 * 1_048_576]).toEqual([200, true]);
     expect((await ada.api.request('DELETE', path, undefined, { headers: tus })).status).toBe(204);
-    expect(await house.server.sql(`SELECT 1 FROM storage_leases WHERE reason = 'WRITE'`)).toEqual([]);
+    expect(await fileServer.server.sql(`SELECT 1 FROM storage_leases WHERE reason = 'WRITE'`)).toEqual([]);
   });
 });

@@ -3,10 +3,10 @@ import { createHash, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { Api, Tokens } from '../support/api.js';
-import { type ClonedDatabase, cloneDatabase } from '../support/database.js';
-import type { StoredFile } from '../support/file-house.js';
-import { DataDir, killAll, ServerProcess } from '../support/server-process.js';
+import type { Api, Tokens } from '../support/http/api.js';
+import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import type { StoredFile } from '../support/files/file-server.js';
+import { DataDir, killAll, ServerProcess } from '../support/server/server-process.js';
 
 jest.setTimeout(120_000);
 

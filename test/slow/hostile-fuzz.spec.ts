@@ -1,12 +1,12 @@
 // Sends two thousand almost valid requests to every route of the OpenAPI document: no server error, no undocumented response.
 import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
-import type { Task } from '../support/api.js';
-import { spoil } from '../support/fuzz.js';
-import { type Operation, readOperations } from '../support/openapi.js';
+import type { Task } from '../support/http/api.js';
+import { damageRequest } from '../support/fuzz/fuzz.js';
+import { type Operation, readOperations } from '../support/http/openapi.js';
 import { type Catalogue, faultsOf, readCatalogue } from '../support/problems.js';
-import { below, pick, seeded } from '../support/random.js';
-import { send } from '../support/raw-http.js';
-import { type Person, startServer, type TestServer } from '../support/server.js';
+import { below, pick, seeded } from '../support/fuzz/random.js';
+import { send } from '../support/http/raw-http.js';
+import { type Person, startServer, type TestServer } from '../support/server/server.js';
 
 jest.setTimeout(600_000);
 
@@ -59,7 +59,7 @@ it(`${REQUESTS} almost valid requests get only documented responses`, async () =
     const people = [await callers.get(0), await callers.get(1), await callers.get(2)];
     let refused = false;
     const batch = Array.from({ length: AT_ONCE }, async () => {
-      const request = spoil(random, pick(random, operations), callers.idsOfRows);
+      const request = damageRequest(random, pick(random, operations), callers.idsOfRows);
       const token = pick(random, people).accessToken;
       if (below(random, 10) > 0) request.headers = { authorization: `Bearer ${token}`, ...request.headers };
       const answer = await send(server.port, request);

@@ -1,7 +1,7 @@
 // Runs a short version of the lock torture and its red twin: a driver kills and freezes processes that hold the lock.
 import { execFile } from 'node:child_process';
 import { expect, it, jest } from '@jest/globals';
-import { REDIS_URL, redisAnswers } from '../support/services.js';
+import { REDIS_URL, redisAnswers } from '../support/engines/services.js';
 
 jest.setTimeout(420_000);
 

@@ -1,6 +1,6 @@
 // Checks responses against the error contract: every error is a problem of the catalogue.
-import type { Api, Problem } from './api.js';
-import type { RawAnswer } from './raw-http.js';
+import type { Api, Problem } from './http/api.js';
+import type { RawAnswer } from './http/raw-http.js';
 
 export type Catalogue = ReadonlyMap<string, number>;
 

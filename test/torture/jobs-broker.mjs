@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { BrokerNemesis } from './jobs.broker.mjs';
 import { Effect } from './jobs.definitions.mjs';
-import { Field } from './jobs.field.mjs';
+import { Environment } from './jobs.environment.mjs';
 import { Nemesis } from './jobs.nemesis.mjs';
 import { judge, latenesses, load, percentiles } from './jobs.oracle.mjs';
 import { randomFrom, until } from './servers.mjs';
@@ -40,38 +40,39 @@ const BURST = 500;
 const DECLARED_MS = 5_000;
 const RESUME_MS = 10_000;
 
-const field = new Field();
-const broker = new BrokerNemesis(field);
-const nemesis = new Nemesis(field, random);
+const environment = new Environment();
+const broker = new BrokerNemesis(environment);
+const nemesis = new Nemesis(environment, random);
 const counts = { jobs: 0 };
 let times = {};
 let admitted = 0;
 try {
   const imports = options.unprotected ? [fileURLToPath(new URL('jobs.trusting.mjs', import.meta.url))] : [];
-  await field.open({ driver: 'rabbitmq', imports, processes: number('processes') });
+  await environment.open({ driver: 'rabbitmq', imports, processes: number('processes') });
   await broker.used();
   await delay(DECLARED_MS);
-  await Promise.all([enqueue(), faults()]).catch((error) => field.violate(error.message));
-  await field.quiesce();
-  const lines = field.acknowledged();
-  await load(field, new Map(lines.map(({ key }) => [key, 1])), lines);
-  Object.assign(counts, broker.counts, nemesis.counts, await judge(field));
-  counts.unasked = field.crew.deaths - nemesis.deaths;
-  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died without a kill`);
-  times = { resume: percentiles(broker.resumed), late: await latenesses(field) };
-  if (times.resume.max > RESUME_MS) field.violate(`in use again only ${times.resume.max} ms after the broker was up`);
+  await Promise.all([enqueue(), faults()]).catch((error) => environment.violate(error.message));
+  await environment.quiesce();
+  const lines = environment.acknowledged();
+  await load(environment, new Map(lines.map(({ key }) => [key, 1])), lines);
+  Object.assign(counts, broker.counts, nemesis.counts, await judge(environment));
+  counts.unasked = environment.workerPool.deaths - nemesis.deaths;
+  if (counts.unasked > 0) environment.violate(`${counts.unasked} workers died without a kill`);
+  times = { resume: percentiles(broker.resumed), late: await latenesses(environment) };
+  if (times.resume.max > RESUME_MS)
+    environment.violate(`in use again only ${times.resume.max} ms after the broker was up`);
 } catch (error) {
-  field.violate(error.stack);
+  environment.violate(error.stack);
 } finally {
-  await field.close();
+  await environment.close();
 }
 const { p50, p99 } = times.resume ?? {};
-process.exit(field.verdict({ id: 'jobs-broker', seed, counts, p50, p99, ...times }));
+process.exit(environment.verdict({ id: 'jobs-broker', seed, counts, p50, p99, ...times }));
 
 /** Enqueues jobs, also while the broker is down. */
 async function enqueue() {
   while (counts.jobs < jobs) {
-    const isWelcome = async () => counts.jobs < admitted && (await field.unfinished()) < BACKLOG;
+    const isWelcome = async () => counts.jobs < admitted && (await environment.unfinished()) < BACKLOG;
     await until(isWelcome, 'the backlog to shrink', 60_000);
     await enqueueSome(BATCH);
   }
@@ -79,8 +80,8 @@ async function enqueue() {
 
 async function enqueueSome(count) {
   const payloads = Array.from({ length: count }, () => toPayload(`${counts.jobs++}`));
-  const ids = await field.get(JobQueue).enqueueAll(Effect, payloads);
-  field.acknowledge(payloads.map(({ key }, n) => ({ key, id: ids[n] })));
+  const ids = await environment.get(JobQueue).enqueueAll(Effect, payloads);
+  environment.acknowledge(payloads.map(({ key }, n) => ({ key, id: ids[n] })));
 }
 
 function toPayload(key) {
@@ -102,7 +103,7 @@ async function faults() {
     }
     const wipe = wiped.has(broker.counts.brokerKills);
     if (wipe) await fill();
-    while ((await field.unfinished()) === 0) await delay(5, more());
+    while ((await environment.unfinished()) === 0) await delay(5, more());
     await broker.kill({ wipe, downMs: random() * 3_000, pause: (ms) => keepUp(ms) });
   }
   admitted = jobs;

@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { BrokerNemesis } from './jobs.broker.mjs';
 import { Effect } from './jobs.definitions.mjs';
-import { Field } from './jobs.field.mjs';
+import { Environment } from './jobs.environment.mjs';
 import { judge, latenesses, load } from './jobs.oracle.mjs';
 import { randomFrom } from './servers.mjs';
 
@@ -30,30 +30,30 @@ const random = randomFrom(seed);
 const BATCH = 100;
 const LATE_MS = { steady: 1_000, broken: 10_000 };
 
-const field = new Field();
-const broker = new BrokerNemesis(field);
+const environment = new Environment();
+const broker = new BrokerNemesis(environment);
 const counts = { jobs: 0 };
 let late = {};
 try {
   const imports = options.unprotected ? [fileURLToPath(new URL('jobs.hasty.mjs', import.meta.url))] : [];
-  await field.open({ driver: options.driver, imports, processes: number('processes') });
-  const [{ ms }] = await field.sql(`SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms`);
+  await environment.open({ driver: options.driver, imports, processes: number('processes') });
+  const [{ ms }] = await environment.sql(`SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS ms`);
   await enqueue(ms + 3_000);
   await faults();
-  await delay(seconds * 1_000 - (performance.now() - field.began));
-  await field.quiesce();
+  await delay(seconds * 1_000 - (performance.now() - environment.began));
+  await environment.quiesce();
   await judgeTimes();
 } catch (error) {
-  field.violate(error.stack);
+  environment.violate(error.stack);
 } finally {
-  await field.close();
+  await environment.close();
 }
 const { p50, p99 } = late.steady ?? {};
-process.exit(field.verdict({ id: 'jobs-delay', driver: options.driver, seed, counts, p50, p99, late }));
+process.exit(environment.verdict({ id: 'jobs-delay', driver: options.driver, seed, counts, p50, p99, late }));
 
 /** Enqueues the jobs. A third of them fails up to three times, with a backoff in between. */
 async function enqueue(from) {
-  const queue = field.get(JobQueue);
+  const queue = environment.get(JobQueue);
   for (let at = 0; at < jobs; at += BATCH) {
     const batch = Array.from({ length: Math.min(BATCH, jobs - at) }, (_, n) => {
       const fails = random() < 0.33 ? 1 + Math.floor(random() * 3) : 0;
@@ -62,7 +62,7 @@ async function enqueue(from) {
     });
     const times = batch.map(() => new Date(Math.round(from + random() * seconds * 1_000)));
     const answers = await Promise.all(batch.map((payload, n) => queue.enqueue(Effect, payload, { runAt: times[n] })));
-    field.acknowledge(batch.map(({ key }, n) => ({ key, id: answers[n].id, runAt: times[n] })));
+    environment.acknowledge(batch.map(({ key }, n) => ({ key, id: answers[n].id, runAt: times[n] })));
     counts.jobs += batch.length;
   }
 }
@@ -75,15 +75,15 @@ async function faults() {
 }
 
 async function judgeTimes() {
-  const lines = field.acknowledged();
-  await load(field, new Map(lines.map(({ key }) => [key, 1])), lines);
-  Object.assign(counts, broker.counts, await judge(field));
-  await field.sql(
+  const lines = environment.acknowledged();
+  await load(environment, new Map(lines.map(({ key }) => [key, 1])), lines);
+  Object.assign(counts, broker.counts, await judge(environment));
+  await environment.sql(
     'CREATE TABLE torture_wishes AS SELECT * FROM unnest($1::text[], $2::timestamptz[]) AS w (key, run_at)',
     [lines.map(({ key }) => key), lines.map(({ runAt }) => runAt)],
   );
-  const early = await field.sql(`SELECT job, attempt, at, due FROM torture_claims WHERE at < due`);
-  const sooner = await field.sql(
+  const early = await environment.sql(`SELECT job, attempt, at, due FROM torture_claims WHERE at < due`);
+  const sooner = await environment.sql(
     `SELECT key, at, run_at FROM torture_effects JOIN torture_wishes USING (key) WHERE at < run_at`,
   );
   Object.assign(counts, { early: early.length, effectsEarly: sooner.length });
@@ -91,8 +91,9 @@ async function judgeTimes() {
     'attempts before they were due': early,
     'effects before their time': sooner,
   }))
-    if (rows.length > 0) field.violate(`${rows.length} ${what}, as ${JSON.stringify(rows.slice(0, 3))}`);
-  late = await latenesses(field);
+    if (rows.length > 0) environment.violate(`${rows.length} ${what}, as ${JSON.stringify(rows.slice(0, 3))}`);
+  late = await latenesses(environment);
   for (const [when, most] of Object.entries(LATE_MS))
-    if (late[when]?.p99 > most) field.violate(`${when}: the latest 1 % came ${late[when].p99} ms after they were due`);
+    if (late[when]?.p99 > most)
+      environment.violate(`${when}: the latest 1 % came ${late[when].p99} ms after they were due`);
 }

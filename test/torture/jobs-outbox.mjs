@@ -6,7 +6,7 @@ import { createGather } from '../../dist/src/shared/libs/gather.js';
 import { Transaction } from '../../dist/src/shared/database/transaction.js';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { Effect } from './jobs.definitions.mjs';
-import { Field } from './jobs.field.mjs';
+import { Environment } from './jobs.environment.mjs';
 import { Nemesis } from './jobs.nemesis.mjs';
 import { judge, load, summary } from './jobs.oracle.mjs';
 import { OwnPostgres } from './jobs.postgres.mjs';
@@ -33,35 +33,35 @@ const BACKLOG = 1_000;
 
 class RollBack extends Error {}
 const postgres = await new OwnPostgres().start();
-const field = new Field();
-const nemesis = new Nemesis(field, random);
+const environment = new Environment();
+const nemesis = new Nemesis(environment, random);
 const counts = { rows: 0, committed: 0, rolledBack: 0, unknown: 0, slow: 0, crashes: 0 };
 /** One write and fsync for all waiting lines. */
-const acknowledge = createGather(async (lines) => (field.acknowledge(lines), lines));
+const acknowledge = createGather(async (lines) => (environment.acknowledge(lines), lines));
 let backlog = 0;
 let isUp = true;
 let lag = {};
 try {
   const env = { DATABASE_POOL_SIZE: String(writers + 4) };
-  await field.open({ database: postgres, driver: options.driver, env, processes: number('processes') });
-  await field.sql('CREATE TABLE torture_rows (key text PRIMARY KEY)');
+  await environment.open({ database: postgres, driver: options.driver, env, processes: number('processes') });
+  await environment.sql('CREATE TABLE torture_rows (key text PRIMARY KEY)');
   await Promise.all([...Array.from({ length: writers }, write), faults()]);
-  await field.quiesce();
+  await environment.quiesce();
   await judgeRows();
-  Object.assign(counts, nemesis.counts, await judge(field), {
-    unasked: field.crew.deaths - nemesis.deaths,
-    noBoots: field.crew.noBoots,
+  Object.assign(counts, nemesis.counts, await judge(environment), {
+    unasked: environment.workerPool.deaths - nemesis.deaths,
+    failedStarts: environment.workerPool.failedStarts,
   });
   lag = await lags();
-  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died without a kill`);
-  if (lag.p99 > 1_000) field.violate(`steady, the slowest 1 % were taken up ${lag.p99} ms after their commit`);
+  if (counts.unasked > 0) environment.violate(`${counts.unasked} workers died without a kill`);
+  if (lag.p99 > 1_000) environment.violate(`steady, the slowest 1 % were taken up ${lag.p99} ms after their commit`);
 } catch (error) {
-  field.violate(error.stack);
+  environment.violate(error.stack);
 } finally {
-  await field.close();
+  await environment.close();
 }
 process.exit(
-  field.verdict({ id: 'jobs-outbox', driver: options.driver, seed, counts, p50: lag.p50, p99: lag.p99, lag }),
+  environment.verdict({ id: 'jobs-outbox', driver: options.driver, seed, counts, p50: lag.p50, p99: lag.p99, lag }),
 );
 
 async function write() {
@@ -76,12 +76,12 @@ async function write() {
 
 /** Runs one transaction and returns its outcome, as far as the writer can know it. */
 async function attempt(key, { isSlow, ms, rollsBack }) {
-  const enqueue = () => field.get(JobQueue).enqueue(Effect, { key, work: Math.floor(ms / 40), kind: 'usual' });
+  const enqueue = () => environment.get(JobQueue).enqueue(Effect, { key, work: Math.floor(ms / 40), kind: 'usual' });
   try {
     if (options.unprotected) await enqueue();
-    await field.get(Transaction).run(async () => {
+    await environment.get(Transaction).run(async () => {
       const text = 'INSERT INTO torture_rows VALUES ($1)';
-      await field.get(Transaction).query({ name: 'torture-row', text, values: [key] });
+      await environment.get(Transaction).query({ name: 'torture-row', text, values: [key] });
       if (!options.unprotected) await enqueue();
       if (isSlow) await delay(ms);
       if (rollsBack) throw new RollBack();
@@ -110,42 +110,42 @@ async function faults() {
 }
 
 async function watch() {
-  backlog = await field.unfinished();
+  backlog = await environment.unfinished();
   await delay(100);
 }
 
 async function crash() {
-  const [{ since }] = await field.sql('SELECT clock_timestamp() AS since');
+  const [{ since }] = await environment.sql('SELECT clock_timestamp() AS since');
   isUp = false;
   await postgres.crash(random() < 0.5 ? 'SIGKILL' : 'SIGQUIT');
   await delay(random() * 2_000);
   await postgres.rise();
   isUp = true;
-  await field.sql('INSERT INTO torture_outages VALUES ($1, clock_timestamp())', [since]);
+  await environment.sql('INSERT INTO torture_outages VALUES ($1, clock_timestamp())', [since]);
   counts.crashes++;
 }
 
 /** Compares the rows in PostgreSQL with the log of the writers, which lists the rows that must and must not exist. */
 async function judgeRows() {
-  const lines = field.acknowledged();
-  const present = new Set((await field.sql('SELECT key FROM torture_rows')).map(({ key }) => key));
+  const lines = environment.acknowledged();
+  const present = new Set((await environment.sql('SELECT key FROM torture_rows')).map(({ key }) => key));
   const wrong = { committed: 0, rolledBack: 0, unknown: 0 };
   for (const { key, outcome } of lines)
     if (outcome !== 'unknown' && present.has(key) !== (outcome === 'committed')) wrong[outcome]++;
-  if (wrong.committed > 0) field.violate(`${wrong.committed} acknowledged rows are missing`);
-  if (wrong.rolledBack > 0) field.violate(`${wrong.rolledBack} rows were rolled back and are there`);
-  if (lines.length !== rows) field.violate(`${lines.length} of ${rows} outcomes are in the log`);
+  if (wrong.committed > 0) environment.violate(`${wrong.committed} acknowledged rows are missing`);
+  if (wrong.rolledBack > 0) environment.violate(`${wrong.rolledBack} rows were rolled back and are there`);
+  if (lines.length !== rows) environment.violate(`${lines.length} of ${rows} outcomes are in the log`);
   counts.unknownCommitted = lines.filter(({ key, outcome }) => outcome === 'unknown' && present.has(key)).length;
-  await load(field, new Map(lines.map(({ key }) => [key, present.has(key) ? 1 : 0])), []);
+  await load(environment, new Map(lines.map(({ key }) => [key, present.has(key) ? 1 : 0])), []);
   const jobs = `SELECT payload ->> 'key' AS key FROM jobs WHERE queue = 'torture'`;
-  const phantoms = (await field.sql(jobs)).filter(({ key }) => !present.has(key)).length;
-  if (phantoms > 0) field.violate(`${phantoms} jobs without their row`);
+  const phantoms = (await environment.sql(jobs)).filter(({ key }) => !present.has(key)).length;
+  if (phantoms > 0) environment.violate(`${phantoms} jobs without their row`);
 }
 
 /** Measures from the commit to the first claim, outside of the faults and the time to catch up after them. */
 function lags() {
   return summary(
-    field,
+    environment,
     `SELECT c.at - pg_xact_commit_timestamp(r.xmin) AS took FROM torture_rows r
      JOIN jobs j ON j.payload ->> 'key' = r.key JOIN torture_claims c ON c.job = j.uuid AND c.attempt = 1
      WHERE NOT EXISTS (SELECT FROM torture_outages WHERE c.at BETWEEN since AND till + interval '10 s')`,

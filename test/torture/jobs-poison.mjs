@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { Brittle } from './jobs.definitions.mjs';
-import { Field } from './jobs.field.mjs';
+import { Environment } from './jobs.environment.mjs';
 import { judge, load } from './jobs.oracle.mjs';
 import { randomFrom } from './servers.mjs';
 
@@ -27,24 +27,24 @@ const [others, seed] = [Number(options.others), Number(options.seed)];
 const random = randomFrom(seed);
 const BATCH = 500;
 
-const field = new Field();
+const environment = new Environment();
 const counts = { jobs: 0, poison, deaths: 0 };
 try {
   const imports = options.unprotected ? [fileURLToPath(new URL('jobs.blaming.mjs', import.meta.url))] : [];
   const env = { TORTURE_CONCURRENCY: options.concurrency };
-  await field.open({ driver: options.driver, env, imports, processes: Number(options.processes) });
+  await environment.open({ driver: options.driver, env, imports, processes: Number(options.processes) });
   await enqueue();
-  await field.quiesce();
-  const lines = field.acknowledged();
-  await load(field, new Map(lines.map(({ key }) => [key, key.startsWith('poison') ? 0 : 1])), lines);
-  Object.assign(counts, await judge(field, { dead: poison }), { deaths: field.crew.deaths });
+  await environment.quiesce();
+  const lines = environment.acknowledged();
+  await load(environment, new Map(lines.map(({ key }) => [key, key.startsWith('poison') ? 0 : 1])), lines);
+  Object.assign(counts, await judge(environment, { dead: poison }), { deaths: environment.workerPool.deaths });
   await judgeKills();
 } catch (error) {
-  field.violate(error.stack);
+  environment.violate(error.stack);
 } finally {
-  await field.close();
+  await environment.close();
 }
-process.exit(field.verdict({ id: 'jobs-poison', driver: options.driver, seed, counts }));
+process.exit(environment.verdict({ id: 'jobs-poison', driver: options.driver, seed, counts }));
 
 async function enqueue() {
   const all = Array.from({ length: poison * (others + 1) }, (_, n) => {
@@ -54,8 +54,8 @@ async function enqueue() {
   const payloads = all.sort(([a], [b]) => a - b).map(([, payload]) => payload);
   for (let at = 0; at < payloads.length; at += BATCH) {
     const batch = payloads.slice(at, at + BATCH);
-    const ids = await field.get(JobQueue).enqueueAll(Brittle, batch);
-    field.acknowledge(batch.map(({ key }, n) => ({ key, id: ids[n] })));
+    const ids = await environment.get(JobQueue).enqueueAll(Brittle, batch);
+    environment.acknowledge(batch.map(({ key }, n) => ({ key, id: ids[n] })));
     counts.jobs += batch.length;
   }
 }
@@ -63,13 +63,16 @@ async function enqueue() {
 /** Compares the kills with the file in which each poison job wrote its key before it killed its worker. */
 async function judgeKills() {
   const kills = new Map();
-  const names = existsSync(field.deathsFile) ? readFileSync(field.deathsFile, 'utf8').trim().split('\n') : [];
+  const names = existsSync(environment.deathsFile)
+    ? readFileSync(environment.deathsFile, 'utf8').trim().split('\n')
+    : [];
   for (const name of names) kills.set(name, (kills.get(name) ?? 0) + 1);
   counts.mostKills = Math.max(0, ...kills.values());
-  if (kills.size !== poison) field.violate(`${kills.size} of ${poison} poison jobs were tried`);
-  if (counts.mostKills > Brittle.attempts) field.violate(`one job killed ${counts.mostKills} workers`);
-  if (names.length !== counts.deaths) field.violate(`${counts.deaths} workers died, ${names.length} of them of poison`);
+  if (kills.size !== poison) environment.violate(`${kills.size} of ${poison} poison jobs were tried`);
+  if (counts.mostKills > Brittle.attempts) environment.violate(`one job killed ${counts.mostKills} workers`);
+  if (names.length !== counts.deaths)
+    environment.violate(`${counts.deaths} workers died, ${names.length} of them of poison`);
   const innocent = `SELECT payload ->> 'key' AS key, attempt FROM jobs WHERE status = 'FAILED' AND payload ->> 'kind' <> 'poison'`;
-  counts.innocent = (await field.sql(innocent)).length;
-  if (counts.innocent > 0) field.violate(`${counts.innocent} innocent dead letters`);
+  counts.innocent = (await environment.sql(innocent)).length;
+  if (counts.innocent > 0) environment.violate(`${counts.innocent} innocent dead letters`);
 }

@@ -9,16 +9,16 @@ export class BrokerNemesis {
   counts = { brokerKills: 0, wipes: 0 };
   /** Times from the first response of the broker until every worker consumes again, in ms. */
   resumed = [];
-  #field;
+  #environment;
 
-  constructor(field) {
-    this.#field = field;
+  constructor(environment) {
+    this.#environment = environment;
   }
 
   /** Kills the broker while there is work, restarts it `downMs` later, and records the outage by the clock of PostgreSQL. */
   async kill({ wipe, downMs, pause }) {
-    const { rabbit } = this.#field;
-    const [{ since }] = await this.#field.sql('SELECT clock_timestamp() AS since');
+    const { rabbit } = this.#environment;
+    const [{ since }] = await this.#environment.sql('SELECT clock_timestamp() AS since');
     await rabbit.kill();
     this.counts.brokerKills++;
     if (wipe) {
@@ -30,12 +30,12 @@ export class BrokerNemesis {
     const up = performance.now();
     await this.used();
     this.resumed.push(Math.round(performance.now() - up));
-    await this.#field.sql('INSERT INTO torture_outages VALUES ($1, clock_timestamp())', [since]);
+    await this.#environment.sql('INSERT INTO torture_outages VALUES ($1, clock_timestamp())', [since]);
   }
 
   /** Waits until every running worker consumes. */
   used() {
-    const consumers = async () => (await this.#queue()).consumerCount >= this.#field.crew.working.size;
+    const consumers = async () => (await this.#queue()).consumerCount >= this.#environment.workerPool.working.size;
     return until(consumers, 'the workers to consume', BACK_MS);
   }
 
@@ -46,7 +46,7 @@ export class BrokerNemesis {
 
   /** Returns the state of the job queue; a quorum queue that is starting closes the connection instead of responding. */
   async #queue() {
-    const connection = await connect(this.#field.rabbit.url, { timeout: 1_000 }).catch(() => null);
+    const connection = await connect(this.#environment.rabbit.url, { timeout: 1_000 }).catch(() => null);
     if (!connection) return UNKNOWN;
     connection.on('error', () => undefined);
     try {

@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { JobsService } from '../../dist/src/workers/api/jobs.service.js';
 import { Effect, Unique } from './jobs.definitions.mjs';
-import { Field, LEASE_MS } from './jobs.field.mjs';
+import { Environment, LEASE_MS } from './jobs.environment.mjs';
 import { judge, load, reclaims } from './jobs.oracle.mjs';
 import { Nemesis } from './jobs.nemesis.mjs';
 import { randomFrom, until } from './servers.mjs';
@@ -35,37 +35,49 @@ const BATCH = 50;
 const LOCKED = '55P03';
 const ADMIN = { role: 'ADMIN', id: '', key: '', sessionId: '' };
 
-const field = new Field();
-const nemesis = new Nemesis(field, random);
+const environment = new Environment();
+const nemesis = new Nemesis(environment, random);
 const counts = { jobs: 0, cancelled: 0 };
 let times = {};
 /** Jobs are enqueued evenly between the faults, so that each fault hits working workers. */
 let admitted = 0;
 try {
-  await field.open({ driver: options.driver, processes: number('processes'), unprotected: options.unprotected });
+  await environment.open({ driver: options.driver, processes: number('processes'), unprotected: options.unprotected });
   await Promise.all([enqueue(), faults()]);
-  await field.quiesce();
-  await load(field, ...expectations());
-  const { fenced, deaths } = field.crew;
-  Object.assign(counts, nemesis.counts, await judge(field), { fenced, unasked: deaths - nemesis.deaths });
-  times = await reclaims(field);
+  await environment.quiesce();
+  await load(environment, ...expectations());
+  const { fenced, deaths } = environment.workerPool;
+  Object.assign(counts, nemesis.counts, await judge(environment), { fenced, unasked: deaths - nemesis.deaths });
+  times = await reclaims(environment);
   limits();
 } catch (error) {
-  field.violate(error.stack);
+  environment.violate(error.stack);
 } finally {
-  await field.close();
+  await environment.close();
 }
 process.exit(
-  field.verdict({ id: 'jobs', driver: options.driver, seed, counts, p50: times.p50, p99: times.p99, reclaims: times }),
+  environment.verdict({
+    id: 'jobs',
+    driver: options.driver,
+    seed,
+    counts,
+    p50: times.p50,
+    p99: times.p99,
+    reclaims: times,
+  }),
 );
 
 async function enqueue() {
   const cancels = [];
   for (let at = 0; at < jobs; at += BATCH) {
-    await until(async () => at < admitted && (await field.unfinished()) < BACKLOG, 'the backlog to shrink', 120_000);
+    await until(
+      async () => at < admitted && (await environment.unfinished()) < BACKLOG,
+      'the backlog to shrink',
+      120_000,
+    );
     const batch = Array.from({ length: Math.min(BATCH, jobs - at) }, (_, n) => toJob(`${at + n}`));
     const plain = batch.filter(({ unique }) => !unique);
-    const queue = field.get(JobQueue);
+    const queue = environment.get(JobQueue);
     const ids =
       random() < 0.5
         ? await queue.enqueueAll(
@@ -75,7 +87,7 @@ async function enqueue() {
         : (await Promise.all(plain.map(({ payload }) => queue.enqueue(Effect, payload)))).map(({ id }) => id);
     const answers = batch.filter(({ unique }) => unique).flatMap(({ payload }) => [1, 2, 3].map(() => payload));
     const uniques = await Promise.all(answers.map((payload) => queue.enqueue(Unique, payload)));
-    field.acknowledge([
+    environment.acknowledge([
       ...plain.map(({ payload: { key } }, n) => ({ key, id: ids[n], isNew: true })),
       ...uniques.map((answer, n) => ({ key: answers[n].key, ...answer })),
     ]);
@@ -99,8 +111,8 @@ function toJob(key) {
 async function cancel(key, id, after) {
   await delay(after);
   try {
-    await field.get(JobsService).cancel(ADMIN, id);
-    field.acknowledge([{ key, cancelled: true }]);
+    await environment.get(JobsService).cancel(ADMIN, id);
+    environment.acknowledge([{ key, cancelled: true }]);
     counts.cancelled++;
   } catch (error) {
     if (error.code === LOCKED) return cancel(key, id, 500);
@@ -120,7 +132,7 @@ async function faults() {
 }
 
 function expectations() {
-  const lines = field.acknowledged();
+  const lines = environment.acknowledged();
   const expected = new Map();
   for (const { key, isNew, cancelled } of lines)
     expected.set(key, cancelled ? 0 : (expected.get(key) ?? 0) + (isNew ? 1 : 0));
@@ -128,11 +140,11 @@ function expectations() {
 }
 
 function limits() {
-  if (times.p99 > number('p99')) field.violate(`taken up again after ${times.p99} ms (p99)`);
-  if (counts.unasked > 0) field.violate(`${counts.unasked} workers died without a kill`);
+  if (times.p99 > number('p99')) environment.violate(`taken up again after ${times.p99} ms (p99)`);
+  if (counts.unasked > 0) environment.violate(`${counts.unasked} workers died without a kill`);
   // Some zombies do not write: their job was cancelled, or it obeys the signal of the lost lease.
   if (!options.unprotected && freezes > 0 && counts.fenced === 0)
-    field.violate('no write of a zombie was ever refused');
+    environment.violate('no write of a zombie was ever refused');
 }
 
 function shuffled(list) {

@@ -7,12 +7,12 @@ const TAKEN_MS = 30_000;
 
 export class Nemesis {
   counts = { kills: 0, idleKills: 0, freezes: 0, idleFreezes: 0 };
-  #field;
+  #environment;
   #random;
   #thaws = [];
 
-  constructor(field, random) {
-    this.#field = field;
+  constructor(environment, random) {
+    this.#environment = environment;
     this.#random = random;
   }
 
@@ -25,9 +25,9 @@ export class Nemesis {
   async kill(idle) {
     for (;;) {
       const name = await this.#busy(idle);
-      const [{ at }] = await this.#field.sql('SELECT clock_timestamp() AS at');
-      await this.#field.crew.kill(name);
-      const victims = await this.#field.sql(
+      const [{ at }] = await this.#environment.sql('SELECT clock_timestamp() AS at');
+      await this.#environment.workerPool.kill(name);
+      const victims = await this.#environment.sql(
         `INSERT INTO torture_victims SELECT uuid, attempt, $2 FROM jobs WHERE status = 'RUNNING' AND worker = $1 RETURNING job`,
         [name, at],
       );
@@ -40,10 +40,11 @@ export class Nemesis {
   async freeze(idle) {
     for (;;) {
       const name = await this.#busy(idle);
-      const thaw = this.#field.crew.freeze(name);
-      const ran = await this.#field.sql(`SELECT uuid, attempt FROM jobs WHERE status = 'RUNNING' AND worker = $1`, [
-        name,
-      ]);
+      const thaw = this.#environment.workerPool.freeze(name);
+      const ran = await this.#environment.sql(
+        `SELECT uuid, attempt FROM jobs WHERE status = 'RUNNING' AND worker = $1`,
+        [name],
+      );
       this.counts[ran.length > 0 ? 'freezes' : 'idleFreezes']++;
       if (ran.length > 0) return this.#thawLater(this.#taken(ran).finally(thaw));
       thaw();
@@ -62,13 +63,13 @@ export class Nemesis {
   }
 
   async #busy(idle) {
-    const { crew } = this.#field;
+    const { workerPool } = this.#environment;
     for (;;) {
-      await crew.whole(Math.floor(crew.size / 2) + 1);
-      const rows = await this.#field.sql(
+      await workerPool.waitFor(Math.floor(workerPool.size / 2) + 1);
+      const rows = await this.#environment.sql(
         `SELECT DISTINCT worker FROM jobs WHERE status = 'RUNNING' AND lease_until > now() ORDER BY worker`,
       );
-      const names = rows.map(({ worker }) => worker).filter((name) => crew.working.has(name));
+      const names = rows.map(({ worker }) => worker).filter((name) => workerPool.working.has(name));
       if (names.length > 0) return names[Math.floor(this.#random() * names.length)];
       idle();
       await delay(5);
@@ -81,7 +82,7 @@ export class Nemesis {
     const values = [attempts.map(({ uuid }) => uuid), attempts.map(({ attempt }) => attempt)];
     const ours = `SELECT FROM jobs ${mine} uuid = mine.job AND jobs.attempt = mine.attempt WHERE status = 'RUNNING' LIMIT 1`;
     const others = `SELECT FROM torture_claims c ${mine} c.job = mine.job AND c.attempt > mine.attempt LIMIT 1`;
-    const has = async (sql) => (await this.#field.sql(sql, values)).length > 0;
+    const has = async (sql) => (await this.#environment.sql(sql, values)).length > 0;
     await until(async () => (await has(others)) || !(await has(ours)), 'a zombie to lose its jobs', TAKEN_MS);
     await delay(500); // jobs that were released a moment ago are claimed in this time
     if (await has(others)) return;

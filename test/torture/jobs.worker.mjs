@@ -2,10 +2,10 @@
 // Environment: DATABASE_URL, RABBITMQ_URL, …; TORTURE_UNPROTECTED=1 writes the effect outside of the completing transaction.
 import { QueueDriver } from '../../dist/src/workers/drivers/queue.driver.js';
 import { JobRunner } from '../../dist/src/workers/engine/job-runner.js';
-import { openHouse } from './jobs.house.mjs';
+import { openApplication } from './jobs.application.mjs';
 
 process.once('disconnect', () => process.exit()); // the parent process has ended
-const context = await openHouse(process.env, (line) => process.stdout.write(line));
+const context = await openApplication(process.env, (line) => process.stdout.write(line));
 const driver = context.get(QueueDriver);
 await driver.listen(() => process.send?.({ worker: context.get(JobRunner).worker }));
 process.once(

@@ -4,7 +4,7 @@ import { describe, expect, it } from '@jest/globals';
 import { parse } from 'csv-parse/sync';
 import { guardCell, joinHobbies, splitHobbies, toCsv, unguardCell } from '../../src/shared/libs/csv/csv-cells.js';
 import { type CsvRecord, CsvReader, type Delimiter, MAX_RECORD } from '../../src/shared/libs/csv/csv-reader.js';
-import { below, pick, type Random, seeded } from '../support/random.js';
+import { below, pick, type Random, seeded } from '../support/fuzz/random.js';
 
 /** Splits the text into chunks of `size` characters. */
 function read(text: string, size = text.length || 1, delimiter: Delimiter = ','): CsvRecord[] {

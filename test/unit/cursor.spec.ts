@@ -1,7 +1,7 @@
 // Page cursors: unreadable and tamper-proof for clients, bound to one list, and deterministic.
 import { describe, expect, it } from '@jest/globals';
 import { CursorCipher, type CursorKey } from '../../src/shared/libs/cursor.js';
-import { mutations, seeded } from '../support/random.js';
+import { mutations, seeded } from '../support/fuzz/random.js';
 
 const SCOPE = 'tasks:-createdAt';
 const KEY: CursorKey = ['2030-01-31T09:00:00.000Z', '7316546351203844096'];

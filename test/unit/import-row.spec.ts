@@ -7,7 +7,7 @@ import type { CsvEncoding } from '../../src/shared/libs/csv/csv-decoder.js';
 import { ImportFile, MAX_ROWS } from '../../src/users/import/import-file.js';
 import { checkRow, type CheckedRow, type ImportedUser, REASONS, rowUuid } from '../../src/users/import/import-row.js';
 import { UserErrors } from '../../src/users/users.errors.js';
-import { below, pick, seeded } from '../support/random.js';
+import { below, pick, seeded } from '../support/fuzz/random.js';
 
 const JOB = '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11';
 

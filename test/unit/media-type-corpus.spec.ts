@@ -2,7 +2,7 @@
 import { expect, it } from '@jest/globals';
 import { mediaTypeOf, SNIFFED_BYTES } from '../../src/storage/media-types/media-type.js';
 import { contentTypeOf } from '../../src/files/content/content-headers.js';
-import { corpus } from '../support/corpus/table.js';
+import { corpus } from '../support/files/corpus/table.js';
 
 /** Types that browsers never execute. */
 const INERT =

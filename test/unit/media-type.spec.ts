@@ -1,7 +1,7 @@
 // Media type detection, and its running time on hostile input.
 import { describe, expect, it } from '@jest/globals';
 import { mediaTypeOf, SNIFFED_BYTES } from '../../src/storage/media-types/media-type.js';
-import { below, seeded } from '../support/random.js';
+import { below, seeded } from '../support/fuzz/random.js';
 
 const typeOf = async (text: string, declaredType = 'text/plain'): Promise<string> =>
   (await mediaTypeOf(Buffer.from(text), { declaredType }, true)).mediaType;

@@ -2,9 +2,9 @@
 import { describe, expect, it } from '@jest/globals';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
 import { refusedTier, retryAfterOf } from '../../src/shared/rate-limits/rate-limiter.js';
-import { HandClock } from '../support/hand-clock.js';
-import { below, pick, type Random, seeded } from '../support/random.js';
-import { ratesOf } from '../support/rate-limiters.js';
+import { ManualClock } from '../support/time/manual-clock.js';
+import { below, pick, type Random, seeded } from '../support/fuzz/random.js';
+import { ratesOf } from '../support/stores/rate-limiters.js';
 
 interface Passed {
   at: number;
@@ -36,7 +36,7 @@ function pause(random: Random, windowMs: number): number {
 
 it.each(Array.from({ length: 20 }, (_, seed) => seed))('random arrivals keep the quota, seed %i', (seed) => {
   const random = seeded(seed);
-  const clock = new HandClock(1_763_700_000_000 + below(random, 1_000_000));
+  const clock = new ManualClock(1_763_700_000_000 + below(random, 1_000_000));
   const limiter = new MemoryRateLimiter(clock);
   const burst = { quota: 1 + below(random, 12), window: 1 + below(random, 13) };
   const sustained = { quota: burst.quota + below(random, 20), window: burst.window + below(random, 100) };
@@ -73,7 +73,7 @@ describe('a clock that steps back', () => {
     Array.from({ length: tries }, () => limiter.take('ada', rates, 1)).filter(({ allowed }) => allowed).length;
 
   it.each([1, 500, 3_000, 10_000])('by %i ms grants no second quota', (back) => {
-    const clock = new HandClock(1_763_700_012_345);
+    const clock = new ManualClock(1_763_700_012_345);
     const limiter = new MemoryRateLimiter(clock);
     expect(taken(limiter, 3)).toBe(3);
     clock.time -= back;
@@ -83,7 +83,7 @@ describe('a clock that steps back', () => {
   });
 
   it('by an hour does not lock callers out for an hour', () => {
-    const clock = new HandClock();
+    const clock = new ManualClock();
     const limiter = new MemoryRateLimiter(clock);
     expect(taken(limiter, 9)).toBe(5);
     clock.time -= 3_600_000;
@@ -92,7 +92,7 @@ describe('a clock that steps back', () => {
 });
 
 it('the limiter stores a maximum number of callers and forgets the least recently seen', () => {
-  const limiter = new MemoryRateLimiter(new HandClock(), 3);
+  const limiter = new MemoryRateLimiter(new ManualClock(), 3);
   const passes = (caller: string): boolean => limiter.take(caller, ratesOf('1/10', '9/60'), 1).allowed;
   expect(['ada', 'bob', 'cyd'].map(passes)).toEqual([true, true, true]);
   expect(passes('ada')).toBe(false);
@@ -101,7 +101,7 @@ it('the limiter stores a maximum number of callers and forgets the least recentl
 });
 
 it('a late refund changes nothing', () => {
-  const clock = new HandClock();
+  const clock = new ManualClock();
   const limiter = new MemoryRateLimiter(clock);
   const rates = ratesOf('5/10', '5/20');
   const taking = limiter.take('ada', rates, 3);

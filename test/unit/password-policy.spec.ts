@@ -1,7 +1,7 @@
 // The password policy: the refused passwords, the rule that each breaks, and the running time.
 import { describe, expect, it } from '@jest/globals';
 import { findPasswordFault } from '../../src/shared/security/password-policy.js';
-import { PASSWORD } from '../support/server.js';
+import { PASSWORD } from '../support/server/server.js';
 
 const ADA = { email: 'ada.lovelace@example.com', name: 'Ada Lovelace', username: 'countess' };
 const ruleOf = (password: string, about = {}): string | undefined => findPasswordFault(password, about)?.rule;

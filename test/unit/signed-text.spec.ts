@@ -1,7 +1,7 @@
 // Message authentication codes: valid only for the same key, purpose and text.
 import { expect, it } from '@jest/globals';
 import { isMacOf, macOf } from '../../src/shared/libs/signed-text.js';
-import { mutations, seeded } from '../support/random.js';
+import { mutations, seeded } from '../support/fuzz/random.js';
 
 const mac = macOf('key', 'refresh', 'naïve text');
 

@@ -1,7 +1,7 @@
 // The user count agrees with a slow reference count of the same users.
 import { expect, it } from '@jest/globals';
 import { UserCount, type UserTraits } from '../../src/users/statistics/user-count.js';
-import { below, pick, seeded } from '../support/random.js';
+import { below, pick, seeded } from '../support/fuzz/random.js';
 
 const noTraits: UserTraits = {
   role: 'USER',
