@@ -43,7 +43,7 @@ async function stop(config: AppConfig, { app, connections, database }: Opened): 
     connections?.drain();
     await delay(config.get(HttpSettings).shutdownDelay); // Kubernetes needs time to notice the probe and route traffic elsewhere
     await connections?.stopAccepting();
-    const stopClosing = await connections?.closeQuiet();
+    const stopClosing = await connections?.closeIdle();
     await app.close().finally(stopClosing);
   }
   await database?.stop();

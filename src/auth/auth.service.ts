@@ -42,7 +42,7 @@ export interface Login {
 const SAME_PASSWORD = { rule: 'isNotCurrent', message: 'must differ from the current password: choose another one' };
 
 /** State of a refresh token in its session. */
-type Standing = 'current' | 'previous' | 'reused' | 'invalid';
+type TokenState = 'current' | 'previous' | 'reused' | 'invalid';
 
 @Injectable()
 export class AuthService {
@@ -72,7 +72,7 @@ export class AuthService {
     return this.transaction.run(async () => {
       const { email, name } = values;
       const user = await this.users.create({ email, name, passwordHash }, renderUser);
-      return this.enter(user, device);
+      return this.startSession(user, device);
     });
   }
 
@@ -81,19 +81,19 @@ export class AuthService {
     // Unknown devices cause no query before the throttle.
     const user = device.known && (await this.users.findByEmail(values.email));
     const known = user && isKnown(device.known, user) ? device.known : null;
-    return this.throttle.login(values.email, known, () => this.openWith(values, device));
+    return this.throttle.login(values.email, known, () => this.openSession(values, device));
   }
 
   /** Takes the same time for an unknown e-mail and a wrong password. Throws INVALID_CREDENTIALS. */
-  private async openWith({ email, password }: LoginDto, device: Device): Promise<Login> {
+  private async openSession({ email, password }: LoginDto, device: Device): Promise<Login> {
     const user = await this.users.findByEmail(email);
     const known = await this.hasher.verify(user?.passwordHash ?? null, password);
     if (!user?.passwordHash || !known) throw AuthErrors.INVALID_CREDENTIALS();
-    const better = await this.hasher.improve(user.passwordHash, password);
+    const upgradedHash = await this.hasher.improve(user.passwordHash, password);
     return this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
-      if (better !== null) await this.users.upgradeHash(user, better);
-      return this.enter(user, device);
+      if (upgradedHash !== null) await this.users.upgradeHash(user, upgradedHash);
+      return this.startSession(user, device);
     });
   }
 
@@ -104,20 +104,20 @@ export class AuthService {
   async refresh(text: string): Promise<TokensDto> {
     const token = this.refreshTokens.read(text);
     if (!token) throw AuthErrors.REFRESH_INVALID();
-    const [standing, answer] = await this.transaction.run(async (): Promise<[Standing, TokensDto | null]> => {
+    const [tokenState, answer] = await this.transaction.run(async (): Promise<[TokenState, TokensDto | null]> => {
       const session = await this.sessions.claim(token.sessionId);
       const user = session && (await this.sessions.findUserOf(token.sessionId))?.user;
       if (!session || !user || !this.refreshTokens.isGenuine(token, session.salt)) return ['invalid', null];
-      const standing = this.standing(session, token.generation);
-      if (standing === 'reused') await this.sessions.end(session.uuid, session.userId, 'reuse');
-      if (standing === 'reused' || standing === 'invalid') return [standing, null];
+      const tokenState = this.tokenState(session, token.generation);
+      if (tokenState === 'reused') await this.sessions.end(session.uuid, session.userId, 'reuse');
+      if (tokenState === 'reused' || tokenState === 'invalid') return [tokenState, null];
       const now = new Date(this.clock.now());
       const current =
-        standing === 'current' ? await this.sessions.rotate(session, session.generation + 1, now) : session;
-      return [standing, this.tokens(user, current)];
+        tokenState === 'current' ? await this.sessions.rotate(session, session.generation + 1, now) : session;
+      return [tokenState, this.tokens(user, current)];
     });
     if (answer) return answer;
-    throw standing === 'reused' ? AuthErrors.REFRESH_REUSED() : AuthErrors.REFRESH_INVALID();
+    throw tokenState === 'reused' ? AuthErrors.REFRESH_REUSED() : AuthErrors.REFRESH_INVALID();
   }
 
   logout(actor: Actor): Promise<void> {
@@ -172,7 +172,7 @@ export class AuthService {
   }
 
   /** Opens a session. Runs inside a transaction. */
-  private async enter(user: User, device: Device): Promise<Login> {
+  private async startSession(user: User, device: Device): Promise<Login> {
     const tokens = this.tokens(user, await this.open(user, device));
     if (isKnown(device.known, user)) return { tokens, device: device.known };
     const number = await this.nextNumber(user);
@@ -198,7 +198,7 @@ export class AuthService {
     return session;
   }
 
-  private standing(session: Session, generation: number): Standing {
+  private tokenState(session: Session, generation: number): TokenState {
     const now = this.clock.now();
     const sinceRotation = now - session.rotatedAt.getTime();
     if (session.expiresAt.getTime() <= now || sinceRotation > this.settings.idleTtl) return 'invalid';

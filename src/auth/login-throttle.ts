@@ -4,7 +4,7 @@ import { RateLimitSettings } from '../shared/rate-limits/rate-limits.settings.js
 import { SecuritySettings } from '../shared/security/security.settings.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { macOf } from '../shared/libs/signed-text.js';
-import { RateLimiter, type Rates, retryAfterOf, type Taking } from '../shared/rate-limits/rate-limiter.js';
+import { RateLimiter, type Rates, retryAfterOf, type TakeResult } from '../shared/rate-limits/rate-limiter.js';
 import { LOGGER, type Logger } from '../shared/logging/logger.js';
 import { AuthErrors } from './auth.errors.js';
 import type { KnownDevice } from './device-cookie.js';
@@ -29,8 +29,8 @@ export class LoginThrottle {
    */
   login<T>(email: string, device: KnownDevice | null, check: () => Promise<T>): Promise<T> {
     // Uses a MAC of the e-mail, so that neither Redis nor a log line shows which account is attacked.
-    const stranger = `login:${macOf(this.secrets.sessionSecret, 'login', email)}`;
-    return this.attempt(device ? `login:device:${device.userId}:${device.number}` : stranger, check);
+    const unknownDevice = `login:${macOf(this.secrets.sessionSecret, 'login', email)}`;
+    return this.attempt(device ? `login:device:${device.userId}:${device.number}` : unknownDevice, check);
   }
 
   /**
@@ -48,8 +48,8 @@ export class LoginThrottle {
    */
   private async attempt<T>(caller: string, check: () => Promise<T>): Promise<T> {
     if (this.limits.mode === 'off') return check();
-    const taking = await this.limiter.take(caller, this.rates, 1);
-    if (!taking.allowed) this.refuse(caller, taking);
+    const result = await this.limiter.take(caller, this.rates, 1);
+    if (!result.allowed) this.refuse(caller, result);
     let isWrong = false;
     try {
       return await check();
@@ -57,11 +57,11 @@ export class LoginThrottle {
       isWrong = error instanceof AppError && error.code === AuthErrors.INVALID_CREDENTIALS.code;
       throw error;
     } finally {
-      if (taking.allowed && !isWrong) await this.limiter.refund(caller, this.rates, 1, taking);
+      if (result.allowed && !isWrong) await this.limiter.refund(caller, this.rates, 1, result);
     }
   }
 
-  private refuse(caller: string, { sustained }: Taking): void {
+  private refuse(caller: string, { sustained }: TakeResult): void {
     if (this.limits.mode === 'enforce')
       throw AuthErrors.ACCOUNT_SLOWED().withHeader('Retry-After', retryAfterOf(sustained));
     this.logger.warn({ caller }, 'RATE_LIMIT_MODE=dry-run: the answer would be AUTH_ACCOUNT_SLOWED');

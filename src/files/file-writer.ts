@@ -87,7 +87,7 @@ export class FileWriter {
   async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
     const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
-    this.transaction.participant(blob, () => whenOver((outcome) => this.settled(outcome, storageKey, isSpare)));
+    this.transaction.participant(blob, () => atEnd((outcome) => this.settled(outcome, storageKey, isSpare)));
     const known = { name, mimeType, charset, declaredType, size, sha256 };
     const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
     await this.thumbnails.ensure(file);
@@ -105,7 +105,7 @@ export class FileWriter {
   async keepWith<T>(owner: Owner, blob: StoredBlob, work: (add: () => Promise<FileEntity>) => Promise<T>): Promise<T> {
     let outcome: Outcome = 'rolled back';
     const add = (): Promise<FileEntity> => {
-      this.transaction.participant(add, () => whenOver((end) => (outcome = end)));
+      this.transaction.participant(add, () => atEnd((end) => (outcome = end)));
       return this.add(owner, blob);
     };
     try {
@@ -126,13 +126,14 @@ export class FileWriter {
     const declaredType = plainMediaType(mimeType);
     if (expectedBytes > (bucket.maxFileSize ?? Infinity)) throw FileErrors.TOO_LARGE(bucket.maxFileSize ?? 0);
     const lease = options.lease ?? (await this.leases.begin(owner, bucket, expectedBytes));
-    const { storageKey, roomBytes } = lease;
-    const most = Math.min(maxBytes, bucket.maxFileSize ?? Infinity);
+    const { storageKey, remainingBytes } = lease;
+    const fileLimit = Math.min(maxBytes, bucket.maxFileSize ?? Infinity);
     const rules = {
       declaredType,
       name,
-      maxBytes: Math.min(most, roomBytes),
-      tooLarge: () => (roomBytes < most ? QuotaErrors.QUOTA_EXCEEDED('bytes') : FileErrors.TOO_LARGE(most)),
+      maxBytes: Math.min(fileLimit, remainingBytes),
+      tooLarge: () =>
+        remainingBytes < fileLimit ? QuotaErrors.QUOTA_EXCEEDED('bytes') : FileErrors.TOO_LARGE(fileLimit),
       expectType: (type: string) => {
         if (!allowsType(bucket, type)) throw FileErrors.TYPE_NOT_ALLOWED(type, bucket.name);
       },
@@ -162,6 +163,6 @@ export class FileWriter {
   }
 }
 
-function whenOver(finish: (outcome: Outcome) => void): Participant {
+function atEnd(finish: (outcome: Outcome) => void): Participant {
   return { prepare: () => Promise.resolve(), finish };
 }

@@ -71,7 +71,7 @@ async function storeOnly(
   const given = part.filename as string | undefined; // a part that is declared as bytes needs no name
   const name = head.hasEncodedName ? given : withoutBrowserEscapes(given);
   expectFileName('filename', name);
-  const source = Readable.from(told(part.file), { objectMode: false });
+  const source = Readable.from(withProblems(part.file), { objectMode: false });
   const signal = runningRequest()?.signal;
   const blob = await writer.store(owner, source, {
     ...options,
@@ -120,7 +120,7 @@ async function nextOf(parts: AsyncIterator<Multipart>): Promise<Multipart | unde
 }
 
 /** Converts errors of the source to client errors, so that errors of the storage stay server errors. */
-async function* told(source: Readable): AsyncGenerator<Buffer> {
+async function* withProblems(source: Readable): AsyncGenerator<Buffer> {
   try {
     yield* source as AsyncIterable<Buffer>;
   } catch (error) {

@@ -7,7 +7,7 @@ import { JsonBody } from '../common/decorators/input.decorator.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { BatchService } from './batch.service.js';
 import { BatchDto, BatchResultDto } from './dto/batch.dto.js';
-import { isInjected } from '../common/http/request-in-flight.js';
+import { isInjected } from '../common/http/in-flight-request.js';
 
 @ApiTags('Requests')
 @Controller('batch')

@@ -87,14 +87,14 @@ export class BatchService {
   }
 }
 
-/** Reads at most `most` bytes. Stops as soon as the response proves to be too large or not JSON; the rest is not produced. */
-async function readUpTo(most: number, { stream, headers, raw }: LightMyRequestResponse) {
+/** Reads at most `limit` bytes. Stops as soon as the response proves to be too large or not JSON; the rest is not produced. */
+async function readUpTo(limit: number, { stream, headers, raw }: LightMyRequestResponse) {
   const pieces: Buffer[] = [];
   let length = 0;
   for await (const piece of stream() as Readable & AsyncIterable<Buffer>) {
     pieces.push(piece);
     length += piece.length;
-    if (length <= most && isJson(headers)) continue;
+    if (length <= limit && isJson(headers)) continue;
     raw.res.destroy();
     break;
   }

@@ -30,16 +30,16 @@ export class RequestsService {
     private readonly host: HttpAdapterHost,
     private readonly signals: Signals,
   ) {
-    signals.on(CANCEL, (body) => this.hear(JSON.parse(body) as Question));
+    signals.on(CANCEL, (body) => this.receive(JSON.parse(body) as Question));
     signals.on(CANCELLED, (question) => this.waiting.get(question)?.());
   }
 
   /** Cancels all requests of the caller with this id except the current one. False when no process had any. */
   async cancel(actor: Actor, requestId: string): Promise<boolean> {
-    const here = this.cancelHere(actor.id, requestId);
+    const isFoundHere = this.cancelHere(actor.id, requestId);
     const question = randomUUID();
     const asked = this.ask({ question, from: this.process, userId: actor.id, requestId });
-    if (!here) return asked;
+    if (!isFoundHere) return asked;
     asked.catch(() => undefined); // ours is cancelled; another one with the same id is unlikely
     return true;
   }
@@ -54,7 +54,7 @@ export class RequestsService {
     }
   }
 
-  private hear({ question, from, userId, requestId }: Question): void {
+  private receive({ question, from, userId, requestId }: Question): void {
     if (from === this.process || !this.cancelHere(userId, requestId)) return;
     this.signals.send(CANCELLED, question).catch(() => undefined); // after a failure the caller receives 404 and may retry
   }

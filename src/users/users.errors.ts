@@ -60,7 +60,7 @@ export const UserErrors = defineErrors('USER', {
   IMPORT_TOO_LONG: {
     status: 422,
     level: 'info',
-    message: (most: number) => `The file has more than ${most} rows. No user was added.`,
+    message: (max: number) => `The file has more than ${max} rows. No user was added.`,
     cure: 'Divide it into several files, each with the header, and import one after the other.',
   },
 });

@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import { v7 as uuidV7 } from 'uuid';
 import { JobSettings } from './jobs.settings.js';
-import { createGather } from '../shared/libs/gather.js';
+import { createBatcher } from '../shared/libs/batcher.js';
 import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { requestContext } from '../shared/logging/request-context.js';
@@ -12,7 +12,7 @@ import { checkPayload } from './job-payload.js';
 import type { JobDefinition, JobPriority } from './job.js';
 import { JobErrors } from './jobs.errors.js';
 import { JobsRepository } from './engine/jobs.repository.js';
-import { announceAfterCommit } from './engine/news-after-commit.js';
+import { announceAfterCommit } from './engine/announce-after-commit.js';
 import type { Owner } from '../common/access/permissions.js';
 
 export interface EnqueueOptions {
@@ -41,7 +41,10 @@ const DEAD_PER_WAITING = 10;
 @Injectable()
 export class JobQueue {
   /** Batches concurrent calls outside of transactions: one statement and one commit for all of them. */
-  private readonly together = createGather<NewJob, boolean>((jobs) => this.insert(jobs), { most: MAX_ROWS, lines: 2 });
+  private readonly batchedInsert = createBatcher<NewJob, boolean>((jobs) => this.insert(jobs), {
+    maxItems: MAX_ROWS,
+    concurrency: 2,
+  });
 
   constructor(
     private readonly ledger: JobLedger,
@@ -59,7 +62,7 @@ export class JobQueue {
   async enqueue<P extends object>(job: JobDefinition<P>, payload: P, options: EnqueueOptions = {}): Promise<Enqueued> {
     const row = await this.toRow(job, payload, options);
     for (let attempt = 1; ; attempt++) {
-      const isNew = this.transaction.isRunning ? (await this.insertInside([row]))[0] : await this.together(row);
+      const isNew = this.transaction.isRunning ? (await this.insertInside([row]))[0] : await this.batchedInsert(row);
       if (isNew) return { id: row.uuid, isNew };
       const holder = await this.jobs.findUnfinished(row.type, row.uniqueKey as string);
       if (holder !== null) return { id: holder, isNew: false };
@@ -78,7 +81,7 @@ export class JobQueue {
   }
 
   /** Throws QUOTA_EXCEEDED when the owner has reached a limit. */
-  async expectRoomFor(owner: Owner): Promise<void> {
+  async expectSpaceFor(owner: Owner): Promise<void> {
     if (await this.isFullFor(owner)) throw JobErrors.QUOTA_EXCEEDED(this.settings.quota, DEAD_PER_WAITING);
   }
 

@@ -389,8 +389,8 @@ ownRedis('a Redis server of the cache', () => {
   it('that missed a change is not trusted', async () => {
     const { one, two } = pair;
     await hold();
-    const store = RedisStore.prototype as unknown as { tell(): Promise<boolean> };
-    const cut = jest.spyOn(store, 'tell').mockImplementation(async () => {
+    const store = RedisStore.prototype as unknown as { runForTags(): Promise<boolean> };
+    const cut = jest.spyOn(store, 'runForTags').mockImplementation(async () => {
       const cuts = [one, two].map(async (each) => each.redis?.run(() => Promise.reject(new Error('cut'))));
       return (await Promise.allSettled(cuts)).length === 0;
     });
@@ -401,9 +401,9 @@ ownRedis('a Redis server of the cache', () => {
     expect([await read(two), await read(one)]).toEqual([row, row]);
   });
 
-  const openStore = (longestChangeMs: number): RedisStore => {
+  const openStore = (maxChangeMs: number): RedisStore => {
     const sealer = new Sealer('a secret of more than 32 characters', 'cache-value');
-    return new RedisStore(pair.one.redis as Redis, longestChangeMs, sealer, pino({ enabled: false }));
+    return new RedisStore(pair.one.redis as Redis, maxChangeMs, sealer, pino({ enabled: false }));
   };
 
   it.each(['', 'x', 'x'.repeat(100)])('with the damaged value %j lets one process load the value', async (value) => {

@@ -9,7 +9,7 @@ jest.setTimeout(60_000);
 
 /** One in five of the files is purged, one link in five is to such a file. */
 const FILES = 100_000;
-const RANGE = { after: '0', below: String(FILES), most: 1_000 };
+const RANGE = { after: '0', below: String(FILES), limit: 1_000 };
 
 let database: ClonedDatabase;
 let client: pg.Client;

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
-import type { Taking } from '../../src/shared/rate-limits/rate-limiter.js';
+import type { TakeResult } from '../../src/shared/rate-limits/rate-limiter.js';
 import { ManualClock } from '../support/time/manual-clock.js';
 import { below, pick, seeded } from '../support/fuzz/random.js';
 import { REDIS_URL, redisAnswers } from '../support/engines/services.js';
@@ -29,7 +29,7 @@ suite('the rate limiter script', () => {
     const burst = { quota: 3 + below(random, 10), window: 30 + below(random, 30) }; // keys expire in real time
     const sustained = { quota: 8 + below(random, 20), window: 60 + below(random, 300) };
     const args = [burst, sustained].flatMap(({ quota, window }) => [quota, window * 1000]);
-    let last: Taking | undefined;
+    let last: TakeResult | undefined;
     for (let step = 0; step < 400; step++) {
       clock.time += below(random, pick(random, [1, 300, 2_000, 20_000, 90_000])) - pick(random, [0, 0, 0, 700, 9_000]);
       const cost = pick(random, [1, 1, 2, 5, 20]);

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SystemClock } from '../../src/shared/libs/clock.js';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
-import type { RateLimiter, Taking } from '../../src/shared/rate-limits/rate-limiter.js';
+import type { RateLimiter, TakeResult } from '../../src/shared/rate-limits/rate-limiter.js';
 import { OwnRedis, OwnRedisCluster } from '../support/engines/own-redis.js';
 import { newCaller, type LimiterInstance, openLimiter, ratesOf } from '../support/stores/rate-limiters.js';
 import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
@@ -50,13 +50,13 @@ const stores: Array<[name: string, available: boolean, open: () => Promise<Store
 ];
 
 /** Makes the attempts one after the other. */
-async function takeTimes(times: number, take: () => Taking | Promise<Taking>): Promise<Taking[]> {
-  const takings: Taking[] = [];
+async function takeTimes(times: number, take: () => TakeResult | Promise<TakeResult>): Promise<TakeResult[]> {
+  const takings: TakeResult[] = [];
   for (let at = 0; at < times; at++) takings.push(await take());
   return takings;
 }
 
-const allowedOf = (takings: Taking[]): number => takings.filter(({ allowed }) => allowed).length;
+const allowedOf = (takings: TakeResult[]): number => takings.filter(({ allowed }) => allowed).length;
 
 for (const [name, available, open] of stores) {
   const suite = available ? describe : describe.skip;
@@ -145,11 +145,11 @@ for (const [name, available, open] of stores) {
       const caller = newCaller();
       const rates = ratesOf('5/60', '5/600');
       const [first, second] = await takeTimes(2, () => store.limiter.take(caller, rates, 2));
-      await store.limiter.refund(caller, rates, 2, first as Taking);
+      await store.limiter.refund(caller, rates, 2, first as TakeResult);
       expect((await store.limiter.take(caller, rates, 3)).allowed).toBe(true);
       expect((await store.limiter.take(caller, rates, 1)).allowed).toBe(false);
-      await store.limiter.refund(caller, rates, 2, second as Taking);
-      for (let again = 0; again < 5; again++) await store.limiter.refund(newCaller(), rates, 2, second as Taking);
+      await store.limiter.refund(caller, rates, 2, second as TakeResult);
+      for (let again = 0; again < 5; again++) await store.limiter.refund(newCaller(), rates, 2, second as TakeResult);
       expect(await store.limiter.take(caller, rates, 1)).toMatchObject({ allowed: true, burst: { remaining: 1 } });
     });
 

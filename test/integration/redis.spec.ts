@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Redis as Plain } from 'ioredis';
 import { pino } from 'pino';
-import { Redis, RedisAwayError } from '../../src/shared/redis/redis.js';
+import { Redis, RedisUnavailableError } from '../../src/shared/redis/redis.js';
 import { readLuaScripts } from '../../src/shared/redis/lua-scripts.js';
 import { OwnRedis } from '../support/engines/own-redis.js';
 import { REDIS_SERVER } from '../support/engines/services.js';
@@ -57,12 +57,12 @@ suite('a Redis server', () => {
       let answered = false;
       void plain.ping().then(() => (answered = true));
       const asked = performance.now();
-      await expect(ping()).rejects.toThrow(RedisAwayError);
+      await expect(ping()).rejects.toThrow(RedisUnavailableError);
       const waited = performance.now() - asked;
       expect(waited).toBeGreaterThan(90);
       expect(waited).toBeLessThan(1_000); // 100 ms and a tolerance for a busy machine
       const before = performance.now();
-      for (let at = 0; at < 1_000; at++) await expect(ping()).rejects.toThrow(RedisAwayError);
+      for (let at = 0; at < 1_000; at++) await expect(ping()).rejects.toThrow(RedisUnavailableError);
       expect(performance.now() - before).toBeLessThan(1_000);
       expect([redis.isUp, answered]).toEqual([false, false]);
     } finally {
@@ -78,7 +78,7 @@ suite('a Redis server', () => {
     for (let kill = 0; kill < 3; kill++) {
       await server.kill();
       await until(() => !redis.isUp, 'the loss to be detected');
-      await expect(ping()).rejects.toThrow(RedisAwayError);
+      await expect(ping()).rejects.toThrow(RedisUnavailableError);
       await server.up();
       await isBack();
       expect(await ping()).toBe('PONG');
@@ -100,7 +100,7 @@ suite('a Redis server', () => {
   it('never receives a command twice', async () => {
     await redis.run((client) => client.set('count', 0));
     const sent = redis.run((client) => client.eval(`redis.call('INCR', 'count') while true do end`, 0));
-    await expect(sent).rejects.toThrow(RedisAwayError);
+    await expect(sent).rejects.toThrow(RedisUnavailableError);
     await server.kill();
     await server.up();
     await isBack();

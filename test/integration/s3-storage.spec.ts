@@ -11,7 +11,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest 
 import { EmbeddedSettings } from '../../src/shared/config/embedded.settings.js';
 import { storageFor } from '../../src/storage/choose-storage.js';
 import { LocalStorage } from '../../src/storage/drivers/local.storage.js';
-import { createS3Client, PATIENCE, type S3Patience } from '../../src/storage/drivers/s3-client.js';
+import { createS3Client, TIMEOUTS, type S3Timeouts } from '../../src/storage/drivers/s3-client.js';
 import { S3Listing } from '../../src/storage/drivers/s3-listing.js';
 import { S3Storage } from '../../src/storage/drivers/s3.storage.js';
 import type { FileStorage } from '../../src/storage/file-storage.js';
@@ -188,7 +188,7 @@ describe('a failing S3 service', () => {
     const [key, bytes] = [randomUUID(), randomBytes(MIB)];
     await write(key, bytes);
     proxy.fateOf = () => fate;
-    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...PATIENCE, silence: 2_000 });
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...TIMEOUTS, silence: 2_000 });
     const stream = await storage.open(key);
     await expect(buffer(stream)).rejects.toThrow();
     proxy.fateOf = () => 'pass';
@@ -236,7 +236,7 @@ describe('a failing S3 service', () => {
     let read = 0;
     const endless = new Readable({ read: (size) => void (endless.push(Buffer.alloc(size)), (read += size)) });
     proxy.fateOf = (request) => (request.includes('partNumber') ? 'hang' : 'pass');
-    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...PATIENCE, part: 2_000 });
+    storage = impatient({ ...one.config, endpoint: proxy.endpoint }, { ...TIMEOUTS, part: 2_000 });
     await expect(storage.write(randomUUID(), endless)).rejects.toMatchObject({ statusCode: 503 });
     const parts = proxy.seen.flatMap((request) => /partNumber=(\d+)/.exec(request)?.[1] ?? []);
     expect(new Set(parts)).toEqual(new Set(['1', '2']));
@@ -303,14 +303,14 @@ const BASE: S3Config = {
   ...{ endpoint: 'http://127.0.0.1:9', region: 'us-east-1', bucket: 'files', prefix: 'test', credentials: undefined },
   ...{ pathStyle: true, redirect: false },
 };
-const SHORT: S3Patience = { connection: 300, answer: 300, part: 300, silence: 60_000 };
+const SHORT: S3Timeouts = { connection: 300, answer: 300, part: 300, silence: 60_000 };
 
-function impatient(config: S3Config, patience: S3Patience): S3Storage {
-  return new S3Storage(config, MAX_BYTES, patience);
+function impatient(config: S3Config, timeouts: S3Timeouts): S3Storage {
+  return new S3Storage(config, MAX_BYTES, timeouts);
 }
 
 function listingInPagesOf(count: number, config: S3Config): S3Listing {
-  const client = createS3Client(config, PATIENCE);
+  const client = createS3Client(config, TIMEOUTS);
   const pages = { MaxKeys: count, MaxUploads: count };
   client.middlewareStack.add((next) => (args) => next({ ...args, input: { ...args.input, ...pages } }), {
     step: 'initialize',

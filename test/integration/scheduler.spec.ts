@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { Type } from '@nestjs/common';
 import { lockUnavailable } from '../../src/shared/locks/lock.errors.js';
-import type { Held } from '../../src/shared/locks/lock-lease.js';
+import type { HeldLock } from '../../src/shared/locks/lock-lease.js';
 import { LockService, type LockOptions } from '../../src/shared/locks/lock.service.js';
 import { exponential } from '../../src/shared/libs/backoff.js';
 import { Clock } from '../../src/shared/libs/clock.js';
@@ -144,7 +144,7 @@ it('one process leads, and another takes over when it stops', async () => {
   expect(looks[1]).toHaveBeenCalled();
 });
 
-const letAllIn = <T>(_key: string, _options: LockOptions, work: (held: Held) => Promise<T>): Promise<T> =>
+const letAllIn = <T>(_key: string, _options: LockOptions, work: (held: HeldLock) => Promise<T>): Promise<T> =>
   work({ signal: new AbortController().signal, fence: 1n });
 
 describe('the scheduler without its lock', () => {

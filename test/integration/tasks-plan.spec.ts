@@ -162,7 +162,7 @@ describe('page 1 and page 10,000 cost the same', () => {
 
 it('the cleanup query reads deleted tasks only', async () => {
   const purge = await statementOf(() =>
-    repositories.tasks.purge({ after: '0', below: String(TASKS), most: 1_000 }, 30),
+    repositories.tasks.purge({ after: '0', below: String(TASKS), limit: 1_000 }, 30),
   );
   const plan = await explain(client, purge);
   expect(nodesOf(plan).map((node) => node['Index Name'])).toContain('tasks_purge');

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, jest } from '@jest/globals';
 import sharp, { type Sharp } from 'sharp';
 import { FileSettings } from '../../src/files/files.settings.js';
-import { type Confinement, type Ending, runConfined } from '../../src/files/thumbnails/confined-process.js';
+import { type Confinement, type ProcessResult, runConfined } from '../../src/files/thumbnails/confined-process.js';
 import { ImageDecoder } from '../../src/files/thumbnails/image-decoder.js';
 import type { Picture } from '../../src/files/thumbnails/webp.js';
 import { testConfig } from '../support/config.js';
@@ -27,8 +27,8 @@ let counted = 0;
 /** The task of a program, and a marker that identifies its process. */
 const marked = (what: string): string => `${what} marked-${process.pid}-${++counted}`;
 
-function run(argument: string, options: Partial<Confinement> = {}, input = Readable.from([])): Promise<Ending> {
-  const usual = { memory: 600 * MIB, wallMs: 10_000, mostOutput: MIB, signal: never() };
+function run(argument: string, options: Partial<Confinement> = {}, input = Readable.from([])): Promise<ProcessResult> {
+  const usual = { memory: 600 * MIB, wallMs: 10_000, maxOutput: MIB, signal: never() };
   return runConfined(input, { program: PROGRAM, argument, ...usual, ...options });
 }
 
@@ -110,7 +110,7 @@ describe('a confined process', () => {
 
   it('is killed when its output exceeds the limit', async () => {
     const argument = marked('flood');
-    const { output, code, isLate } = await run(argument, { mostOutput: 100_000, wallMs: 50_000 });
+    const { output, code, isLate } = await run(argument, { maxOutput: 100_000, wallMs: 50_000 });
     expect([output.length, code, isLate]).toEqual([100_000, null, false]);
     await processEnd(argument);
   });

@@ -42,7 +42,7 @@ const living = new Map();
 const doubtful = { uploads: new Map(), deletes: new Set() };
 const gone = new Set();
 
-const UNDER_WAY = `IN ('QUEUED', 'RUNNING', 'RETRYING')`;
+const UNFINISHED = `IN ('QUEUED', 'RUNNING', 'RETRYING')`;
 const dataDir = options.disk === '0' ? makeFolder('files') : makeDisk('files', number('disk'));
 const database = await createDatabase();
 const key = `k1:${Buffer.alloc(32, 7).toString('base64')}`;
@@ -86,7 +86,7 @@ async function torture() {
   };
   const upkeep = async (body, kind, pauseMs) => {
     for (; going; await delay(pauseMs))
-      if ((await onDatabase(`SELECT 1 FROM jobs WHERE type = '${body.type}' AND status ${UNDER_WAY}`)).length === 0)
+      if ((await onDatabase(`SELECT 1 FROM jobs WHERE type = '${body.type}' AND status ${UNFINISHED}`)).length === 0)
         await call('POST', '/api/jobs', { body }).then(
           () => counts[kind]++,
           () => undefined,
@@ -222,7 +222,7 @@ async function judge() {
       120_000,
     );
   };
-  const busy = `SELECT 1 FROM jobs WHERE status ${UNDER_WAY}`;
+  const busy = `SELECT 1 FROM jobs WHERE status ${UNFINISHED}`;
   await until(async () => (await onDatabase(busy)).length === 0, 'the jobs', 300_000);
   await delay(2_000); // the leases of killed writers have expired then
   await job('files.tidy');

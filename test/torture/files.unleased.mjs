@@ -8,6 +8,6 @@ const { signal } = new globalThis.AbortController();
 StorageLeases.prototype.begin = async function begin() {
   const storageKey = randomUUID();
   owners.set(storageKey, { reservedBytes: 0 });
-  return { storageKey, roomBytes: Infinity, signal };
+  return { storageKey, remainingBytes: Infinity, signal };
 };
 StorageLeases.prototype.claim = async (storageKey) => owners.get(storageKey);

@@ -2,7 +2,7 @@
 // Run: `npm run build && node test/torture/jobs-outbox.mjs`
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { createGather } from '../../dist/src/shared/libs/gather.js';
+import { createBatcher } from '../../dist/src/shared/libs/batcher.js';
 import { Transaction } from '../../dist/src/shared/database/transaction.js';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
 import { Effect } from './jobs.definitions.mjs';
@@ -37,7 +37,7 @@ const environment = new Environment();
 const nemesis = new Nemesis(environment, random);
 const counts = { rows: 0, committed: 0, rolledBack: 0, unknown: 0, slow: 0, crashes: 0 };
 /** One write and fsync for all waiting lines. */
-const acknowledge = createGather(async (lines) => (environment.acknowledge(lines), lines));
+const acknowledge = createBatcher(async (lines) => (environment.acknowledge(lines), lines));
 let backlog = 0;
 let isUp = true;
 let lag = {};

@@ -10,7 +10,7 @@ import { createDatabase, makeFolder, OwnRabbit, removeFolder, until } from './se
 
 export const LEASE_MS = 2_000;
 /** Maximum time without progress while jobs are left. */
-const PATIENCE_MS = 60_000;
+const MAX_WAIT_MS = 60_000;
 const secret = 'a secret of more than 32 characters';
 
 /** The database itself fills `torture_claims`: the worker, the time of the claim, and the due time. */
@@ -114,10 +114,10 @@ export class Environment {
           sum(version)::int AS signs FROM jobs`);
         if (signs !== last) since = performance.now();
         last = signs;
-        return n === 0 || performance.now() - since > PATIENCE_MS;
+        return n === 0 || performance.now() - since > MAX_WAIT_MS;
       },
       'the jobs to come to an end',
-      30 * PATIENCE_MS,
+      30 * MAX_WAIT_MS,
     );
   }
 

@@ -3,4 +3,4 @@ import { RabbitDriver } from '../../dist/src/workers/drivers/rabbitmq.driver.js'
 import { JobOutbox } from '../../dist/src/workers/engine/job-outbox.js';
 
 JobOutbox.prototype.findOverdue = async () => [];
-RabbitDriver.prototype.found = () => undefined;
+RabbitDriver.prototype.noteDueJobs = () => undefined;

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const PATIENCE_MS = 30_000;
+const MAX_WAIT_MS = 30_000;
 const running = new Set();
 let stopped = false;
 
@@ -12,7 +12,7 @@ let stopped = false;
 export async function until(condition, what) {
   for (const began = performance.now(); !(await condition()); await delay(5)) {
     if (stopped) throw new Error('stopped by a signal');
-    if (performance.now() - began > PATIENCE_MS) throw new Error(`waited ${PATIENCE_MS} ms in vain for ${what}`);
+    if (performance.now() - began > MAX_WAIT_MS) throw new Error(`waited ${MAX_WAIT_MS} ms in vain for ${what}`);
   }
 }
 

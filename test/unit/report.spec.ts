@@ -6,7 +6,7 @@ import { create, type Glyph } from 'fontkit';
 import { directionOf, visualPieces } from '../../src/shared/libs/typesetting/direction.js';
 import { type Face, findFace } from '../../src/shared/libs/typesetting/faces.js';
 import { GlyphSubset } from '../../src/shared/libs/typesetting/glyph-subset.js';
-import { beginLayout } from '../../src/shared/libs/typesetting/layout-memory.js';
+import { beginLayout } from '../../src/shared/libs/typesetting/layout-cache.js';
 import { breakLines } from '../../src/shared/libs/typesetting/line-break.js';
 import type { Row } from '../../src/tasks/report/report-row.js';
 import { chartDueDates, summarize } from '../../src/tasks/report/summary.js';

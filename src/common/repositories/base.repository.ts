@@ -24,11 +24,11 @@ export interface SortColumn<E> {
 /** The rows that a change may touch: `uuid`, and members that restrict access, such as the owner. */
 export type Where<E> = Partial<Pick<E, keyof E & string>> & { uuid: string };
 
-/** Rows in key order: at most `most` of them, behind `after` and before `below`. */
+/** Rows in key order: at most `limit` of them, behind `after` and before `below`. */
 export interface KeyRange {
   after: string;
   below: string;
-  most: number;
+  limit: number;
 }
 
 /** The result of a purge: the last key that was read (null when there was none) and the number of deleted rows. */
@@ -123,7 +123,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
    * The statement uses an array: a join would read all matching rows of the table for each range.
    */
   protected async purgeRange(
-    { after, below, most }: KeyRange,
+    { after, below, limit }: KeyRange,
     isOver: string,
     values: readonly unknown[],
     among = 'true',
@@ -138,7 +138,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
           DELETE FROM ${table} AS old WHERE old.id = ANY (ARRAY(SELECT id FROM stretch)) AND (${isOver}) RETURNING old.id
         )
         SELECT max(id) AS last, (SELECT count(*) FROM gone)::integer AS deleted FROM stretch`,
-      values: [after, below, most, ...values],
+      values: [after, below, limit, ...values],
     });
     return row as Purged;
   }

@@ -115,8 +115,8 @@ export class UsageDto {
   buckets!: BucketUsageDto[];
 }
 
-export function toUsageDto(used: ReadonlyMap<string, Usage>, most: Usage): UsageDto {
+export function toUsageDto(used: ReadonlyMap<string, Usage>, max: Usage): UsageDto {
   const { bytes, files } = used.get('') ?? { bytes: 0, files: 0 };
   const buckets = [...used].flatMap(([bucket, usage]) => (bucket === '' ? [] : [{ bucket, ...usage }]));
-  return { bytes, files, maxBytes: most.bytes, maxFiles: most.files, buckets };
+  return { bytes, files, maxBytes: max.bytes, maxFiles: max.files, buckets };
 }

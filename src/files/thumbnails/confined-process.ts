@@ -14,12 +14,12 @@ export interface Confinement {
   /** Time limit after the last byte of input, ms; then the process is killed. The signal limits the time of the input. */
   wallMs: number;
   /** Maximum output, bytes: a process that prints more is killed. */
-  mostOutput: number;
+  maxOutput: number;
   /** Kills it at once. */
   signal: AbortSignal;
 }
 
-export interface Ending {
+export interface ProcessResult {
   output: Buffer;
   /** Exit code; null when the process was killed or crashed. */
   code: number | null;
@@ -42,7 +42,7 @@ const ALONE = 'if unshare -rn true 2>/dev/null; then exec unshare -rn "$@"; fi; 
 const NODE = [process.execPath, '--jitless', '--no-warnings'];
 
 /** Rejects when the process cannot start, with an error of `input`, or with the signal's reason. Leaves no process behind. */
-export async function runConfined(input: Readable, confinement: Confinement): Promise<Ending> {
+export async function runConfined(input: Readable, confinement: Confinement): Promise<ProcessResult> {
   const { signal } = confinement;
   try {
     signal.throwIfAborted();
@@ -58,8 +58,8 @@ export async function runConfined(input: Readable, confinement: Confinement): Pr
 async function watch(
   child: ChildProcessWithoutNullStreams,
   input: Readable,
-  { signal, mostOutput, wallMs }: Confinement,
-): Promise<Ending> {
+  { signal, maxOutput, wallMs }: Confinement,
+): Promise<ProcessResult> {
   const kill = (): void => void child.kill('SIGKILL');
   const closed = once(child, 'close') as Promise<[code: number | null]>;
   closed.catch(() => undefined); // awaited only after the input
@@ -68,8 +68,8 @@ async function watch(
   let isLate = false;
   try {
     for (const stream of child.stdio) stream?.on('error', () => undefined); // the exit of the process reports it as well
-    const output = gather(child.stdout, mostOutput, kill);
-    const errors = gather(child.stderr, MAX_ERRORS);
+    const output = collect(child.stdout, maxOutput, kill);
+    const errors = collect(child.stderr, MAX_ERRORS);
     await feed(input, child.stdin);
     timer = setTimeout(() => {
       isLate = true;
@@ -107,14 +107,14 @@ async function feed(source: Readable, stdin: Writable): Promise<void> {
   if (failure) throw failure;
 }
 
-/** Collects output up to `most` bytes and drops the rest. Calls `tooMuch` when there is more. */
-function gather(stream: Readable, most: number, tooMuch = (): void => undefined): () => Buffer {
+/** Collects output up to `maxBytes` bytes and drops the rest. Calls `onExcess` when there is more. */
+function collect(stream: Readable, maxBytes: number, onExcess = (): void => undefined): () => Buffer {
   const pieces: Buffer[] = [];
-  let room = most;
+  let remaining = maxBytes;
   stream.on('data', (piece: Buffer) => {
-    if (piece.length > room) tooMuch();
-    pieces.push(piece.subarray(0, room));
-    room -= Math.min(room, piece.length);
+    if (piece.length > remaining) onExcess();
+    pieces.push(piece.subarray(0, remaining));
+    remaining -= Math.min(remaining, piece.length);
   });
   return () => Buffer.concat(pieces);
 }

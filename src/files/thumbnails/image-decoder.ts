@@ -43,7 +43,7 @@ export class ImageDecoder {
     const { output, code, isLate, errors } = await runConfined(image, {
       program: this.program,
       argument: JSON.stringify({ bytes: size, pixels, memory, sizes: THUMBNAIL_SIZES }),
-      ...{ memory, wallMs: this.wallMs, mostOutput: MAX_OUTPUT, signal },
+      ...{ memory, wallMs: this.wallMs, maxOutput: MAX_OUTPUT, signal },
     });
     if (output.length === 0) throw new Error(`The decoder of images did not start: ${errors}`); // before it read the image
     if (isLate) throw new Error(`The decoder of images was not done after ${this.wallMs} ms`); // the machine may be too busy

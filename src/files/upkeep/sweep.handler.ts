@@ -56,7 +56,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
   ): Promise<JobResult> {
     const found: Findings = { dryRun, orphans: 0, mended: 0, lost: 0, thumbnails: 0, miscounted: 0, mischarged: 0 };
     await this.findOrphans(found, (minAgeHours ?? DEFAULT_AGE_HOURS) * HOUR_MS, signal);
-    for (const blob of await this.findMissing(acceptLoss, signal)) await this.mend(blob, found, signal);
+    for (const blob of await this.findMissing(acceptLoss, signal)) await this.repair(blob, found, signal);
     await this.findMissingThumbnails(found, signal);
     await this.recount(found, signal);
     return found;
@@ -103,11 +103,11 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     return missing;
   }
 
-  private async mend(blob: KnownBlob, found: Findings, signal: AbortSignal): Promise<void> {
+  private async repair(blob: KnownBlob, found: Findings, signal: AbortSignal): Promise<void> {
     const twin = await this.blobs.findTwin(blob);
-    const canBeMended = twin !== null && (await this.bytes.isWhole(twin));
-    if (found.dryRun) return void (canBeMended ? found.mended++ : found.lost++);
-    if (canBeMended && (await this.mover.move(blob, twin, signal))) return void found.mended++;
+    const isRepairable = twin !== null && (await this.bytes.isWhole(twin));
+    if (found.dryRun) return void (isRepairable ? found.mended++ : found.lost++);
+    if (isRepairable && (await this.mover.move(blob, twin, signal))) return void found.mended++;
     await this.blobs.noteVerified(blob, false);
     if (!blob.isDamaged) this.logger.error({ blob: blob.id, storageKey: blob.storageKey }, 'Bytes of a file are lost');
     found.lost++;

@@ -26,12 +26,12 @@ export class ArrivingBytes {
     }
   }
 
-  /** Yields the next `most` bytes, or fewer when the source ends. */
-  async *take(most: number): AsyncGenerator<Buffer> {
-    for (let left = most; left > 0 && (await this.hasMore());) {
-      const piece = this.rest.subarray(0, left);
+  /** Yields the next `maxBytes` bytes, or fewer when the source ends. */
+  async *take(maxBytes: number): AsyncGenerator<Buffer> {
+    for (let remaining = maxBytes; remaining > 0 && (await this.hasMore());) {
+      const piece = this.rest.subarray(0, remaining);
       this.rest = this.rest.subarray(piece.length);
-      left -= piece.length;
+      remaining -= piece.length;
       yield piece;
     }
   }

@@ -24,7 +24,7 @@ export class TusRequest {
   ) {
     const { headers } = request;
     const method = hasId && request.method === 'POST' ? overriddenBy(headers[OVERRIDE]) : request.method;
-    this.body = request.body instanceof Readable && method !== 'HEAD' ? this.pipeAway() : undefined;
+    this.body = request.body instanceof Readable && method !== 'HEAD' ? this.pipeBody() : undefined;
     this.web = new Request('http://tus', {
       method,
       headers: [
@@ -42,17 +42,17 @@ export class TusRequest {
     this.body.destroy();
   }
 
-  private pipeAway(): PassThrough {
+  private pipeBody(): PassThrough {
     const { raw } = this.request;
     const body = new PassThrough().on('error', () => undefined); // has no reader when the client has disconnected already
-    const breakOff = (failure: AppError): void => {
+    const abortBody = (failure: AppError): void => {
       this.failure = failure;
       body.destroy(failure);
     };
     finished(raw, { writable: false }, (error) => {
-      if (error) breakOff(error instanceof AppError ? error : HttpErrors.BAD_REQUEST('The body was broken off.'));
+      if (error) abortBody(error instanceof AppError ? error : HttpErrors.BAD_REQUEST('The body was broken off.'));
     });
-    runningRequest()?.onCancel(() => breakOff(HttpErrors.REQUEST_CANCELLED()));
+    runningRequest()?.onCancel(() => abortBody(HttpErrors.REQUEST_CANCELLED()));
     return raw.pipe(body);
   }
 }

@@ -150,7 +150,7 @@ export class UploadsService {
   /** Adds the file and marks the upload as complete in one transaction, so neither exists without the other. */
   private async finish(owner: Owner, upload: Upload): Promise<Upload> {
     const { filename, filetype } = parse(upload.metadata);
-    const lease = await this.takePlace(owner, upload);
+    const lease = await this.replaceReservation(owner, upload);
     const blob = await this.writer.store(owner, this.segments.open(upload), {
       ...{ name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease },
     });
@@ -170,7 +170,7 @@ export class UploadsService {
    * Takes over the reserved space for the file. After a failed attempt nothing is reserved any more; then it reserves the
    * space again. Throws QUOTA_EXCEEDED.
    */
-  private takePlace(owner: Owner, upload: Upload): Promise<WriteLease> {
+  private replaceReservation(owner: Owner, upload: Upload): Promise<WriteLease> {
     return this.transaction.run(async () => {
       const lease =
         (await this.leases.takeOver(upload.storageKey)) ??

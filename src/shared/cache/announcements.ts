@@ -18,7 +18,7 @@ export class Announcement {
     this.acknowledged = new Promise((resolve) => (this.resolveAcknowledged = resolve));
   }
 
-  comeBack(holders: Set<string>): void {
+  receiveEcho(holders: Set<string>): void {
     this.missing = holders;
     this.resolveEchoed();
     if (holders.size === 0) this.resolveAcknowledged();
@@ -31,25 +31,25 @@ export class Announcement {
 }
 
 export class Announcements {
-  private readonly open = new Map<string, Announcement>();
+  private readonly pending = new Map<string, Announcement>();
 
   /** `end` follows in any case. */
   begin(id: string): Announcement {
     const announcement = new Announcement();
-    this.open.set(id, announcement);
+    this.pending.set(id, announcement);
     return announcement;
   }
 
   end(id: string): void {
-    this.open.delete(id);
+    this.pending.delete(id);
   }
 
   find(id: string): Announcement | undefined {
-    return this.open.get(id);
+    return this.pending.get(id);
   }
 
   /** `process` has left. */
   settleAll(process: string): void {
-    for (const announcement of this.open.values()) announcement.settle(process);
+    for (const announcement of this.pending.values()) announcement.settle(process);
   }
 }

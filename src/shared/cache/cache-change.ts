@@ -50,6 +50,6 @@ export class CacheChange implements Participant {
     const tags = [...this.tags];
     this.memory.endChange(tags, this.id);
     void this.shared?.endChange(tags, this.id);
-    this.coherence.conclude(tags, this.id, this.relay as number);
+    this.coherence.publishEnd(tags, this.id, this.relay as number);
   }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../libs/clock.js';
 import type { Transaction } from '../database/transaction.js';
 import type { CacheEntry, Loading, MemoryStore } from './memory.store.js';
 import { type RedisStore, storedOf } from './redis.store.js';
-import { unlessAway } from '../redis/redis.js';
+import { unlessUnavailable } from '../redis/redis.js';
 
 /**
  * Like a load, it opens before the value can change: the stamps, the claim and the `Loading` are older than the commit. A
@@ -44,7 +44,7 @@ export class CacheCreation {
     const { shared, loading } = this;
     if (!shared) return;
     const asked = Promise.all([shared.stampsOf(loading.tags), shared.claim(loading.key, this.token)]);
-    const [stamps, claim] = (await unlessAway(asked)) ?? [null];
+    const [stamps, claim] = (await unlessUnavailable(asked)) ?? [null];
     if (claim === 'mine') this.stamps = stamps;
   }
 
@@ -53,12 +53,12 @@ export class CacheCreation {
     memory.fill(loading, entry);
     memory.close(loading);
     const ttl = entry.expiresAt - this.clock.now();
-    if (shared && stamps) void unlessAway(shared.fill(loading.key, token, storedOf(entry, stamps), ttl));
+    if (shared && stamps) void unlessUnavailable(shared.fill(loading.key, token, storedOf(entry, stamps), ttl));
   }
 
   private abandon(): void {
     const { loading, memory, shared, stamps, token } = this;
     memory.close(loading);
-    if (shared && stamps) void unlessAway(shared.release(loading.key, token));
+    if (shared && stamps) void unlessUnavailable(shared.release(loading.key, token));
   }
 }

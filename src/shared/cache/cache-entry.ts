@@ -19,15 +19,15 @@ export interface CacheOptions {
 /** An absence is cached only for a moment, because a new object is usually requested soon after its creation. */
 const MAX_ABSENCE_MS = 5_000;
 /** How early a value is refreshed before it expires (the beta of XFetch; Vattani et al., VLDB 2015). */
-const EAGERNESS = 1;
+const EARLY_REFRESH_FACTOR = 1;
 
 /** `cost`: the duration of the load, milliseconds. `now`: milliseconds since 1970. */
 export function toEntry(value: unknown, { ttl, tags }: CacheOptions, cost: number, now: number): CacheEntry {
-  const life = (value === null ? Math.min(ttl, MAX_ABSENCE_MS) : ttl) * (0.9 + Math.random() * 0.2);
-  return { value, tags, cost, expiresAt: now + life, size: ttl > 0 ? JSON.stringify(value).length * 2 + 200 : 0 };
+  const lifetimeMs = (value === null ? Math.min(ttl, MAX_ABSENCE_MS) : ttl) * (0.9 + Math.random() * 0.2);
+  return { value, tags, cost, expiresAt: now + lifetimeMs, size: ttl > 0 ? JSON.stringify(value).length * 2 + 200 : 0 };
 }
 
 /** True for a random early reader, so that one of many refreshes the value before it expires. */
 export function isDueEarly({ expiresAt, cost }: CacheEntry, now: number): boolean {
-  return now - cost * EAGERNESS * Math.log(Math.random()) >= expiresAt;
+  return now - cost * EARLY_REFRESH_FACTOR * Math.log(Math.random()) >= expiresAt;
 }

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../libs/clock.js';
 import { requestContext } from '../logging/request-context.js';
-import { RedisAwayError, unlessAway } from '../redis/redis.js';
+import { RedisUnavailableError, unlessUnavailable } from '../redis/redis.js';
 import { type CacheOptions, toEntry } from './cache-entry.js';
 import type { CacheCounts } from './cache-stats.js';
 import type { Coherence } from './coherence.js';
@@ -18,13 +18,13 @@ const MAX_POLLING_MS = 3_000;
 /** Larger values are not stored in Redis, which all processes share. */
 const MAX_SHARED_BYTES = 262_144;
 
-interface Flight {
+interface RunningLoad {
   readonly loading: Loading;
   readonly result: Promise<unknown>;
 }
 
 export class CacheLoader {
-  private readonly flights = new Map<string, Flight>();
+  private readonly runningLoads = new Map<string, RunningLoad>();
 
   /** `shared`: null without Redis. `counts`: those of this process, which the loader updates. */
   constructor(
@@ -41,45 +41,50 @@ export class CacheLoader {
       const entry = options.ttl > 0 ? this.memory.get(key, this.clock.now()) : undefined;
       if (entry) return entry.value as T | null;
     }
-    const current = this.flights.get(key);
-    if (current && !current.loading.overtaken && this.learnsOfChanges()) return current.result as Promise<T | null>;
-    return this.fly(key, options, load, null) as Promise<T | null>;
+    const current = this.runningLoads.get(key);
+    if (current && !current.loading.isInvalidated && this.receivesChanges()) return current.result as Promise<T | null>;
+    return this.startLoad(key, options, load, null) as Promise<T | null>;
   }
 
-  /** Loads a new value for `old`, which is served meanwhile. Never rejects. */
-  async refresh(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry): Promise<void> {
-    if (this.flights.has(key)) return;
+  /** Loads a new value for `previous`, which is served meanwhile. Never rejects. */
+  async refresh(key: string, options: CacheOptions, load: Load<unknown>, previous: CacheEntry): Promise<void> {
+    if (this.runningLoads.has(key)) return;
     this.counts.requests++; // counted as our own
-    await this.fly(key, options, load, old).catch(() => undefined); // the old value is still served
+    await this.startLoad(key, options, load, previous).catch(() => undefined); // the old value is still served
   }
 
   /** True when changes reach us: over Redis, or over the last relay for processes that cannot reach Redis. */
-  private learnsOfChanges(): boolean {
-    return this.coherence.holdsLease || (this.coherence.listens && this.shared !== null && !this.shared.isUp);
+  private receivesChanges(): boolean {
+    return this.coherence.holdsLease || (this.coherence.isListening && this.shared !== null && !this.shared.isUp);
   }
 
-  private fly(key: string, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null): Promise<unknown> {
+  private startLoad(
+    key: string,
+    options: CacheOptions,
+    load: Load<unknown>,
+    previous: CacheEntry | null,
+  ): Promise<unknown> {
     const loading = this.memory.open(key, options.tags);
     // Outside of the caller's request: others may join this load, and a cancel of that request must not end it.
-    const work = requestContext.exit(() => this.fetch(loading, options, load, old));
+    const work = requestContext.exit(() => this.fetch(loading, options, load, previous));
     const result = work.finally(() => {
       this.memory.close(loading);
-      if (this.flights.get(key) === flight) this.flights.delete(key);
+      if (this.runningLoads.get(key) === running) this.runningLoads.delete(key);
     });
-    const flight = { loading, result };
-    this.flights.set(key, flight);
+    const running = { loading, result };
+    this.runningLoads.set(key, running);
     return result;
   }
 
-  /** Reads from Redis, or loads the value in the one process that holds the claim. `old`: a value to refresh. */
-  private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, old: CacheEntry | null) {
+  /** Reads from Redis, or loads the value in the one process that holds the claim. `previous`: a value to refresh. */
+  private async fetch(loading: Loading, options: CacheOptions, load: Load<unknown>, previous: CacheEntry | null) {
     const shared = options.shared === false ? null : this.shared;
-    if (options.ttl === 0 || loading.overtaken || !shared?.isUp || !this.coherence.listens)
+    if (options.ttl === 0 || loading.isInvalidated || !shared?.isUp || !this.coherence.isListening)
       return this.loadHere(loading, options, load);
     try {
       for (const began = performance.now(); performance.now() - began < MAX_POLLING_MS;) {
         const { found, stamps, head } = await shared.read(loading.key, options.tags);
-        if (found && found.expiresAt > (old?.expiresAt ?? this.clock.now())) {
+        if (found && found.expiresAt > (previous?.expiresAt ?? this.clock.now())) {
           this.memory.fill(loading, found);
           if (this.counts.redis) this.counts.redis.hits++;
           return found.value;
@@ -88,11 +93,11 @@ export class CacheLoader {
         const token = randomUUID();
         const claim = await shared.claim(loading.key, token, head);
         if (claim === 'mine') return await this.loadForAll(shared, loading, options, load, { token, stamps });
-        if (old) return old.value; // another process refreshes it
+        if (previous) return previous.value; // another process refreshes it
         if (claim === 'theirs') await delay(POLL_MS * (0.5 + Math.random()));
       }
     } catch (error) {
-      if (!(error instanceof RedisAwayError)) throw error;
+      if (!(error instanceof RedisUnavailableError)) throw error;
     }
     return this.loadHere(loading, options, load);
   }
@@ -109,10 +114,12 @@ export class CacheLoader {
       const entry = await this.loadEntry(loading, options, load);
       const ttl = entry.expiresAt - this.clock.now();
       const isLarge = entry.size > MAX_SHARED_BYTES;
-      void unlessAway(isLarge ? shared.release(key, token) : shared.fill(key, token, storedOf(entry, stamps), ttl));
+      void unlessUnavailable(
+        isLarge ? shared.release(key, token) : shared.fill(key, token, storedOf(entry, stamps), ttl),
+      );
       return entry.value;
     } catch (error) {
-      void unlessAway(shared.release(key, token));
+      void unlessUnavailable(shared.release(key, token));
       throw error;
     }
   }

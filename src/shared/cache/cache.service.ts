@@ -1,6 +1,6 @@
 // Cached reads, in this process and in Redis if there is one; they never return values older than the last commit.
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
-import { createBatch } from '../libs/batch.js';
+import { createBatchLoader } from '../libs/batch-loader.js';
 import type { Clock } from '../libs/clock.js';
 import { globMatcher } from '../libs/glob.js';
 import { isConnectionFailure } from '../database/sql-state.js';
@@ -14,7 +14,7 @@ import { type CacheCounts, sumCounts } from './cache-stats.js';
 import { Coherence } from './coherence.js';
 import type { MemoryStore } from './memory.store.js';
 import { type RedisStore, storedOf } from './redis.store.js';
-import { unlessAway } from '../redis/redis.js';
+import { unlessUnavailable } from '../redis/redis.js';
 
 export interface CacheStatus {
   counts: CacheCounts;
@@ -53,9 +53,9 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
         memory.endChange(tags, id);
         if (relay === last) void shared?.endChange(tags, id);
       },
-      mistrust: (again, isLast) => {
+      distrust: (isRejoin, isLast) => {
         memory.clear();
-        if (again && isLast) shared?.mistrust(); // processes without Redis may have announced changes that are missing in Redis
+        if (isRejoin && isLast) shared?.distrust(); // processes without Redis may have announced changes that are missing in Redis
       },
       drop: (pattern) => this.dropFromMemory(pattern),
       report: () => this.counts(),
@@ -102,7 +102,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
    * `wrap` detects.
    */
   async set(key: string, value: unknown, options: CacheOptions): Promise<void> {
-    await this.dropElsewhere(key);
+    await this.dropInOtherProcesses(key);
     const loading = this.memory.open(key, options.tags);
     try {
       const entry = toEntry(value, options, 0, this.clock.now());
@@ -117,9 +117,9 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
   }
 
   async delete(key: string): Promise<boolean> {
-    const here = this.memory.deleteWhere((candidate) => candidate === key) > 0;
-    const elsewhere = (await this.dropElsewhere(key)) > 0;
-    return (await this.ask((shared) => shared.delete(key), false)) || here || elsewhere;
+    const isLocal = this.memory.deleteWhere((candidate) => candidate === key) > 0;
+    const isRemote = (await this.dropInOtherProcesses(key)) > 0;
+    return (await this.ask((shared) => shared.delete(key), false)) || isLocal || isRemote;
   }
 
   /**
@@ -128,9 +128,9 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
    */
   async deletePattern(pattern: string): Promise<number> {
     const inRedis = await this.ask((shared) => shared.deleteWhere(pattern), 0);
-    const here = this.dropFromMemory(pattern);
-    const elsewhere = await this.coherence.drop(pattern);
-    return this.shared ? Math.max(inRedis, here, elsewhere) : here + elsewhere;
+    const locally = this.dropFromMemory(pattern);
+    const remotely = await this.coherence.drop(pattern);
+    return this.shared ? Math.max(inRedis, locally, remotely) : locally + remotely;
   }
 
   /** Returns several values; the missing ones are loaded together. A key without a value is absent from the result. */
@@ -139,7 +139,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     optionsOf: (key: string) => CacheOptions,
     load: (missing: string[]) => Promise<ReadonlyMap<string, T>>,
   ): Promise<Map<string, T>> {
-    const ask = createBatch(load);
+    const ask = createBatchLoader(load);
     const found = new Map<string, T>();
     const find = async (key: string): Promise<void> => {
       const value = await this.wrap<T>(key, optionsOf(key), async () => (await ask(key)) ?? null);
@@ -185,7 +185,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     create: () => Promise<T>,
     render: (created: T) => unknown,
   ): Promise<T> {
-    const isShared = options.shared !== false && this.shared?.isUp && this.coherence.listens;
+    const isShared = options.shared !== false && this.shared?.isUp && this.coherence.isListening;
     const shared = isShared ? this.shared : null;
     const creation = new CacheCreation(this.memory.open(key, options.tags), this.memory, shared, this.clock);
     return creation.during(this.transaction, create, (created) =>
@@ -223,13 +223,13 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.memory.deleteWhere(globMatcher(pattern));
   }
 
-  private dropElsewhere(key: string): Promise<number> {
+  private dropInOtherProcesses(key: string): Promise<number> {
     return this.coherence.drop(key.replace(/[\\*?[\]]/g, '\\$&'));
   }
 
-  /** Asks Redis; returns `otherwise` when Redis is missing or unreachable. */
-  private async ask<T>(question: (shared: RedisStore) => Promise<T>, otherwise: T): Promise<T> {
-    return (this.shared?.isUp ? await unlessAway(question(this.shared)) : undefined) ?? otherwise;
+  /** Asks Redis; returns `fallback` when Redis is missing or unreachable. */
+  private async ask<T>(question: (shared: RedisStore) => Promise<T>, fallback: T): Promise<T> {
+    return (this.shared?.isUp ? await unlessUnavailable(question(this.shared)) : undefined) ?? fallback;
   }
 
   private counts(): CacheCounts {

@@ -10,19 +10,19 @@ import { LEASE_MS, Membership } from './membership.js';
 /** Interval between the heartbeats of a process. */
 const HEARTBEAT_MS = 300;
 /** How long an announcement waits on a relay before the next relay is tried. */
-const PATIENCE_MS = 100;
+const ANNOUNCE_MS = 100;
 /** How long a reader waits for the renewal of a lease that ended because the process was busy. */
 const RENEWAL_MS = 100;
 /** After this time without receiving its own messages, a process opens a new connection. */
-const SILENCE_MS = 3_000;
+const MAX_SILENCE_MS = 3_000;
 
 /** Handles the messages of other processes; each is acknowledged after its handling is complete. */
 export interface CoherenceListener {
   /** Another process is about to change these tags; it announced this over the relay with this index. */
   beginChange(tags: readonly string[], id: string, relay: number): Promise<void> | void;
   endChange(tags: readonly string[], id: string, relay: number): void;
-  /** Messages arrive for the first time, or `again` after a gap: cached values may be old. `isLast`: on the last relay. */
-  mistrust(again: boolean, isLast: boolean): void;
+  /** Messages arrive for the first time, or (`isRejoin`) again after a gap: cached values may be old. `isLast`: on the last relay. */
+  distrust(isRejoin: boolean, isLast: boolean): void;
   /** Deletes the values that match the glob and returns their number. */
   drop(pattern: string): number;
   /** Returns the report about this process for the others. */
@@ -30,11 +30,11 @@ export interface CoherenceListener {
 }
 
 /** One relay, and what this process knows from it. */
-class Line {
+class RelayState {
   readonly membership: Membership;
   readonly announcements = new Announcements();
   /** Set while a connection is new: identifies it. `joined`: we know all running changes. */
-  joining: object | undefined;
+  joiningConnection: object | undefined;
   joined = false;
   wasJoined = false;
 
@@ -54,7 +54,7 @@ class Line {
   cutOff(): void {
     this.membership.cutOff();
     this.joined = false;
-    this.joining = undefined;
+    this.joiningConnection = undefined;
   }
 }
 
@@ -77,30 +77,30 @@ class Line {
  */
 export class Coherence {
   readonly id = randomUUID();
-  private readonly lines: Line[];
-  private readonly underWay = new Map<string, readonly string[]>();
+  private readonly relayStates: RelayState[];
+  private readonly runningChanges = new Map<string, readonly string[]>();
   private readonly timer: NodeJS.Timeout;
-  private left = false;
+  private hasLeft = false;
   private renewing: Promise<boolean> | undefined;
   private renewed = noop;
-  private isDeaf = false;
+  private isEchoMissing = false;
 
   /** `relays`: the fastest first; the last one must be available whenever a change can be committed. */
   constructor(
     relays: readonly EventRelay[],
     private readonly listener: CoherenceListener,
   ) {
-    this.lines = relays.map((relay, index) => new Line(index, relay, this.id));
-    for (const line of this.lines)
-      line.relay.open({ message: (text) => this.receive(line, text), lost: () => line.cutOff() });
+    this.relayStates = relays.map((relay, index) => new RelayState(index, relay, this.id));
+    for (const state of this.relayStates)
+      state.relay.open({ message: (text) => this.receive(state, text), lost: () => state.cutOff() });
     this.timer = setInterval(() => this.beat(), HEARTBEAT_MS).unref();
     this.beat();
   }
 
   /** True when values in memory may be served. */
   get holdsLease(): boolean {
-    if (this.left) return false;
-    for (const line of this.lines) if (!line.isCurrent) return false;
+    if (this.hasLeft) return false;
+    for (const state of this.relayStates) if (!state.isCurrent) return false;
     return true;
   }
 
@@ -109,172 +109,177 @@ export class Coherence {
    * are then still valid. Resolves to false when the process was cut off or no relay answers.
    */
   renew(): Promise<boolean> {
-    if (this.isDeaf) return Promise.resolve(false); // a caller has already waited in vain since our last heartbeat
-    return (this.renewing ??= this.hearOurselves().finally(() => (this.renewing = undefined)));
+    if (this.isEchoMissing) return Promise.resolve(false); // a caller has already waited in vain since our last heartbeat
+    return (this.renewing ??= this.receiveOwnHeartbeat().finally(() => (this.renewing = undefined)));
   }
 
   /** True when we receive announcements over the last relay, the only one of some processes. */
-  get listens(): boolean {
-    return (this.lines.at(-1) as Line).isCurrent;
+  get isListening(): boolean {
+    return (this.relayStates.at(-1) as RelayState).isCurrent;
   }
 
   /** Returns the last reports of the other live processes. */
   reports(): unknown[] {
-    return (this.lines as [Line])[0].membership.reports();
+    return (this.relayStates as [RelayState])[0].membership.reports();
   }
 
   /**
    * Resolves when no other process serves values of these tags any more. `usable(relay)` returns false for a relay that is not
-   * worth a try. Returns the relay that carried the announcement, for `conclude`. Rejects when no relay could publish it.
+   * worth a try. Returns the relay that carried the announcement, for `publishEnd`. Rejects when no relay could publish it.
    */
   async announce(tags: readonly string[], id: string, usable: (relay: number) => boolean): Promise<number> {
-    const last = this.lines.length - 1;
-    this.underWay.set(id, tags);
-    for (const line of this.lines) {
-      if (line.index < last && !usable(line.index)) continue;
-      if (await this.announceOn(line, tags, id, line.index === last ? null : PATIENCE_MS)) return line.index;
+    const last = this.relayStates.length - 1;
+    this.runningChanges.set(id, tags);
+    for (const state of this.relayStates) {
+      if (state.index < last && !usable(state.index)) continue;
+      if (await this.announceOn(state, tags, id, state.index === last ? null : ANNOUNCE_MS)) return state.index;
     }
     return last;
   }
 
   /** Publishes the end of the change on every relay that may have carried its announcement. */
-  conclude(tags: readonly string[], id: string, relay: number): void {
-    this.underWay.delete(id);
-    for (const line of this.lines.slice(0, relay + 1))
-      for (const part of partsOf(tags, id)) this.publish(line, { is: 'changed', from: this.id, ...part });
+  publishEnd(tags: readonly string[], id: string, relay: number): void {
+    this.runningChanges.delete(id);
+    for (const state of this.relayStates.slice(0, relay + 1))
+      for (const part of partsOf(tags, id)) this.publish(state, { is: 'changed', from: this.id, ...part });
   }
 
   /** Makes every other process drop the matching values. Returns their number; rejects when it cannot be published. */
   async drop(pattern: string): Promise<number> {
-    const line = this.lines.at(-1) as Line;
-    const { removed } = await this.announcePart(line, { is: 'drop', from: this.id, id: randomUUID(), pattern }, null);
+    const state = this.relayStates.at(-1) as RelayState;
+    const { removed } = await this.announcePart(state, { is: 'drop', from: this.id, id: randomUUID(), pattern }, null);
     return removed;
   }
 
   /** From now on nothing is served from memory and no process waits for us; our own changes are still announced. */
   async leave(): Promise<void> {
     clearInterval(this.timer);
-    this.left = true;
-    const goodbye = JSON.stringify({ is: 'gone', from: this.id } satisfies CoherenceMessage);
-    await Promise.allSettled(this.lines.map((line) => line.relay.publish(goodbye)));
+    this.hasLeft = true;
+    const farewell = JSON.stringify({ is: 'gone', from: this.id } satisfies CoherenceMessage);
+    await Promise.allSettled(this.relayStates.map((state) => state.relay.publish(farewell)));
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.lines.map((line) => line.relay.close()));
+    await Promise.all(this.relayStates.map((state) => state.relay.close()));
   }
 
-  private async hearOurselves(): Promise<boolean> {
-    if (this.left || !this.lines.every(({ joined }) => joined)) return false;
+  private async receiveOwnHeartbeat(): Promise<boolean> {
+    if (this.hasLeft || !this.relayStates.every(({ joined }) => joined)) return false;
     const renewed = new Promise<void>((resolve) => (this.renewed = resolve));
     this.beat();
-    const heard = await succeedsWithin(RENEWAL_MS, renewed);
-    this.isDeaf = !heard;
-    return heard;
+    const received = await succeedsWithin(RENEWAL_MS, renewed);
+    this.isEchoMissing = !received;
+    return received;
   }
 
   private beat(): void {
     const now = performance.now();
-    for (const line of this.lines) {
-      if (now - line.membership.echoedAt > SILENCE_MS) {
-        line.membership.echoedAt = now;
-        line.relay.reconnect();
+    for (const state of this.relayStates) {
+      if (now - state.membership.echoedAt > MAX_SILENCE_MS) {
+        state.membership.echoedAt = now;
+        state.relay.reconnect();
       }
-      this.publish(line, { is: 'here', from: this.id, sent: now, report: this.listener.report() });
+      this.publish(state, { is: 'here', from: this.id, sent: now, report: this.listener.report() });
     }
   }
 
-  private publish(line: Line, message: CoherenceMessage): void {
-    line.relay.publish(JSON.stringify(message)).catch(() => undefined); // a failure shows as a missing echo
+  private publish(state: RelayState, message: CoherenceMessage): void {
+    state.relay.publish(JSON.stringify(message)).catch(() => undefined); // a failure shows as a missing echo
   }
 
-  /** False when the relay did not carry it in time. Without `patience` it waits without a limit, or rejects. */
-  private async announceOn(line: Line, tags: readonly string[], id: string, patience: number | null): Promise<boolean> {
+  /** False when the relay did not carry it in time. Without `limitMs` it waits without a limit, or rejects. */
+  private async announceOn(
+    state: RelayState,
+    tags: readonly string[],
+    id: string,
+    limitMs: number | null,
+  ): Promise<boolean> {
     const messages = partsOf(tags, id).map((part) => ({ is: 'changing' as const, from: this.id, ...part }));
-    const done = await Promise.all(messages.map((message) => this.announcePart(line, message, patience)));
+    const done = await Promise.all(messages.map((message) => this.announcePart(state, message, limitMs)));
     return done.every(({ isDone }) => isDone);
   }
 
   private async announcePart(
-    line: Line,
+    state: RelayState,
     message: CoherenceMessage & { is: 'changing' | 'drop' },
-    patience: number | null,
+    limitMs: number | null,
   ): Promise<{ isDone: boolean; removed: number }> {
-    const announcement = line.announcements.begin(message.id);
+    const announcement = state.announcements.begin(message.id);
     const result = (isDone: boolean) => ({ isDone, removed: announcement.removed });
     try {
-      const published = line.relay.publish(JSON.stringify(message));
-      if (patience === null) await published;
+      const published = state.relay.publish(JSON.stringify(message));
+      if (limitMs === null) await published;
       const carried = await succeedsWithin(
-        patience ?? LEASE_MS,
+        limitMs ?? LEASE_MS,
         published.then(() => announcement.echoed),
       );
       const { missing } = announcement;
-      if (!carried || !missing) return result(patience === null);
-      const unknownForMs = line.membership.unknownForMs;
-      if (unknownForMs > 0 && patience !== null) return result(false);
-      const limit = patience ?? line.membership.leaseOfLast(missing);
+      if (!carried || !missing) return result(limitMs === null);
+      const unknownForMs = state.membership.unknownForMs;
+      if (unknownForMs > 0 && limitMs !== null) return result(false);
+      const limit = limitMs ?? state.membership.longestLeaseMs(missing);
       const acknowledged = await succeedsWithin(limit, announcement.acknowledged);
       if (unknownForMs > 0) await delay(unknownForMs);
-      return result(acknowledged || patience === null);
+      return result(acknowledged || limitMs === null);
     } finally {
-      line.announcements.end(message.id);
+      state.announcements.end(message.id);
     }
   }
 
-  private receive(line: Line, text: string): void {
+  private receive(state: RelayState, text: string): void {
     const message = readMessage(text);
     if (!message) return;
-    if (message.is === 'here') return this.heartbeat(line, message);
-    if (message.is === 'heard') return this.acknowledged(line, message);
+    if (message.is === 'here') return this.heartbeat(state, message);
+    if (message.is === 'heard') return this.acknowledged(state, message);
     if (message.is === 'gone') {
-      line.membership.remove(message.from);
-      return line.announcements.settleAll(message.from);
+      state.membership.remove(message.from);
+      return state.announcements.settleAll(message.from);
     }
-    if (message.from === this.id) return this.echo(line, message);
-    if (message.is === 'changed') return this.listener.endChange(message.tags, message.id, line.index);
-    void this.acknowledge(line, message);
+    if (message.from === this.id) return this.echo(state, message);
+    if (message.is === 'changed') return this.listener.endChange(message.tags, message.id, state.index);
+    void this.acknowledge(state, message);
   }
 
   /** Our own heartbeat renews the lease; all messages published before it have been received by then. */
-  private heartbeat(line: Line, { from, sent, report }: CoherenceMessage & { is: 'here' }): void {
-    line.membership.heartbeat(from, sent, report);
+  private heartbeat(state: RelayState, { from, sent, report }: CoherenceMessage & { is: 'here' }): void {
+    state.membership.heartbeat(from, sent, report);
     if (from !== this.id) return;
-    this.isDeaf = false;
+    this.isEchoMissing = false;
     if (this.holdsLease) this.renewed();
-    if (!line.joined && !line.joining) void this.join(line, (line.joining = {}));
+    if (!state.joined && !state.joiningConnection) void this.join(state, (state.joiningConnection = {}));
   }
 
-  private async join(line: Line, connection: object): Promise<void> {
-    const known = await this.announceOn(line, [], randomUUID(), null).catch(() => false);
-    if (line.joining !== connection) return; // the connection was lost again
-    this.listener.mistrust(line.wasJoined, line.index === this.lines.length - 1);
-    Object.assign(line, { joined: known, wasJoined: true, joining: undefined });
+  private async join(state: RelayState, connection: object): Promise<void> {
+    const known = await this.announceOn(state, [], randomUUID(), null).catch(() => false);
+    if (state.joiningConnection !== connection) return; // the connection was lost again
+    this.listener.distrust(state.wasJoined, state.index === this.relayStates.length - 1);
+    Object.assign(state, { joined: known, wasJoined: true, joiningConnection: undefined });
   }
 
-  private echo(line: Line, message: CoherenceMessage & { id: string }): void {
-    const announcement = line.announcements.find(message.id);
+  private echo(state: RelayState, message: CoherenceMessage & { id: string }): void {
+    const announcement = state.announcements.find(message.id);
     if (!announcement) return;
-    line.membership.listening();
-    announcement.comeBack(line.membership.holders());
+    state.membership.markListening();
+    announcement.receiveEcho(state.membership.holders());
   }
 
-  private acknowledged(line: Line, { from, to, id, removed, report }: CoherenceMessage & { is: 'heard' }): void {
-    line.membership.updateReport(from, report);
-    const announcement = to === this.id ? line.announcements.find(id) : undefined;
+  private acknowledged(state: RelayState, { from, to, id, removed, report }: CoherenceMessage & { is: 'heard' }): void {
+    state.membership.updateReport(from, report);
+    const announcement = to === this.id ? state.announcements.find(id) : undefined;
     if (!announcement) return;
     announcement.removed += removed;
     announcement.settle(from);
   }
 
-  private async acknowledge(line: Line, message: CoherenceMessage & { is: 'changing' | 'drop' }): Promise<void> {
+  private async acknowledge(state: RelayState, message: CoherenceMessage & { is: 'changing' | 'drop' }): Promise<void> {
     let removed = 0;
     if (message.is === 'drop') removed = this.listener.drop(message.pattern);
-    else if (message.tags.length > 0) await this.listener.beginChange(message.tags, message.id, line.index);
+    else if (message.tags.length > 0) await this.listener.beginChange(message.tags, message.id, state.index);
     else
-      for (const [change, changing] of this.underWay)
-        for (const part of partsOf(changing, change)) this.publish(line, { is: 'changing', from: this.id, ...part });
+      for (const [change, changing] of this.runningChanges)
+        for (const part of partsOf(changing, change)) this.publish(state, { is: 'changing', from: this.id, ...part });
     const { from: to, id } = message;
-    this.publish(line, { is: 'heard', from: this.id, to, id, removed, report: this.listener.report() });
+    this.publish(state, { is: 'heard', from: this.id, to, id, removed, report: this.listener.report() });
   }
 }
 

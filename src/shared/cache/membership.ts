@@ -5,7 +5,7 @@ export const LEASE_MS = 1_200;
 
 interface Member {
   /** When its last heartbeat arrived. */
-  heardAt: number;
+  receivedAt: number;
   report: unknown;
 }
 
@@ -33,15 +33,15 @@ export class Membership {
   /** A heartbeat arrived. Our own one renews the lease, counted from `sent`. */
   heartbeat(from: string, sent: number, report: unknown): void {
     const now = performance.now();
-    this.members.set(from, { heardAt: now, report });
+    this.members.set(from, { receivedAt: now, report });
     if (from !== this.self) return;
     this.leaseUntil = sent + LEASE_MS;
     this.echoedAt = now;
-    this.listening();
+    this.markListening();
   }
 
   /** A message of our own arrived, so the connection delivers. */
-  listening(): void {
+  markListening(): void {
     this.listeningSince = Math.min(this.listeningSince, performance.now());
   }
 
@@ -63,13 +63,13 @@ export class Membership {
   /** Returns the other processes that may hold a lease, and forgets those that cannot. */
   holders(): Set<string> {
     const since = performance.now() - LEASE_MS;
-    for (const [id, { heardAt }] of this.members) if (heardAt <= since) this.members.delete(id);
+    for (const [id, { receivedAt }] of this.members) if (receivedAt <= since) this.members.delete(id);
     return new Set([...this.members.keys()].filter((id) => id !== this.self));
   }
 
   /** Milliseconds until the last lease of these processes has ended. */
-  leaseOfLast(ids: Iterable<string>): number {
-    const last = Math.max(...[...ids].map((id) => this.members.get(id)?.heardAt ?? 0));
+  longestLeaseMs(ids: Iterable<string>): number {
+    const last = Math.max(...[...ids].map((id) => this.members.get(id)?.receivedAt ?? 0));
     return Math.max(0, last + LEASE_MS - performance.now());
   }
 
@@ -77,7 +77,7 @@ export class Membership {
   reports(): unknown[] {
     const since = performance.now() - LEASE_MS;
     return [...this.members]
-      .filter(([id, { heardAt }]) => id !== this.self && heardAt > since)
+      .filter(([id, { receivedAt }]) => id !== this.self && receivedAt > since)
       .map(([, m]) => m.report);
   }
 }

@@ -14,7 +14,7 @@ export interface CacheEntry {
 
 /** A running load. When a change of one of its tags overtakes it, its value must not be cached. */
 export class Loading {
-  overtaken = false;
+  isInvalidated = false;
 
   constructor(
     readonly key: string,
@@ -67,7 +67,7 @@ export class MemoryStore {
     const loading = new Loading(key, tags);
     this.loadings.add(loading);
     for (const tag of tags) {
-      if (this.changes.has(tag)) loading.overtaken = true;
+      if (this.changes.has(tag)) loading.isInvalidated = true;
       addTo(this.loadingsOf, tag, loading);
     }
     return loading;
@@ -79,8 +79,8 @@ export class MemoryStore {
   }
 
   /** Stores a value unless a change overtook its load. */
-  fill({ key, overtaken }: Loading, entry: CacheEntry): void {
-    if (overtaken) return;
+  fill({ key, isInvalidated }: Loading, entry: CacheEntry): void {
+    if (isInvalidated) return;
     this.entries.set(key, entry);
     if (this.entries.has(key)) for (const tag of entry.tags) addTo(this.keysOf, tag, key); // otherwise it is too large
   }
@@ -93,7 +93,7 @@ export class MemoryStore {
       if (!ids) this.changes.set(tag, (ids = new Map<string, NodeJS.Timeout>()));
       clearTimeout(ids.get(id)); // announced again for a process that joined
       ids.set(id, ends);
-      this.overtake(tag);
+      this.invalidateLoads(tag);
     }
   }
 
@@ -102,13 +102,13 @@ export class MemoryStore {
       const ids = this.changes.get(tag);
       clearTimeout(ids?.get(id));
       if (ids?.delete(id) && ids.size === 0) this.changes.delete(tag);
-      this.overtake(tag);
+      this.invalidateLoads(tag);
     }
   }
 
   /** Deletes matching entries, and overtakes matching loads. Returns the number of deleted entries. */
   deleteWhere(matches: (key: string) => boolean): number {
-    for (const loading of this.loadings) if (matches(loading.key)) loading.overtaken = true;
+    for (const loading of this.loadings) if (matches(loading.key)) loading.isInvalidated = true;
     let removed = 0;
     for (const key of [...this.entries.keys()]) if (matches(key) && this.entries.delete(key)) removed++;
     return removed;
@@ -117,11 +117,11 @@ export class MemoryStore {
   /** Deletes all entries and overtakes all running loads. */
   clear(): void {
     this.entries.clear();
-    for (const loading of this.loadings) loading.overtaken = true;
+    for (const loading of this.loadings) loading.isInvalidated = true;
   }
 
-  private overtake(tag: string): void {
-    for (const loading of this.loadingsOf.get(tag) ?? []) loading.overtaken = true;
+  private invalidateLoads(tag: string): void {
+    for (const loading of this.loadingsOf.get(tag) ?? []) loading.isInvalidated = true;
     for (const key of [...(this.keysOf.get(tag) ?? [])]) this.entries.delete(key);
   }
 

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { NONCE_BYTES, type Sealer } from '../libs/sealer.js';
 import type { Logger } from '../logging/logger.js';
 import type { CacheEntry } from './memory.store.js';
-import { RedisAwayError, type Redis, type RunScript } from '../redis/redis.js';
+import { RedisUnavailableError, type Redis, type RunScript } from '../redis/redis.js';
 
 /** The value found under a key, and the data needed to store another one there. */
 export interface Reading {
@@ -47,12 +47,12 @@ export class RedisStore {
   private epoch = '';
   /** True when Redis missed a change, so its values may be old. Also true before Redis was reached for the first time. */
   private missed: boolean;
-  private newEpoch = (): void => undefined;
+  private notifyNewEpoch = (): void => undefined;
 
-  /** `longestChangeMs`: after this time the process behind a change counts as dead. */
+  /** `maxChangeMs`: after this time the process behind a change counts as dead. */
   constructor(
     private readonly redis: Redis,
-    private readonly longestChangeMs: number,
+    private readonly maxChangeMs: number,
     private readonly sealer: Sealer,
     private readonly logger: Logger,
   ) {
@@ -62,11 +62,11 @@ export class RedisStore {
 
   /** Calls `listener` when all values of earlier epochs become invalid. */
   onNewEpoch(listener: () => void): void {
-    this.newEpoch = listener;
+    this.notifyNewEpoch = listener;
   }
 
   /** Invalidates all values for all processes before the next read. */
-  mistrust(): void {
+  distrust(): void {
     this.missed = true;
     this.epoch = '';
     this.redis.probeSoon();
@@ -76,60 +76,60 @@ export class RedisStore {
     return this.redis.isUp && this.epoch !== '';
   }
 
-  /** Reads a value and the stamps of `tags`. Throws RedisAwayError. */
+  /** Reads a value and the stamps of `tags`. Throws RedisUnavailableError. */
   async read(key: string, tags: readonly string[]): Promise<Reading> {
     const [{ bytes, stored }, stamps] = await Promise.all([this.open(key), this.stampsOf(tags)]);
     const usable = stored && stamps?.every((stamp, at) => stamp === stored.stamps[at] && stored.tags[at] === tags[at]);
     return { found: usable ? stored : undefined, stamps, head: bytes.subarray(0, NONCE_BYTES) };
   }
 
-  /** Reads a value by its key alone, with the tags stored in it. Throws RedisAwayError. */
+  /** Reads a value by its key alone, with the tags stored in it. Throws RedisUnavailableError. */
   async find(key: string): Promise<StoredValue | undefined> {
     const { stored } = await this.open(key);
     const stamps = stored && (await this.stampsOf(stored.tags));
     return stamps?.every((stamp, at) => stamp === stored?.stamps[at]) ? stored : undefined;
   }
 
-  /** Claims the load of a value. `outdated`: prefix of the stored value that is no longer valid. Throws RedisAwayError. */
+  /** Claims the load of a value. `outdated`: prefix of the stored value that is no longer valid. Throws RedisUnavailableError. */
   claim(key: string, token: string, outdated: Buffer = Buffer.alloc(0)): Promise<'mine' | 'theirs' | 'there'> {
     return this.redis.script('cache-claim', this.pair(key), [token, LEASE_MS, outdated]);
   }
 
-  /** Stores the value loaded under our claim. Throws RedisAwayError. */
+  /** Stores the value loaded under our claim. Throws RedisUnavailableError. */
   async fill(key: string, token: string, entry: Stored, ttl: number): Promise<void> {
     await this.redis.script('cache-fill', this.pair(key), [token, this.seal(key, entry), Math.ceil(ttl)]);
   }
 
-  /** Releases a claim without a value. Throws RedisAwayError. */
+  /** Releases a claim without a value. Throws RedisUnavailableError. */
   async release(key: string, token: string): Promise<void> {
     await this.redis.script('delete-if', [this.pair(key)[1] as string], [token]);
   }
 
-  /** Stores a value without a claim. Throws RedisAwayError. */
+  /** Stores a value without a claim. Throws RedisUnavailableError. */
   async set(key: string, entry: Stored, ttl: number): Promise<void> {
     await this.redis.run((client) => client.set(this.valueKey(key), this.seal(key, entry), 'PX', Math.ceil(ttl)));
   }
 
-  /** Deletes the value and the claim of a running load. Throws RedisAwayError. */
+  /** Deletes the value and the claim of a running load. Throws RedisUnavailableError. */
   async delete(key: string): Promise<boolean> {
     return (await this.redis.run((client) => client.del(this.pair(key)))) > 0;
   }
 
-  /** Deletes all matching keys (glob) on every master. SCAN does not block other clients as KEYS does. Throws RedisAwayError. */
+  /** Deletes all matching keys (glob) on every master. SCAN does not block other clients as KEYS does. Throws RedisUnavailableError. */
   async deleteWhere(pattern: string): Promise<number> {
     const [values, claims] = this.pair(pattern) as [string, string];
     await this.unlinkAll(claims); // running loads must not store their values any more
     return this.unlinkAll(values);
   }
 
-  /** Returns the number of values. Throws RedisAwayError. */
+  /** Returns the number of values. Throws RedisUnavailableError. */
   async size(): Promise<number> {
     const found = new Set<string>(); // SCAN may return a key twice
     for await (const keys of this.redis.scan(this.valueKey('*'))) for (const key of keys) found.add(key);
     return found.size;
   }
 
-  /** Returns how many keys of any client the servers evicted for lack of memory since their start. Throws RedisAwayError. */
+  /** Returns how many keys of any client the servers evicted for lack of memory since their start. Throws RedisUnavailableError. */
   async evictions(): Promise<number> {
     const infos = await this.redis.infos('stats');
     return infos.reduce((sum, info) => sum + Number(/^evicted_keys:(\d+)/m.exec(info)?.[1] ?? 0), 0);
@@ -137,15 +137,15 @@ export class RedisStore {
 
   /** Never rejects: if Redis is unreachable, all its values become invalid once it is back. */
   async beginChange(tags: readonly string[], id: string): Promise<void> {
-    this.missed = !(await this.tell('cache-begin-change', tags, [id, this.longestChangeMs])) || this.missed;
+    this.missed = !(await this.runForTags('cache-begin-change', tags, [id, this.maxChangeMs])) || this.missed;
   }
 
   /** Never rejects. If Redis is unreachable, the tags become usable again when the change counts as dead. */
   async endChange(tags: readonly string[], id: string): Promise<void> {
-    await this.tell('cache-end-change', tags, [id]);
+    await this.runForTags('cache-end-change', tags, [id]);
   }
 
-  /** Returns the stamps of the tags, or null while one of them is changing. Throws RedisAwayError. */
+  /** Returns the stamps of the tags, or null while one of them is changing. Throws RedisUnavailableError. */
   async stampsOf(tags: readonly string[]): Promise<string[] | null> {
     const fresh = randomBytes(9).toString('base64url');
     const stamps = await Promise.all(
@@ -158,7 +158,7 @@ export class RedisStore {
     return this.sealer.seal(this.valueKey(key), JSON.stringify(entry));
   }
 
-  /** Returns the bytes under the key, and their content if this deployment wrote them there. Throws RedisAwayError. */
+  /** Returns the bytes under the key, and their content if this deployment wrote them there. Throws RedisUnavailableError. */
   private async open(key: string): Promise<{ bytes: Buffer; stored?: StoredValue & Stored }> {
     const name = this.valueKey(key);
     const bytes = await this.redis.run((client) => client.getBuffer(name));
@@ -178,12 +178,12 @@ export class RedisStore {
     return removed;
   }
 
-  private async tell(script: string, tags: readonly string[], args: Array<string | number>): Promise<boolean> {
+  private async runForTags(script: string, tags: readonly string[], args: Array<string | number>): Promise<boolean> {
     try {
       await Promise.all(tags.map((tag) => this.redis.script(script, this.tagKeys(tag), args)));
       return true;
     } catch (error) {
-      if (error instanceof RedisAwayError) return false;
+      if (error instanceof RedisUnavailableError) return false;
       throw error;
     }
   }
@@ -195,7 +195,7 @@ export class RedisStore {
     try {
       const args = [identity, randomBytes(6).toString('base64url'), missed ? 1 : 0];
       const epoch = await script<string>('cache-epoch', [`${this.redis.prefix}:epoch`], args);
-      if (epoch !== this.epoch) this.newEpoch();
+      if (epoch !== this.epoch) this.notifyNewEpoch();
       this.epoch = epoch;
     } catch (error) {
       this.missed ||= missed;

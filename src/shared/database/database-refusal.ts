@@ -11,16 +11,16 @@ interface Target {
   database: string;
 }
 
-type Line = (target: Target, said: string) => string;
+type Explanation = (target: Target, reason: string) => string;
 
-const unreachable: Line = ({ host, port }, said) =>
-  `The database at ${host}:${port} cannot be reached (${said}): check the network between, DATABASE_HOST and DATABASE_PORT (or DATABASE_URL).`;
+const unreachable: Explanation = ({ host, port }, reason) =>
+  `The database at ${host}:${port} cannot be reached (${reason}): check the network between, DATABASE_HOST and DATABASE_PORT (or DATABASE_URL).`;
 
-const untrusted: Line = ({ host }, said) =>
-  `The certificate of ${host} is not trusted (${said}): name the file of its authority in NODE_EXTRA_CA_CERTS, or encrypt without checking it with DATABASE_SSL=require.`;
+const untrusted: Explanation = ({ host }, reason) =>
+  `The certificate of ${host} is not trusted (${reason}): name the file of its authority in NODE_EXTRA_CA_CERTS, or encrypt without checking it with DATABASE_SSL=require.`;
 
 /** SQLSTATEs (PostgreSQL manual, appendix A), and the codes of Node's sockets and TLS. */
-const LINES: Record<string, Line> = {
+const EXPLANATIONS: Record<string, Explanation> = {
   ECONNREFUSED: ({ host, port }) =>
     `No PostgreSQL listens on ${host}:${port} (ECONNREFUSED): start it, or correct DATABASE_HOST and DATABASE_PORT (or DATABASE_URL).`,
   ENOTFOUND: ({ host }) =>
@@ -35,24 +35,25 @@ const LINES: Record<string, Line> = {
     `The database "${database}" does not exist on ${host}:${port}: createdb -h ${host} -p ${port} -U ${user} ${database}, or correct DATABASE_NAME (or DATABASE_URL).`,
   '28P01': ({ user, host, port }) =>
     `${host}:${port} refuses the password of user "${user}": correct DATABASE_USER and DATABASE_PASSWORD (or DATABASE_URL).`,
-  '28000': ({ host, port }, said) =>
-    `${host}:${port} refuses the login (${said}): create the role or correct DATABASE_USER, allow it in the server's pg_hba.conf, or set DATABASE_SSL=require where the server wants encryption.`,
-  '42501': ({ user, database }, said) =>
-    `User "${user}" lacks a right in database "${database}" (${said}): as a superuser, ALTER DATABASE "${database}" OWNER TO "${user}", or GRANT USAGE, CREATE ON SCHEMA public TO "${user}".`,
-  '53300': ({ host, port }, said) =>
-    `${host}:${port} has no connection left (${said}): raise max_connections there, or lower DATABASE_POOL_SIZE or the number of processes.`,
-  '57P03': ({ host, port }, said) => `${host}:${port} does not take connections yet (${said}): try again in a moment.`,
+  '28000': ({ host, port }, reason) =>
+    `${host}:${port} refuses the login (${reason}): create the role or correct DATABASE_USER, allow it in the server's pg_hba.conf, or set DATABASE_SSL=require where the server wants encryption.`,
+  '42501': ({ user, database }, reason) =>
+    `User "${user}" lacks a right in database "${database}" (${reason}): as a superuser, ALTER DATABASE "${database}" OWNER TO "${user}", or GRANT USAGE, CREATE ON SCHEMA public TO "${user}".`,
+  '53300': ({ host, port }, reason) =>
+    `${host}:${port} has no connection left (${reason}): raise max_connections there, or lower DATABASE_POOL_SIZE or the number of processes.`,
+  '57P03': ({ host, port }, reason) =>
+    `${host}:${port} does not take connections yet (${reason}): try again in a moment.`,
   DEPTH_ZERO_SELF_SIGNED_CERT: untrusted,
   SELF_SIGNED_CERT_IN_CHAIN: untrusted,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: untrusted,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: untrusted,
   CERT_HAS_EXPIRED: untrusted,
-  ERR_TLS_CERT_ALTNAME_INVALID: ({ host }, said) =>
-    `The certificate of the database is for another name than ${host} (${said}): use a name of the certificate in DATABASE_HOST (or DATABASE_URL), or DATABASE_SSL=require.`,
+  ERR_TLS_CERT_ALTNAME_INVALID: ({ host }, reason) =>
+    `The certificate of the database is for another name than ${host} (${reason}): use a name of the certificate in DATABASE_HOST (or DATABASE_URL), or DATABASE_SSL=require.`,
 };
 
 /** pg's own errors have no code, so their messages are matched. */
-const SAID: ReadonlyArray<readonly [RegExp, Line]> = [
+const EXPLANATIONS_BY_MESSAGE: ReadonlyArray<readonly [RegExp, Explanation]> = [
   [
     /does not support SSL/,
     ({ host, port }) =>
@@ -71,14 +72,15 @@ const PASSING = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH
 
 /** True when a retry may soon succeed. */
 export function mayPass(error: unknown): boolean {
-  return PASSING.has(codeOf(error) ?? '') || SAID.at(-1)?.[0].test(messageOf(error)) === true;
+  return PASSING.has(codeOf(error) ?? '') || EXPLANATIONS_BY_MESSAGE.at(-1)?.[0].test(messageOf(error)) === true;
 }
 
 /** Returns the refusal for a known error, else the error itself. */
 export function refusalOf(error: unknown, url: string): unknown {
-  const said = messageOf(error);
-  const line = LINES[codeOf(error) ?? ''] ?? SAID.find(([pattern]) => pattern.test(said))?.[1];
-  return line ? new DatabaseRefusedError(line(targetOf(url), said), { cause: error }) : error;
+  const reason = messageOf(error);
+  const explanation =
+    EXPLANATIONS[codeOf(error) ?? ''] ?? EXPLANATIONS_BY_MESSAGE.find(([pattern]) => pattern.test(reason))?.[1];
+  return explanation ? new DatabaseRefusedError(explanation(targetOf(url), reason), { cause: error }) : error;
 }
 
 export function targetOf(url: string): Target {

@@ -13,7 +13,7 @@ export interface Database {
 }
 
 /** In production, how long our server waits for a database that is starting at the same time. */
-const PATIENCE_SECONDS = 10;
+const MAX_WAIT_SECONDS = 10;
 
 /**
  * Returns the database. `own`: for the server, the single owner of DATA_DIR. `join`: for commands, which use a running
@@ -29,7 +29,7 @@ export async function openDatabase(
     await checkDatabase(
       config,
       url,
-      as === 'own' && config.get(ProcessSettings).environment === 'production' ? PATIENCE_SECONDS : 0,
+      as === 'own' && config.get(ProcessSettings).environment === 'production' ? MAX_WAIT_SECONDS : 0,
     );
     return { url, stop: () => Promise.resolve() };
   }

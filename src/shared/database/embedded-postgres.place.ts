@@ -42,7 +42,7 @@ export async function findPlace(dataDir: string, log: (line: string) => void): P
   // PostgreSQL refuses to run as root. The owner of an existing cluster is the user that runs it.
   const owner = await ownerOf(join(elsewhere ?? folder, 'postgres'));
   const user = owner?.uid ? owner : await findSystemUser();
-  const home = elsewhere ?? ((await letThrough(user, folder)) ? folder : await moveOut(folder));
+  const home = elsewhere ?? ((await makeTraversable(user, folder)) ? folder : await moveToSystemFolder(folder));
   if (home !== folder)
     log(`PostgreSQL ${version}: its data is stored in ${home}, because its user cannot access ${folder}`);
   const reachable = await succeeds(user, join(native, 'bin', 'postgres'), '--version');
@@ -102,7 +102,7 @@ async function findBinaries(): Promise<{ native: string; version: string; releas
 }
 
 /** As root: gives the server's user passage through DATA_DIR (no listing; secrets keep 0600). True when it can enter. */
-async function letThrough(user: ServerUser, folder: string): Promise<boolean> {
+async function makeTraversable(user: ServerUser, folder: string): Promise<boolean> {
   if (await succeeds(user, '/bin/sh', '-c', 'cd "$1"', 'sh', dirname(folder))) {
     await chmod(folder, (await stat(folder)).mode | 0o001);
   }
@@ -118,7 +118,7 @@ async function succeeds(user: ServerUser, command: string, ...args: string[]): P
 }
 
 /** Creates a folder outside DATA_DIR and records it there, so that a fresh clone at the same path never finds older data. */
-async function moveOut(folder: string): Promise<string> {
+async function moveToSystemFolder(folder: string): Promise<string> {
   if (await ownerOf(join(folder, 'postgres', 'PG_VERSION'))) {
     throw new EmbeddedPostgresError(
       `The owner of the data in ${join(folder, 'postgres')} cannot access it: make the folders above it passable (chmod o+x), or run as that user.`,

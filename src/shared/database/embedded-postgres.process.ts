@@ -44,12 +44,12 @@ kill -KILL "$watcher" 2>/dev/null
 exit "$code"`;
 
 /** Another process was faster (the folder or the port is taken), or children of the last server are still exiting. */
-const TRY_AGAIN =
+const RETRYABLE_START =
   /lock file "postmaster\.pid" already exists|pre-existing shared memory block|could not create any TCP/;
 
 /** Returns the ready server of a cluster, or null when none runs. Waits for one that is starting or stopping. */
 export async function findServer({ cluster, version }: Place, log: (line: string) => void): Promise<Server | null> {
-  let told = false;
+  let isLogged = false;
   for (const began = performance.now(); ; await sleep(POLL_MS)) {
     const file = await readPidFile(cluster);
     if (!file || !isAlive(file.pid)) return null;
@@ -59,8 +59,8 @@ export async function findServer({ cluster, version }: Place, log: (line: string
     }
     if (file.status === 'ready') return { pid: file.pid, port: file.port };
     const status = file.status || 'starting';
-    if (!told) log(`PostgreSQL ${version}: waiting for the one that is ${status} (pid ${file.pid})`);
-    told = true;
+    if (!isLogged) log(`PostgreSQL ${version}: waiting for the one that is ${status} (pid ${file.pid})`);
+    isLogged = true;
     if (performance.now() - began > (status === 'stopping' ? STOPPING_MS : START_MS)) {
       throw new EmbeddedPostgresError(
         `The PostgreSQL of ${cluster} (pid ${file.pid}) is still ${status}: wait until it is done and start again.`,
@@ -96,13 +96,13 @@ export async function startServer(place: Place, durable: boolean, log: (line: st
       return { pid: file.pid, port, guardian: release(guardian) };
     }
     if (performance.now() - began > START_MS) {
-      letGo(guardian);
+      releaseGuardian(guardian);
       throw new EmbeddedPostgresError(`PostgreSQL was not ready after ${START_MS / 1000} s: see ${logFile}.`);
     }
   }
-  const said = await readFile(logFile, 'utf8');
-  if (TRY_AGAIN.test(said) || (await findServer(place, log))) return null;
-  throw new EmbeddedPostgresError(`PostgreSQL did not start: ${lastFault(said)} (see ${logFile})`);
+  const logText = await readFile(logFile, 'utf8');
+  if (RETRYABLE_START.test(logText) || (await findServer(place, log))) return null;
+  throw new EmbeddedPostgresError(`PostgreSQL did not start: ${lastFault(logText)} (see ${logFile})`);
 }
 
 /** Shuts postgres down fast. Resolves when the process has ended. */
@@ -116,7 +116,7 @@ export async function stopServer(cluster: string, { pid, guardian }: Server): Pr
   }
   if (guardian) {
     guardian.ref();
-    letGo(guardian);
+    releaseGuardian(guardian);
     if (guardian.exitCode === null && guardian.signalCode === null) await once(guardian, 'exit');
   } else {
     while (await inspect(pid)) await sleep(POLL_MS); // postgres removes the file just before it exits
@@ -152,7 +152,7 @@ function release(guardian: ChildProcess): ChildProcess {
   return guardian;
 }
 
-function letGo(guardian: ChildProcess): void {
+function releaseGuardian(guardian: ChildProcess): void {
   guardian.stdio[3]?.destroy();
 }
 

@@ -97,7 +97,7 @@ export class EmbeddedPostgres {
     const began = performance.now();
     socketOf(this.session).ref();
     if (this.role === 'owner' || this.server.guardian) {
-      if (this.role === 'command') await outlast(this.session);
+      if (this.role === 'command') await waitForSession(this.session);
       await stopServer(this.place.cluster, this.server); // this ends the session, which must keep the lock until then
       this.options.log(`PostgreSQL ${this.place.version}: stopped in ${since(began)} ms`);
     }
@@ -201,7 +201,7 @@ async function tryLock(session: pg.Client, role: Role): Promise<boolean> {
 }
 
 /** Before a command stops the server it started: waits for the commands that joined it, and prevents new ones. */
-async function outlast(session: pg.Client): Promise<void> {
+async function waitForSession(session: pg.Client): Promise<void> {
   await session.query(`set lock_timeout = ${WAIT_MS}`);
   await session.query('select pg_advisory_lock($1, $2)', [LOCK_CLASS, LOCKS.command]).catch(() => undefined);
 }

@@ -1,5 +1,5 @@
 // Limits how many tasks run at once and how many may wait; rejects a task when the queue is full.
-import { WaitingLine } from './waiting-line.js';
+import { WaitQueue } from './wait-queue.js';
 
 /** Thrown when the queue is full or the wait takes longer than `waitMs`. */
 export class SemaphoreFullError extends Error {}
@@ -7,7 +7,7 @@ export class SemaphoreFullError extends Error {}
 /** At most `permits` tasks run at once; at most `queue` tasks wait, each for at most `waitMs` milliseconds. */
 export class Semaphore {
   private running = 0;
-  private readonly waiting = new WaitingLine();
+  private readonly waiting = new WaitQueue();
 
   constructor(
     private readonly permits: number,

@@ -2,7 +2,7 @@
 import { lockLost } from './lock.errors.js';
 
 /** The data that the work receives. */
-export interface Held {
+export interface HeldLock {
   /** Aborted when the lock is lost, or could not be renewed and may soon be lost. */
   readonly signal: AbortSignal;
   /** Greater than the fence of every earlier holder, whatever the key. */
@@ -10,44 +10,44 @@ export interface Held {
 }
 
 /** A lock handle as its store returns it. */
-export interface Grip {
+export interface LockHandle {
   readonly fence: bigint;
   /** `performance.now()` before the last successful request to the store: the lease lasts at least `ttl` from then. */
-  readonly asked: number;
+  readonly requestedAt: number;
   /** Settles when the store reports that the lock is gone. */
-  readonly gone?: Promise<void>;
+  readonly lost?: Promise<void>;
   /** Restarts the lease. False when the lock is not ours any more. Rejects when the store does not answer. */
   renew(): Promise<boolean>;
   /** False when the lock was not ours any more; also without an answer, if a lock may end before its lease. Never rejects. */
   release(): Promise<boolean>;
 }
 
-const RENEWALS_IN_A_TTL = 3;
+const RENEWALS_PER_TTL = 3;
 /** Part of the ttl reserved for stopping the work; it also covers clock differences and late timers. */
-const RESERVE = 0.1;
+const STOP_RESERVE = 0.1;
 
 /** Uses the monotonic clock: a step of the wall clock neither shortens nor extends a lease. */
 export class Lease {
   private readonly loss = new AbortController();
   private until = 0;
-  private over = false;
+  private isOver = false;
   private renewal: NodeJS.Timeout | undefined;
-  private alarm: NodeJS.Timeout | undefined;
+  private expiryTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly key: string,
     private readonly ttl: number,
-    private readonly grip: Grip,
+    private readonly handle: LockHandle,
   ) {
-    this.extendFrom(grip.asked);
-    void grip.gone?.then(() => this.lose());
+    this.extendFrom(handle.requestedAt);
+    void handle.lost?.then(() => this.lose());
   }
 
   /** Runs the work; call it once. Throws LOCK_LOST when the lock was not ours until the end. */
-  async during<T>(work: (held: Held) => Promise<T>): Promise<T> {
+  async during<T>(work: (held: HeldLock) => Promise<T>): Promise<T> {
     let result: T;
     try {
-      result = await work({ signal: this.loss.signal, fence: this.grip.fence });
+      result = await work({ signal: this.loss.signal, fence: this.handle.fence });
     } catch (error) {
       await this.end();
       throw error;
@@ -58,38 +58,38 @@ export class Lease {
 
   /** True when the lock was ours all the time. Also checks the clock, because the alarm of a busy process fires late. */
   private async end(): Promise<boolean> {
-    const inTime = !this.over && performance.now() < this.until;
+    const inTime = !this.isOver && performance.now() < this.until;
     this.stop();
-    return (await this.grip.release()) && inTime;
+    return (await this.handle.release()) && inTime;
   }
 
-  private extendFrom(asked: number): void {
-    this.until = asked + this.ttl * (1 - RESERVE);
-    clearTimeout(this.alarm);
-    this.alarm = setTimeout(() => this.lose(), this.until - performance.now());
-    const next = asked + this.ttl / RENEWALS_IN_A_TTL;
+  private extendFrom(requestedAt: number): void {
+    this.until = requestedAt + this.ttl * (1 - STOP_RESERVE);
+    clearTimeout(this.expiryTimer);
+    this.expiryTimer = setTimeout(() => this.lose(), this.until - performance.now());
+    const next = requestedAt + this.ttl / RENEWALS_PER_TTL;
     this.renewal = setTimeout(() => void this.renew(), next - performance.now());
   }
 
   /** Renews the lease. Without an answer it retries at a shorter interval until the alarm. */
   private async renew(): Promise<void> {
-    const asked = performance.now();
-    const ours = await this.grip.renew().catch(() => null);
-    if (this.over) return;
-    if (ours) this.extendFrom(asked);
-    else if (ours === false) this.lose();
-    else this.renewal = setTimeout(() => void this.renew(), this.ttl / RENEWALS_IN_A_TTL ** 2);
+    const requestedAt = performance.now();
+    const isHeld = await this.handle.renew().catch(() => null);
+    if (this.isOver) return;
+    if (isHeld) this.extendFrom(requestedAt);
+    else if (isHeld === false) this.lose();
+    else this.renewal = setTimeout(() => void this.renew(), this.ttl / RENEWALS_PER_TTL ** 2);
   }
 
   private lose(): void {
-    if (this.over) return;
+    if (this.isOver) return;
     this.stop();
     this.loss.abort(lockLost(this.key));
   }
 
   private stop(): void {
-    this.over = true;
-    clearTimeout(this.alarm);
+    this.isOver = true;
+    clearTimeout(this.expiryTimer);
     clearTimeout(this.renewal);
   }
 }

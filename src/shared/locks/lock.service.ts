@@ -1,7 +1,7 @@
 // Locks: one holder of a key among all processes, in order of arrival within this one.
 import type { Transaction } from '../database/transaction.js';
-import { WaitingLine } from '../libs/waiting-line.js';
-import { Lease, type Grip, type Held } from './lock-lease.js';
+import { WaitQueue } from '../libs/wait-queue.js';
+import { Lease, type LockHandle, type HeldLock } from './lock-lease.js';
 import { lockBusy } from './lock.errors.js';
 
 export interface LockOptions {
@@ -27,7 +27,7 @@ const HOUR_MS = 3_600_000;
  */
 export abstract class LockService {
   /** The waiting callers in this process, by key. A key without waiting callers is present while it is held or requested. */
-  private readonly lines = new Map<string, WaitingLine>();
+  private readonly waitQueues = new Map<string, WaitQueue>();
 
   constructor(protected readonly transaction: Transaction) {}
 
@@ -39,7 +39,7 @@ export abstract class LockService {
    * the same time, and the caller must not rely on the result. An error of `work` itself is more specific and takes
    * precedence. The lock waits for `work` even after `held.signal`: until then no other caller of this process enters.
    */
-  async withLock<T>(key: string, options: LockOptions, work: (held: Held) => Promise<T>): Promise<T> {
+  async withLock<T>(key: string, options: LockOptions, work: (held: HeldLock) => Promise<T>): Promise<T> {
     const { ttl, wait = WAIT_MS } = options;
     expectBetween('ttl', ttl, MIN_TTL_MS);
     expectBetween('wait', wait, 0);
@@ -47,36 +47,36 @@ export abstract class LockService {
       throw new Error(
         'Open the transaction inside the work: around the lock, the next holder starts before the commit.',
       );
-    const giveUpAt = performance.now() + wait;
-    await this.comeIn(key, wait);
+    const deadline = performance.now() + wait;
+    await this.waitForTurn(key, wait);
     try {
-      const grip = await this.take(key, ttl, giveUpAt);
-      return await new Lease(key, ttl, grip).during(work);
+      const handle = await this.acquire(key, ttl, deadline);
+      return await new Lease(key, ttl, handle).during(work);
     } finally {
-      this.goOut(key);
+      this.endTurn(key);
     }
   }
 
   /**
    * Takes the lock in the store, which must keep it for at least `ttl` after its last answer. Tries at least once, and gives
-   * up at `giveUpAt` (`performance.now()`). Throws LOCK_BUSY and LOCK_UNAVAILABLE.
+   * up at `deadline` (`performance.now()`). Throws LOCK_BUSY and LOCK_UNAVAILABLE.
    */
-  protected abstract take(key: string, ttl: number, giveUpAt: number): Promise<Grip>;
+  protected abstract acquire(key: string, ttl: number, deadline: number): Promise<LockHandle>;
 
   /** Waits in order of arrival; only the first caller of this process asks the store. */
-  private async comeIn(key: string, wait: number): Promise<void> {
-    const line = this.lines.get(key);
-    if (!line) return void this.lines.set(key, new WaitingLine());
-    await line.waitAtMost(wait, () => lockBusy(key));
+  private async waitForTurn(key: string, wait: number): Promise<void> {
+    const queue = this.waitQueues.get(key);
+    if (!queue) return void this.waitQueues.set(key, new WaitQueue());
+    await queue.waitAtMost(wait, () => lockBusy(key));
   }
 
-  private goOut(key: string): void {
-    if (!this.lines.get(key)?.next()) this.lines.delete(key);
+  private endTurn(key: string): void {
+    if (!this.waitQueues.get(key)?.next()) this.waitQueues.delete(key);
   }
 }
 
 /** Both stores need whole milliseconds. Redis answers other values with an error, which opens the breaker for all its users. */
-function expectBetween(name: string, ms: number, least: number): void {
-  if (!Number.isInteger(ms) || ms < least || ms > HOUR_MS)
-    throw new RangeError(`The ${name} of a lock is ${ms}: give whole milliseconds from ${least} to ${HOUR_MS}.`);
+function expectBetween(name: string, ms: number, min: number): void {
+  if (!Number.isInteger(ms) || ms < min || ms > HOUR_MS)
+    throw new RangeError(`The ${name} of a lock is ${ms}: give whole milliseconds from ${min} to ${HOUR_MS}.`);
 }

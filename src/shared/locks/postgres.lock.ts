@@ -3,7 +3,7 @@ import pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { sqlStateOf } from '../database/sql-state.js';
 import type { Transaction } from '../database/transaction.js';
-import type { Grip } from './lock-lease.js';
+import type { LockHandle } from './lock-lease.js';
 import { lockBusy, lockUnavailable } from './lock.errors.js';
 import { LockService } from './lock.service.js';
 
@@ -30,21 +30,21 @@ export class PostgresLock extends LockService {
     super(transaction);
   }
 
-  protected async take(key: string, ttl: number, giveUpAt: number): Promise<Grip> {
-    const wait = Math.max(1, Math.ceil(giveUpAt - performance.now())); // 0 would mean no limit
+  protected async acquire(key: string, ttl: number, deadline: number): Promise<LockHandle> {
+    const wait = Math.max(1, Math.ceil(deadline - performance.now())); // 0 would mean no limit
     const client = this.createClient(ttl, wait);
-    const gone = new Promise<void>((resolve) => client.on('error', () => resolve()).once('end', resolve));
+    const lost = new Promise<void>((resolve) => client.on('error', () => resolve()).once('end', resolve));
     try {
       await client.connect();
       const lock: Bounded = { text: `SELECT pg_advisory_lock(${KEY})`, values: [key], query_timeout: wait + ANSWER_MS };
       await client.query(lock);
       // The session that draws the fence holds the lock while it answers, so fences grow in the order of the holders.
-      const asked = performance.now();
+      const requestedAt = performance.now();
       const { rows } = await client.query<{ fence: string }>(`SELECT nextval('lock_fences') AS fence`);
       return {
         fence: BigInt((rows[0] as { fence: string }).fence),
-        asked,
-        gone,
+        requestedAt,
+        lost,
         renew: () => client.query('SELECT 1').then(() => true),
         release: () => this.release(client, key),
       };

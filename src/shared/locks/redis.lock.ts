@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Transaction } from '../database/transaction.js';
-import type { Grip } from './lock-lease.js';
+import type { LockHandle } from './lock-lease.js';
 import { lockBusy, lockUnavailable } from './lock.errors.js';
 import { LockService } from './lock.service.js';
 import type { Redis } from '../redis/redis.js';
@@ -11,7 +11,7 @@ import type { Redis } from '../redis/redis.js';
 const FIRST_PAUSE_MS = 4;
 const MAX_PAUSE_MS = 100;
 /** A waiting process that dies blocks the others for this time; longer than the longest pause plus an answer. */
-const NEXT_MS = 300;
+const RESERVATION_MS = 300;
 
 const FENCE = { name: 'lock-fence', text: `SELECT nextval('lock_fences') AS fence` };
 
@@ -22,7 +22,7 @@ const FENCE = { name: 'lock-fence', text: `SELECT nextval('lock_fences') AS fenc
  */
 export class RedisLock extends LockService {
   /** Keys by our tokens that may still be in Redis although we no longer need them, because Redis did not answer. */
-  private readonly leftOver = new Map<string, string>();
+  private readonly unreleased = new Map<string, string>();
 
   constructor(
     private readonly redis: Redis,
@@ -32,39 +32,39 @@ export class RedisLock extends LockService {
     redis.onChange((up) => up && this.clear());
   }
 
-  protected async take(key: string, ttl: number, giveUpAt: number): Promise<Grip> {
+  protected async acquire(key: string, ttl: number, deadline: number): Promise<LockHandle> {
     // "lock:" before the key inside the hash tag: an empty hash tag would not count as one.
     const lock = `${this.redis.prefix}:{lock:${key}}`;
     const next = `${lock}:next`;
     const token = randomUUID();
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(MAX_PAUSE_MS, 2 * pause)) {
-      const grip = await this.tryToTake(lock, next, token, ttl).catch((error: unknown) => {
+      const handle = await this.tryToAcquire(lock, next, token, ttl).catch((error: unknown) => {
         throw lockUnavailable(key, error);
       });
-      if (grip) return grip;
-      const left = giveUpAt - performance.now();
-      if (left <= 0) {
+      if (handle) return handle;
+      const remainingMs = deadline - performance.now();
+      if (remainingMs <= 0) {
         await this.release(next, token);
         throw lockBusy(key);
       }
-      await delay(Math.min(left, Math.random() * pause));
+      await delay(Math.min(remainingMs, Math.random() * pause));
     }
   }
 
-  /** Returns null when another process holds the lock. Throws RedisAwayError and errors of PostgreSQL. */
-  private async tryToTake(lock: string, next: string, token: string, ttl: number): Promise<Grip | null> {
+  /** Returns null when another process holds the lock. Throws RedisUnavailableError and errors of PostgreSQL. */
+  private async tryToAcquire(lock: string, next: string, token: string, ttl: number): Promise<LockHandle | null> {
     if (!this.redis.isUp) throw new Error('Redis is known to be away.'); // nothing was sent, so no key is left over
     try {
-      const taken = await this.redis.script<number>('lock-acquire', [lock, next], [token, ttl, NEXT_MS]);
-      if (taken === 0) return null;
+      const acquired = await this.redis.script<number>('lock-acquire', [lock, next], [token, ttl, RESERVATION_MS]);
+      if (acquired === 0) return null;
       const fence = await this.nextFence();
       // If we still hold the lock now, we held it when we drew the fence. Had the lease run out before, the next holder might
       // already have drawn a smaller fence. So fences grow in the order of the holders.
-      const asked = performance.now();
+      const requestedAt = performance.now();
       if (!(await this.renew(lock, token, ttl))) return null;
       return {
         fence,
-        asked,
+        requestedAt,
         renew: () => this.renew(lock, token, ttl),
         release: () => this.release(lock, token),
       };
@@ -88,14 +88,14 @@ export class RedisLock extends LockService {
     try {
       return (await this.redis.script<number>('delete-if', [key], [token])) === 1;
     } catch {
-      this.leftOver.set(token, key);
+      this.unreleased.set(token, key);
       return true;
     }
   }
 
   private clear(): void {
-    const tokens = [...this.leftOver];
-    this.leftOver.clear();
+    const tokens = [...this.unreleased];
+    this.unreleased.clear();
     for (const [token, key] of tokens) void this.release(key, token);
   }
 }

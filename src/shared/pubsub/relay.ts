@@ -58,8 +58,8 @@ export abstract class EventRelay {
       this.subscription = undefined;
       if (this.closed) return;
       this.listener?.lost();
-      const longest = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts++);
-      this.timer = setTimeout(() => void this.connect(), Math.random() * longest).unref();
+      const maxWaitMs = Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempts++);
+      this.timer = setTimeout(() => void this.connect(), Math.random() * maxWaitMs).unref();
     };
     try {
       const deliver = (text: string): void => {

@@ -2,7 +2,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Rate } from '../config/variables.js';
 import type { Clock } from '../libs/clock.js';
-import { RateLimiter, type Rates, SLOTS, type Taking, type TierState } from './rate-limiter.js';
+import { RateLimiter, type Rates, SLOTS, type TakeResult, type TierState } from './rate-limiter.js';
 
 /** Evicts the least recently seen first. A caller takes about 300 bytes, and 16 more for each used slot. */
 const MAX_CALLERS = 100_000;
@@ -12,18 +12,18 @@ export class MemoryRateLimiter extends RateLimiter {
 
   constructor(
     private readonly clock: Clock,
-    mostCallers = MAX_CALLERS,
+    maxCallers = MAX_CALLERS,
   ) {
     super();
-    this.callers = new LRUCache({ max: mostCallers });
+    this.callers = new LRUCache({ max: maxCallers });
   }
 
-  override take(caller: string, rates: Rates, cost: number): Taking {
+  override take(caller: string, rates: Rates, cost: number): TakeResult {
     const now = this.clock.now();
     const { burst, sustained } = this.tiersOf(caller);
-    const burstLacks = burst.lacks(rates.burst, cost, now);
-    const sustainedLacks = sustained.lacks(rates.sustained, cost, now);
-    const allowed = burstLacks <= 0 && sustainedLacks <= 0;
+    const burstShortage = burst.shortageOf(rates.burst, cost, now);
+    const sustainedShortage = sustained.shortageOf(rates.sustained, cost, now);
+    const allowed = burstShortage <= 0 && sustainedShortage <= 0;
     if (allowed) {
       burst.add(rates.burst, cost, now);
       sustained.add(rates.sustained, cost, now);
@@ -31,12 +31,12 @@ export class MemoryRateLimiter extends RateLimiter {
     return {
       allowed,
       takenAt: now,
-      burst: burst.state(rates.burst, burstLacks, now),
-      sustained: sustained.state(rates.sustained, sustainedLacks, now),
+      burst: burst.state(rates.burst, burstShortage, now),
+      sustained: sustained.state(rates.sustained, sustainedShortage, now),
     };
   }
 
-  override refund(caller: string, rates: Rates, cost: number, { takenAt }: Taking): void {
+  override refund(caller: string, rates: Rates, cost: number, { takenAt }: TakeResult): void {
     const tiers = this.callers.get(caller);
     tiers?.burst.remove(rates.burst, cost, takenAt);
     tiers?.sustained.remove(rates.sustained, cost, takenAt);
@@ -56,7 +56,7 @@ class Tier {
   private sum = 0;
 
   /** Returns the missing amount; 0 or less means that there is enough. */
-  lacks(rate: Rate, cost: number, now: number): number {
+  shortageOf(rate: Rate, cost: number, now: number): number {
     this.forget(slotAt(rate, now));
     return this.sum + priceOf(rate, cost) - rate.quota;
   }
@@ -79,10 +79,10 @@ class Tier {
     if (this.counts[at] === 0) this.cut(at, 1);
   }
 
-  /** `lacking`: the result of `lacks` before the attempt. */
-  state(rate: Rate, lacking: number, now: number): TierState {
+  /** `shortage`: the result of `shortageOf` before the attempt. */
+  state(rate: Rate, shortage: number, now: number): TierState {
     const remaining = Math.max(0, rate.quota - this.sum);
-    return { allowed: lacking <= 0, remaining, resetMs: this.wait(rate, Math.max(1, lacking), now) };
+    return { allowed: shortage <= 0, remaining, resetMs: this.wait(rate, Math.max(1, shortage), now) };
   }
 
   /** Returns the milliseconds until `amount` of the used quota is free again. */

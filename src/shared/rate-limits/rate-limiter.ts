@@ -22,7 +22,7 @@ export interface Rates {
   readonly sustained: Rate;
 }
 
-export interface Taking {
+export interface TakeResult {
   /** True when both tiers allowed it. Otherwise nothing was taken from either. */
   readonly allowed: boolean;
   /** By the limiter's own clock; a refund finds its slot with it. */
@@ -36,14 +36,14 @@ export abstract class RateLimiter {
    * Takes `cost` (an integer from 1) from both tiers of `caller`, or from neither. A cost above a quota takes the whole quota.
    * Returns without a promise when no other process has to be asked.
    */
-  abstract take(caller: string, rates: Rates, cost: number): Taking | Promise<Taking>;
+  abstract take(caller: string, rates: Rates, cost: number): TakeResult | Promise<TakeResult>;
 
-  /** Refunds the cost of an allowed `taking`. Never throws: at worst the amount becomes free with its window. */
-  abstract refund(caller: string, rates: Rates, cost: number, taking: Taking): void | Promise<void>;
+  /** Refunds the cost of an allowed `result`. Never throws: at worst the amount becomes free with its window. */
+  abstract refund(caller: string, rates: Rates, cost: number, result: TakeResult): void | Promise<void>;
 }
 
 /** Returns the tier that refused; if both did, the one with the longer wait. Null when both allowed it. */
-export function refusedTier({ burst, sustained }: Taking): keyof Rates | null {
+export function refusedTier({ burst, sustained }: TakeResult): keyof Rates | null {
   if (sustained.allowed) return burst.allowed ? null : 'burst';
   return !burst.allowed && burst.resetMs > sustained.resetMs ? 'burst' : 'sustained';
 }

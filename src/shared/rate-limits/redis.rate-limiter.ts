@@ -2,8 +2,8 @@
 import type { Rate } from '../config/variables.js';
 import type { Clock } from '../libs/clock.js';
 import { MemoryRateLimiter } from './memory.rate-limiter.js';
-import { RateLimiter, type Rates, type Taking } from './rate-limiter.js';
-import { type Redis, RedisAwayError } from '../redis/redis.js';
+import { RateLimiter, type Rates, type TakeResult } from './rate-limiter.js';
+import { type Redis, RedisUnavailableError } from '../redis/redis.js';
 
 /** The time, then `allowed`, `remaining` and `resetMs` of each tier. */
 type Answer = [number, number, number, number, number, number, number];
@@ -14,7 +14,7 @@ type Answer = [number, number, number, number, number, number, number];
  */
 export class RedisRateLimiter extends RateLimiter {
   private readonly local: MemoryRateLimiter;
-  private readonly takenLocally = new WeakSet<Taking>();
+  private readonly takenLocally = new WeakSet<TakeResult>();
 
   constructor(
     private readonly redis: Redis,
@@ -24,30 +24,30 @@ export class RedisRateLimiter extends RateLimiter {
     this.local = new MemoryRateLimiter(clock);
   }
 
-  override take(caller: string, rates: Rates, cost: number): Taking | Promise<Taking> {
+  override take(caller: string, rates: Rates, cost: number): TakeResult | Promise<TakeResult> {
     if (!this.redis.isUp) return this.takeLocally(caller, rates, cost);
     return this.redis
       .script<Answer>('limit-take', this.keysOf(caller), [...argumentsOf(rates), cost])
-      .then(toTaking, (error: unknown) => {
-        if (error instanceof RedisAwayError) return this.takeLocally(caller, rates, cost);
+      .then(toTakeResult, (error: unknown) => {
+        if (error instanceof RedisUnavailableError) return this.takeLocally(caller, rates, cost);
         throw error;
       });
   }
 
-  override async refund(caller: string, rates: Rates, cost: number, taking: Taking): Promise<void> {
-    if (this.takenLocally.has(taking)) return this.local.refund(caller, rates, cost, taking);
+  override async refund(caller: string, rates: Rates, cost: number, result: TakeResult): Promise<void> {
+    if (this.takenLocally.has(result)) return this.local.refund(caller, rates, cost, result);
     try {
-      const args = [...argumentsOf(rates), cost, taking.takenAt];
+      const args = [...argumentsOf(rates), cost, result.takenAt];
       await this.redis.script('limit-refund', this.keysOf(caller), args);
     } catch (error) {
-      if (!(error instanceof RedisAwayError)) throw error;
+      if (!(error instanceof RedisUnavailableError)) throw error;
     }
   }
 
-  private takeLocally(caller: string, rates: Rates, cost: number): Taking {
-    const taking = this.local.take(caller, rates, cost);
-    this.takenLocally.add(taking);
-    return taking;
+  private takeLocally(caller: string, rates: Rates, cost: number): TakeResult {
+    const result = this.local.take(caller, rates, cost);
+    this.takenLocally.add(result);
+    return result;
   }
 
   /** Both keys have the same hash tag: a cluster runs a script only on keys of one slot. */
@@ -62,11 +62,19 @@ function argumentsOf({ burst, sustained }: Rates): number[] {
   return [...of(burst), ...of(sustained)];
 }
 
-function toTaking([takenAt, burst, burstLeft, burstReset, sustained, sustainedLeft, sustainedReset]: Answer): Taking {
+function toTakeResult([
+  takenAt,
+  burst,
+  burstRemaining,
+  burstReset,
+  sustained,
+  sustainedRemaining,
+  sustainedReset,
+]: Answer): TakeResult {
   return {
     allowed: burst === 1 && sustained === 1,
     takenAt,
-    burst: { allowed: burst === 1, remaining: burstLeft, resetMs: burstReset },
-    sustained: { allowed: sustained === 1, remaining: sustainedLeft, resetMs: sustainedReset },
+    burst: { allowed: burst === 1, remaining: burstRemaining, resetMs: burstReset },
+    sustained: { allowed: sustained === 1, remaining: sustainedRemaining, resetMs: sustainedReset },
   };
 }

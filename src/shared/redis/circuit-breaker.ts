@@ -3,15 +3,15 @@ import { within } from '../libs/time-limit.js';
 
 /** A request makes at most two calls in a row before the breaker opens, so it waits at most 200 ms. */
 const ANSWER_MS = 100;
-const PROBE_WHEN_AWAY_MS = 250;
+const PROBE_WHEN_DOWN_MS = 250;
 const PROBE_WHEN_UP_MS = 1_000;
 
 export interface Breakable {
   /** Checks the server; rejects when it must count as unreachable. Every answer has the limit of `limited`. */
   probe: () => Promise<void>;
   /** Called once when calls are refused from now on, and once when they are allowed again. */
-  onAway: (error: Error) => void;
-  onBack: () => void;
+  onDown: (error: Error) => void;
+  onUp: () => void;
 }
 
 export class CircuitBreaker {
@@ -42,11 +42,11 @@ export class CircuitBreaker {
   fail(error: Error): void {
     if (!this.isReported) {
       this.isReported = true;
-      this.server.onAway(error);
+      this.server.onDown(error);
     }
     if (!this.up) return;
     this.turn(false);
-    this.schedule(PROBE_WHEN_AWAY_MS);
+    this.schedule(PROBE_WHEN_DOWN_MS);
   }
 
   /** Starts a probe now, without waiting for its next turn. */
@@ -59,13 +59,13 @@ export class CircuitBreaker {
       await this.server.probe();
       if (!this.up && !this.closed) {
         this.isReported = false;
-        this.server.onBack();
+        this.server.onUp();
         this.turn(true);
       }
     } catch (error) {
       this.fail(error as Error);
     }
-    this.schedule(this.up ? PROBE_WHEN_UP_MS : PROBE_WHEN_AWAY_MS);
+    this.schedule(this.up ? PROBE_WHEN_UP_MS : PROBE_WHEN_DOWN_MS);
   }
 
   /** Allows no more calls, and probes no more. */

@@ -16,19 +16,19 @@ import {
 } from './redis-client.js';
 
 /** Redis did not answer in time, or is known to be unreachable. The cause is in the log, once. */
-export class RedisAwayError extends Error {
+export class RedisUnavailableError extends Error {
   constructor() {
     super('Redis is away.');
-    this.name = 'RedisAwayError';
+    this.name = 'RedisUnavailableError';
   }
 }
 
 /** Returns undefined when Redis is unreachable. Rejects with every other error. */
-export async function unlessAway<T>(answer: Promise<T>): Promise<T | undefined> {
+export async function unlessUnavailable<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
     return await answer;
   } catch (error) {
-    if (error instanceof RedisAwayError) return undefined;
+    if (error instanceof RedisUnavailableError) return undefined;
     throw error;
   }
 }
@@ -52,8 +52,8 @@ export class Redis implements OnApplicationShutdown {
   private readonly listeners: Reachable[] = [];
   private readonly breaker = new CircuitBreaker({
     probe: () => this.probe(),
-    onAway: (error) => this.reportAway(error),
-    onBack: () => this.reportBack(),
+    onDown: (error) => this.reportUnavailable(error),
+    onUp: () => this.reportBack(),
   });
   private lastError: Error | undefined;
 
@@ -103,23 +103,23 @@ export class Redis implements OnApplicationShutdown {
     await within(CLOSE_MS, this.client.quit()).catch(() => this.client.disconnect());
   }
 
-  /** Runs commands. Throws RedisAwayError. */
+  /** Runs commands. Throws RedisUnavailableError. */
   async run<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
-    if (!this.isUp) throw new RedisAwayError();
+    if (!this.isUp) throw new RedisUnavailableError();
     try {
       return await this.breaker.limited(() => work(this.client));
     } catch (error) {
       this.breaker.fail(error as Error);
-      throw new RedisAwayError();
+      throw new RedisUnavailableError();
     }
   }
 
-  /** Runs a Lua file by its name (EVALSHA; EVAL when the server does not know it yet). Throws RedisAwayError. */
+  /** Runs a Lua file by its name (EVALSHA; EVAL when the server does not know it yet). Throws RedisUnavailableError. */
   script<T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument> = []): Promise<T> {
     return this.run(() => this.callScript(name, keys, args));
   }
 
-  /** Yields all keys that match a glob pattern, in pages from every master; some keys may come twice. Throws RedisAwayError. */
+  /** Yields all keys that match a glob pattern, in pages from every master; some keys may come twice. Throws RedisUnavailableError. */
   async *scan(match: string): AsyncGenerator<string[]> {
     for (const node of mastersOf(this.client))
       for (let cursor = '0', first = true; first || cursor !== '0'; first = false) {
@@ -130,18 +130,18 @@ export class Redis implements OnApplicationShutdown {
       }
   }
 
-  /** Returns a section of INFO from every master. Throws RedisAwayError. */
+  /** Returns a section of INFO from every master. Throws RedisUnavailableError. */
   infos(section: string): Promise<string[]> {
     return this.run((client) => Promise.all(mastersOf(client).map((node) => node.info(section))));
   }
 
   /**
    * Returns a separate connection for subscriptions, to the node that owns `channel`'s slot. Messages that a script publishes
-   * there reach all subscribers in the same order, also in a cluster. Throws RedisAwayError.
+   * there reach all subscribers in the same order, also in a cluster. Throws RedisUnavailableError.
    */
   createSubscriber(channel: string): RedisNode {
     const subscriber = createSubscriber(this.client, channel);
-    if (!subscriber) throw new RedisAwayError();
+    if (!subscriber) throw new RedisUnavailableError();
     return subscriber;
   }
 
@@ -157,7 +157,7 @@ export class Redis implements OnApplicationShutdown {
     for (const listener of this.listeners) await listener(identity, script);
   }
 
-  private reportAway(error: Error): void {
+  private reportUnavailable(error: Error): void {
     const reason = (this.lastError ?? error).message;
     this.logger.warn(`Redis is away (${reason}): reads use the database, and each process counts rate limits alone`);
   }

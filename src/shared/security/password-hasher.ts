@@ -22,11 +22,11 @@ export class PasswordHasher {
   /** Each run takes 19 MiB and a core for ~20 ms: two run at once, 32 wait, further ones are refused. */
   private readonly turns = new Semaphore(2, 32, 2_000);
   private readonly scheme: SecuritySettings['passwordHash'];
-  private readonly decoy: Promise<string>;
+  private readonly dummyHash: Promise<string>;
 
   constructor(settings: SecuritySettings) {
     this.scheme = settings.passwordHash;
-    this.decoy = this.make('no account has this password');
+    this.dummyHash = this.make('no account has this password');
   }
 
   /** True when the hash covers the whole password. */
@@ -65,9 +65,9 @@ export class PasswordHasher {
   }
 
   private async holds(hash: string | null, password: string): Promise<boolean> {
-    const stored = hash !== null && isBearable(hash) ? hash : null;
-    const against = stored ?? (await this.decoy);
-    const matches = await this.turns.run(() => this.check(against, password));
+    const stored = hash !== null && isAffordable(hash) ? hash : null;
+    const hashToCheck = stored ?? (await this.dummyHash);
+    const matches = await this.turns.run(() => this.check(hashToCheck, password));
     return matches && stored !== null;
   }
 
@@ -83,7 +83,7 @@ export class PasswordHasher {
 }
 
 /** True when we may have created the hash: a known scheme within the limits above. */
-function isBearable(hash: string): boolean {
+function isAffordable(hash: string): boolean {
   const argon2 = /^\$argon2id\$v=19\$m=(\d+),t=(\d+),p=(\d+)\$/.exec(hash);
   if (argon2)
     return Number(argon2[1]) <= ARGON2_MAX.m && Number(argon2[2]) <= ARGON2_MAX.t && Number(argon2[3]) <= ARGON2_MAX.p;

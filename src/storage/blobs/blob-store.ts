@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { type ByteRange, FileStorage, type LinkOptions, NoSuchBytes } from '../file-storage.js';
 import { type Inspection, Inspector, type Rules } from './inspector.js';
 import { Keyring } from './keyring.js';
-import { Opener, SealBroken, sealedPart, Sealer, sealedSize } from './sealed-bytes.js';
+import { Opener, IntegrityError, sealedPart, Sealer, sealedSize } from './sealed-bytes.js';
 import { StorageErrors } from '../storage.errors.js';
 
 /** The data needed to find and decrypt the bytes. */
@@ -64,5 +64,7 @@ export class BlobStore {
 
 /** True when reading failed because of the bytes, not because the storage is unreachable. */
 export function isDamage(error: unknown): error is Error {
-  return error instanceof NoSuchBytes || error instanceof SealBroken || (error as NodeJS.ErrnoException).code === 'EIO';
+  return (
+    error instanceof NoSuchBytes || error instanceof IntegrityError || (error as NodeJS.ErrnoException).code === 'EIO'
+  );
 }

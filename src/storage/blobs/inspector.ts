@@ -41,15 +41,15 @@ export class Inspector extends Transform {
     if (this.head === null) return done(null, chunk);
     this.head.push(chunk);
     if (this.size <= SNIFFED_BYTES) return done();
-    this.letGo(this.head, false, done);
+    this.release(this.head, false, done);
   }
 
   override _flush(done: TransformCallback): void {
     if (this.head === null) return done();
-    this.letGo(this.head, true, done);
+    this.release(this.head, true, done);
   }
 
-  private letGo(held: Buffer[], isWhole: boolean, done: TransformCallback): void {
+  private release(held: Buffer[], isWhole: boolean, done: TransformCallback): void {
     this.head = null;
     const head = Buffer.concat(held);
     mediaTypeOf(head.subarray(0, SNIFFED_BYTES), this.rules, isWhole)

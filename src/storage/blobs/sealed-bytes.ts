@@ -3,7 +3,7 @@
 // whether it is the last one, so that chunks cannot be cut off, omitted, repeated or reordered.
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { Transform, type TransformCallback } from 'node:stream';
-import { Pieces } from '../../shared/libs/pieces.js';
+import { ByteBuffer } from '../../shared/libs/byte-buffer.js';
 import type { ByteRange } from '../file-storage.js';
 
 const CIPHER = 'aes-256-gcm';
@@ -13,7 +13,7 @@ const TAG = 16;
 
 /** Encrypts a stream. `key`: 32 bytes, for this one file. An empty file is one empty chunk. */
 export class Sealer extends Transform {
-  private readonly rest = new Pieces();
+  private readonly rest = new ByteBuffer();
   private index = 0;
 
   constructor(private readonly key: Buffer) {
@@ -69,7 +69,7 @@ export function sealedPart(size: number, part?: ByteRange): SealedPart {
 
 /** Decrypts the bytes of `part.range` into those of the part. Fails when they differ from the encrypted ones. */
 export class Opener extends Transform {
-  private readonly rest = new Pieces();
+  private readonly rest = new ByteBuffer();
   private index: number;
   private toSkip: number;
   private left: number;
@@ -90,16 +90,16 @@ export class Opener extends Transform {
       while (this.rest.length >= CHUNK + TAG) this.open(this.rest.take(CHUNK + TAG));
       done();
     } catch (error) {
-      done(new SealBroken(error));
+      done(new IntegrityError(error));
     }
   }
 
   override _flush(done: TransformCallback): void {
     try {
       if (this.rest.length > 0) this.open(this.rest.take(this.rest.length));
-      done(this.left > 0 ? new SealBroken('it ends too early') : null);
+      done(this.left > 0 ? new IntegrityError('it ends too early') : null);
     } catch (error) {
-      done(new SealBroken(error));
+      done(new IntegrityError(error));
     }
   }
 
@@ -117,10 +117,10 @@ export class Opener extends Transform {
 }
 
 /** The encrypted bytes were changed, or were encrypted with another key. */
-export class SealBroken extends Error {
+export class IntegrityError extends Error {
   constructor(cause: unknown) {
     super('The sealed bytes are not those that were written.', { cause });
-    this.name = 'SealBroken';
+    this.name = 'IntegrityError';
   }
 }
 

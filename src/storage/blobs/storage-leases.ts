@@ -19,7 +19,7 @@ const statement = sqlFiles(import.meta.url, 'storage-leases');
 export interface WriteLease {
   readonly storageKey: string;
   /** How many bytes the owner may still store, including the reserved ones. */
-  readonly roomBytes: number;
+  readonly remainingBytes: number;
   /** Aborts when the lease is lost: the sweep has treated this process as dead. */
   readonly signal: AbortSignal;
 }
@@ -165,10 +165,10 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     return rows.map((row) => ({ storageKey: row.storage_key, reason: row.reason }));
   }
 
-  private hold(storageKey: string, roomBytes: number): WriteLease {
+  private hold(storageKey: string, remainingBytes: number): WriteLease {
     const lost = new AbortController();
     this.held.set(storageKey, lost);
-    return { storageKey, roomBytes, signal: lost.signal };
+    return { storageKey, remainingBytes, signal: lost.signal };
   }
 
   private async renew(): Promise<void> {

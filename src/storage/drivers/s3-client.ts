@@ -3,7 +3,7 @@ import { S3Client } from '@aws-sdk/client-s3';
 import type { S3Config } from '../storage.settings.js';
 
 /** Time limits in milliseconds. A request that exceeds one is retried, three attempts in total. */
-export interface S3Patience {
+export interface S3Timeouts {
   /** To connect, and to wait for a free connection. */
   connection: number;
   /** Until the beginning of a response. */
@@ -14,7 +14,7 @@ export interface S3Patience {
   silence: number;
 }
 
-export const PATIENCE: S3Patience = { connection: 5_000, answer: 15_000, part: 60_000, silence: 150_000 };
+export const TIMEOUTS: S3Timeouts = { connection: 5_000, answer: 15_000, part: 60_000, silence: 150_000 };
 
 /** Each download uses one while its client reads: with a low maximum, a few slow clients could lock out all others. */
 const MAX_CONNECTIONS = 1_000;
@@ -41,7 +41,7 @@ export class S3Error extends Error {
   }
 }
 
-export function createS3Client(config: S3Config, patience: S3Patience): S3Client {
+export function createS3Client(config: S3Config, timeouts: S3Timeouts): S3Client {
   const pool = { keepAlive: true, maxSockets: MAX_CONNECTIONS };
   const client = new S3Client({
     endpoint: config.endpoint,
@@ -54,10 +54,10 @@ export function createS3Client(config: S3Config, patience: S3Patience): S3Client
     responseChecksumValidation: 'WHEN_REQUIRED',
     expectContinueHeader: false, // it would open a new connection for every part
     requestHandler: {
-      connectionTimeout: patience.connection,
-      requestTimeout: patience.part,
+      connectionTimeout: timeouts.connection,
+      requestTimeout: timeouts.part,
       throwOnRequestTimeout: true,
-      socketTimeout: patience.silence,
+      socketTimeout: timeouts.silence,
       httpAgent: pool,
       httpsAgent: pool,
     },

@@ -10,10 +10,10 @@ import {
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
-import { Pieces } from '../../shared/libs/pieces.js';
+import { ByteBuffer } from '../../shared/libs/byte-buffer.js';
 
 /** Parts being sent while the next one fills: with it and its copy, about four parts are in memory. */
-const UNDER_WAY = 2;
+const MAX_PARALLEL_PARTS = 2;
 
 /**
  * The object is stored and visible once it resolves. When it throws, no part is being sent any more (a part that arrives
@@ -32,7 +32,7 @@ export async function upload(
       if (UploadId === undefined && Body.length < partSize)
         return void (await client.send(new PutObjectCommand({ ...address, Body })));
       UploadId ??= (await client.send(new CreateMultipartUploadCommand(address))).UploadId;
-      await parts.at(-UNDER_WAY);
+      await parts.at(-MAX_PARALLEL_PARTS);
       const PartNumber = parts.length + 1;
       const send = new UploadPartCommand({ ...address, UploadId, PartNumber, Body });
       const part = client.send(send).then(({ ETag }) => ({ PartNumber, ETag }));
@@ -49,7 +49,7 @@ export async function upload(
 
 /** Yields parts of the same size except the last, as some services require; at least one. */
 async function* inParts(source: Readable, partSize: number): AsyncGenerator<Buffer> {
-  const pieces = new Pieces();
+  const pieces = new ByteBuffer();
   let isFirst = true;
   for await (const piece of source as AsyncIterable<Buffer>) {
     pieces.add(piece);

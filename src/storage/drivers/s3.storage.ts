@@ -20,7 +20,7 @@ import {
   NoSuchBytes,
   type StoredObject,
 } from '../file-storage.js';
-import { createS3Client, PATIENCE, S3Error } from './s3-client.js';
+import { createS3Client, TIMEOUTS, S3Error } from './s3-client.js';
 import { S3Listing } from './s3-listing.js';
 import { upload } from './s3-upload.js';
 
@@ -44,13 +44,13 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
   constructor(
     private readonly config: S3Config,
     maxBytes: number,
-    patience = PATIENCE,
+    timeouts = TIMEOUTS,
   ) {
     super();
-    this.client = createS3Client(config, patience);
+    this.client = createS3Client(config, timeouts);
     this.partSize = Math.max(MIN_PART, Math.ceil((maxBytes * OVERHEAD) / MAX_PARTS));
     this.prefix = `${config.prefix}/files/`;
-    this.quick = { requestTimeout: patience.answer };
+    this.quick = { requestTimeout: timeouts.answer };
     this.listing = new S3Listing(this.client, config.bucket, this.quick);
   }
 

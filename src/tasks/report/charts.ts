@@ -1,7 +1,7 @@
 // Draws the two charts of a report: tasks by status, and open tasks by due date.
 import type PDFDocument from 'pdfkit';
 import type { TaskStatus } from '../task.entity.js';
-import { COLORS, countLabel, INNER, PAPER, shareLabel, STATUSES, STYLES } from './look.js';
+import { COLORS, countLabel, INNER, PAPER, shareLabel, STATUSES, STYLES } from './report-style.js';
 import type { DueChart, Summary } from './summary.js';
 import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 

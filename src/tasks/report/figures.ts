@@ -1,6 +1,6 @@
 // Draws the five figures on a report's first page: a number and what it counts.
 import type PDFDocument from 'pdfkit';
-import { COLORS, countLabel, INNER, PAPER, shareLabel, STYLES } from './look.js';
+import { COLORS, countLabel, INNER, PAPER, shareLabel, STYLES } from './report-style.js';
 import type { Summary } from './summary.js';
 import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 

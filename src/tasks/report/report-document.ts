@@ -6,12 +6,12 @@ import PDFDocument from 'pdfkit';
 import { drawCharts } from './charts.js';
 import { momentLabel } from './dates.js';
 import { drawFigures } from './figures.js';
-import { COLORS, INNER, PAPER, STYLES } from './look.js';
+import { COLORS, INNER, PAPER, STYLES } from './report-style.js';
 import type { Row } from './report-row.js';
 import { chartDueDates, summarize } from './summary.js';
 import { layOutTable, type TablePage } from './table-layout.js';
 import { drawTable } from './table.js';
-import { beginLayout } from '../../shared/libs/typesetting/layout-memory.js';
+import { beginLayout } from '../../shared/libs/typesetting/layout-cache.js';
 import { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
 export interface Report {
@@ -47,13 +47,13 @@ async function drawPages(pdf: Pdf, report: Report): Promise<number> {
   pdf.addPage();
   const tableTop = drawFirstPage(pdf, typesetter, report);
   const pages = layOutTable(typesetter, report.rows, tableTop);
-  let told = 0;
+  let reported = 0;
   for (const [index, page] of pages.entries()) {
     if (index > 0) pdf.addPage();
     drawTable(pdf, typesetter, page, report.now);
     drawFoot(pdf, typesetter, report, index + 1, pages);
     const percent = Math.floor(((index + 1) / pages.length) * 100);
-    if (percent > told) report.onProgress((told = percent));
+    if (percent > reported) report.onProgress((reported = percent));
     await nextTurn(); // lets the stream write the page to the file
   }
   pdf.end();

@@ -6,19 +6,19 @@ import { type Row, toRow } from './report-row.js';
 import type { FromThread, RenderedReport, ReportInput, ReportTask, ToThread } from './report-task.js';
 
 export default async function report({ port, path, owner, generatedAt }: ReportInput): Promise<RenderedReport> {
-  const say = (message: FromThread): void => port.postMessage(message);
+  const send = (message: FromThread): void => port.postMessage(message);
   const rows: Row[] = [];
-  for await (const page of pagesFrom(port, say)) rows.push(...page.map(toRow));
-  const onProgress = (percent: number): void => say({ kind: 'progress', percent });
+  for await (const page of pagesFrom(port, send)) rows.push(...page.map(toRow));
+  const onProgress = (percent: number): void => send({ kind: 'progress', percent });
   const document = await drawReport({ path, owner, now: Date.parse(generatedAt), rows, onProgress });
   port.close();
   return { ...document, tasks: rows.length };
 }
 
-async function* pagesFrom(port: MessagePort, say: (message: FromThread) => void): AsyncGenerator<ReportTask[]> {
+async function* pagesFrom(port: MessagePort, send: (message: FromThread) => void): AsyncGenerator<ReportTask[]> {
   for (;;) {
     const answer = once(port, 'message');
-    say({ kind: 'next' });
+    send({ kind: 'next' });
     const [message] = (await answer) as [ToThread];
     if ('end' in message) return;
     yield message.rows;

@@ -1,6 +1,6 @@
 // Distributes the tasks over pages: breaks each title into lines before the first page is drawn, to know the number of pages.
 import type { Broken } from '../../shared/libs/typesetting/line-break.js';
-import { COLUMNS, PAPER, STYLES } from './look.js';
+import { COLUMNS, PAPER, STYLES } from './report-style.js';
 import type { Row } from './report-row.js';
 import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';
 
@@ -23,14 +23,14 @@ export interface TablePage {
 /** The first page has the space below `top`, the others the whole page. An empty table has one page without rows. */
 export function layOutTable(typesetter: Typesetter, rows: readonly Row[], top: number): TablePage[] {
   let page: TablePage = { top, rows: [] };
-  let room = roomBelow(top);
+  let room = spaceBelow(top);
   const pages = [page];
   for (const row of rows) {
     const title = typesetter.break(row.title, COLUMNS.title.width, 2, STYLES.cell);
     const height = title.lines.length * LEADING + PADDING;
     if (height > room) {
       page = { top: PAPER.top, rows: [] };
-      room = roomBelow(page.top);
+      room = spaceBelow(page.top);
       pages.push(page);
     }
     page.rows.push({ row, title, height });
@@ -39,6 +39,6 @@ export function layOutTable(typesetter: Typesetter, rows: readonly Row[], top: n
   return pages;
 }
 
-function roomBelow(top: number): number {
+function spaceBelow(top: number): number {
   return PAPER.height - PAPER.bottom - top - HEAD_HEIGHT;
 }

@@ -1,7 +1,7 @@
 // Draws one page of a report's table: its head, and one row per task.
 import type PDFDocument from 'pdfkit';
 import { dayLabel } from './dates.js';
-import { COLORS, COLUMNS, INNER, PAPER, STATUSES, STYLES } from './look.js';
+import { COLORS, COLUMNS, INNER, PAPER, STATUSES, STYLES } from './report-style.js';
 import { isOverdue } from './report-row.js';
 import { HEAD_HEIGHT, LEADING, type TablePage, type TableRow } from './table-layout.js';
 import type { Typesetter } from '../../shared/libs/typesetting/typesetter.js';

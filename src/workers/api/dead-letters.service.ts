@@ -11,7 +11,7 @@ import type { ReplayDeadLettersDto, ReplayedDto } from './dto/dead-letter.dto.js
 import type { Job } from '../job.entity.js';
 import { JobErrors } from '../jobs.errors.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
-import { announceAfterCommit } from '../engine/news-after-commit.js';
+import { announceAfterCommit } from '../engine/announce-after-commit.js';
 import { JobsDiscarded, JobsReplayed } from '../jobs.events.js';
 
 /** Number of tries: a new job may take the key of a dead letter that was just selected; the next try skips that one. */

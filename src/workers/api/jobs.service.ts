@@ -40,7 +40,7 @@ export class JobsService {
     if (runAt && runAt.getTime() > this.clock.now() + YEAR_MS) throw tooLate();
     const options = { owner: actor, ...(runAt && { runAt }), ...(priority && { priority: priority as JobPriority }) };
     return this.jobs.enqueueing(actor, async () => {
-      await this.queue.expectRoomFor(actor);
+      await this.queue.expectSpaceFor(actor);
       const { id, isNew } = await this.queue.enqueue(job, payload ?? {}, options).catch((error: unknown) => {
         throw inPayload(error);
       });

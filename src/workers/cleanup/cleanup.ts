@@ -40,7 +40,7 @@ export async function purgeOlderThan(
   let begin: number | undefined;
   for (let after: string | null = '0'; after !== null;) {
     job.signal.throwIfAborted();
-    const purged = await purge({ after, below: firstIdAt(end), most: BATCH });
+    const purged = await purge({ after, below: firstIdAt(end), limit: BATCH });
     deleted += purged.deleted;
     after = purged.last;
     if (after === null) break;

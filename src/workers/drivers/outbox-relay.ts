@@ -14,14 +14,14 @@ const BATCH = 500;
 /** A wake-up that has led to no claim after this time may be lost. */
 const LOST_MS = 3_000;
 /** Interval of re-announcements, BATCH jobs each: limits the load on a broker that has lost all messages. */
-const AGAIN_MS = 1_000;
+const REANNOUNCE_MS = 1_000;
 
 export class OutboxRelay {
   private loop: Promise<void> | undefined;
   private isStopping = false;
-  private isPoked = false;
+  private isNotified = false;
   private wake: () => void = () => undefined;
-  private againAt = 0;
+  private reannounceAt = 0;
 
   constructor(
     private readonly outbox: JobOutbox,
@@ -36,8 +36,8 @@ export class OutboxRelay {
   }
 
   /** Wakes the relay, because there are new jobs. */
-  poke(): void {
-    this.isPoked = true;
+  notify(): void {
+    this.isNotified = true;
     this.wake();
   }
 
@@ -50,45 +50,46 @@ export class OutboxRelay {
 
   private async run(): Promise<void> {
     while (!this.isStopping) {
-      this.isPoked = false;
+      this.isNotified = false;
       const { session } = this.connection;
       if (session)
-        await this.tellAll(session).catch((error: unknown) =>
+        await this.announceAll(session).catch((error: unknown) =>
           this.logger.warn({ err: error }, 'Failed to announce jobs to RabbitMQ'),
         );
-      if (!this.isPoked) await this.pause(POLL_MS * (0.8 + 0.4 * Math.random()));
+      if (!this.isNotified) await this.pause(POLL_MS * (0.8 + 0.4 * Math.random()));
     }
   }
 
-  private async tellAll(session: RabbitSession): Promise<void> {
+  private async announceAll(session: RabbitSession): Promise<void> {
     for (let isMore = true; isMore && !this.isStopping;) {
       const jobs = await this.outbox.take(this.queues, BATCH);
-      isMore = (await this.tell(session, jobs)) && jobs.length === BATCH;
+      isMore = (await this.announce(session, jobs)) && jobs.length === BATCH;
     }
-    if (performance.now() < this.againAt) return;
-    this.againAt = performance.now() + AGAIN_MS;
-    const quiet = await this.findQuiet(session);
-    if (quiet.length > 0) await this.tell(session, await this.outbox.takeOverdue(quiet, BATCH, LOST_MS));
+    if (performance.now() < this.reannounceAt) return;
+    this.reannounceAt = performance.now() + REANNOUNCE_MS;
+    const unannounced = await this.findUnannounced(session);
+    if (unannounced.length > 0)
+      await this.announce(session, await this.outbox.takeOverdue(unannounced, BATCH, LOST_MS));
   }
 
   /** Returns the queues with overdue jobs and no waiting wake-up. A waiting wake-up suffices, since it permits any claim. */
-  private async findQuiet(session: RabbitSession): Promise<string[]> {
-    const quiet: string[] = [];
+  private async findUnannounced(session: RabbitSession): Promise<string[]> {
+    const unannounced: string[] = [];
     for (const queue of await this.outbox.findOverdue(this.queues, LOST_MS)) {
       const { messageCount } = await session.ask((channel) => channel.checkQueue(this.topology.queueOf(queue)));
-      if (messageCount === 0) quiet.push(queue);
+      if (messageCount === 0) unannounced.push(queue);
     }
-    return quiet;
+    return unannounced;
   }
 
   /** Returns true when the broker has accepted all messages. */
-  private async tell(session: RabbitSession, jobs: readonly DueJob[]): Promise<boolean> {
-    const letters = jobs.map(({ uuid: jobId, queue, id }) => {
+  private async announce(session: RabbitSession, jobs: readonly DueJob[]): Promise<boolean> {
+    const messages = jobs.map(({ uuid: jobId, queue, id }) => {
       return { exchange: this.topology.jobs, key: queue, id: jobId, content: { jobId }, row: id };
     });
-    const untaken = await session.publish(letters);
-    if (untaken.length > 0) await this.outbox.putBack(untaken.map(({ row }) => row));
-    return untaken.length === 0;
+    const unconfirmed = await session.publish(messages);
+    if (unconfirmed.length > 0) await this.outbox.markUnannounced(unconfirmed.map(({ row }) => row));
+    return unconfirmed.length === 0;
   }
 
   private pause(ms: number): Promise<void> {

@@ -1,8 +1,8 @@
 // Queue driver without a broker: LISTEN and NOTIFY announce jobs, and a scan finds those that were missed or become due.
 import { randomUUID } from 'node:crypto';
-import { createGather } from '../../shared/libs/gather.js';
+import { createBatcher } from '../../shared/libs/batcher.js';
 import type { Signals } from '../../shared/pubsub/signals.js';
-import { type Consumer, type Leave, QueueDriver } from './queue.driver.js';
+import { type Consumer, type ClaimPermit, QueueDriver } from './queue.driver.js';
 
 const TOPIC = 'jobs';
 
@@ -12,9 +12,9 @@ export class PostgresDriver extends QueueDriver {
   private readonly self = randomUUID();
   private consumer: Consumer | undefined;
   /** Queues that may have due jobs. A claim that returns fewer jobs than requested removes its queue. */
-  private readonly awake = new Set<string>();
+  private readonly claimable = new Set<string>();
   /** Sends one notification at a time; queues announced meanwhile go into the next one. */
-  private readonly tell = createGather<string, void>(async (queues) => {
+  private readonly notify = createBatcher<string, void>(async (queues) => {
     await this.signals.send(TOPIC, [this.self, ...new Set(queues)].join(' ')).catch(() => undefined);
     return [];
   });
@@ -23,47 +23,47 @@ export class PostgresDriver extends QueueDriver {
     super();
     signals.on(TOPIC, (body) => {
       const [sender, ...queues] = body.split(' ');
-      if (sender !== this.self) queues.forEach((queue) => this.found(queue));
+      if (sender !== this.self) queues.forEach((queue) => this.noteDueJobs(queue));
     });
   }
 
   announce(queues: Iterable<string>): void {
     for (const queue of queues) {
-      this.found(queue);
-      void this.tell(queue);
+      this.noteDueJobs(queue);
+      void this.notify(queue);
     }
   }
 
-  bury(): void {
+  publishDeadLetters(): void {
     // Nothing to publish: the row is the dead letter.
   }
 
-  leave(queue: string, free: number): Leave | null {
-    if (!this.awake.delete(queue)) return null;
+  permitClaim(queue: string, free: number): ClaimPermit | null {
+    if (!this.claimable.delete(queue)) return null;
     return {
-      most: free,
+      maxJobs: free,
       claimed: (count) => {
-        if (count >= free) this.awake.add(queue);
+        if (count >= free) this.claimable.add(queue);
       },
-      failed: () => void this.awake.add(queue),
+      failed: () => void this.claimable.add(queue),
     };
   }
 
-  found(queue: string): void {
-    this.awake.add(queue);
+  noteDueJobs(queue: string): void {
+    this.claimable.add(queue);
     this.consumer?.wake(queue);
   }
 
   /** Nothing to do: every process receives every notification. */
-  stopHearing(): Promise<void> {
+  stopReceiving(): Promise<void> {
     return Promise.resolve();
   }
 
-  protected async open(consumer: Consumer): Promise<void> {
+  protected async startConsuming(consumer: Consumer): Promise<void> {
     this.consumer = consumer;
   }
 
-  protected async shut(): Promise<void> {
+  protected async stopConsuming(): Promise<void> {
     this.consumer = undefined;
   }
 }

@@ -2,17 +2,17 @@
 import { type CustomTransportStrategy, Server } from '@nestjs/microservices';
 
 /** Permission to claim jobs, as a result of an announcement. */
-export interface Leave {
+export interface ClaimPermit {
   /** Maximum number of jobs to claim. */
-  readonly most: number;
-  /** Called after the commit of the claim, with the number of claimed jobs, or `most` when more jobs may be due. */
+  readonly maxJobs: number;
+  /** Called after the commit of the claim, with the number of claimed jobs, or `maxJobs` when more jobs may be due. */
   claimed(count: number): void;
   /** Called when the claim failed. The permission must not be lost. */
   failed(): void;
 }
 
 /** A dead letter, as the tools of the broker show it. */
-export interface DeadNews {
+export interface DeadLetterMessage {
   jobId: string;
   type: string;
   queue: string;
@@ -34,7 +34,7 @@ export interface Consumer {
  * stops it. A process that only enqueues uses only its methods.
  */
 export abstract class QueueDriver extends Server implements CustomTransportStrategy {
-  protected known: Consumer | undefined;
+  protected served: Consumer | undefined;
 
   /** True when rows store the time of their announcement (`announce_at`), because the broker may lose a message. */
   abstract readonly announces: boolean;
@@ -50,36 +50,36 @@ export abstract class QueueDriver extends Server implements CustomTransportStrat
   abstract announce(queues: Iterable<string>): void;
 
   /** Publishes new dead letters after the commit. Never rejects; the rows are the source of truth. */
-  abstract bury(dead: readonly DeadNews[]): void;
+  abstract publishDeadLetters(deadLetters: readonly DeadLetterMessage[]): void;
 
   /** Returns the permission to claim for `free` slots; null when no job is known to be due. */
-  abstract leave(queue: string, free: number): Leave | null;
+  abstract permitClaim(queue: string, free: number): ClaimPermit | null;
 
   /** Called when a scan found due jobs in the queue: their announcement may be lost. */
-  abstract found(queue: string): void;
+  abstract noteDueJobs(queue: string): void;
 
   /** Stops receiving announcements, and leaves unused ones to other processes. */
-  abstract stopHearing(): Promise<void>;
+  abstract stopReceiving(): Promise<void>;
 
-  protected abstract open(consumer: Consumer): Promise<void>;
-  protected abstract shut(): Promise<void>;
+  protected abstract startConsuming(consumer: Consumer): Promise<void>;
+  protected abstract stopConsuming(): Promise<void>;
 
   /** Called once, before `listen`. */
   serve(consumer: Consumer): void {
-    this.known = consumer;
+    this.served = consumer;
   }
 
   override async listen(callback: (error?: unknown) => void): Promise<void> {
-    const consumer = this.known;
+    const consumer = this.served;
     if (!consumer) throw new Error('The queue driver has no consumer: call serve() first.');
-    await this.open(consumer);
+    await this.startConsuming(consumer);
     consumer.start();
     callback();
   }
 
   override async close(): Promise<void> {
-    await this.known?.stop();
-    await this.shut();
+    await this.served?.stop();
+    await this.stopConsuming();
   }
 
   override on(): never {

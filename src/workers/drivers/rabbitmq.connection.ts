@@ -6,12 +6,12 @@ import { RabbitSession } from './rabbitmq.session.js';
 import { expectVersion } from './rabbitmq.topology.js';
 
 /** The user of the sessions: RabbitDriver. */
-export interface SessionUser {
+export interface SessionListener {
   /** Prepares a session before it counts as up. Rejects when the session is not usable. */
   prepare(session: RabbitSession): Promise<void>;
   begin(session: RabbitSession): void;
   /** Called when the broker becomes unavailable. */
-  away(): void;
+  unavailable(): void;
 }
 
 /**
@@ -20,32 +20,32 @@ export interface SessionUser {
  */
 const wait = exponential(100, 3_000);
 /** A session that lived this long resets the number of attempts. */
-const STEADY_MS = 10_000;
-const WITHOUT = 'jobs are handed out by PostgreSQL alone';
+const STABLE_MS = 10_000;
+const FALLBACK = 'jobs are handed out by PostgreSQL alone';
 
 export class RabbitConnection {
   private current: RabbitSession | null = null;
   private failure: Error | null = new Error('not connected yet');
   private attempts = 0;
   /** The state that was last logged. */
-  private told = '';
+  private loggedState = '';
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
   constructor(
     private readonly url: string,
-    private readonly user: SessionUser,
+    private readonly user: SessionListener,
     private readonly logger: Logger,
   ) {}
 
   /** Returns null when no session accepts messages at the moment. */
   get session(): RabbitSession | null {
-    return this.current?.blockedBecause === null ? this.current : null;
+    return this.current?.blockReason === null ? this.current : null;
   }
 
   /** Returns why there is no usable session; null when there is one. */
   get reason(): string | null {
-    return this.failure?.message ?? this.current?.blockedBecause ?? null;
+    return this.failure?.message ?? this.current?.blockReason ?? null;
   }
 
   /** Returns the code of the broker's refusal; null when it does not refuse. */
@@ -69,7 +69,7 @@ export class RabbitConnection {
     this.current = session;
     this.failure = null;
     this.announce();
-    void session.gone.then((error) => this.lost(error, performance.now() - began));
+    void session.ended.then((error) => this.lost(error, performance.now() - began));
     this.user.begin(session);
   }
 
@@ -79,11 +79,11 @@ export class RabbitConnection {
     await this.current?.close();
   }
 
-  private lost(error: Error, lived: number): void {
+  private lost(error: Error, lifetimeMs: number): void {
     this.current = null;
     this.failure = refusalOf(error) ?? error;
     if (this.isClosed) return;
-    if (lived > STEADY_MS) this.attempts = 0;
+    if (lifetimeMs > STABLE_MS) this.attempts = 0;
     this.timer = setTimeout(() => void this.open(), wait(++this.attempts));
     this.logger.debug(`RabbitMQ, try ${this.attempts}: ${error.message}`);
     this.announce();
@@ -92,12 +92,12 @@ export class RabbitConnection {
   /** Logs each change of state once. For a refusal, which only an operator can fix, logs the full reason. */
   private announce(): void {
     const { reason } = this;
-    const news = reason === null ? 'up' : this.refusal !== null ? reason : 'away';
-    if (this.told === news) return;
-    this.told = news;
-    if (news === 'up') this.logger.info('RabbitMQ answers');
-    else if (news === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${WITHOUT}`);
-    else this.logger.error(`${news}. Until then ${WITHOUT}`);
-    if (news !== 'up') this.user.away();
+    const state = reason === null ? 'up' : this.refusal !== null ? reason : 'away';
+    if (this.loggedState === state) return;
+    this.loggedState = state;
+    if (state === 'up') this.logger.info('RabbitMQ answers');
+    else if (state === 'away') this.logger.warn(`RabbitMQ is away (${reason}): ${FALLBACK}`);
+    else this.logger.error(`${state}. Until then ${FALLBACK}`);
+    if (state !== 'up') this.user.unavailable();
   }
 }

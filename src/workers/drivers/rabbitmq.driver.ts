@@ -6,16 +6,16 @@ import type { ConsumeMessage } from 'amqplib';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { JobOutbox } from '../engine/job-outbox.js';
 import { OutboxRelay } from './outbox-relay.js';
-import { type Consumer, type DeadNews, type Leave, QueueDriver } from './queue.driver.js';
+import { type Consumer, type DeadLetterMessage, type ClaimPermit, QueueDriver } from './queue.driver.js';
 import { RabbitConnection } from './rabbitmq.connection.js';
-import { Inbox } from './rabbitmq.inbox.js';
+import { WakeUpBuffer } from './rabbitmq.wake-up-buffer.js';
 import type { RabbitSession } from './rabbitmq.session.js';
 import { RabbitTopology } from './rabbitmq.topology.js';
 
 /** Only this process can use its prefetched wake-ups. Without prefetch, a free slot waits for the network. */
-const PREFETCHED_PER_PLACE = 2;
-const HELD_MS = 60_000;
-const DROP_EVERY_MS = 10_000;
+const PREFETCHED_PER_SLOT = 2;
+const MAX_HOLD_MS = 60_000;
+const DROP_INTERVAL_MS = 10_000;
 const STOP_MS = 1_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -25,9 +25,9 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
   private readonly connection: RabbitConnection;
   private relay: OutboxRelay | undefined;
   /** By queue name. Empty in processes that run no jobs. */
-  private readonly inboxes = new Map<string, Inbox>();
+  private readonly wakeUpBuffers = new Map<string, WakeUpBuffer>();
   private isReceiving = false;
-  private receiving: RabbitSession | undefined;
+  private receivingSession: RabbitSession | undefined;
   private dropTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -42,8 +42,8 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
       await this.receive(session); // on a broker that has just started, declare can succeed although consume fails
     };
     const begin = (session: RabbitSession): void => void this.receive(session).catch(() => undefined);
-    const away = (): void => this.inboxes.forEach((_inbox, queue) => this.found(queue));
-    this.connection = new RabbitConnection(config.url, { prepare, begin, away }, log);
+    const unavailable = (): void => this.wakeUpBuffers.forEach((_buffer, queue) => this.noteDueJobs(queue));
+    this.connection = new RabbitConnection(config.url, { prepare, begin, unavailable }, log);
   }
 
   get broker(): { isUp: boolean; reason: string | null } {
@@ -77,56 +77,59 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
   }
 
   announce(queues: Iterable<string>): void {
-    if (this.connection.session) this.relay?.poke();
-    else for (const queue of queues) this.found(queue);
+    if (this.connection.session) this.relay?.notify();
+    else for (const queue of queues) this.noteDueJobs(queue);
   }
 
-  bury(dead: readonly DeadNews[]): void {
-    const letters = dead.map(({ queue, jobId, type, reason }) => {
+  publishDeadLetters(deadLetters: readonly DeadLetterMessage[]): void {
+    const messages = deadLetters.map(({ queue, jobId, type, reason }) => {
       return { exchange: this.topology.dead, key: queue, id: jobId, content: { jobId, type, reason } };
     });
-    this.connection.session?.post(letters);
+    this.connection.session?.publishUnconfirmed(messages);
   }
 
-  leave(queue: string, free: number): Leave | null {
-    return this.inboxes.get(queue)?.leave(free) ?? null;
+  permitClaim(queue: string, free: number): ClaimPermit | null {
+    return this.wakeUpBuffers.get(queue)?.permitClaim(free) ?? null;
   }
 
-  found(queue: string): void {
-    if (this.inboxes.get(queue)?.found(this.connection.session !== null)) this.known?.wake(queue);
+  noteDueJobs(queue: string): void {
+    if (this.wakeUpBuffers.get(queue)?.noteDueJobs(this.connection.session !== null)) this.served?.wake(queue);
   }
 
   /** Returns unused wake-ups to the broker at once, for other processes, not only when the last job here is done. */
-  async stopHearing(): Promise<void> {
+  async stopReceiving(): Promise<void> {
     this.isReceiving = false;
     clearInterval(this.dropTimer);
-    await this.receiving?.stopReceiving();
+    await this.receivingSession?.stopReceiving();
   }
 
-  protected async open({ queues }: Consumer): Promise<void> {
-    for (const { name } of queues) this.inboxes.set(name, new Inbox());
+  protected async startConsuming({ queues }: Consumer): Promise<void> {
+    for (const { name } of queues) this.wakeUpBuffers.set(name, new WakeUpBuffer());
     this.isReceiving = true;
-    this.dropTimer = setInterval(() => this.inboxes.forEach((inbox) => inbox.drop(HELD_MS)), DROP_EVERY_MS).unref();
+    this.dropTimer = setInterval(
+      () => this.wakeUpBuffers.forEach((buffer) => buffer.drop(MAX_HOLD_MS)),
+      DROP_INTERVAL_MS,
+    ).unref();
     const { session } = this.connection;
     if (session) await this.receive(session).catch(() => undefined);
   }
 
   /** Keeps the connection open until the application has shut down. */
-  protected shut(): Promise<void> {
+  protected stopConsuming(): Promise<void> {
     return Promise.resolve();
   }
 
   private get queues(): string[] {
-    return (this.known?.queues ?? []).map(({ name }) => name);
+    return (this.served?.queues ?? []).map(({ name }) => name);
   }
 
   /** Starts to consume in processes that run jobs, once per session. A failure ends the session; the next one retries. */
   private async receive(session: RabbitSession): Promise<void> {
-    if (!this.isReceiving || this.receiving === session) return;
-    this.receiving = session;
-    const subscriptions = (this.known?.queues ?? []).map(({ name, concurrency }) => ({
+    if (!this.isReceiving || this.receivingSession === session) return;
+    this.receivingSession = session;
+    const subscriptions = (this.served?.queues ?? []).map(({ name, concurrency }) => ({
       queue: this.topology.queueOf(name),
-      prefetch: PREFETCHED_PER_PLACE * concurrency,
+      prefetch: PREFETCHED_PER_SLOT * concurrency,
       deliver: (message: ConsumeMessage) => this.deliver(session, name, message),
     }));
     await session.receive(subscriptions);
@@ -134,8 +137,8 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
 
   private deliver(session: RabbitSession, queue: string, message: ConsumeMessage): void {
     if (isWakeUp(message.content)) {
-      this.inboxes.get(queue)?.add({ at: performance.now(), ack: () => session.ack(message) });
-      return this.known?.wake(queue);
+      this.wakeUpBuffers.get(queue)?.add({ at: performance.now(), ack: () => session.ack(message) });
+      return this.served?.wake(queue);
     }
     this.log.warn(
       { queue, messageId: message.properties.messageId as unknown },

@@ -1,7 +1,7 @@
 // Publishes with confirmations: a message that the broker has not confirmed in time counts as not accepted.
 import type { ConfirmChannel } from 'amqplib';
 
-export interface Letter {
+export interface BrokerMessage {
   exchange: string;
   key: string;
   /** UUID of the job. */
@@ -26,36 +26,36 @@ export class RabbitPublisher {
   }
 
   /** Returns the messages that the broker has not confirmed. Never rejects. */
-  publish<L extends Letter>(letters: readonly L[]): Promise<L[]> {
+  publish<L extends BrokerMessage>(messages: readonly L[]): Promise<L[]> {
     return new Promise((resolve) => {
-      const open = new Set(letters);
-      let unanswered = letters.length;
+      const unconfirmed = new Set(messages);
+      let unanswered = messages.length;
       const timer = setTimeout(() => this.fail(new Error(`no confirmation within ${CONFIRM_MS} ms`)), CONFIRM_MS);
       const done = (): void => {
         clearTimeout(timer);
         this.waits.delete(done);
-        resolve([...open]);
+        resolve([...unconfirmed]);
       };
       this.waits.add(done);
-      for (const letter of letters)
-        this.send(letter, (error) => {
-          if (error === null) open.delete(letter);
+      for (const message of messages)
+        this.send(message, (error) => {
+          if (error === null) unconfirmed.delete(message);
           if (--unanswered === 0) done();
         });
     });
   }
 
   /** Publishes without waiting for the confirmations. */
-  post(letters: readonly Letter[]): void {
-    for (const letter of letters) this.send(letter, () => undefined);
+  publishUnconfirmed(messages: readonly BrokerMessage[]): void {
+    for (const message of messages) this.send(message, () => undefined);
   }
 
   /** Ends all waits: confirmations will not arrive, or not soon. */
-  giveUp(): void {
+  endWaits(): void {
     for (const done of this.waits) done();
   }
 
-  private send({ exchange, key, id, content }: Letter, answer: (error: unknown) => void): void {
+  private send({ exchange, key, id, content }: BrokerMessage, answer: (error: unknown) => void): void {
     try {
       const options = { persistent: true, mandatory: true, messageId: id, contentType: 'application/json' };
       this.channel.publish(exchange, key, Buffer.from(JSON.stringify(content)), options, answer);

@@ -9,7 +9,7 @@ import {
   type ServerProperties,
 } from 'amqplib';
 import { within } from '../../shared/libs/time-limit.js';
-import { type Letter, RabbitPublisher } from './rabbitmq.publisher.js';
+import { type BrokerMessage, RabbitPublisher } from './rabbitmq.publisher.js';
 
 export interface Subscription {
   queue: string;
@@ -34,9 +34,9 @@ const HEARTBEAT = 5;
 export class RabbitSession {
   readonly version: string;
   /** Resolves with the reason when the session ends; never rejects. */
-  readonly gone: Promise<Error>;
+  readonly ended: Promise<Error>;
   /** Why the broker accepts nothing at the moment (it runs out of memory or disk); null when it accepts. */
-  blockedBecause: string | null = null;
+  blockReason: string | null = null;
   private end!: (error: Error) => void;
   private hasEnded = false;
   private channel!: ConfirmChannel;
@@ -45,18 +45,18 @@ export class RabbitSession {
 
   private constructor(
     private readonly model: ChannelModel,
-    private readonly blockedOrNot: () => void,
+    private readonly onBlockChange: () => void,
   ) {
     this.version = (model.connection.serverProperties as ServerProperties & { version: string }).version;
-    this.gone = new Promise((resolve) => (this.end = resolve));
+    this.ended = new Promise((resolve) => (this.end = resolve));
     model.on('error', (error) => this.fail(error));
     model.on('close', (error) => this.fail(error ?? new Error('the connection was closed')));
     model.on('blocked', (reason) => this.block(reason));
     model.on('unblocked', () => this.block(null));
   }
 
-  /** Opens a session. Calls `blockedOrNot` when `blockedBecause` changes. Rejects when the broker does not answer or refuses. */
-  static async open(url: string, blockedOrNot: () => void): Promise<RabbitSession> {
+  /** Opens a session. Calls `onBlockChange` when `blockReason` changes. Rejects when the broker does not answer or refuses. */
+  static async open(url: string, onBlockChange: () => void): Promise<RabbitSession> {
     const address = new URL(url);
     if (!address.searchParams.has('heartbeat')) address.searchParams.set('heartbeat', String(HEARTBEAT));
     const connecting = connect(address.href, {
@@ -68,7 +68,7 @@ export class RabbitSession {
       connecting.then(destroy).catch(() => undefined);
       throw error;
     });
-    const session = new RabbitSession(model, blockedOrNot);
+    const session = new RabbitSession(model, onBlockChange);
     const channel = (session.channel = await session.ask(() => model.createConfirmChannel()));
     channel.on('error', (error) => session.fail(error));
     channel.on('close', () => session.fail(new Error('the channel was closed')));
@@ -87,14 +87,14 @@ export class RabbitSession {
   }
 
   /** Returns the messages that the broker has not confirmed. Never rejects. */
-  async publish<L extends Letter>(letters: readonly L[]): Promise<L[]> {
-    if (letters.length === 0 || this.blockedBecause !== null || this.hasEnded || !this.publisher) return [...letters];
-    return this.publisher.publish(letters);
+  async publish<L extends BrokerMessage>(messages: readonly L[]): Promise<L[]> {
+    if (messages.length === 0 || this.blockReason !== null || this.hasEnded || !this.publisher) return [...messages];
+    return this.publisher.publish(messages);
   }
 
   /** Publishes without waiting for the confirmations. */
-  post(letters: readonly Letter[]): void {
-    if (this.blockedBecause === null && !this.hasEnded) this.publisher?.post(letters);
+  publishUnconfirmed(messages: readonly BrokerMessage[]): void {
+    if (this.blockReason === null && !this.hasEnded) this.publisher?.publishUnconfirmed(messages);
   }
 
   /** Starts to consume. Called once per session. */
@@ -132,7 +132,7 @@ export class RabbitSession {
     if (this.hasEnded) return;
     this.hasEnded = true;
     destroy(this.model);
-    this.publisher?.giveUp();
+    this.publisher?.endWaits();
     this.end(error);
   }
 
@@ -160,9 +160,9 @@ export class RabbitSession {
   }
 
   private block(reason: string | null): void {
-    this.blockedBecause = reason;
-    this.publisher?.giveUp();
-    this.blockedOrNot();
+    this.blockReason = reason;
+    this.publisher?.endWaits();
+    this.onBlockChange();
   }
 }
 

@@ -11,9 +11,9 @@ interface QueuePlan {
 }
 
 /** Oldest supported version: the first with at-least-once dead lettering and message TTL for quorum queues. */
-const OLDEST = [3, 10] as const;
+const MIN_VERSION = [3, 10] as const;
 /** The dead-letter queue is only for inspection; a replay uses the rows. Keeps 10,000 messages, 14 days. */
-const DEAD = { 'x-max-length': 10_000, 'x-overflow': 'drop-head', 'x-message-ttl': 14 * 86_400_000 };
+const DEAD_LETTER_ARGUMENTS = { 'x-max-length': 10_000, 'x-overflow': 'drop-head', 'x-message-ttl': 14 * 86_400_000 };
 
 /**
  * Uses no alternate exchange: with one, RabbitMQ treats an unroutable message as delivered and does not return it
@@ -36,10 +36,14 @@ export class RabbitTopology {
   async declare(session: RabbitSession, queues: readonly string[]): Promise<void> {
     const durable = true;
     for (const exchange of [this.jobs, this.dead])
-      await refine(exchange, () => session.ask((channel) => channel.assertExchange(exchange, 'direct', { durable })));
+      await explainRefusal(exchange, () =>
+        session.ask((channel) => channel.assertExchange(exchange, 'direct', { durable })),
+      );
     for (const { name, exchange, key, arguments: args } of queues.flatMap((queue) => this.plan(queue))) {
-      await refine(name, () => session.ask((channel) => channel.assertQueue(name, { durable, arguments: args })));
-      await refine(name, () => session.ask((channel) => channel.bindQueue(name, exchange, key)));
+      await explainRefusal(name, () =>
+        session.ask((channel) => channel.assertQueue(name, { durable, arguments: args })),
+      );
+      await explainRefusal(name, () => session.ask((channel) => channel.bindQueue(name, exchange, key)));
     }
   }
 
@@ -54,7 +58,12 @@ export class RabbitTopology {
       'x-dead-letter-strategy': 'at-least-once',
     };
     return [
-      { name: `${name}.dead`, exchange: this.dead, key: queue, arguments: { 'x-queue-type': 'quorum', ...DEAD } },
+      {
+        name: `${name}.dead`,
+        exchange: this.dead,
+        key: queue,
+        arguments: { 'x-queue-type': 'quorum', ...DEAD_LETTER_ARGUMENTS },
+      },
       { name, exchange: this.jobs, key: queue, arguments: { 'x-queue-type': 'quorum', ...wakeUps } },
     ];
   }
@@ -63,12 +72,12 @@ export class RabbitTopology {
 /** Throws RabbitRefusal when the broker is too old: it would silently ignore unknown arguments. */
 export function expectVersion(version: string): void {
   const [major = 0, minor = 0] = version.split('.').map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST;
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return;
-  throw new RabbitRefusal('TOO_OLD', `RabbitMQ ${version} is too old: upgrade it to ${OLDEST.join('.')} or newer`);
+  const [minMajor, minMinor] = MIN_VERSION;
+  if (major > minMajor || (major === minMajor && minor >= minMinor)) return;
+  throw new RabbitRefusal('TOO_OLD', `RabbitMQ ${version} is too old: upgrade it to ${MIN_VERSION.join('.')} or newer`);
 }
 
-async function refine(name: string, declare: () => Promise<unknown>): Promise<void> {
+async function explainRefusal(name: string, declare: () => Promise<unknown>): Promise<void> {
   try {
     await declare();
   } catch (error) {

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Clock } from '../../shared/libs/clock.js';
-import { createGather } from '../../shared/libs/gather.js';
+import { createBatcher } from '../../shared/libs/batcher.js';
 import { isConnectionFailure, sqlStateOf } from '../../shared/database/sql-state.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { Events } from '../../shared/events/events.js';
@@ -39,9 +39,9 @@ interface Completion extends AttemptKey {
 @Injectable()
 export class AttemptRunner {
   /** Batches completions: those that arrive during a commit are committed together with the next one. */
-  private readonly complete = createGather<Completion, boolean>(async (done) => {
-    const mine = await persist(() => this.ledger.finish(done));
-    return done.map(({ id }) => mine.has(id));
+  private readonly complete = createBatcher<Completion, boolean>(async (done) => {
+    const owned = await persist(() => this.ledger.finish(done));
+    return done.map(({ id }) => owned.has(id));
   });
 
   constructor(
@@ -103,8 +103,8 @@ export class AttemptRunner {
   private async finishWith<R extends JobResult>(attempt: Attempt, effects: () => Promise<R>): Promise<R> {
     const key = keyOf(attempt.claim);
     return this.transaction.run(async () => {
-      const mine = await this.ledger.finish([{ ...key, result: null }]);
-      if (!mine.has(key.id)) throw new AttemptLost();
+      const owned = await this.ledger.finish([{ ...key, result: null }]);
+      if (!owned.has(key.id)) throw new AttemptLost();
       const result = await effects();
       if (result !== null) await this.ledger.setResult(key.id, result);
       return result;
@@ -142,7 +142,7 @@ export class AttemptRunner {
     if (status === 'RETRYING') this.counts.add(claim.queue, 'retried');
     if (status !== 'FAILED') return;
     this.counts.add(claim.queue, 'dead');
-    this.driver.bury([{ jobId: claim.uuid, type: claim.type, queue: claim.queue, reason: failure.code }]);
+    this.driver.publishDeadLetters([{ jobId: claim.uuid, type: claim.type, queue: claim.queue, reason: failure.code }]);
     await this.events.emit(JobDone, {
       jobId: claim.uuid,
       ownerId: claim.owner_uuid,
@@ -179,8 +179,8 @@ async function persist<T>(write: () => Promise<T>): Promise<T> {
     try {
       return await write();
     } catch (error) {
-      const isPassing = isConnectionFailure(error) || /^(08|53|55P03|57|40)/.test(sqlStateOf(error) ?? '');
-      if (!isPassing || performance.now() - began > WRITE_MS) throw error;
+      const isTransient = isConnectionFailure(error) || /^(08|53|55P03|57|40)/.test(sqlStateOf(error) ?? '');
+      if (!isTransient || performance.now() - began > WRITE_MS) throw error;
     }
   }
 }

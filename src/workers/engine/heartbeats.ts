@@ -52,12 +52,12 @@ export class Heartbeats {
     return undefined;
   }
 
-  private every(ms: number, which: (attempt: Attempt) => boolean): void {
-    let isBeating = false;
+  private every(ms: number, isDue: (attempt: Attempt) => boolean): void {
+    let isRunning = false;
     const tick = async (): Promise<void> => {
-      if (isBeating) return;
-      isBeating = true;
-      await this.beat([...this.running].filter(which)).finally(() => (isBeating = false));
+      if (isRunning) return;
+      isRunning = true;
+      await this.beat([...this.running].filter(isDue)).finally(() => (isRunning = false));
     };
     this.timers.push(setInterval(() => void tick(), ms));
   }

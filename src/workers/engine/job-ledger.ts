@@ -64,7 +64,7 @@ export interface DueQueue {
 }
 
 /** Maximum number of jobs of one queue that one statement puts into the line. */
-const LINE_UP_BATCH = 500;
+const TURN_BATCH = 500;
 
 const statement = sqlFiles(import.meta.url, 'jobs');
 const column = <T, K extends keyof T>(rows: readonly T[], key: K): Array<T[K]> => rows.map((row) => row[key]);
@@ -99,14 +99,14 @@ export class JobLedger {
     return new Set(column(rows, 'id'));
   }
 
-  claim(queue: string, most: number, worker: string, lease: number, starving: boolean): Promise<Claim[]> {
+  claim(queue: string, limit: number, worker: string, lease: number, starving: boolean): Promise<Claim[]> {
     const { runningQuota } = this.settings;
-    return this.transaction.query<Claim>(statement('claim', [queue, most, worker, lease, starving, runningQuota]));
+    return this.transaction.query<Claim>(statement('claim', [queue, limit, worker, lease, starving, runningQuota]));
   }
 
   /** Puts due delayed jobs and retries into the lines of these queues. Returns their number. */
-  async lineUp(queues: readonly string[]): Promise<number> {
-    const rows = await this.transaction.query(statement('line-up', [queues, LINE_UP_BATCH]));
+  async assignTurns(queues: readonly string[]): Promise<number> {
+    const rows = await this.transaction.query(statement('line-up', [queues, TURN_BATCH]));
     return rows.length;
   }
 

@@ -10,7 +10,7 @@ export interface DueJob {
 }
 
 /** Re-announce a job after 24 h, even if its wake-up may still be queued. */
-const IN_ANY_CASE_MS = 86_400_000;
+const MAX_SILENCE_MS = 86_400_000;
 
 const statement = sqlFiles(import.meta.url, 'jobs');
 
@@ -18,23 +18,23 @@ export class JobOutbox {
   constructor(private readonly transaction: Transaction) {}
 
   /** Returns due jobs that are not announced yet, and marks them as announced. */
-  take(queues: readonly string[], most: number): Promise<DueJob[]> {
-    return this.transaction.query<DueJob>(statement('announce', [queues, most, IN_ANY_CASE_MS]));
+  take(queues: readonly string[], limit: number): Promise<DueJob[]> {
+    return this.transaction.query<DueJob>(statement('announce', [queues, limit, MAX_SILENCE_MS]));
   }
 
   /** Returns the queues with jobs that still wait `ms` after their announcement. */
   async findOverdue(queues: readonly string[], ms: number): Promise<string[]> {
-    const rows = await this.transaction.read<{ queue: string }>(statement('overdue', [queues, ms, IN_ANY_CASE_MS]));
+    const rows = await this.transaction.read<{ queue: string }>(statement('overdue', [queues, ms, MAX_SILENCE_MS]));
     return rows.map(({ queue }) => queue);
   }
 
   /** Returns those jobs, and marks them as announced now. */
-  takeOverdue(queues: readonly string[], most: number, ms: number): Promise<DueJob[]> {
-    return this.transaction.query<DueJob>(statement('announce-again', [queues, most, ms, IN_ANY_CASE_MS]));
+  takeOverdue(queues: readonly string[], limit: number, ms: number): Promise<DueJob[]> {
+    return this.transaction.query<DueJob>(statement('announce-again', [queues, limit, ms, MAX_SILENCE_MS]));
   }
 
   /** Marks jobs as not announced, because the publish failed. */
-  async putBack(ids: readonly string[]): Promise<void> {
-    await this.transaction.query(statement('untold', [ids]));
+  async markUnannounced(ids: readonly string[]): Promise<void> {
+    await this.transaction.query(statement('mark-unannounced', [ids]));
   }
 }

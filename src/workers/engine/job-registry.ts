@@ -28,7 +28,7 @@ export class JobRegistry implements OnModuleInit {
       classes.set(job.name, metatype.name);
       this.handlers.set(job.name, instance as JobHandler<object>);
     }
-    for (const { name } of jobDefinitions().values()) if (!this.handlers.has(name)) throw new Error(homeless(name));
+    for (const { name } of jobDefinitions().values()) if (!this.handlers.has(name)) throw new Error(unhandled(name));
     for (const job of jobDefinitions().values()) this.expectOneConcurrency(job);
   }
 
@@ -58,7 +58,7 @@ export class JobRegistry implements OnModuleInit {
   }
 }
 
-function homeless(name: string): string {
+function unhandled(name: string): string {
   const className = name.replace(/(^|[.-])([a-z])/g, (_, _dot, letter: string) => letter.toUpperCase());
   return `Job ${name} has no handler. Write one, and list it in the providers of its module:
   @Handles(${className})

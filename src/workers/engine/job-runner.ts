@@ -22,21 +22,21 @@ export const CANCEL_TOPIC = 'job-cancel';
 
 /**
  * Average wait between two scans (±20 %): about the delay of retries, of delayed jobs and of jobs whose announcement was lost.
- * With RabbitMQ the last need two scans (rabbitmq.inbox.ts).
+ * With RabbitMQ the last need two scans (rabbitmq.wake-up-buffer.ts).
  */
 const SCAN_MS = 500;
 /** Every fifth claim prefers jobs whose turn was over 30 s ago, the least urgent first (claim.sql). */
 const STARVING_TURN = 5;
 /** Maximum number of attempts per slot whose outcome is not written yet. */
-const UNWRITTEN = 10;
+const MAX_UNWRITTEN_PER_SLOT = 10;
 const FAILED_CLAIM_WAIT_MS = 500;
 /** Part of SHUTDOWN_GRACE that is left to close connections after the jobs. */
-const CLOSING_MS = 3_000;
+const CLOSE_MS = 3_000;
 /** Time that jobs have to clean up when they are aborted at the end of the grace period. */
 const ABORTED_MS = 1_000;
 
 /** The slots of one queue in this process. */
-interface Lane {
+interface QueueSlots {
   readonly name: string;
   readonly concurrency: number;
   /** Handlers that have not returned yet. */
@@ -54,12 +54,12 @@ export class JobRunner implements Consumer, OnModuleInit {
   readonly queues: Array<{ name: string; concurrency: number }> = [];
   /** Id of this process in the rows that it runs. */
   readonly worker = randomUUID();
-  private readonly lanes = new Map<string, Lane>();
+  private readonly slotsByQueue = new Map<string, QueueSlots>();
   private readonly timers: NodeJS.Timeout[] = [];
   private readonly working = new Set<Promise<void>>();
   /** Runs work in a neutral async context, not in the context of the caller that announced the job. */
   private readonly outside = AsyncLocalStorage.snapshot();
-  private isTaking = false;
+  private isAccepting = false;
   private isQuarantined = false;
   private quarantineAfter = 0;
   private stopping: Promise<void> | undefined;
@@ -83,23 +83,30 @@ export class JobRunner implements Consumer, OnModuleInit {
   onModuleInit(): void {
     this.queues.push(...this.registry.queues);
     for (const queue of this.queues)
-      this.lanes.set(queue.name, { ...queue, running: 0, unwritten: 0, isClaiming: false, isShort: false, turn: 0 });
+      this.slotsByQueue.set(queue.name, {
+        ...queue,
+        running: 0,
+        unwritten: 0,
+        isClaiming: false,
+        isShort: false,
+        turn: 0,
+      });
     this.driver.serve(this);
   }
 
   start(): void {
-    this.isTaking = true;
+    this.isAccepting = true;
     this.heartbeats.start();
     this.counts.start();
     this.scheduler.start();
     this.every(SCAN_MS, () => this.scan());
     this.every(Math.min(1_000, this.settings.lease / 4), () => this.reap());
-    for (const name of this.lanes.keys()) this.driver.found(name);
+    for (const name of this.slotsByQueue.keys()) this.driver.noteDueJobs(name);
   }
 
   wake(queue: string): void {
-    const lane = this.lanes.get(queue);
-    if (lane) this.outside(() => void this.take(lane));
+    const slots = this.slotsByQueue.get(queue);
+    if (slots) this.outside(() => void this.claimFreeSlots(slots));
   }
 
   /**
@@ -111,12 +118,12 @@ export class JobRunner implements Consumer, OnModuleInit {
   }
 
   private async end(): Promise<void> {
-    if (!this.isTaking) return;
-    this.isTaking = false;
+    if (!this.isAccepting) return;
+    this.isAccepting = false;
     for (const timer of this.timers.splice(0)) clearTimeout(timer);
     void this.track(this.scheduler.stop());
-    void this.track(this.driver.stopHearing());
-    await this.idle(Math.max(0, this.settings.shutdownMs - CLOSING_MS - ABORTED_MS));
+    void this.track(this.driver.stopReceiving());
+    await this.idle(Math.max(0, this.settings.shutdownMs - CLOSE_MS - ABORTED_MS));
     for (const attempt of this.heartbeats.all()) attempt.abort('STOPPING');
     await this.idle(ABORTED_MS);
     this.heartbeats.stop();
@@ -124,69 +131,72 @@ export class JobRunner implements Consumer, OnModuleInit {
   }
 
   private async idle(ms: number): Promise<void> {
-    const waited = new AbortController();
-    const timeout = delay(ms, undefined, { signal: waited.signal }).catch(() => undefined);
+    const waiting = new AbortController();
+    const timeout = delay(ms, undefined, { signal: waiting.signal }).catch(() => undefined);
     while (
       this.working.size > 0 &&
       !(await Promise.race([Promise.all(this.working).then(() => false), timeout.then(() => true)]))
     );
-    waited.abort();
+    waiting.abort();
   }
 
   /** Runs one claim at a time per queue. Slots that become free during a claim are filled by the next one. */
-  private async take(lane: Lane): Promise<void> {
-    if (lane.isClaiming || !this.isTaking || this.isQuarantined) return;
-    const free = Math.min(lane.concurrency - lane.running, lane.concurrency * UNWRITTEN - lane.unwritten);
-    const leave = free > 0 ? this.driver.leave(lane.name, free) : null;
-    if (!leave) return;
-    lane.isClaiming = true;
+  private async claimFreeSlots(slots: QueueSlots): Promise<void> {
+    if (slots.isClaiming || !this.isAccepting || this.isQuarantined) return;
+    const free = Math.min(
+      slots.concurrency - slots.running,
+      slots.concurrency * MAX_UNWRITTEN_PER_SLOT - slots.unwritten,
+    );
+    const permit = free > 0 ? this.driver.permitClaim(slots.name, free) : null;
+    if (!permit) return;
+    slots.isClaiming = true;
     try {
-      await this.track(this.claim(lane, leave.most).then((count) => leave.claimed(count)));
+      await this.track(this.claim(slots, permit.maxJobs).then((count) => permit.claimed(count)));
     } catch (error) {
-      leave.failed();
-      this.logger.warn({ err: error, queue: lane.name }, 'Failed to claim jobs');
+      permit.failed();
+      this.logger.warn({ err: error, queue: slots.name }, 'Failed to claim jobs');
       await delay(FAILED_CLAIM_WAIT_MS, undefined, { ref: false });
     } finally {
-      lane.isClaiming = false;
+      slots.isClaiming = false;
     }
-    void this.take(lane);
+    void this.claimFreeSlots(slots);
   }
 
-  /** Returns the number of claimed jobs, or `most` when more jobs may be due. */
-  private async claim(lane: Lane, most: number): Promise<number> {
-    const isStarvingTurn = ++lane.turn % STARVING_TURN === 0;
-    if (isStarvingTurn && (await this.begin(lane, most, true)) > 0) return most; // jobs that are not starving may be due, too
-    const begun = await this.begin(lane, most, false);
-    lane.isShort = begun < most;
-    if (!lane.isShort || (await this.ledger.lineUp([lane.name])) === 0) return begun;
-    return begun + (await this.begin(lane, most - begun, false));
+  /** Returns the number of claimed jobs, or `limit` when more jobs may be due. */
+  private async claim(slots: QueueSlots, limit: number): Promise<number> {
+    const isStarvingTurn = ++slots.turn % STARVING_TURN === 0;
+    if (isStarvingTurn && (await this.startAttempts(slots, limit, true)) > 0) return limit; // jobs that are not starving may be due, too
+    const started = await this.startAttempts(slots, limit, false);
+    slots.isShort = started < limit;
+    if (!slots.isShort || (await this.ledger.assignTurns([slots.name])) === 0) return started;
+    return started + (await this.startAttempts(slots, limit - started, false));
   }
 
-  private async begin(lane: Lane, most: number, starving: boolean): Promise<number> {
+  private async startAttempts(slots: QueueSlots, limit: number, starving: boolean): Promise<number> {
     const at = performance.now();
     const { lease } = this.settings;
-    const claims = await this.ledger.claim(lane.name, most, this.worker, lease, starving);
-    for (const claim of claims) void this.run(lane, claim, at + lease);
-    return claims.some((claim) => claim.held_back) ? most : claims.length;
+    const claims = await this.ledger.claim(slots.name, limit, this.worker, lease, starving);
+    for (const claim of claims) void this.run(slots, claim, at + lease);
+    return claims.some((claim) => claim.held_back) ? limit : claims.length;
   }
 
-  private async run(lane: Lane, claim: Claim, aliveUntil: number): Promise<void> {
-    lane.running++;
-    lane.unwritten++;
+  private async run(slots: QueueSlots, claim: Claim, aliveUntil: number): Promise<void> {
+    slots.running++;
+    slots.unwritten++;
     const free = (): void => {
-      lane.running--;
-      void this.take(lane);
+      slots.running--;
+      void this.claimFreeSlots(slots);
     };
     await this.track(this.attempts.run(claim, aliveUntil, free));
-    lane.unwritten--;
-    if (lane.isShort && claim.owner_id !== null) this.driver.found(lane.name); // its owner may run one more job now
-    void this.take(lane);
+    slots.unwritten--;
+    if (slots.isShort && claim.owner_id !== null) this.driver.noteDueJobs(slots.name); // its owner may run one more job now
+    void this.claimFreeSlots(slots);
   }
 
   private async scan(): Promise<void> {
-    await this.ledger.lineUp([...this.lanes.keys()]);
-    const due = await this.ledger.findDue([...this.lanes.keys()]);
-    for (const { queue, usual } of due) if (usual) this.driver.found(queue);
+    await this.ledger.assignTurns([...this.slotsByQueue.keys()]);
+    const due = await this.ledger.findDue([...this.slotsByQueue.keys()]);
+    for (const { queue, usual } of due) if (usual) this.driver.noteDueJobs(queue);
     const suspects = due.filter(({ suspect }) => suspect).map(({ queue }) => queue);
     if (suspects.length > 0 && performance.now() >= this.quarantineAfter) await this.quarantine(suspects);
   }
@@ -199,20 +209,20 @@ export class JobRunner implements Consumer, OnModuleInit {
     const { lease } = this.settings;
     this.isQuarantined = true;
     try {
-      while (this.isTaking) {
+      while (this.isAccepting) {
         await this.idle(lease);
         this.quarantineAfter = performance.now() + lease * 10;
         if (this.working.size > 0) return;
         this.quarantineAfter = 0;
         const at = performance.now();
         const claim = await this.ledger.claimSuspect(queues, this.worker, lease);
-        const lane = claim && this.lanes.get(claim.queue);
-        if (!claim || !lane) return;
-        await this.run(lane, claim, at + lease);
+        const slots = claim && this.slotsByQueue.get(claim.queue);
+        if (!claim || !slots) return;
+        await this.run(slots, claim, at + lease);
       }
     } finally {
       this.isQuarantined = false;
-      for (const lane of this.lanes.values()) void this.take(lane);
+      for (const slots of this.slotsByQueue.values()) void this.claimFreeSlots(slots);
     }
   }
 
@@ -223,7 +233,7 @@ export class JobRunner implements Consumer, OnModuleInit {
     this.logger.warn({ jobs: reaped.length }, 'Took back the jobs of dead workers');
     const dead = reaped.filter(({ status }) => status === 'FAILED');
     this.driver.announce(new Set(reaped.map(({ queue }) => queue)));
-    this.driver.bury(dead.map(({ uuid, ...job }) => ({ ...job, jobId: uuid, reason: lost.code })));
+    this.driver.publishDeadLetters(dead.map(({ uuid, ...job }) => ({ ...job, jobId: uuid, reason: lost.code })));
     for (const { queue, status } of reaped) this.counts.add(queue, status === 'FAILED' ? 'dead' : 'retried');
     for (const { uuid: jobId, owner_uuid: ownerId, type } of dead)
       await this.events.emit(JobDone, { jobId, ownerId, type, status: 'FAILED' });
@@ -242,19 +252,19 @@ export class JobRunner implements Consumer, OnModuleInit {
 
   /** Repeats `work` while jobs are taken, never in parallel. The jitter keeps processes apart. */
   private every(ms: number, work: () => Promise<void>): void {
-    const again = (): void => {
-      if (!this.isTaking) return;
+    const schedule = (): void => {
+      if (!this.isAccepting) return;
       const timer = setTimeout(
         () => {
           this.timers.splice(this.timers.indexOf(timer), 1);
           void work()
             .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to scan the jobs'))
-            .finally(again);
+            .finally(schedule);
         },
         ms * (0.8 + 0.4 * Math.random()),
       );
       this.timers.push(timer);
     };
-    again();
+    schedule();
   }
 }

@@ -145,9 +145,9 @@ export class JobsRepository extends BaseRepository<Job> {
   }
 
   /** Deletes finished and discarded jobs after `days`. */
-  async sweep({ after, below, most }: KeyRange, days: number): Promise<Purged> {
+  async sweep({ after, below, limit }: KeyRange, days: number): Promise<Purged> {
     const [row] = await this.transaction.query<Purged & Record<string, unknown>>(
-      statement('sweep', [after, below, days, most]),
+      statement('sweep', [after, below, days, limit]),
     );
     return row as Purged;
   }

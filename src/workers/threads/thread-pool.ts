@@ -1,7 +1,7 @@
 // One bounded pool of Piscina threads. Tasks never wait for a thread that died.
 import type { MessagePort } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { WaitingLine } from '../../shared/libs/waiting-line.js';
+import { WaitQueue } from '../../shared/libs/wait-queue.js';
 
 export interface ThreadOptions {
   /** Ends the thread, whatever it does; the task rejects with the signal's reason. */
@@ -19,7 +19,7 @@ export class ThreadPool {
    * Tasks wait here and not in Piscina: when a thread ends or dies, Piscina starts no new thread for the tasks that wait
    * behind it, until another task is added.
    */
-  private readonly waiting = new WaitingLine();
+  private readonly waiting = new WaitQueue();
   private readonly closed = new AbortController();
   private failed = new AbortController();
   private free: number;

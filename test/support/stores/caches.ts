@@ -7,7 +7,7 @@ import { DatabaseSettings } from '../../../src/shared/database/database.settings
 import { RedisSettings } from '../../../src/shared/redis/redis.settings.js';
 import type { CacheService } from '../../../src/shared/cache/cache.service.js';
 import { createCache } from '../../../src/shared/cache/create-cache.js';
-import { Redis, RedisAwayError } from '../../../src/shared/redis/redis.js';
+import { Redis, RedisUnavailableError } from '../../../src/shared/redis/redis.js';
 import { servingOptions } from '../../../src/shared/database/database.options.js';
 import { ReadLanes } from '../../../src/shared/database/read-lanes.js';
 import { Transaction } from '../../../src/shared/database/transaction.js';
@@ -74,6 +74,6 @@ async function forget(redis: Redis): Promise<void> {
     for await (const keys of redis.scan(`${redis.prefix}:*`))
       for (const key of keys) await redis.run((client) => client.unlink(key));
   } catch (error) {
-    if (!(error instanceof RedisAwayError)) throw error; // a server that the test has killed
+    if (!(error instanceof RedisUnavailableError)) throw error; // a server that the test has killed
   }
 }

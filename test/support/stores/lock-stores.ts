@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { DatabaseSettings } from '../../../src/shared/database/database.settings.js';
 import { RedisSettings } from '../../../src/shared/redis/redis.settings.js';
-import type { Held } from '../../../src/shared/locks/lock-lease.js';
+import type { HeldLock } from '../../../src/shared/locks/lock-lease.js';
 import type { LockService } from '../../../src/shared/locks/lock.service.js';
 import { PostgresLock } from '../../../src/shared/locks/postgres.lock.js';
 import { RedisLock } from '../../../src/shared/locks/redis.lock.js';
@@ -78,7 +78,7 @@ export function redisLockAdmin({ redis }: LockInstance): LockAdmin {
 }
 
 /** A held lock of a test. */
-export interface HeldTestLock extends Held {
+export interface HeldTestLock extends HeldLock {
   /** Releases the lock and settles like `withLock`. */
   release(): Promise<void>;
 }

@@ -1,7 +1,7 @@
 // Limits the number of connections, in total and per network; further ones are closed at once, unread.
 import type { Server, Socket } from 'node:net';
 import type { HttpSettings } from '../http.settings.js';
-import { atMostEvery } from '../../../shared/libs/at-most-every.js';
+import { throttle } from '../../../shared/libs/throttle.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import { matcherOf, networkOf } from '../../../shared/libs/network.js';
 import type { Logger } from '../../../shared/logging/logger.js';
@@ -17,7 +17,7 @@ export function limitConnections(server: Server, http: HttpSettings, log: Logger
   const { total, perNetwork } = http.maxConnections;
   const isProxy = matcherOf(http.trustProxy);
   const warn = (setting: string) =>
-    atMostEvery(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
+    throttle(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
       log.warn({ skipped }, `Connections are refused: ${setting} is reached`),
     ); // prettier-ignore
   server.maxConnections = total;

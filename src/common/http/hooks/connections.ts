@@ -4,9 +4,9 @@ import { setImmediate as afterPoll, setTimeout as delay } from 'node:timers/prom
 import type { FastifyInstance } from 'fastify';
 
 /** A connection without traffic for this time is idle. */
-const QUIET_MS = 250;
+const IDLE_MS = 250;
 /** After this many checks the remaining connections, which are never idle, are left to the caller. */
-const MAX_LOOKS = 10;
+const MAX_CHECKS = 10;
 /** Time without new connections: clients that wait for a response do not connect again. */
 const PAUSE_MS = 25;
 /** Clients that connect again and again cannot prevent the stop. */
@@ -51,12 +51,12 @@ export class Connections {
   }
 
   /** Closes idle connections, and repeats this until the returned function is called. Resolves when the rest is busy. */
-  async closeQuiet(): Promise<() => void> {
-    for (let looks = 0; this.closeUnchanged() > 0 && looks < MAX_LOOKS; looks++) {
-      await delay(QUIET_MS);
+  async closeIdle(): Promise<() => void> {
+    for (let checks = 0; this.closeUnchanged() > 0 && checks < MAX_CHECKS; checks++) {
+      await delay(IDLE_MS);
       await afterPoll(); // all data that has arrived by now was read
     }
-    const timer = setInterval(() => setImmediate(() => this.closeUnchanged()), QUIET_MS);
+    const timer = setInterval(() => setImmediate(() => this.closeUnchanged()), IDLE_MS);
     return () => clearInterval(timer);
   }
 

@@ -1,6 +1,6 @@
 // Limits the time of every request, whatever its handler waits for, and the rate at which the client reads its response.
 import type { FastifyInstance } from 'fastify';
-import type { MinRate } from '../request-in-flight.js';
+import type { MinRate } from '../in-flight-request.js';
 
 const CHECK_MS = 1_000;
 

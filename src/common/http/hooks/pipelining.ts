@@ -1,7 +1,7 @@
 // Limits the unanswered requests on one connection; with more, the connection is closed.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { atMostEvery } from '../../../shared/libs/at-most-every.js';
+import { throttle } from '../../../shared/libs/throttle.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 
@@ -16,7 +16,7 @@ const WARNING_PERIOD_MS = 60_000;
  */
 export function limitPipelining(server: Server, log: Logger, clock: Clock): void {
   const unanswered = new WeakMap<Socket, number>();
-  const warn = atMostEvery(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
+  const warn = throttle(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
     log.warn({ skipped }, `Closed a connection that sent more than ${MAX_UNANSWERED} requests ahead of their answers`),
   ); // prettier-ignore
   function answered(this: ServerResponse): void {

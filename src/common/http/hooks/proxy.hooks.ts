@@ -1,7 +1,7 @@
 // Warns when an untrusted peer sends X-Forwarded-For: behind an unlisted proxy all clients count as one.
 import type { FastifyInstance } from 'fastify';
 import type { HttpSettings } from '../http.settings.js';
-import { atMostEvery } from '../../../shared/libs/at-most-every.js';
+import { throttle } from '../../../shared/libs/throttle.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import { matcherOf } from '../../../shared/libs/network.js';
 import type { Logger } from '../../../shared/logging/logger.js';
@@ -11,7 +11,7 @@ const WARNING_PERIOD_MS = 3_600_000;
 
 export function addProxyWarning(fastify: FastifyInstance, http: HttpSettings, log: Logger, clock: Clock): void {
   const isTrusted = matcherOf(http.trustProxy);
-  const warn = atMostEvery(
+  const warn = throttle(
     WARNING_PERIOD_MS,
     () => clock.now(),
     (skipped, peer: string) =>

@@ -7,7 +7,7 @@ import type { Logger } from '../../../shared/logging/logger.js';
 import { routeOf } from '../fastify-request.js';
 import { RequestLog } from '../../../shared/logging/request-log.js';
 import { requestContext } from '../../../shared/logging/request-context.js';
-import { enterFlight, type RequestInFlight } from '../request-in-flight.js';
+import { trackRequest, type InFlightRequest } from '../in-flight-request.js';
 
 const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -19,11 +19,11 @@ export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
 
 export function addRequestHooks(fastify: FastifyInstance, logger: Logger, clock: Clock): void {
   const log = new RequestLog(logger, clock);
-  fastify.decorate('inFlight', new Set<RequestInFlight>());
+  fastify.decorate('inFlight', new Set<InFlightRequest>());
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    const hungUp = (): void => writeLine(log, request, reply); // then nothing finishes, and no onResponse follows
-    requestContext.run(enterFlight(fastify, reply, hungUp), done);
+    const onDisconnect = (): void => writeLine(log, request, reply); // then nothing finishes, and no onResponse follows
+    requestContext.run(trackRequest(fastify, reply, onDisconnect), done);
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     writeLine(log, request, reply);

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, onSendHookHandler } from 'fastify';
 import { networkOf } from '../../../shared/libs/network.js';
 import { unavailable } from '../filters/to-problem.js';
-import { isInjected } from '../request-in-flight.js';
+import { isInjected } from '../in-flight-request.js';
 
 const MAX_OF_NETWORK = 32 * 1024 * 1024;
 const MAX_OF_ALL = 256 * 1024 * 1024;

@@ -10,7 +10,7 @@ import {
   type Rates,
   refusedTier,
   retryAfterOf,
-  type Taking,
+  type TakeResult,
 } from '../../../shared/rate-limits/rate-limiter.js';
 import { LOGGER, type Logger } from '../../../shared/logging/logger.js';
 import type { RouteLimit } from '../../decorators/limited.decorator.js';
@@ -65,20 +65,20 @@ export class RequestLimits {
   private take(reply: FastifyReply, caller: string, rates: RatesName, cost: number): void | Promise<void> {
     if (this.settings.mode === 'off') return;
     const limit = this.limits[rates];
-    const taking = this.limiter.take(caller, limit.rates, cost);
-    if (taking instanceof Promise) return taking.then((taken) => this.settle(reply, caller, limit, taken));
-    this.settle(reply, caller, limit, taking);
+    const result = this.limiter.take(caller, limit.rates, cost);
+    if (result instanceof Promise) return result.then((taken) => this.settle(reply, caller, limit, taken));
+    this.settle(reply, caller, limit, result);
   }
 
-  private settle(reply: FastifyReply, caller: string, { rates, policy }: Limit, taking: Taking): void {
-    reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, taking));
-    const tier = refusedTier(taking);
+  private settle(reply: FastifyReply, caller: string, { rates, policy }: Limit, result: TakeResult): void {
+    reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, result));
+    const tier = refusedTier(result);
     if (tier === null) return;
     if (this.settings.mode === 'dry-run') {
       this.log.warn({ caller, tier }, 'RATE_LIMITED is not enforced because of RATE_LIMIT_MODE=dry-run');
       return;
     }
-    throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(taking[tier]));
+    throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(result[tier]));
   }
 }
 
@@ -95,9 +95,9 @@ function limitOf(rates: Rates): Limit {
 }
 
 /** Whole seconds, at most the window: the extra slot (1/60 of it) would only confuse. Retry-After includes it. */
-function describe(rates: Rates, taking: Taking): string {
+function describe(rates: Rates, result: TakeResult): string {
   const say = (tier: keyof Rates): string => {
-    const { remaining, resetMs } = taking[tier];
+    const { remaining, resetMs } = result[tier];
     return `"${tier}";r=${remaining};t=${Math.min(rates[tier].window, Math.ceil(resetMs / 1000))}`;
   };
   return `${say('burst')}, ${say('sustained')}`;

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { create, type Font } from 'fontkit';
 import { GlyphSubset } from './glyph-subset.js';
-import { rememberLayout } from './layout-memory.js';
+import { cacheLayouts } from './layout-cache.js';
 import { unpackFont } from './woff.js';
 
 export type Weight = 400 | 700;
@@ -93,7 +93,7 @@ function open(file: string, weight: Weight): Face {
   const font = 'wght' in plain.variationAxes ? plain.getVariation({ wght: weight }) : plain;
   // pdfkit treats two fonts of the same name as one, and all weights and files of a family share a name.
   Object.defineProperty(font, 'postscriptName', { value: `${font.postscriptName}-${weight}-${opened.size}` });
-  const { advance, layout, glyphOf } = rememberLayout(font);
+  const { advance, layout, glyphOf } = cacheLayouts(font);
   font.createSubset = () => new GlyphSubset(font, glyphOf);
   font.layout = layout;
   const face = { name, font, widthOf: (text: string) => advance(text) / font.unitsPerEm };

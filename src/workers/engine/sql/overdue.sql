@@ -9,4 +9,4 @@ CROSS JOIN LATERAL (
     AND turn <= now() - $2::integer * interval '1 ms' AND (crashes < 2 OR run_at < now() - interval '10 min')
     AND (announce_at IS NULL OR announce_at <= now() + ($3::integer - $2) * interval '1 ms')
   ORDER BY turn, id LIMIT 1
-) AS untold
+) AS unannounced

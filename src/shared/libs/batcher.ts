@@ -8,39 +8,39 @@ interface Waiting<T, R> {
 }
 
 /**
- * Returns `gather(item)`, which resolves to the result for that item. `send(items)` must return its results in the same
- * order. At most `lines` batches are in flight, each with at most `most` items. A single item is sent at once; under load
+ * Returns `batch(item)`, which resolves to the result for that item. `send(items)` must return its results in the same
+ * order. At most `concurrency` batches are in flight, each with at most `maxItems` items. A single item is sent at once; under load
  * the batches grow, like group commit in a database. A failed batch rejects its own items only. `send` runs in the async
- * context of the caller of `createGather`: it must not inherit a transaction or a cancellable request from an item's caller.
+ * context of the caller of `createBatcher`: it must not inherit a transaction or a cancellable request from an item's caller.
  */
-export function createGather<T, R>(
+export function createBatcher<T, R>(
   send: (items: T[]) => Promise<readonly R[]>,
-  { most = 500, lines = 1 } = {},
+  { maxItems = 500, concurrency = 1 } = {},
 ): (item: T) => Promise<R> {
-  const outside = AsyncLocalStorage.snapshot();
+  const inCreatorContext = AsyncLocalStorage.snapshot();
   const waiting: Array<Waiting<T, R>> = [];
-  let underWay = 0;
-  let asked = false;
+  let inFlight = 0;
+  let isScheduled = false;
 
-  const go = async (): Promise<void> => {
-    const group = waiting.splice(0, most);
-    underWay++;
+  const sendBatch = async (): Promise<void> => {
+    const group = waiting.splice(0, maxItems);
+    inFlight++;
     try {
       const answers = await send(group.map(({ item }) => item));
       group.forEach(({ resolve }, at) => resolve(answers[at] as R));
     } catch (error) {
       for (const { reject } of group) reject(error);
     }
-    underWay--;
+    inFlight--;
     next();
   };
   /** Starts after this turn of the event loop, so that all items of the turn share the batch. */
   const next = (): void => {
-    if (asked || underWay >= lines || waiting.length === 0) return;
-    asked = true;
+    if (isScheduled || inFlight >= concurrency || waiting.length === 0) return;
+    isScheduled = true;
     setImmediate(() => {
-      asked = false;
-      while (underWay < lines && waiting.length > 0) void outside(go);
+      isScheduled = false;
+      while (inFlight < concurrency && waiting.length > 0) void inCreatorContext(sendBatch);
     });
   };
   return (item) =>

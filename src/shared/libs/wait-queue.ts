@@ -1,16 +1,16 @@
 // Callers that wait for their turn, in order of arrival.
 
-export class WaitingLine {
-  private readonly line: Array<() => void> = [];
+export class WaitQueue {
+  private readonly queue: Array<() => void> = [];
 
   get length(): number {
-    return this.line.length;
+    return this.queue.length;
   }
 
-  /** Resolves at the caller's turn. Rejects with `late()` after `ms` milliseconds. */
-  waitAtMost(ms: number, late: () => Error): Promise<void> {
+  /** Resolves at the caller's turn. Rejects with `timeoutError()` after `ms` milliseconds. */
+  waitAtMost(ms: number, timeoutError: () => Error): Promise<void> {
     return this.wait((leave) => {
-      const timer = setTimeout(() => leave(late()), ms);
+      const timer = setTimeout(() => leave(timeoutError()), ms);
       return () => clearTimeout(timer);
     });
   }
@@ -27,7 +27,7 @@ export class WaitingLine {
 
   /** Starts the turn of the caller that has waited longest. Returns false when none waits. */
   next(): boolean {
-    const enter = this.line.shift();
+    const enter = this.queue.shift();
     enter?.();
     return enter !== undefined;
   }
@@ -40,10 +40,10 @@ export class WaitingLine {
         resolve();
       };
       const disarm = arm((error) => {
-        this.line.splice(this.line.indexOf(enter), 1);
+        this.queue.splice(this.queue.indexOf(enter), 1);
         reject(error);
       });
-      this.line.push(enter);
+      this.queue.push(enter);
     });
   }
 }

@@ -4,7 +4,9 @@
  * Returns `ask(key)`. It collects the keys requested in this turn of the event loop and then calls `load` once with all of
  * them. Resolves to undefined when `load` returned no value for the key.
  */
-export function createBatch<K, T>(load: (keys: K[]) => Promise<ReadonlyMap<K, T>>): (key: K) => Promise<T | undefined> {
+export function createBatchLoader<K, T>(
+  load: (keys: K[]) => Promise<ReadonlyMap<K, T>>,
+): (key: K) => Promise<T | undefined> {
   let open: { keys: K[]; answers: Promise<ReadonlyMap<K, T>> } | undefined;
   const start = (keys: K[]): Promise<ReadonlyMap<K, T>> =>
     new Promise<void>((resolve) => setImmediate(resolve)).then(() => {

@@ -3,7 +3,7 @@ import type { Font, Glyph, GlyphRun, Position, RunGlyph } from 'fontkit';
 import { LRUCache } from 'lru-cache';
 import { hasRightToLeft, isTurnedByFont } from './direction.js';
 
-export interface RememberedLayout {
+export interface CachedLayout {
   /** Returns the width of the text, in font units. */
   advance: (text: string) => number;
   /** Replaces the font's own layout. It numbers glyphs anew: one number for each pair of glyph and represented text. */
@@ -29,12 +29,12 @@ export function beginLayout(): void {
   spentMs = 0;
 }
 
-export function rememberLayout(font: Font): RememberedLayout {
+export function cacheLayouts(font: Font): CachedLayout {
   const id = fonts++;
-  keepMeanings(font);
+  collectMeanings(font);
   const layout = font.layout.bind(font);
   const { number, glyphOf } = numberByMeaning();
-  const recall = (text: string): GlyphRun => {
+  const lookUp = (text: string): GlyphRun => {
     const key = `${id} ${text}`;
     const known = memory.get(key);
     if (known) return known;
@@ -47,9 +47,9 @@ export function rememberLayout(font: Font): RememberedLayout {
     memory.set(key, run);
     return run;
   };
-  const recallWords = (text: string): GlyphRun[] => visualWords(text).map(recall);
-  const advance = (text: string): number => recallWords(text).reduce((sum, run) => sum + run.advanceWidth, 0);
-  return { advance, layout: (text) => join(recallWords(text)), glyphOf };
+  const lookUpWords = (text: string): GlyphRun[] => visualWords(text).map(lookUp);
+  const advance = (text: string): number => lookUpWords(text).reduce((sum, run) => sum + run.advanceWidth, 0);
+  return { advance, layout: (text) => join(lookUpWords(text)), glyphOf };
 }
 
 /** Splits text into words, each with the space after it, from left to right. A font turns words around, but not their order. */
@@ -81,7 +81,7 @@ function layOut(layout: Font['layout'], text: string): GlyphRun {
  * fontkit keeps a glyph with the characters of its first use. Without this, the dot of an ellipsis would never again
  * represent a full stop.
  */
-function keepMeanings(font: Font): void {
+function collectMeanings(font: Font): void {
   const getGlyph = font.getGlyph.bind(font);
   font.getGlyph = (id, codePoints) => {
     const glyph = getGlyph(id, codePoints);
@@ -95,7 +95,7 @@ function keepMeanings(font: Font): void {
  * Numbers glyphs by what they represent. In a PDF a glyph represents one text, used for search and copying, but fonts share
  * glyphs: Arabic letters that differ only in their dots share one body.
  */
-function numberByMeaning(): { number: (glyph: RunGlyph) => RunGlyph; glyphOf: RememberedLayout['glyphOf'] } {
+function numberByMeaning(): { number: (glyph: RunGlyph) => RunGlyph; glyphOf: CachedLayout['glyphOf'] } {
   const numbers = new Map<string, number>();
   const glyphs = [0]; // pdfkit treats 0 as a missing glyph
   const number = (glyph: RunGlyph): RunGlyph => {

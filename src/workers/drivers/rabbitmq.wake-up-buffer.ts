@@ -1,6 +1,6 @@
 // Buffer of the wake-ups of one queue in this process. Each permits claiming one job of the queue, not that very job:
 // the claim takes the most urgent row, whichever job's wake-up arrives first.
-import type { Leave } from './queue.driver.js';
+import type { ClaimPermit } from './queue.driver.js';
 
 export interface WakeUp {
   /** Time of arrival, as `performance.now()`. */
@@ -8,15 +8,15 @@ export interface WakeUp {
   ack(): void;
 }
 
-export class Inbox {
+export class WakeUpBuffer {
   private waiting: WakeUp[] = [];
   /** True when a claim is permitted without a wake-up. */
-  private isAwake = false;
+  private mayClaim = false;
   /** True when the last scan found due jobs and no wake-up has arrived since. */
-  private isMissing = false;
+  private areWakeUpsMissing = false;
 
   add(wakeUp: WakeUp): void {
-    this.isMissing = false;
+    this.areWakeUpsMissing = false;
     this.waiting.push(wakeUp);
   }
 
@@ -25,29 +25,29 @@ export class Inbox {
    * their way or in a busy process. When two scans in a row find due jobs here and no wake-up arrives in between, the
    * wake-ups count as lost. Returns true when a claim is permitted now.
    */
-  found(hasBroker: boolean): boolean {
-    const isLost = this.isMissing || !hasBroker;
-    this.isMissing = this.waiting.length === 0;
-    if (this.isMissing && isLost) this.isAwake = true;
-    return this.isAwake || !this.isMissing;
+  noteDueJobs(hasBroker: boolean): boolean {
+    const isLost = this.areWakeUpsMissing || !hasBroker;
+    this.areWakeUpsMissing = this.waiting.length === 0;
+    if (this.areWakeUpsMissing && isLost) this.mayClaim = true;
+    return this.mayClaim || !this.areWakeUpsMissing;
   }
 
-  leave(free: number): Leave | null {
+  permitClaim(free: number): ClaimPermit | null {
     const wakeUps = this.waiting.splice(0, free);
-    const isAwake = this.isAwake;
-    if (wakeUps.length === 0 && !isAwake) return null;
-    this.isAwake = false;
-    const most = isAwake ? free : wakeUps.length;
+    const mayClaim = this.mayClaim;
+    if (wakeUps.length === 0 && !mayClaim) return null;
+    this.mayClaim = false;
+    const maxJobs = mayClaim ? free : wakeUps.length;
     return {
-      most,
+      maxJobs,
       // Acknowledges all: a claim returns fewer jobs than wake-ups when other processes have taken those jobs already.
       claimed: (count) => {
         for (const wakeUp of wakeUps) wakeUp.ack();
-        if (isAwake && count >= most) this.isAwake = true;
+        if (mayClaim && count >= maxJobs) this.mayClaim = true;
       },
       failed: () => {
         this.waiting.unshift(...wakeUps);
-        this.isAwake ||= isAwake;
+        this.mayClaim ||= mayClaim;
       },
     };
   }

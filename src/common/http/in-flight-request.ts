@@ -15,7 +15,7 @@ import { HttpErrors } from './http.errors.js';
 declare module 'fastify' {
   interface FastifyInstance {
     /** The oldest first. */
-    inFlight: Set<RequestInFlight>;
+    inFlight: Set<InFlightRequest>;
   }
 }
 
@@ -26,7 +26,7 @@ export interface MinRate {
   pauseMs: number;
 }
 
-export class RequestInFlight extends RunningRequest {
+export class InFlightRequest extends RunningRequest {
   readonly #reply: FastifyReply;
   #sent = 0;
   #sentAtMs = 0;
@@ -100,8 +100,12 @@ export function isInjected({ raw }: FastifyRequest): boolean {
 }
 
 /** Registers the request as in flight until its last byte is sent or its client disconnects. */
-export function enterFlight({ inFlight }: FastifyInstance, reply: FastifyReply, hungUp: () => void): RequestInFlight {
-  const running = new RequestInFlight(reply);
+export function trackRequest(
+  { inFlight }: FastifyInstance,
+  reply: FastifyReply,
+  onDisconnect: () => void,
+): InFlightRequest {
+  const running = new InFlightRequest(reply);
   const batch = isInjected(reply.request) ? runningRequest() : undefined;
   const leaveBatch = batch?.onCancel(() => running.cancel('asked'));
   inFlight.add(running);
@@ -111,7 +115,7 @@ export function enterFlight({ inFlight }: FastifyInstance, reply: FastifyReply, 
     cutUnread(reply.request.raw);
     if (reply.raw.writableEnded) return;
     running.cancel('hung up');
-    hungUp();
+    onDisconnect();
   });
   return running;
 }

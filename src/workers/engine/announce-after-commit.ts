@@ -4,12 +4,12 @@ import type { QueueDriver } from '../drivers/queue.driver.js';
 
 /** Must run inside a transaction. Announces nothing when the transaction is rolled back. */
 export function announceAfterCommit(transaction: Transaction, driver: QueueDriver, queues: Iterable<string>): void {
-  const news = transaction.participant(driver, () => new NewsAfterCommit(driver));
-  if (!news) throw new Error('There is no transaction to wait for: announce at once.');
-  for (const queue of queues) news.queues.add(queue);
+  const announcement = transaction.participant(driver, () => new AnnouncementAfterCommit(driver));
+  if (!announcement) throw new Error('There is no transaction to wait for: announce at once.');
+  for (const queue of queues) announcement.queues.add(queue);
 }
 
-class NewsAfterCommit implements Participant {
+class AnnouncementAfterCommit implements Participant {
   readonly queues = new Set<string>();
 
   constructor(private readonly driver: QueueDriver) {}

@@ -1,7 +1,7 @@
 // The batcher combines items that arrive one by one into joint sends.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, it } from '@jest/globals';
-import { createGather } from '../../src/shared/libs/gather.js';
+import { createBatcher } from '../../src/shared/libs/batcher.js';
 
 /** A `send` function that the test resolves by hand. */
 function byHand() {
@@ -16,11 +16,11 @@ const turn = () => new Promise((resolve) => setImmediate(() => setImmediate(reso
 
 it('sends the first item at once, and the items that arrive meanwhile together', async () => {
   const { sent, send } = byHand();
-  const gather = createGather(send);
-  const first = [gather(1), gather(2)];
+  const batch = createBatcher(send);
+  const first = [batch(1), batch(2)];
   await turn();
   expect(sent.map(({ items }) => items)).toEqual([[1, 2]]);
-  const second = [gather(3), gather(4), gather(5)];
+  const second = [batch(3), batch(4), batch(5)];
   await turn();
   expect(sent).toHaveLength(1);
   sent[0]?.answer();
@@ -33,8 +33,8 @@ it('sends the first item at once, and the items that arrive meanwhile together',
 
 it('respects the maximum batch size and the maximum number of parallel sends', async () => {
   const { sent, send } = byHand();
-  const gather = createGather(send, { most: 2, lines: 2 });
-  const all = [1, 2, 3, 4, 5].map(gather);
+  const batch = createBatcher(send, { maxItems: 2, concurrency: 2 });
+  const all = [1, 2, 3, 4, 5].map(batch);
   await turn();
   expect(sent.map(({ items }) => items)).toEqual([
     [1, 2],
@@ -49,10 +49,10 @@ it('respects the maximum batch size and the maximum number of parallel sends', a
 
 it('a failed send rejects the items of that send only', async () => {
   const { sent, send } = byHand();
-  const gather = createGather(send);
-  const lost = gather(1);
+  const batch = createBatcher(send);
+  const lost = batch(1);
   await turn();
-  const kept = gather(2);
+  const kept = batch(2);
   sent[0]?.fail(new Error('gone'));
   await expect(lost).rejects.toThrow('gone');
   await turn();
@@ -63,12 +63,12 @@ it('a failed send rejects the items of that send only', async () => {
 it('sends in the async context of its creation, not in that of the first caller', async () => {
   const context = new AsyncLocalStorage<string>();
   const seen: Array<string | undefined> = [];
-  const gather = context.run('maker', () =>
-    createGather<number, number>(async (items) => {
+  const batch = context.run('maker', () =>
+    createBatcher<number, number>(async (items) => {
       seen.push(context.getStore());
       return items;
     }),
   );
-  await Promise.all([context.run('one', () => gather(1)), context.run('other', () => gather(2))]);
+  await Promise.all([context.run('one', () => batch(1)), context.run('other', () => batch(2))]);
   expect(seen).toEqual(['maker']);
 });

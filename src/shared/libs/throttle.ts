@@ -1,7 +1,7 @@
 // Limits log lines that a client can cause at will: logs the first one, then at most one per period, with a count of the rest.
 
 /** Calls `act` at most once per `periodMs`. `skipped` is the number of calls dropped since the last one. `now`: milliseconds. */
-export function atMostEvery<Args extends unknown[]>(
+export function throttle<Args extends unknown[]>(
   periodMs: number,
   now: () => number,
   act: (skipped: number, ...args: Args) => void,
