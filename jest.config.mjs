@@ -18,7 +18,7 @@ export default {
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
   cacheDirectory: 'node_modules/.cache/jest', // the temporary folder goes after each run
-  maxWorkers: 2, // one less than there are cores would be one in CI, and most suites wait more than they compute
+  maxWorkers: 3, // for two cores: most suites wait more than they compute, for timers and for processes that start
   workerIdleMemoryLimit: '1GB', // modules of suites that are over stay in memory: a process that has run fifty is slow
   testTimeout: 90_000, // an end for what hangs, not a measure: CI may be slow
   globalSetup: './test/support/global-setup.mjs',

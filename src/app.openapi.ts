@@ -75,8 +75,8 @@ function complete(method: Method, operation: Operation): void {
  */
 function keepOutOfForms(parameter: NonNullable<Operation['parameters']>[number]): void {
   if (!('schema' in parameter) || parameter.required || !parameter.schema || !('example' in parameter.schema)) return;
-  const { example, ...schema } = parameter.schema;
-  parameter.schema = { ...schema, examples: [example] } as typeof schema;
+  const { example, ...schema } = parameter.schema as { example?: unknown };
+  parameter.schema = Object.assign(schema, { examples: [example] });
 }
 
 /** Problems of routes with a body. */
