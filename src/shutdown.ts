@@ -7,7 +7,7 @@ import type { Database } from './shared/database/database-url.js';
 import type { Connections } from './common/http/hooks/connections.js';
 import { Lifecycle } from './shared/lifecycle/lifecycle.js';
 import { flush, type Logger } from './shared/logging/logger.js';
-import { JobRunner } from './workers/engine/job-runner.js';
+import { Worker } from './workers/engine/worker.js';
 
 /** Filled while the start proceeds; a signal may arrive at any moment. */
 export interface Opened {
@@ -39,7 +39,7 @@ export function stopOnSignal(config: AppConfig, logger: Logger, opened: Opened):
 async function stop(config: AppConfig, { app, connections, database }: Opened): Promise<void> {
   if (app) {
     app.get(Lifecycle).drain();
-    void app.get(JobRunner).stop(); // takes no new jobs; closing the application waits for the running ones
+    void app.get(Worker).stop(); // takes no new jobs; closing the application waits for the running ones
     connections?.drain();
     await delay(config.get(HttpSettings).shutdownDelay); // Kubernetes needs time to notice the probe and route traffic elsewhere
     await connections?.stopAccepting();

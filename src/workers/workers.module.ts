@@ -21,6 +21,8 @@ import { JobLedger } from './engine/job-ledger.js';
 import { JobOutbox } from './engine/job-outbox.js';
 import { JobQueue } from './job-queue.js';
 import { JobRegistry } from './engine/job-registry.js';
+import { JobOutcomes } from './engine/job-outcomes.js';
+import { JobReaper } from './engine/job-reaper.js';
 import { JobRunner } from './engine/job-runner.js';
 import { JobStatsController } from './api/job-stats.controller.js';
 import { JobStatsRepository } from './engine/job-stats.repository.js';
@@ -31,6 +33,7 @@ import { Scheduler } from './engine/scheduler.js';
 import { SchedulesController } from './api/schedules.controller.js';
 import { SchedulesRepository } from './engine/schedules.repository.js';
 import { SchedulesService } from './api/schedules.service.js';
+import { Worker } from './engine/worker.js';
 import { ThreadPools } from './threads/thread-pools.js';
 
 @Global()
@@ -60,6 +63,8 @@ import { ThreadPools } from './threads/thread-pools.js';
     JobLedger,
     JobQueue,
     JobRegistry,
+    JobOutcomes,
+    JobReaper,
     JobRunner,
     JobStatsRepository,
     JobsRepository,
@@ -68,7 +73,8 @@ import { ThreadPools } from './threads/thread-pools.js';
     SchedulesRepository,
     SchedulesService,
     ThreadPools,
+    Worker,
   ],
-  exports: [JobQueue, JobRunner, QueueDriver, ThreadPools],
+  exports: [JobQueue, JobRunner, QueueDriver, ThreadPools, Worker],
 })
 export class WorkersModule {}

@@ -375,13 +375,13 @@ function contract(env: Record<string, string>): void {
 
   it('finishes running jobs at shutdown, and releases the jobs that do not end in time', async () => {
     const other = await open({ SHUTDOWN_GRACE: '5000' }); // 5 s minus the 4 s that are reserved for other shutdown steps
-    await app.runner.stop();
+    await app.worker.stop();
     await other.work();
     const { id: quick } = await app.queue.enqueue(Note, { text: 'quick', behave: 'wait' });
     const { id: endless } = await app.queue.enqueue(Note, { text: 'endless', behave: 'wait' });
     const quickRun = await begun('quick');
     await begun('endless');
-    const stopped = other.runner.stop();
+    const stopped = other.worker.stop();
     quickRun.release();
     await stopped;
     expect((await rowOf(quick)).status).toBe('SUCCEEDED');

@@ -16,7 +16,7 @@ import { JobQueue } from '../job-queue.js';
 import { JobErrors } from '../jobs.errors.js';
 import { JobPermissions } from '../jobs.permissions.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
-import { CANCEL_TOPIC } from '../engine/job-runner.js';
+import { CANCEL_TOPIC } from '../engine/heartbeats.js';
 import { JobDone } from '../jobs.events.js';
 
 const YEAR_MS = 366 * 86_400_000;

@@ -6,20 +6,17 @@ import { Clock } from '../../shared/libs/clock.js';
 import { createBatcher } from '../../shared/libs/batcher.js';
 import { isConnectionFailure, sqlStateOf } from '../../shared/database/sql-state.js';
 import { Transaction } from '../../shared/database/transaction.js';
-import { Events } from '../../shared/events/events.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { redactSecrets } from '../../shared/logging/redact.js';
 import { requestContext, RunningRequest } from '../../shared/logging/request-context.js';
 import { Attempt, AttemptAborted, AttemptLost } from './attempt.js';
 import { AttemptPreparer } from './attempt-preparer.js';
-import { QueueDriver } from '../drivers/queue.driver.js';
 import { Heartbeats } from './heartbeats.js';
-import { JobCounts } from './job-counts.js';
 import { type AttemptKey, type Claim, JobLedger } from './job-ledger.js';
+import { JobOutcomes } from './job-outcomes.js';
 import type { JobFailure } from '../job.entity.js';
 import { type JobResult, UnrecoverableError } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
-import { JobDone } from '../jobs.events.js';
 
 /** Wait for a handler that ignores its abort signal. After it the attempt ends, but its slot stays taken until it returns. */
 const SETTLE_MS = 5_000;
@@ -48,10 +45,8 @@ export class AttemptRunner {
     private readonly ledger: JobLedger,
     private readonly preparer: AttemptPreparer,
     private readonly heartbeats: Heartbeats,
-    private readonly counts: JobCounts,
-    private readonly driver: QueueDriver,
+    private readonly outcomes: JobOutcomes,
     private readonly transaction: Transaction,
-    private readonly events: Events,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -72,7 +67,7 @@ export class AttemptRunner {
       work.then(free, free);
       const result = await this.within(job.timeoutMs, attempt, work);
       if (!attempt.isFinished && !(await this.complete({ ...keyOf(claim), result }))) throw new AttemptLost();
-      await this.succeeded(claim);
+      await this.outcomes.succeeded(claim);
     } catch (error) {
       await this.ended(attempt, error).catch((fault: unknown) =>
         this.logger.error({ err: fault, jobId: claim.uuid }, 'Failed to write the outcome of an attempt'),
@@ -111,11 +106,6 @@ export class AttemptRunner {
     });
   }
 
-  private async succeeded({ uuid: jobId, owner_uuid: ownerId, type, queue }: Claim): Promise<void> {
-    this.counts.add(queue, 'succeeded');
-    await this.events.emit(JobDone, { jobId, ownerId, type, status: 'SUCCEEDED' });
-  }
-
   private async ended(attempt: Attempt, error: unknown): Promise<void> {
     const { claim, abortReason } = attempt;
     const about = { jobId: claim.uuid, type: claim.type, attempt: claim.attempt };
@@ -123,8 +113,7 @@ export class AttemptRunner {
     if (error instanceof AttemptLost || abortReason === 'CANCELLED' || abortReason === 'LEASE_LOST')
       return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt is not the current one any more');
     if (abortReason === 'STOPPING') {
-      const queues = await persist(() => this.ledger.release([keyOf(claim)]));
-      return this.driver.announce(queues);
+      return persist(() => this.ledger.release([keyOf(claim)]));
     }
     await this.failed(attempt, error, about);
   }
@@ -139,16 +128,8 @@ export class AttemptRunner {
     const isFinal = error instanceof UnrecoverableError || (isTimeout && job?.isTimeoutFinal === true);
     const status = await persist(() => this.ledger.fail(keyOf(claim), Math.round(wait), isFinal, failure));
     this.logger.warn({ ...about, status, code: failure.code, err: error }, `Attempt failed: ${failure.message}`);
-    if (status === 'RETRYING') this.counts.add(claim.queue, 'retried');
-    if (status !== 'FAILED') return;
-    this.counts.add(claim.queue, 'dead');
-    this.driver.publishDeadLetters([{ jobId: claim.uuid, type: claim.type, queue: claim.queue, reason: failure.code }]);
-    await this.events.emit(JobDone, {
-      jobId: claim.uuid,
-      ownerId: claim.owner_uuid,
-      type: claim.type,
-      status: 'FAILED',
-    });
+    if (status === 'RETRYING') this.outcomes.willRetry(claim);
+    if (status === 'FAILED') await this.outcomes.failed([claim], failure.code);
   }
 
   private toFailure({ attempt }: Claim, thrown: unknown): JobFailure {

@@ -1,11 +1,15 @@
-// Extends the leases of running attempts, writes their progress and aborts attempts that are lost.
+// Extends the leases of running attempts, writes their progress, and aborts attempts that are lost or cancelled.
 import { Inject, Injectable } from '@nestjs/common';
 import { JobSettings } from '../jobs.settings.js';
 import { Events } from '../../shared/events/events.js';
+import { Signals } from '../../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
-import type { Attempt } from './attempt.js';
+import type { AbortReason, Attempt } from './attempt.js';
 import { JobLedger } from './job-ledger.js';
 import { JobProgress } from '../jobs.events.js';
+
+/** Topic of the signal that aborts a cancelled job in the process that runs it. Its body is the job's UUID. */
+export const CANCEL_TOPIC = 'job-cancel';
 
 /** Minimum interval between two writes of progress. */
 const PROGRESS_MS = 500;
@@ -21,8 +25,11 @@ export class Heartbeats {
     private readonly ledger: JobLedger,
     private readonly events: Events,
     private readonly settings: JobSettings,
+    signals: Signals,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    signals.on(CANCEL_TOPIC, (jobId) => this.find(jobId)?.abort('CANCELLED'));
+  }
 
   start(): void {
     this.every(this.settings.lease / 3, () => true);
@@ -41,13 +48,12 @@ export class Heartbeats {
     this.running.delete(attempt);
   }
 
-  /** Returns every attempt that runs in this process. */
-  all(): readonly Attempt[] {
-    return [...this.running];
+  abortAll(reason: AbortReason): void {
+    for (const attempt of [...this.running]) attempt.abort(reason);
   }
 
   /** Returns the attempt of the job with this UUID, if it runs in this process. */
-  find(jobId: string): Attempt | undefined {
+  private find(jobId: string): Attempt | undefined {
     for (const attempt of this.running) if (attempt.id === jobId) return attempt;
     return undefined;
   }

@@ -160,14 +160,17 @@ export class JobLedger {
     return row?.status ?? null;
   }
 
-  /** Puts unfinished attempts back. Returns their queues. */
-  async release(keys: readonly AttemptKey[]): Promise<Set<string>> {
+  /** Puts unfinished attempts back, and announces them. */
+  async release(keys: readonly AttemptKey[]): Promise<void> {
     const values = [column(keys, 'id'), column(keys, 'attempt'), this.driver.announces];
     const rows = await this.transaction.query<{ queue: string }>(statement('release', values));
-    return new Set(column(rows, 'queue'));
+    this.driver.announce(new Set(column(rows, 'queue')));
   }
 
-  reap(code: string, message: string): Promise<Reaped[]> {
-    return this.transaction.query<Reaped>(statement('reap', [code, message, this.driver.announces]));
+  /** Takes back the jobs whose lease has expired, and announces them. */
+  async reap(code: string, message: string): Promise<Reaped[]> {
+    const reaped = await this.transaction.query<Reaped>(statement('reap', [code, message, this.driver.announces]));
+    if (reaped.length > 0) this.driver.announce(new Set(column(reaped, 'queue')));
+    return reaped;
   }
 }

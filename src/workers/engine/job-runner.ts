@@ -1,24 +1,15 @@
-// Claims due jobs while slots are free, scans for missed ones and takes back the jobs of dead workers.
+// Claims due jobs while slots are free, and scans for missed ones.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { JobSettings } from '../jobs.settings.js';
-import { Events } from '../../shared/events/events.js';
-import { Signals } from '../../shared/pubsub/signals.js';
+import { repeat, type StopRepeating } from '../../shared/libs/repeat.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { AttemptRunner } from './attempt-runner.js';
-import { type Consumer, QueueDriver } from '../drivers/queue.driver.js';
-import { Heartbeats } from './heartbeats.js';
-import { JobCounts } from './job-counts.js';
+import { QueueDriver } from '../drivers/queue.driver.js';
 import { type Claim, JobLedger } from './job-ledger.js';
 import { JobRegistry } from './job-registry.js';
-import { JobErrors } from '../jobs.errors.js';
-import { Scheduler } from './scheduler.js';
-import { JobDone } from '../jobs.events.js';
-
-/** Topic of the signal that aborts a cancelled job in the process that runs it. Its body is the job's UUID. */
-export const CANCEL_TOPIC = 'job-cancel';
 
 /**
  * Average wait between two scans (±20 %): about the delay of retries, of delayed jobs and of jobs whose announcement was lost.
@@ -30,10 +21,6 @@ const STARVING_TURN = 5;
 /** Maximum number of attempts per slot whose outcome is not written yet. */
 const MAX_UNWRITTEN_PER_SLOT = 10;
 const FAILED_CLAIM_WAIT_MS = 500;
-/** Part of SHUTDOWN_GRACE that is left to close connections after the jobs. */
-const CLOSE_MS = 3_000;
-/** Time that jobs have to clean up when they are aborted at the end of the grace period. */
-const ABORTED_MS = 1_000;
 
 /** The slots of one queue in this process. */
 interface QueueSlots {
@@ -50,57 +37,40 @@ interface QueueSlots {
 }
 
 @Injectable()
-export class JobRunner implements Consumer, OnModuleInit {
-  readonly queues: Array<{ name: string; concurrency: number }> = [];
+export class JobRunner {
   /** Id of this process in the rows that it runs. */
   readonly worker = randomUUID();
   private readonly slotsByQueue = new Map<string, QueueSlots>();
-  private readonly timers: NodeJS.Timeout[] = [];
   private readonly working = new Set<Promise<void>>();
   /** Runs work in a neutral async context, not in the context of the caller that announced the job. */
   private readonly outside = AsyncLocalStorage.snapshot();
   private isAccepting = false;
   private isQuarantined = false;
   private quarantineAfter = 0;
-  private stopping: Promise<void> | undefined;
+  private stopScanning: StopRepeating | undefined;
 
   constructor(
     private readonly driver: QueueDriver,
     private readonly registry: JobRegistry,
     private readonly ledger: JobLedger,
     private readonly attempts: AttemptRunner,
-    private readonly heartbeats: Heartbeats,
-    private readonly counts: JobCounts,
-    private readonly scheduler: Scheduler,
-    private readonly events: Events,
     private readonly settings: JobSettings,
-    signals: Signals,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {
-    signals.on(CANCEL_TOPIC, (jobId) => this.heartbeats.find(jobId)?.abort('CANCELLED'));
-  }
+  ) {}
 
-  onModuleInit(): void {
-    this.queues.push(...this.registry.queues);
-    for (const queue of this.queues)
-      this.slotsByQueue.set(queue.name, {
-        ...queue,
-        running: 0,
-        unwritten: 0,
-        isClaiming: false,
-        isShort: false,
-        turn: 0,
-      });
-    this.driver.serve(this);
+  get queues(): ReadonlyArray<{ name: string; concurrency: number }> {
+    return this.registry.queues;
   }
 
   start(): void {
+    const idle = { running: 0, unwritten: 0, isClaiming: false, isShort: false, turn: 0 };
+    for (const queue of this.queues) this.slotsByQueue.set(queue.name, { ...queue, ...idle });
     this.isAccepting = true;
-    this.heartbeats.start();
-    this.counts.start();
-    this.scheduler.start();
-    this.every(SCAN_MS, () => this.scan());
-    this.every(Math.min(1_000, this.settings.lease / 4), () => this.reap());
+    this.stopScanning = repeat(
+      SCAN_MS,
+      () => this.scan(),
+      (error) => this.logger.warn({ err: error }, 'Failed to scan the jobs'),
+    );
     for (const name of this.slotsByQueue.keys()) this.driver.noteDueJobs(name);
   }
 
@@ -109,28 +79,14 @@ export class JobRunner implements Consumer, OnModuleInit {
     if (slots) this.outside(() => void this.claimFreeSlots(slots));
   }
 
-  /**
-   * Takes no new jobs. Running jobs may finish until shortly before the end of SHUTDOWN_GRACE; then they are aborted and
-   * released, and the aborted attempt does not count. Another worker takes over what still runs after its lease expires.
-   */
-  stop(): Promise<void> {
-    return (this.stopping ??= this.end());
-  }
-
-  private async end(): Promise<void> {
-    if (!this.isAccepting) return;
+  /** Takes no new jobs. */
+  stop(): void {
     this.isAccepting = false;
-    for (const timer of this.timers.splice(0)) clearTimeout(timer);
-    void this.track(this.scheduler.stop());
-    void this.track(this.driver.stopReceiving());
-    await this.idle(Math.max(0, this.settings.shutdownMs - CLOSE_MS - ABORTED_MS));
-    for (const attempt of this.heartbeats.all()) attempt.abort('STOPPING');
-    await this.idle(ABORTED_MS);
-    this.heartbeats.stop();
-    await this.counts.stop();
+    this.stopScanning?.();
   }
 
-  private async idle(ms: number): Promise<void> {
+  /** Waits until no job runs, for `ms` at most. */
+  async idle(ms: number): Promise<void> {
     const waiting = new AbortController();
     const timeout = delay(ms, undefined, { signal: waiting.signal }).catch(() => undefined);
     while (
@@ -226,20 +182,8 @@ export class JobRunner implements Consumer, OnModuleInit {
     }
   }
 
-  private async reap(): Promise<void> {
-    const lost = JobErrors.WORKER_LOST();
-    const reaped = await this.ledger.reap(lost.code, lost.message);
-    if (reaped.length === 0) return;
-    this.logger.warn({ jobs: reaped.length }, 'Took back the jobs of dead workers');
-    const dead = reaped.filter(({ status }) => status === 'FAILED');
-    this.driver.announce(new Set(reaped.map(({ queue }) => queue)));
-    this.driver.publishDeadLetters(dead.map(({ uuid, ...job }) => ({ ...job, jobId: uuid, reason: lost.code })));
-    for (const { queue, status } of reaped) this.counts.add(queue, status === 'FAILED' ? 'dead' : 'retried');
-    for (const { uuid: jobId, owner_uuid: ownerId, type } of dead)
-      await this.events.emit(JobDone, { jobId, ownerId, type, status: 'FAILED' });
-  }
-
-  private track<T>(work: Promise<T>): Promise<T> {
+  /** Counts the work as running until it ends. */
+  track<T>(work: Promise<T>): Promise<T> {
     const tracked: Promise<void> = work
       .then(
         () => undefined,
@@ -248,23 +192,5 @@ export class JobRunner implements Consumer, OnModuleInit {
       .finally(() => this.working.delete(tracked));
     this.working.add(tracked);
     return work;
-  }
-
-  /** Repeats `work` while jobs are taken, never in parallel. The jitter keeps processes apart. */
-  private every(ms: number, work: () => Promise<void>): void {
-    const schedule = (): void => {
-      if (!this.isAccepting) return;
-      const timer = setTimeout(
-        () => {
-          this.timers.splice(this.timers.indexOf(timer), 1);
-          void work()
-            .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to scan the jobs'))
-            .finally(schedule);
-        },
-        ms * (0.8 + 0.4 * Math.random()),
-      );
-      this.timers.push(timer);
-    };
-    schedule();
   }
 }

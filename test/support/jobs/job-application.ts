@@ -6,14 +6,14 @@ import { Transaction } from '../../../src/shared/database/transaction.js';
 import { createLogger, NestLogger } from '../../../src/shared/logging/logger.js';
 import { QueueDriver } from '../../../src/workers/drivers/queue.driver.js';
 import { JobQueue } from '../../../src/workers/job-queue.js';
-import { JobRunner } from '../../../src/workers/engine/job-runner.js';
+import { Worker } from '../../../src/workers/engine/worker.js';
 import { testConfig } from '../config.js';
 
 export class JobApplication {
   readonly queue: JobQueue;
   readonly driver: QueueDriver;
   readonly transaction: Transaction;
-  readonly runner: JobRunner;
+  readonly worker: Worker;
 
   constructor(
     private readonly context: INestApplicationContext,
@@ -22,7 +22,7 @@ export class JobApplication {
     this.queue = context.get(JobQueue);
     this.driver = context.get(QueueDriver);
     this.transaction = context.get(Transaction);
-    this.runner = context.get(JobRunner);
+    this.worker = context.get(Worker);
   }
 
   get<T>(token: Type<T>): T {
