@@ -59,7 +59,7 @@ const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
 /** As far as a machine can see them; the style is in CONTRIBUTING.md. */
 const UNPLAIN = [
   /\b(?:MOST|LONGEST|LEAST)_\w+/g, // MAX_ and MIN_
-  /\b(?:fileServer|manners|plumbing|cellar|nobody|somebody|whoever)\b/gi, // name the thing, or the process
+  /\b(?:house|manners|plumbing|cellar|nobody|somebody|whoever)\b/gi, // name the thing, or the process
   /(?<=\/\*\*\s*\*?\s*|^\/\/ )(?:What|Who|Whose|Whether)\b.*/gm, // say what it is, does or returns
 ];
 
