@@ -86,8 +86,8 @@ export class FileWriter {
    */
   async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
     const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
-    const { blobId, isSpare, reservedBytes } = await this.blobs.settle(owner, blob);
-    this.transaction.participant(blob, () => atEnd((outcome) => this.settled(outcome, storageKey, isSpare)));
+    const { blobId, isDuplicate, reservedBytes } = await this.blobs.settle(owner, blob);
+    this.transaction.participant(blob, () => atEnd((outcome) => this.settled(outcome, storageKey, isDuplicate)));
     const known = { name, mimeType, charset, declaredType, size, sha256 };
     const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
     await this.thumbnails.ensure(file);
@@ -156,10 +156,10 @@ export class FileWriter {
   }
 
   /** Stops renewing the lease of bytes that have, or may have, a row now. Removes spare bytes. */
-  private settled(outcome: Outcome, storageKey: string, isSpare: boolean): void {
+  private settled(outcome: Outcome, storageKey: string, isDuplicate: boolean): void {
     if (outcome === 'rolled back') return;
     this.leases.forget(storageKey);
-    if (isSpare && outcome === 'committed') this.leases.endSoon([storageKey]);
+    if (isDuplicate && outcome === 'committed') this.leases.endSoon([storageKey]);
   }
 }
 

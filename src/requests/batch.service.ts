@@ -18,12 +18,12 @@ const MAX_ID = 64;
 /** The error code of an injected request whose response was destroyed. */
 const CUT_OFF = 'LIGHT_ECONNRESET';
 
-/** A running request of a batch. `room`: bytes left for its response. */
+/** A running request of a batch. `remainingBytes`: bytes left for its response. */
 interface Turn {
   request: BatchRequestDto;
   requestId: string;
   caller: FastifyRequest;
-  room: number;
+  remainingBytes: number;
 }
 
 @Injectable()
@@ -33,20 +33,20 @@ export class BatchService {
   /** Runs the requests in sequence; a failure does not affect the others. A cancel of the batch skips the rest. */
   async run(requests: readonly BatchRequestDto[], caller: FastifyRequest): Promise<BatchAnswer[]> {
     const answers: BatchAnswer[] = [];
-    let room = MAX_BYTES;
+    let remainingBytes = MAX_BYTES;
     for (const [index, request] of requests.entries()) {
       if (runningRequest()?.cancelled) break; // already answered
       const suffix = `.${index + 1}`;
       const requestId = caller.id.slice(0, MAX_ID - suffix.length) + suffix;
-      const { answer, bytes } = await this.runOne({ request, requestId, caller, room });
+      const { answer, bytes } = await this.runOne({ request, requestId, caller, remainingBytes });
       answers.push(answer);
-      room -= bytes;
+      remainingBytes -= bytes;
     }
     return answers;
   }
 
   private async runOne(turn: Turn): Promise<{ answer: BatchAnswer; bytes: number }> {
-    if (turn.room <= 0)
+    if (turn.remainingBytes <= 0)
       return refused(turn, HttpErrors.BATCH_TOO_LARGE('Not run: there is no room left for its answer.'), 0);
     try {
       return await this.readOne(turn, await this.inject(turn));
@@ -58,12 +58,12 @@ export class BatchService {
 
   private async readOne(turn: Turn, response: LightMyRequestResponse): Promise<{ answer: BatchAnswer; bytes: number }> {
     const { statusCode: status, headers } = response;
-    const { body, length } = await readUpTo(turn.room, response);
+    const { body, length } = await readUpTo(turn.remainingBytes, response);
     if (length > 0 && !isJson(headers))
       return refused(turn, HttpErrors.BATCH_NOT_JSON(String(headers['content-type'])), 0);
-    if (length > turn.room) {
+    if (length > turn.remainingBytes) {
       const detail = `It was run and answered ${status}, but there is no room left for its body.`;
-      return refused(turn, HttpErrors.BATCH_TOO_LARGE(detail), turn.room);
+      return refused(turn, HttpErrors.BATCH_TOO_LARGE(detail), turn.remainingBytes);
     }
     const parsed = length > 0 ? (JSON.parse(body.toString()) as unknown) : null;
     return { answer: { id: turn.request.id, status, headers: shownHeaders(headers), body: parsed }, bytes: length };

@@ -115,6 +115,14 @@ describe('a source file is refused', () => {
     ]);
   });
 
+  it('when a part of an identifier is a word that we avoid', () => {
+    const text = 'let roomBytes, isTold, inbox, Letter, underWay; let inFlight, DeadLetter, storytelling, mushroom;';
+    const refused = ['roomBytes', 'isTold', 'inbox', 'Letter', 'underWay'];
+    expect(faultsOf({ 'users/a.ts': text })).toEqual(
+      refused.map((name) => `users/a.ts is not in plain English: ${name}`),
+    );
+  });
+
   it('when it has no purpose in its first line or belongs to no layer', () => {
     expect(faultsOf({ 'users/a.ts': '//\nexport {};', 'utils/b.ts': 'export {};' })).toEqual([
       'users/a.ts has no purpose in a comment on its first line',

@@ -59,9 +59,23 @@ const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
 /** As far as a machine can see them; the style is in CONTRIBUTING.md. */
 const UNPLAIN = [
   /\b(?:MOST|LONGEST|LEAST)_\w+/g, // MAX_ and MIN_
-  /\b(?:fileServer|manners|plumbing|cellar|nobody|somebody|whoever)\b/gi, // name the thing, or the process
+  /\b(?:house|manners|plumbing|cellar|nobody|somebody|whoever)\b/gi, // name the thing, or the process
   /(?<=\/\*\*\s*\*?\s*|^\/\/ )(?:What|Who|Whose|Whether)\b.*/gm, // say what it is, does or returns
 ];
+
+/** Words that are not the field's term when they are part of an identifier; `DeadLetter` and `inFlight` are such terms. */
+const UNPLAIN_PARTS = new Set([
+  ...['bury', 'goodbye', 'gather', 'grip', 'hear', 'heard', 'inbox', 'inboxes', 'misfit', 'tell', 'told', 'untold'],
+  ...['deaf', 'decoy', 'fly', 'flights', 'homeless', 'hung', 'lacking', 'mistrust', 'overtaken', 'patience', 'poke'],
+  ...['door', 'life', 'nap', 'news', 'room', 'rooms', 'spare', 'standing', 'taking', 'twin', 'untaken', 'wish', 'yard'],
+]);
+const UNPLAIN_NAMES = /^(?:letter|flight|underWay|waitingLine)$/i;
+
+/** True when a part of the name in camel case or capitals, or the whole name, is a word that we avoid. */
+function isUnplainName(name: string): boolean {
+  const parts = name.split(/(?<=[a-z0-9])(?=[A-Z])|_/);
+  return UNPLAIN_NAMES.test(name.replace('_', '')) || parts.some((part) => UNPLAIN_PARTS.has(part.toLowerCase()));
+}
 
 export function readSource(path: string, text: string): SourceFile {
   const words = new Set<string>();
@@ -78,6 +92,7 @@ export function readSource(path: string, text: string): SourceFile {
     .map((name) => posix.join(posix.dirname(path), name).replace(/\.js$/, '.ts'))
     .filter((name) => name !== '../package.json');
   const unplain = UNPLAIN.flatMap((pattern) => text.match(pattern) ?? []);
+  unplain.push(...[...words].filter((word) => !word.includes('.') && isUnplainName(word)));
   return { firstLine: text.slice(0, text.indexOf('\n')), imports, words, unplain };
 }
 

@@ -126,7 +126,7 @@ describe('the maintenance of files', () => {
     const waits = `SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()`;
     await until(async () => (await fileServer.server.sql(waits)).length > 0, 'the other one to wait');
     commit();
-    expect([await one, await other]).toMatchObject([{ isSpare: false }, { isSpare: false }]);
+    expect([await one, await other]).toMatchObject([{ isDuplicate: false }, { isDuplicate: false }]);
     expect(await fileServer.server.sql('SELECT storage_key, key_id, reference_count AS n FROM blobs WHERE sha256 = $1', bytes.sha256)).toEqual([{ storage_key: second, key_id: 'k9', n: 2 }]); // prettier-ignore
     expect(await fileServer.server.sql('SELECT storage_key, reason FROM storage_leases')).toEqual([{ storage_key: first, reason: 'DELETE' }]); // prettier-ignore
     for (const table of ['storage_leases', 'blobs WHERE reference_count = 2']) await fileServer.server.sql(`DELETE FROM ${table}`); // prettier-ignore

@@ -96,25 +96,25 @@ function start({ program, argument, memory }: Confinement): ChildProcessWithoutN
 /** Rejects with an error of `source`. A process that stops reading is not an error. */
 async function feed(source: Readable, stdin: Writable): Promise<void> {
   let failure: Error | undefined;
-  async function* pieces(): AsyncGenerator<Buffer> {
+  async function* chunks(): AsyncGenerator<Buffer> {
     try {
       yield* source as AsyncIterable<Buffer>;
     } catch (error) {
       failure = error as Error;
     }
   }
-  await pipeline(pieces, stdin).catch(() => undefined);
+  await pipeline(chunks, stdin).catch(() => undefined);
   if (failure) throw failure;
 }
 
 /** Collects output up to `maxBytes` bytes and drops the rest. Calls `onExcess` when there is more. */
 function collect(stream: Readable, maxBytes: number, onExcess = (): void => undefined): () => Buffer {
-  const pieces: Buffer[] = [];
+  const chunks: Buffer[] = [];
   let remaining = maxBytes;
-  stream.on('data', (piece: Buffer) => {
-    if (piece.length > remaining) onExcess();
-    pieces.push(piece.subarray(0, remaining));
-    remaining -= Math.min(remaining, piece.length);
+  stream.on('data', (chunk: Buffer) => {
+    if (chunk.length > remaining) onExcess();
+    chunks.push(chunk.subarray(0, remaining));
+    remaining -= Math.min(remaining, chunk.length);
   });
-  return () => Buffer.concat(pieces);
+  return () => Buffer.concat(chunks);
 }

@@ -104,10 +104,10 @@ export class SweepHandler implements JobHandler<SweepPayload> {
   }
 
   private async repair(blob: KnownBlob, found: Findings, signal: AbortSignal): Promise<void> {
-    const twin = await this.blobs.findTwin(blob);
-    const isRepairable = twin !== null && (await this.bytes.isWhole(twin));
+    const duplicate = await this.blobs.findDuplicate(blob);
+    const isRepairable = duplicate !== null && (await this.bytes.isWhole(duplicate));
     if (found.dryRun) return void (isRepairable ? found.mended++ : found.lost++);
-    if (isRepairable && (await this.mover.move(blob, twin, signal))) return void found.mended++;
+    if (isRepairable && (await this.mover.move(blob, duplicate, signal))) return void found.mended++;
     await this.blobs.noteVerified(blob, false);
     if (!blob.isDamaged) this.logger.error({ blob: blob.id, storageKey: blob.storageKey }, 'Bytes of a file are lost');
     found.lost++;

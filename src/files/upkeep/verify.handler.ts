@@ -61,8 +61,8 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
     }
     if (!(await this.blobs.isNeeded(blob.storageKey))) return; // deleted since it was read
     this.logger.error({ err: fault, blob: blob.id, storageKey: blob.storageKey }, 'Bytes of a file are damaged');
-    const twin = await this.blobs.findTwin(blob);
-    if (twin && (await this.mover.move(blob, twin, signal).catch(() => false))) return void found.mended++;
+    const duplicate = await this.blobs.findDuplicate(blob);
+    if (duplicate && (await this.mover.move(blob, duplicate, signal).catch(() => false))) return void found.mended++;
     await this.blobs.noteVerified(blob, false);
     found.damaged++;
   }
@@ -71,9 +71,9 @@ export class VerifyHandler implements JobHandler<VerifyPayload> {
   private async faultOf(blob: BlobAddress & { sha256: string }, signal: AbortSignal): Promise<Error | null> {
     const hash = createHash('sha256');
     try {
-      for await (const piece of (await this.bytes.open(blob)) as AsyncIterable<Buffer>) {
+      for await (const chunk of (await this.bytes.open(blob)) as AsyncIterable<Buffer>) {
         signal.throwIfAborted();
-        hash.update(piece);
+        hash.update(chunk);
       }
     } catch (error) {
       signal.throwIfAborted();

@@ -29,10 +29,10 @@ export class ArrivingBytes {
   /** Yields the next `maxBytes` bytes, or fewer when the source ends. */
   async *take(maxBytes: number): AsyncGenerator<Buffer> {
     for (let remaining = maxBytes; remaining > 0 && (await this.hasMore());) {
-      const piece = this.rest.subarray(0, remaining);
-      this.rest = this.rest.subarray(piece.length);
-      remaining -= piece.length;
-      yield piece;
+      const chunk = this.rest.subarray(0, remaining);
+      this.rest = this.rest.subarray(chunk.length);
+      remaining -= chunk.length;
+      yield chunk;
     }
   }
 }

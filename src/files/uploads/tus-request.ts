@@ -9,7 +9,7 @@ import { runningRequest } from '../../shared/logging/request-context.js';
 const OVERRIDE = 'x-http-method-override';
 const OVERRIDABLE = ['HEAD', 'PATCH', 'DELETE'];
 /** Headers that are passed to tus. Others, such as those of CORS, are handled elsewhere. */
-const TOLD = /^(upload-|tus-|content-length$)/;
+const RESPONSE_HEADERS = /^(upload-|tus-|content-length$)/;
 
 export class TusRequest {
   readonly web: Request;
@@ -28,7 +28,9 @@ export class TusRequest {
     this.web = new Request('http://tus', {
       method,
       headers: [
-        ...Object.entries(headers).flatMap(([name, value]) => (TOLD.test(name) ? [[name, String(value)]] : [])),
+        ...Object.entries(headers).flatMap(([name, value]) =>
+          RESPONSE_HEADERS.test(name) ? [[name, String(value)]] : [],
+        ),
         ...(this.body ? [['content-type', request.routeOptions.config.streamsBody]] : []),
       ] as Array<[string, string]>,
       ...(this.body && { body: ReadableStream.from(this.body), duplex: 'half' }),

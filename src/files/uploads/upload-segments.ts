@@ -68,9 +68,9 @@ export class UploadSegments {
   private async *bytesOf(segment: Segment): AsyncGenerator<Buffer> {
     let missing = segment.size;
     try {
-      for await (const piece of (await this.bytes.open(segment)) as AsyncIterable<Buffer>) {
-        missing -= piece.length;
-        yield piece;
+      for await (const chunk of (await this.bytes.open(segment)) as AsyncIterable<Buffer>) {
+        missing -= chunk.length;
+        yield chunk;
       }
     } catch (error) {
       throw isDamage(error) ? await this.damageOf(segment) : error;

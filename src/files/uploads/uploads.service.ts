@@ -21,7 +21,7 @@ import type { Owner } from '../../common/access/permissions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
 
 /** The space stays reserved this much longer than the upload may take, in case the sweep is late. */
-const SPARE_MS = 86_400_000;
+const EXPIRY_MARGIN_MS = 86_400_000;
 
 /** Errors that a new attempt cannot fix: the upload is removed. */
 const FOR_GOOD = new Set(
@@ -58,7 +58,7 @@ export class UploadsService {
     if (size > most) throw FileErrors.TOO_LARGE(most);
     const upload = await this.transaction.run(async () => {
       const { uploadTtl } = this.settings;
-      await this.leases.reserve(id, owner, bucket, size, uploadTtl + SPARE_MS);
+      await this.leases.reserve(id, owner, bucket, size, uploadTtl + EXPIRY_MARGIN_MS);
       return this.uploads.create(owner, { id, bucket: bucket.name, metadata, size, storageKey: id }, uploadTtl);
     });
     return this.finishIfComplete(owner, upload);
@@ -154,7 +154,7 @@ export class UploadsService {
     const blob = await this.writer.store(owner, this.segments.open(upload), {
       ...{ name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease },
     });
-    const [fileUuid, spare] = await this.writer.keepWith(owner, blob, (add) =>
+    const [fileUuid, duplicates] = await this.writer.keepWith(owner, blob, (add) =>
       this.transaction.run(async () => {
         const { uuid } = await add();
         const keys = await this.uploads.finish(upload.id, uuid);
@@ -162,7 +162,7 @@ export class UploadsService {
         return [uuid, keys] as const;
       }),
     );
-    this.leases.endSoon(spare);
+    this.leases.endSoon(duplicates);
     return { ...upload, fileUuid };
   }
 

@@ -10,7 +10,7 @@ const GIVE_UP_MS = 2_000;
 const FIRST_WAIT_MS = 20;
 
 /** The result of a cancel request. `unknown`: it was sent but not confirmed, so it may still arrive at any time. */
-type Outcome = 'heard' | 'not sent' | 'unknown';
+type SendOutcome = 'heard' | 'not sent' | 'unknown';
 
 /** Members that pg's types omit. */
 interface RawConnection extends pg.Connection {
@@ -74,11 +74,11 @@ export class CancellableClient extends pg.Client {
    * Sends the cancel over a separate connection, which the server closes after it has signalled our backend (PostgreSQL
    * manual, 54.2.9). From then on the signal precedes any statement that we send next, and an idle backend ignores it.
    */
-  private sendCancel(): Promise<Outcome> {
+  private sendCancel(): Promise<SendOutcome> {
     const { processID, secretKey, ssl, sslNegotiation } = this as unknown as RawClient;
     const connection = new pg.Connection({ ssl, sslNegotiation } as pg.ConnectionConfig) as RawConnection;
     return new Promise((resolve) => {
-      let outcome: Outcome = 'not sent';
+      let outcome: SendOutcome = 'not sent';
       const send = (): void => {
         outcome = 'heard';
         connection.cancel(processID, secretKey);

@@ -15,15 +15,15 @@ interface Facts {
 }
 
 /**
- * Throws DatabaseRefusedError with one line that contains the cure. `patience`: the maximum seconds to wait for a server
+ * Throws DatabaseRefusedError with one line that contains the cure. `maxWaitSeconds`: the maximum seconds to wait for a server
  * that is starting at the same time.
  */
-export async function checkDatabase(config: AppConfig, url: string, patience: number): Promise<void> {
-  for (let left = patience; ; left--) {
+export async function checkDatabase(config: AppConfig, url: string, maxWaitSeconds: number): Promise<void> {
+  for (let remainingSeconds = maxWaitSeconds; ; remainingSeconds--) {
     try {
       return await checkOnce(config, url);
     } catch (error) {
-      if (left <= 0 || !mayPass(error)) throw refusalOf(error, url);
+      if (remainingSeconds <= 0 || !mayPass(error)) throw refusalOf(error, url);
       await delay(1_000);
     }
   }

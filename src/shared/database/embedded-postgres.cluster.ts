@@ -103,8 +103,9 @@ async function initialise(draft: string, bin: string, user: Place['user'], durab
   try {
     await promisify(execFile)(join(bin, 'initdb'), flags, { ...user, cwd: '/', env: SERVER_ENVIRONMENT });
   } catch (error) {
-    const said = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
-    const reason = said.split('\n').findLast((line) => /(error|fatal):/i.test(line)) ?? said.trim() ?? String(error);
+    const output = error instanceof Error && 'stderr' in error ? String(error.stderr) : '';
+    const reason =
+      output.split('\n').findLast((line) => /(error|fatal):/i.test(line)) ?? output.trim() ?? String(error);
     throw new EmbeddedPostgresError(`PostgreSQL could not create its data folder: ${reason || String(error)}`);
   }
 }

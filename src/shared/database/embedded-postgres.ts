@@ -176,9 +176,9 @@ async function connect(server: Server, password: string): Promise<pg.Client | nu
 
 /** True when the server ended under the session (57P: it is starting or stopping); a new attempt solves that. */
 function isLost(error: unknown): boolean {
-  const said = error instanceof Error ? `${String(codeOf(error))} ${error.message}` : '';
+  const description = error instanceof Error ? `${String(codeOf(error))} ${error.message}` : '';
   return /^(57P|ECONN|EPIPE|ETIMEDOUT|undefined (Connection terminated|Client has encountered|timeout expired))/.test(
-    said,
+    description,
   );
 }
 

@@ -30,8 +30,8 @@ export class PostgresRelay extends EventRelay {
   /** Uses another connection while our own reconnects, so that a process that can commit can also publish. */
   async publish(text: string): Promise<void> {
     const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [this.channel, text] };
-    const heard = await this.client?.query(notify).catch(() => undefined);
-    if (!heard) await this.lanes.query(notify);
+    const isNotified = await this.client?.query(notify).catch(() => undefined);
+    if (!isNotified) await this.lanes.query(notify);
   }
 
   protected async subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription> {

@@ -45,7 +45,7 @@ export class PasswordHasher {
    */
   async verify(hash: string | null, password: string): Promise<boolean> {
     const normal = normalize(password);
-    return (await this.holds(hash, normal)) || (normal !== password && (await this.holds(hash, password)));
+    return (await this.checkHash(hash, normal)) || (normal !== password && (await this.checkHash(hash, password)));
   }
 
   /**
@@ -55,7 +55,7 @@ export class PasswordHasher {
   async improve(hash: string, password: string): Promise<string | null> {
     if (!this.fits(password)) return null;
     const normal = normalize(password);
-    const isGood = !this.isOutdated(hash) && (normal === password || (await this.holds(hash, normal)));
+    const isGood = !this.isOutdated(hash) && (normal === password || (await this.checkHash(hash, normal)));
     return isGood ? null : this.hash(password);
   }
 
@@ -64,7 +64,7 @@ export class PasswordHasher {
     return !hash.startsWith(this.scheme === 'argon2id' ? ARGON2_PREFIX : BCRYPT_PREFIX);
   }
 
-  private async holds(hash: string | null, password: string): Promise<boolean> {
+  private async checkHash(hash: string | null, password: string): Promise<boolean> {
     const stored = hash !== null && isAffordable(hash) ? hash : null;
     const hashToCheck = stored ?? (await this.dummyHash);
     const matches = await this.turns.run(() => this.check(hashToCheck, password));

@@ -14,7 +14,7 @@ const statement = sqlFiles(import.meta.url, 'blobs');
 export const OLD_BYTES_MS = 60_000;
 
 /** The scope of blobs that files of all users may share. */
-const EVERYBODY = '0';
+const ALL_USERS = '0';
 
 export interface WrittenBytes {
   storageKey: string;
@@ -26,7 +26,7 @@ export interface WrittenBytes {
 export interface Settled {
   blobId: string;
   /** The same content exists already: these bytes are not needed and are removed after the commit. */
-  isSpare: boolean;
+  isDuplicate: boolean;
   /** Bytes that were reserved for it before. */
   reservedBytes: number;
 }
@@ -67,7 +67,7 @@ export class BlobsRepository {
   }
 
   /** Returns another blob with the same content that is not known to be damaged, or null. */
-  findTwin({ id, sha256 }: KnownBlob): Promise<KnownBlob | null> {
+  findDuplicate({ id, sha256 }: KnownBlob): Promise<KnownBlob | null> {
     return this.one('find-twin', 'sha256 = $1 AND id <> $2 AND damaged_at IS NULL LIMIT 1', [sha256, id]);
   }
 
@@ -165,28 +165,31 @@ export class BlobsRepository {
   }
 
   /** Returns null when there already is a blob with this content. */
-  private async insert(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
+  private async insert(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isDuplicate: boolean } | null> {
     const { storageKey, keyId, sha256, size } = bytes;
     const [row] = await this.transaction.query<{ id: string }>(
       statement('insert', [await this.ids.next(), storageKey, keyId, scope, sha256, size]),
     );
-    return row ? { blobId: row.id, isSpare: false } : null;
+    return row ? { blobId: row.id, isDuplicate: false } : null;
   }
 
   /** Returns null when the blob no longer exists. */
-  private async addReference(scope: string, bytes: WrittenBytes): Promise<{ blobId: string; isSpare: boolean } | null> {
+  private async addReference(
+    scope: string,
+    bytes: WrittenBytes,
+  ): Promise<{ blobId: string; isDuplicate: boolean } | null> {
     const [row] = await this.transaction.query<{ id: string; storage_key: string; previous: string }>(
       statement('add-reference', [bytes.storageKey, bytes.keyId, scope, bytes.sha256]),
     );
     if (!row) return null;
-    const isSpare = row.storage_key !== bytes.storageKey;
-    if (isSpare) await this.leases.mark([bytes.storageKey], 'DELETE');
+    const isDuplicate = row.storage_key !== bytes.storageKey;
+    if (isDuplicate) await this.leases.mark([bytes.storageKey], 'DELETE');
     else await this.leases.mark([row.previous], 'DELETE', OLD_BYTES_MS);
-    return { blobId: row.id, isSpare };
+    return { blobId: row.id, isDuplicate };
   }
 
   private scopeOf(owner: Owner): string {
-    return this.settings.deduplication === 'owner' ? owner.key : EVERYBODY;
+    return this.settings.deduplication === 'owner' ? owner.key : ALL_USERS;
   }
 
   private async delete(blobId: string): Promise<string[]> {

@@ -72,7 +72,7 @@ export class Opener extends Transform {
   private readonly rest = new ByteBuffer();
   private index: number;
   private toSkip: number;
-  private left: number;
+  private remaining: number;
 
   constructor(
     private readonly key: Buffer,
@@ -81,7 +81,7 @@ export class Opener extends Transform {
     super();
     this.index = part.first;
     this.toSkip = part.skip;
-    this.left = part.length;
+    this.remaining = part.length;
   }
 
   override _transform(piece: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
@@ -97,7 +97,7 @@ export class Opener extends Transform {
   override _flush(done: TransformCallback): void {
     try {
       if (this.rest.length > 0) this.open(this.rest.take(this.rest.length));
-      done(this.left > 0 ? new IntegrityError('it ends too early') : null);
+      done(this.remaining > 0 ? new IntegrityError('it ends too early') : null);
     } catch (error) {
       done(new IntegrityError(error));
     }
@@ -109,9 +109,9 @@ export class Opener extends Transform {
     this.index++;
     decipher.setAuthTag(sealed.subarray(sealed.length - TAG));
     const chunk = Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - TAG)), decipher.final()]);
-    const wanted = chunk.subarray(this.toSkip, this.toSkip + this.left);
+    const wanted = chunk.subarray(this.toSkip, this.toSkip + this.remaining);
     this.toSkip = 0;
-    this.left -= wanted.length;
+    this.remaining -= wanted.length;
     if (wanted.length > 0) this.push(wanted);
   }
 }

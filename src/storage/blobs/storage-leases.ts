@@ -59,8 +59,8 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   /** Reserves quota for the known size before the first byte. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket). */
   async begin(owner: Owner, bucket: Bucket, expectedBytes: number): Promise<WriteLease> {
     const storageKey = randomUUID(); // random, not v7, so that keys spread over the folders
-    const room = await this.reserve(storageKey, owner, bucket, expectedBytes, this.settings.lease);
-    return this.hold(storageKey, room);
+    const remainingBytes = await this.reserve(storageKey, owner, bucket, expectedBytes, this.settings.lease);
+    return this.hold(storageKey, remainingBytes);
   }
 
   /**

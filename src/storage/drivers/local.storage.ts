@@ -11,7 +11,7 @@ const OLD_FILE = constants.O_RDONLY | constants.O_NOFOLLOW;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 /** Bytes read or written at once: fewer and larger calls than with the usual 64 KiB. */
-const PIECE = 262_144;
+const READ_BYTES = 262_144;
 
 export class LocalStorage extends FileStorage {
   readonly kind = 'local';
@@ -43,7 +43,7 @@ export class LocalStorage extends FileStorage {
     const handle = await open(path, OLD_FILE).catch((error: unknown) => {
       throw isAbsent(error) ? new NoSuchBytes(key, { cause: error }) : error;
     });
-    return handle.createReadStream({ ...range, highWaterMark: PIECE });
+    return handle.createReadStream({ ...range, highWaterMark: READ_BYTES });
   }
 
   async sizeOf(key: string): Promise<number | null> {
@@ -76,7 +76,7 @@ export class LocalStorage extends FileStorage {
 
 async function receive(aside: string, target: string, source: Readable, signal?: AbortSignal): Promise<void> {
   const handle = await open(aside, NEW_FILE, FILE_MODE);
-  const sink = handle.createWriteStream({ autoClose: false, highWaterMark: PIECE });
+  const sink = handle.createWriteStream({ autoClose: false, highWaterMark: READ_BYTES });
   try {
     try {
       await pipeline(source, sink, { signal });

@@ -23,18 +23,18 @@ export interface TablePage {
 /** The first page has the space below `top`, the others the whole page. An empty table has one page without rows. */
 export function layOutTable(typesetter: Typesetter, rows: readonly Row[], top: number): TablePage[] {
   let page: TablePage = { top, rows: [] };
-  let room = spaceBelow(top);
+  let space = spaceBelow(top);
   const pages = [page];
   for (const row of rows) {
     const title = typesetter.break(row.title, COLUMNS.title.width, 2, STYLES.cell);
     const height = title.lines.length * LEADING + PADDING;
-    if (height > room) {
+    if (height > space) {
       page = { top: PAPER.top, rows: [] };
-      room = spaceBelow(page.top);
+      space = spaceBelow(page.top);
       pages.push(page);
     }
     page.rows.push({ row, title, height });
-    room -= height;
+    space -= height;
   }
   return pages;
 }

@@ -27,17 +27,17 @@ export class ExportHandler implements JobHandler<ExportUsersPayload> {
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
     const total = await this.users.count();
     let rows = 0;
-    const onRows = (some: number): void => {
-      rows += some;
+    const onRows = (count: number): void => {
+      rows += count;
       job.progress((WRITTEN_PERCENT * rows) / Math.max(rows, total));
     };
     const name = `users-${new Date(this.clock.now()).toISOString().slice(0, 10)}.csv`;
-    const source = Readable.from(this.pieces(bom, onRows), { objectMode: false });
+    const source = Readable.from(this.chunks(bom, onRows), { objectMode: false });
     const blob = await this.writer.store(owner, source, { name, mimeType: 'text/csv', maxBytes: Infinity, signal });
     return this.writer.keepWith(owner, blob, (add) => job.finish(async () => ({ fileId: (await add()).uuid, rows })));
   }
 
-  private async *pieces(bom: boolean, onRows: (some: number) => void): AsyncGenerator<Buffer> {
+  private async *chunks(bom: boolean, onRows: (count: number) => void): AsyncGenerator<Buffer> {
     yield Buffer.from((bom ? BYTE_ORDER_MARK : '') + toCsv([HEADER]));
     for await (const page of this.users.pagesToExport()) {
       yield Buffer.from(toCsv(page.map(toCells)));

@@ -12,15 +12,15 @@ export interface CheckTask extends Asking {
 }
 
 export default async function checkFile(task: CheckTask): Promise<ImportCheck> {
-  const nextPiece = askThrough<'next', Uint8Array | null>(task);
+  const nextChunk = askThrough<'next', Uint8Array | null>(task);
   const file = new ImportFile(task.encoding);
   let rows = 0;
-  let piece: Uint8Array | null;
+  let chunk: Uint8Array | null;
   try {
     do {
-      piece = await nextPiece('next');
-      for (const { row } of file.read(piece)) rows = row;
-    } while (piece);
+      chunk = await nextChunk('next');
+      for (const { row } of file.read(chunk)) rows = row;
+    } while (chunk);
     return { rows };
   } catch (error) {
     if (!(error instanceof AppError)) throw error;

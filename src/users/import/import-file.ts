@@ -38,9 +38,9 @@ export class ImportFile {
    * Yields the records that end in this chunk; null marks the end of the file. Throws IMPORT_NOT_UTF8, IMPORT_ENCODING,
    * IMPORT_HEADER, IMPORT_TOO_LONG.
    */
-  *read(piece: Uint8Array | null): Generator<NumberedRecord> {
-    const isEnd = piece === null;
-    const text = this.reader ? this.decode(piece) : this.findHeader(this.decode(piece), isEnd);
+  *read(chunk: Uint8Array | null): Generator<NumberedRecord> {
+    const isEnd = chunk === null;
+    const text = this.reader ? this.decode(chunk) : this.findHeader(this.decode(chunk), isEnd);
     for (const record of this.reader?.read(text, isEnd) ?? []) {
       if (isEnd) dropEndOfFile(record);
       if (isBlank(record)) continue;
@@ -49,9 +49,9 @@ export class ImportFile {
     }
   }
 
-  private decode(piece: Uint8Array | null): string {
+  private decode(chunk: Uint8Array | null): string {
     try {
-      return this.decoder.decode(piece);
+      return this.decoder.decode(chunk);
     } catch {
       const { encoding } = this.decoder;
       throw encoding === 'utf-8' ? UserErrors.IMPORT_NOT_UTF8() : UserErrors.IMPORT_ENCODING(encoding);
@@ -62,7 +62,7 @@ export class ImportFile {
   private findHeader(text: string, isEnd: boolean): string {
     this.head += text;
     for (;;) {
-      const line = this.takeLine(isEnd);
+      const line = this.readLine(isEnd);
       if (line === null) return '';
       const delimiter = this.delimiter ? null : readSeparatorLine(line);
       if (delimiter) {
@@ -77,7 +77,7 @@ export class ImportFile {
   }
 
   /** Removes the first line that is not blank from the head and returns it; null while it is incomplete. */
-  private takeLine(isEnd: boolean): string | null {
+  private readLine(isEnd: boolean): string | null {
     this.head = this.head.replace(BLANK_LINES, '');
     const end = this.head.search(/[\r\n]/);
     const line = end === -1 ? this.head : this.head.slice(0, end);

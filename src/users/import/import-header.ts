@@ -21,9 +21,9 @@ export interface ImportHeader {
 
 /** Returns the delimiter of a line `sep=;`, which is for Excel; null for any other line. Throws IMPORT_HEADER. */
 export function readSeparatorLine(line: string): Delimiter | null {
-  const [, said] = /^"?sep=(.)"?\1*$/iu.exec(line) ?? [];
-  if (said === undefined) return null;
-  const delimiter = DELIMITERS.find((one) => one === said);
+  const [, declared] = /^"?sep=(.)"?\1*$/iu.exec(line) ?? [];
+  if (declared === undefined) return null;
+  const delimiter = DELIMITERS.find((one) => one === declared);
   if (!delimiter) throw UserErrors.IMPORT_HEADER('sep= names none of comma, semicolon, tab and |');
   return delimiter;
 }

@@ -28,16 +28,16 @@ export default async function readRows(task: RowsTask): Promise<void> {
   const ask = askThrough<RowsQuestion, Uint8Array | null>(task);
   const file = new ImportFile(task.encoding);
   let batch = emptyBatch();
-  let piece: Uint8Array | null;
+  let chunk: Uint8Array | null;
   do {
-    piece = await ask('next');
-    for (const record of file.read(piece)) {
+    chunk = await ask('next');
+    for (const record of file.read(chunk)) {
       put(batch, checkRow(task.jobId, file.columns, record), record.row);
       if (record.row % BATCH !== 0) continue;
       await ask(batch);
       batch = emptyBatch();
     }
-  } while (piece);
+  } while (chunk);
   if (batch.done > 0) await ask(batch);
 }
 

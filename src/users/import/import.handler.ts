@@ -123,11 +123,11 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     work: (next: () => Promise<Uint8Array | null>) => Promise<T>,
   ): Promise<T> {
     const stream = await this.open(owner, fileId);
-    const pieces = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
+    const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer, undefined>;
     try {
       return await work(async () => {
-        const piece = await pieces.next();
-        return piece.done ? null : Uint8Array.from(piece.value); // copied: a Buffer would transfer its whole memory pool
+        const chunk = await chunks.next();
+        return chunk.done ? null : Uint8Array.from(chunk.value); // copied: a Buffer would transfer its whole memory pool
       });
     } finally {
       stream.destroy();

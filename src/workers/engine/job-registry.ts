@@ -59,7 +59,7 @@ export class JobRegistry implements OnModuleInit {
 }
 
 function unhandled(name: string): string {
-  const className = name.replace(/(^|[.-])([a-z])/g, (_, _dot, letter: string) => letter.toUpperCase());
+  const className = name.replace(/(^|[.-])([a-z])/g, (_, _dot, initial: string) => initial.toUpperCase());
   return `Job ${name} has no handler. Write one, and list it in the providers of its module:
   @Handles(${className})
   export class ${className}Handler implements JobHandler<…> {

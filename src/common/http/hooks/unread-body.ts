@@ -41,8 +41,8 @@ function linger(raw: IncomingMessage): void {
   socket.end();
   socket
     .removeAllListeners('data') // Node's parser
-    .on('data', (piece: Buffer) => {
-      bytes += piece.length;
+    .on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
       if (bytes >= LINGER_BYTES || ++reads >= LINGER_READS) socket.pause();
     })
     .once('end', end)

@@ -26,10 +26,10 @@ export class CsvDecoder {
   }
 
   /** Decodes the next chunk; null marks the end of the input. Throws TypeError when the bytes are invalid in the encoding. */
-  decode(piece: Uint8Array | null): string {
-    const isEnd = piece === null;
-    if (this.decoder) return this.decoder.decode(piece ?? NOTHING, { stream: !isEnd });
-    const head = (this.head = Buffer.concat([this.head, piece ?? NOTHING]));
+  decode(chunk: Uint8Array | null): string {
+    const isEnd = chunk === null;
+    if (this.decoder) return this.decoder.decode(chunk ?? NOTHING, { stream: !isEnd });
+    const head = (this.head = Buffer.concat([this.head, chunk ?? NOTHING]));
     if (head.length < MAX_MARK_BYTES && !isEnd) return '';
     this.current = MARKS.find(({ mark }) => mark.every((byte, at) => head[at] === byte))?.encoding ?? this.current;
     this.decoder = new TextDecoder(this.current, { fatal: true });

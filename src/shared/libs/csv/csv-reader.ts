@@ -34,8 +34,8 @@ export class CsvReader {
   }
 
   /** Yields the records that end in this chunk. */
-  *read(piece: string, isEnd: boolean): Generator<CsvRecord> {
-    const text = this.rest + piece;
+  *read(chunk: string, isEnd: boolean): Generator<CsvRecord> {
+    const text = this.rest + chunk;
     let at = this.isSkipping ? this.skip(text, 0) : 0;
     for (;;) {
       const next = at < text.length ? this.next(text, at, isEnd) : null;
