@@ -5,7 +5,7 @@ import type { FastifyRequest } from 'fastify';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { JsonBody } from '../common/decorators/input.decorator.js';
 import { HttpErrors } from '../common/http/http.errors.js';
-import { BatchService } from './batch.service.js';
+import { BatchService, MAX_BYTES } from './batch.service.js';
 import { BatchDto, BatchResultDto } from './dto/batch.dto.js';
 import { isInjected } from '../common/http/in-flight-request.js';
 
@@ -24,6 +24,7 @@ export class BatchController {
       'up, cancels the one that runs, and the rest is not begun.',
     returns: BatchResultDto,
     status: 207,
+    maxAnswerBytes: MAX_BYTES,
     errors: [HttpErrors.BATCH_IN_BATCH],
   })
   async run(@JsonBody() body: BatchDto, @Req() request: FastifyRequest): Promise<BatchResultDto> {

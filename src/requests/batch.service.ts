@@ -10,7 +10,7 @@ import { HttpErrors } from '../common/http/http.errors.js';
 import type { BatchAnswer, BatchRequestDto } from './dto/batch.dto.js';
 
 /** All responses together: they stay in memory until the last one is complete. */
-const MAX_BYTES = 2 * 1024 * 1024;
+export const MAX_BYTES = 2 * 1024 * 1024;
 /** The response headers that a batch keeps: those about the content, and the caller's limits. */
 const ANSWER_HEADERS =
   'allow content-type etag link location ratelimit ratelimit-policy retry-after x-request-id'.split(' ');

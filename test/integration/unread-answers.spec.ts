@@ -1,4 +1,6 @@
 // Answers that clients do not read: a real Fastify, and sockets of clients that do not read.
+import { EventEmitter, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { fastify as createFastify, type FastifyInstance } from 'fastify';
@@ -11,6 +13,8 @@ const LARGE = 'x'.repeat(16 * 1024 * 1024);
 let fastify: FastifyInstance;
 let port: number;
 let sockets: Socket[];
+/** Ends the requests of /slow that run. */
+const finish = new EventEmitter().setMaxListeners(50);
 /** Large answers whose last byte is not out, and requests that have reached their handler: of this test's server alone. */
 let counts: { unsent: number; handled: number };
 beforeEach(async () => {
@@ -33,7 +37,14 @@ beforeEach(async () => {
   };
   fastify.get('/large', large);
   fastify.post('/large', large);
+  fastify.post('/reserved', { config: { maxAnswerBytes: 2 * 1024 * 1024 } }, large);
+  fastify.post('/slow', { config: { maxAnswerBytes: 2 * 1024 * 1024 } }, async () => {
+    ours.handled++;
+    await once(finish, 'now');
+    return 'small';
+  });
   fastify.get('/small', () => 'small');
+  fastify.get('/page', () => LARGE.slice(0, 1024 * 1024));
   await fastify.listen({ port: 0, host: '127.0.0.1' });
   ({ port } = fastify.server.address() as { port: number });
 });
@@ -44,8 +55,8 @@ afterEach(async () => {
 
 const head = (line: string): string => `${line} HTTP/1.1\r\nHost: a\r\n\r\n`;
 
-function send(text: string): Socket {
-  const socket = connect({ port, host: '127.0.0.1' }).on('error', () => undefined);
+function send(text: string, localAddress = '127.0.0.1'): Socket {
+  const socket = connect({ port, host: '127.0.0.1', localAddress }).on('error', () => undefined);
   sockets.push(socket);
   socket.write(text);
   return socket;
@@ -81,6 +92,34 @@ it('a HEAD has no body to count, and a POST has done its work, so neither is ref
   await fill();
   expect(await statusOf('HEAD /large')).toBe('200');
   expect(await statusOf('POST /large')).toBe('200');
+});
+
+it('a POST that reserves its answer is refused before it does its work', async () => {
+  await fill();
+  const { handled } = counts;
+  expect(await statusOf('POST /reserved')).toBe('503');
+  expect(counts.handled).toBe(handled);
+});
+
+it('running requests count with what they reserve, and release it at their end', async () => {
+  const answers = Array.from({ length: 20 }, () => statusOf('POST /slow'));
+  await until(() => counts.handled === 16, 'as many as fit to run');
+  await until(async () => {
+    finish.emit('now');
+    return (await Promise.race([Promise.all(answers), delay(10)])) !== undefined;
+  }, 'all to be answered');
+  expect((await Promise.all(answers)).filter((status) => status === '503')).toHaveLength(4);
+  expect(await statusOf('GET /large')).toBe('200');
+});
+
+it('a network is not refused because others leave much unread', async () => {
+  for (let at = 2; at < 10; at++) {
+    sockets.push(...[1, 2].map(() => send(head('GET /large'), `127.0.0.${at}`).pause()));
+  }
+  await until(() => counts.unsent === 16, 'all of the total to be under way');
+  expect(await statusOf('GET /large')).toBe('503');
+  expect(await statusOf('GET /page')).toBe('200');
+  expect(await statusOf('POST /reserved')).toBe('200');
 });
 
 it('a client that reads, or closes its connection, makes room', async () => {

@@ -49,6 +49,8 @@ interface EndpointOptions extends Limited {
   /** No access token is required. `optional`: a token that is sent identifies the user. */
   public?: boolean | 'optional';
   requires?: Permission;
+  /** Bytes of the largest answer of a route that is no GET and may have a large one. They are reserved before it runs. */
+  maxAnswerBytes?: number;
 }
 
 const IF_MATCH = {
@@ -66,6 +68,7 @@ export function Endpoint(options: EndpointOptions): MethodDecorator {
     RouteSettings({
       ...{ versioned, paged, needsToken: !options.public },
       ...(options.public && { maxBodyBytes: MAX_PUBLIC_BODY_BYTES }),
+      ...(options.maxAnswerBytes && { maxAnswerBytes: options.maxAnswerBytes }),
     }),
     ApiOperation({ summary: options.summary, ...(options.description && { description: options.description }) }),
     ApiResponse(success(status, options)),

@@ -27,6 +27,8 @@ declare module 'fastify' {
     limited?: Limited;
     /** Only when it is less than BODY_LIMIT. */
     maxBodyBytes?: number;
+    /** Bytes of the largest answer; see hooks/unread-answers.ts. */
+    maxAnswerBytes?: number;
   }
 }
 

@@ -1,24 +1,38 @@
 // Limits the memory of answers that their clients do not read, per network and in total.
 import type { Socket } from 'node:net';
-import type { FastifyInstance, FastifyReply, onSendHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import { networkOf } from '../../../shared/libs/network.js';
 import { unavailable } from '../filters/to-problem.js';
 import { isInjected } from '../in-flight-request.js';
 
 const MAX_OF_NETWORK = 32 * 1024 * 1024;
+/** Beyond this total, networks with more than their share are refused. */
 const MAX_OF_ALL = 256 * 1024 * 1024;
+/** A network is never refused because of others while it has at most so many unread bytes: a batch and a page. */
+const SHARE = 4 * 1024 * 1024;
 /** Minimum size of a counted answer, in UTF-16 units or bytes. The limits of connections and pipelining bound smaller ones. */
 const MIN_COUNTED = 16_384;
 /** Headers of the refused answer that would be wrong for the problem that takes its place. */
 const ABOUT_THE_BODY = ['etag', 'link', 'location', 'content-encoding', 'last-modified', 'vary'];
 
 /**
- * A GET beyond the limits is answered with 503, which is small. Other methods have done their work already, so their answer
- * goes out and only counts. Streams do not count: no more than a chunk or two of them is in memory. A batch counts as one.
+ * A GET beyond the limits is answered with 503, which is small. Another method may have done its work by then: a route with
+ * `maxAnswerBytes` reserves them before it runs and is refused there, and other answers go out and only count. Streams do not
+ * count: no more than a chunk or two of them is in memory. A batch counts as one.
  */
 export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   const unread = new UnreadBytes();
+  const reservations = new WeakMap<FastifyRequest, () => void>();
+  const reserve: onRequestHookHandler = (request, reply, done) => {
+    const { maxAnswerBytes } = request.routeOptions.config;
+    if (maxAnswerBytes === undefined || isInjected(request)) return done();
+    const network = networkOf(request.ip);
+    if (!unread.hasSpaceFor(network, maxAnswerBytes)) return done(unavailable());
+    reservations.set(request, unread.add(network, reply, maxAnswerBytes));
+    done();
+  };
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
+    reservations.get(request)?.();
     if (!isLarge(payload) || isInjected(request)) return done(null, payload);
     const network = networkOf(request.ip);
     const bytes = Buffer.byteLength(payload);
@@ -31,6 +45,7 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   };
   // Last of each route's hooks: answers to HEAD, and 304, have no body by then.
   fastify.addHook('onRoute', (route) => {
+    route.onRequest = [route.onRequest ?? [], reserve].flat();
     route.onSend = [route.onSend ?? [], countAnswer].flat();
   });
 }
@@ -41,21 +56,29 @@ class UnreadBytes {
   private total = 0;
 
   hasSpaceFor(network: string, bytes: number): boolean {
-    return (this.ofNetwork.get(network) ?? 0) + bytes <= MAX_OF_NETWORK && this.total + bytes <= MAX_OF_ALL;
+    const own = (this.ofNetwork.get(network) ?? 0) + bytes;
+    return own <= SHARE || (own <= MAX_OF_NETWORK && this.total + bytes <= MAX_OF_ALL);
   }
 
-  /** Counts the bytes until the operating system has the last one, or the connection is closed. */
-  add(network: string, { raw, request }: FastifyReply, bytes: number): void {
+  /**
+   * Counts the bytes until the operating system has the last one, or the connection is closed, or the returned function is
+   * called.
+   */
+  add(network: string, { raw, request }: FastifyReply, bytes: number): () => void {
     const { socket } = request.raw;
-    if (socket.destroyed || raw.destroyed) return;
+    if (socket.destroyed || raw.destroyed) return () => undefined;
     const queued = this.queuedOn(socket, network);
     queued.bytes += bytes;
     this.change(network, bytes);
-    raw.once('close', () => {
-      const rest = Math.min(bytes, queued.bytes); // less when the connection was closed first
+    let counted = bytes;
+    const release = (): void => {
+      const rest = Math.min(counted, queued.bytes); // less when the connection was closed first
+      counted = 0;
       queued.bytes -= rest;
       this.change(network, -rest);
-    });
+    };
+    raw.once('close', release);
+    return release;
   }
 
   /** An answer behind another one on its connection is not notified when that is closed: so one listener releases them all. */
