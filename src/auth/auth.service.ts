@@ -104,7 +104,7 @@ export class AuthService {
   async refresh(text: string): Promise<TokensDto> {
     const token = this.refreshTokens.read(text);
     if (!token) throw AuthErrors.REFRESH_INVALID();
-    const [tokenState, answer] = await this.transaction.run(async (): Promise<[TokenState, TokensDto | null]> => {
+    const rotate = async (): Promise<[TokenState, TokensDto | null]> => {
       const session = await this.sessions.claim(token.sessionId);
       const user = session && (await this.sessions.findUserOf(token.sessionId))?.user;
       if (!session || !user || !this.refreshTokens.isGenuine(token, session.salt)) return ['invalid', null];
@@ -115,7 +115,10 @@ export class AuthService {
       const current =
         tokenState === 'current' ? await this.sessions.rotate(session, session.generation + 1, now) : session;
       return [tokenState, this.tokens(user, current)];
-    });
+    };
+    const [tokenState, answer] = await this.transaction.inTurn(`sessions:${token.sessionId}`, () =>
+      this.transaction.run(rotate),
+    );
     if (answer) return answer;
     throw tokenState === 'reused' ? AuthErrors.REFRESH_REUSED() : AuthErrors.REFRESH_INVALID();
   }

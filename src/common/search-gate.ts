@@ -8,6 +8,10 @@ import type { Actor } from './access/permissions.js';
 /** Waiting searches per user: enough for a search after each typed letter, while a flood is refused. */
 const MAX_WAITING = 4;
 const MAX_WAIT_MS = 5_000;
+/** A search up to this time is free of a pause. */
+const FREE_MS = 500;
+/** The pause of a user after a longer search: so many times what it took longer. So no user holds a connection all the time. */
+const PAUSE_FACTOR = 4;
 
 /**
  * Controllers call it. An interceptor that finds the filters itself would cost every list, also without a filter;
@@ -32,9 +36,30 @@ export class SearchGate {
   ): Promise<T> {
     if (filters.every((filter) => query[filter] === undefined)) return list();
     try {
-      return await this.ofUser.run(id, () => this.all.run(list));
+      return await this.runOne(id, list);
     } catch (error) {
       throw error instanceof SemaphoreFullError ? HttpErrors.SEARCH_BUSY().withHeader('Retry-After', '1') : error;
     }
   }
+
+  /** The user's next search waits for the pause, the result of this one does not. */
+  private runOne<T>(userId: string, list: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const search = async (): Promise<void> => {
+        let took = 0;
+        const result = this.all.run(async () => {
+          const began = performance.now();
+          return list().finally(() => (took = performance.now() - began));
+        });
+        result.then(resolve, reject);
+        await result.catch(() => undefined);
+        if (took > FREE_MS) await pause((took - FREE_MS) * PAUSE_FACTOR);
+      };
+      this.ofUser.run(userId, search).catch(reject);
+    });
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve, ms).unref());
 }

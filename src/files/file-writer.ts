@@ -13,7 +13,7 @@ import { cleanFileName, plainMediaType } from './file-name.js';
 import { FileErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
 import { ThumbnailRequests } from './thumbnails/thumbnail-requests.js';
-import { UsagesRepository } from '../storage/usages.repository.js';
+import { usageKey, UsagesRepository } from '../storage/usages.repository.js';
 import type { Owner } from '../common/access/permissions.js';
 import { QuotaErrors } from '../storage/storage.errors.js';
 
@@ -109,7 +109,7 @@ export class FileWriter {
       return this.add(owner, blob);
     };
     try {
-      return await work(add);
+      return await this.transaction.inTurn(usageKey(owner), () => work(add));
     } catch (error) {
       if (outcome === 'rolled back') await this.discard(blob);
       throw error;

@@ -20,7 +20,7 @@ import { cleanFileName, expectFileName } from './file-name.js';
 import { FileErrors } from './files.errors.js';
 import { PurgeFile } from './files.jobs.js';
 import { FilesRepository } from './files.repository.js';
-import { UsagesRepository } from '../storage/usages.repository.js';
+import { usageKey, UsagesRepository } from '../storage/usages.repository.js';
 
 const DAY_MS = 86_400_000;
 
@@ -75,14 +75,15 @@ export class FilesService {
 
   /** Deletes a file. Its quota is free at once; a job removes the bytes later. Throws NOT_FOUND, VERSION_STALE. */
   async delete(owner: Owner, uuid: string, expected: ExpectedVersions): Promise<void> {
-    await this.transaction.run(async () => {
+    const remove = async (): Promise<void> => {
       const { bucket, size } = await this.files.deleteOwned(owner, uuid, expected);
       await this.usages.giveBack(owner, bucket, size, 1);
       await this.files.forgetUploadMetadata(uuid);
       const { retentionDays } = this.settings;
       const later = retentionDays > 0 && { runAt: new Date(this.clock.now() + retentionDays * DAY_MS) };
       await this.jobs.enqueue(PurgeFile, { fileId: uuid }, { ...later });
-    });
+    };
+    await this.transaction.inTurn(usageKey(owner), () => this.transaction.run(remove));
   }
 
   /** Restores a deleted file of any owner. Throws NOT_FOUND, PURGED, QUOTA_EXCEEDED. */

@@ -11,6 +11,9 @@ export interface Usage {
   files: number;
 }
 
+/** The key of `Transaction.inTurn` for work that locks the owner's rows of this table. */
+export const usageKey = ({ key }: Owner): string => `usages:${key}`;
+
 /** The row of all buckets together. */
 const ALL = '';
 

@@ -95,7 +95,7 @@ export class TasksRepository extends BaseRepository<Task> {
           ],
         }),
       );
-    const rows = await this.tools.inTurn(`tasks:${actor.key}`, create);
+    const rows = await this.transaction.inTurn(`tasks:${actor.key}`, create);
     if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(quota);
     return rows.map((row) => this.toEntity(row));
   }

@@ -80,11 +80,12 @@ export class UsersService {
 
   /** Changes the caller's own profile. Throws USERNAME_TAKEN, VERSION_STALE, NAMELESS. */
   changeProfile(actor: Actor, expected: ExpectedVersions, patch: ChangeProfileDto): Promise<User> {
-    return this.transaction.run(async () => {
+    const change = async (): Promise<User> => {
       const user = await this.users.update(actor.id, patch, expected);
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
       return user;
-    });
+    };
+    return this.transaction.inTurn(`users:${actor.id}`, () => this.transaction.run(change));
   }
 
   /** Deletes a user softly and ends its sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN. */

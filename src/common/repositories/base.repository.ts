@@ -150,7 +150,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
   /** Runs `work` in a transaction that locks the owner's rows of this table against others, so that what it counts stays true. */
   protected lockingOwner<T>(ownerKey: string, work: () => Promise<T>): Promise<T> {
     const table = this.table();
-    return this.tools.inTurn(`${table}:${ownerKey}`, () =>
+    return this.transaction.inTurn(`${table}:${ownerKey}`, () =>
       this.transaction.run(async () => {
         await this.transaction.query({
           name: 'lock-owner',

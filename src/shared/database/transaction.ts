@@ -5,6 +5,7 @@ import { Injectable } from '@nestjs/common';
 import { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type pg from 'pg';
 import { ReadLanes } from './read-lanes.js';
+import { KeyedSemaphore } from '../libs/semaphore.js';
 import { sqlStateOf } from './sql-state.js';
 
 /** Takes part in the end of a transaction. */
@@ -25,12 +26,15 @@ interface Scope {
 /** serialization_failure and deadlock_detected: PostgreSQL expects a retry of the whole transaction. */
 const RETRIED = new Set(['40001', '40P01']);
 const MAX_TRIES = 3;
+/** Shorter than REQUEST_TIMEOUT: a request that waits in vain is answered with 503. */
+const MAX_TURN_WAIT_MS = 10_000;
 /** query_canceled */
 const CANCELED = '57014';
 
 @Injectable()
 export class Transaction {
   private readonly scopes = new AsyncLocalStorage<Scope>();
+  private readonly turns = new KeyedSemaphore(1, Infinity, MAX_TURN_WAIT_MS);
 
   constructor(
     private readonly dataSource: DataSource,
@@ -61,6 +65,16 @@ export class Transaction {
         await delay(Math.random() * 20 * 2 ** attempt); // full jitter, so that the two transactions do not conflict again
       }
     }
+  }
+
+  /**
+   * Runs `work` after the earlier work of this key in this process. For work that locks a row which its user can make others
+   * wait for: each of them would hold a connection, and a few requests of one user would take the connections of all others.
+   * Throws SemaphoreFullError, which is answered as SERVICE_UNAVAILABLE.
+   */
+  inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.isRunning) return work(); // it has its connection, and may hold the lock already
+    return this.turns.run(key, work);
   }
 
   /** Returns the transaction's participant under `key`, created at first use; undefined outside a transaction. */
