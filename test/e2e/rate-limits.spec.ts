@@ -208,7 +208,7 @@ describe('with limits of 5 in 10 s and 8 in 60 s', () => {
 });
 
 describe('with the default limits', () => {
-  start({ ...ENFORCED, CORS_ORIGINS: 'https://app.example.com' });
+  start({ ...ENFORCED, CORS_ORIGINS: 'https://app.example.com', REFRESH_GRACE: '60' });
   stop();
   let tried = 0;
   /** Logs in to a new account each time, since wrong passwords for one account have a limit of their own. */

@@ -358,6 +358,12 @@ describe('a resumable upload', () => {
       older.socket.destroy();
     });
   });
+});
+
+describe('a resumable upload that arrives slowly', () => {
+  beforeAll(open({}));
+  afterAll(close);
+  afterEach(() => uploadServer.expectOrder());
 
   it('of another user is not found, and cannot be disturbed', async () => {
     const eve = new Tus((await server.registerUser('Eve')).api);

@@ -430,7 +430,7 @@ ownRedis('a Redis server of the cache', () => {
     expect(await store.stampsOf(['tag'])).toBeNull();
     await store.endChange(['tag'], 'second');
     expect(await store.stampsOf(['tag'])).not.toEqual(before);
-    const short = openStore(50);
+    const short = openStore(2_000);
     await short.beginChange(['tag'], 'its process dies');
     expect(await store.stampsOf(['tag'])).toBeNull();
     await until(async () => (await store.stampsOf(['tag'])) !== null, 'the change to count as dead');

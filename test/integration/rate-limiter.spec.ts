@@ -178,6 +178,7 @@ withRedis('several rate limiters on one Redis', () => {
   /** Repeats the run when Redis was too slow on a busy machine: an instance then rightly counts by itself. */
   async function undisturbed<T extends { wentAway: number }>(hammering: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
+      await until(() => limiters.every(({ redis }) => redis.isUp), 'Redis to answer all instances');
       const result = await hammering();
       if (result.wentAway === 0 || attempt === 5) return result;
     }

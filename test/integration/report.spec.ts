@@ -3,7 +3,6 @@ import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { MessagePort } from 'node:worker_threads';
@@ -14,6 +13,7 @@ import type { RenderedReport, ReportTask } from '../../src/tasks/report/report-t
 import { threadFile, ThreadPools } from '../../src/workers/threads/thread-pools.js';
 import { testConfig } from '../support/config.js';
 import { pictureOf, popplerInstalled, propertiesOf, textOfPages } from '../support/files/pdf.js';
+import { measurePauses } from '../support/server/event-loop-pause.mjs';
 import { until } from '../support/time/until.js';
 
 jest.setTimeout(180_000); // each thread compiles its sources at the start, which is slow on a busy machine
@@ -92,17 +92,17 @@ function many(count: number): ReportTask[] {
 }
 
 describe('the process that requests a report', () => {
-  it('stays responsive while 10,000 tasks are drawn, and receives the progress', async () => {
+  const onLinux = process.platform === 'linux' ? it : it.skip;
+  onLinux('stays responsive while 10,000 tasks are drawn, and receives the progress', async () => {
     const tasks = many(10_000);
     await render(tasks.slice(0, 500)); // warms up
     let shortest = Infinity;
-    for (let attempt = 0; attempt < 5 && shortest >= 50; attempt++) {
-      const delay = monitorEventLoopDelay({ resolution: 5 });
+    // A garbage collection may fall into one measurement, but not into each.
+    for (let attempt = 0; attempt < 3 && shortest >= 50; attempt++) {
+      const longestPause = measurePauses();
       const received: number[] = [];
-      delay.enable();
       const report = await render(tasks, { onProgress: (percent) => received.push(percent) });
-      delay.disable();
-      shortest = Math.min(shortest, delay.max / 1e6);
+      shortest = Math.min(shortest, await longestPause());
       expect(report).toMatchObject({ tasks: 10_000, bytes: (await stat(report.path)).size });
       expect(received).toEqual([...new Set(received)].sort((a, b) => a - b));
       expect(received.at(-1)).toBe(100);
