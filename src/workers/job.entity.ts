@@ -71,7 +71,7 @@ export class Job extends BaseEntityCustom {
   @Column('smallint', { default: 0 })
   crashes!: number;
 
-  /** True when this attempt runs alone in its process: if the process dies, this job is the cause. */
+  /** True when this attempt runs alone in its process: if the process dies, no other job can be the cause. */
   @Column('boolean', { default: false })
   alone!: boolean;
 

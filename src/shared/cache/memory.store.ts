@@ -62,7 +62,10 @@ export class MemoryStore {
     return undefined;
   }
 
-  /** Call it before the value is read, and `close` the result at the end. Already overtaken while one of the tags changes. */
+  /**
+   * Call it before the value is read, and `close` the result at the end. While one of the tags changes, the returned load is
+   * overtaken from the start.
+   */
   open(key: string, tags: readonly string[]): Loading {
     const loading = new Loading(key, tags);
     this.loadings.add(loading);

@@ -27,7 +27,7 @@ export abstract class EventRelay {
   private attempts = 0;
   private closed = false;
 
-  /** At most 7,000 bytes of UTF-8. Rejects when the message may not have been published. */
+  /** At most 7,000 bytes of UTF-8. Rejects when it is uncertain whether the message was published. */
   abstract publish(text: string): Promise<void>;
 
   /** Connects and subscribes. Calls `deliver` for each message, and `gone` when the connection has ended for any reason. */

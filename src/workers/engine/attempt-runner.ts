@@ -18,7 +18,7 @@ import type { JobFailure } from '../job.entity.js';
 import { type JobResult, UnrecoverableError } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
 
-/** Wait for a handler that ignores its abort signal. After it the attempt ends, but its slot stays taken until it returns. */
+/** Wait for a handler that ignores its abort signal. Then the attempt ends; its slot is free when the handler returns. */
 const SETTLE_MS = 5_000;
 /**
  * While the database is unavailable, writes of an outcome are retried this long. After that no heartbeat extends the lease, and
@@ -94,7 +94,10 @@ export class AttemptRunner {
     });
   }
 
-  /** Updates the fenced row first: its row lock makes an outdated attempt wait, which then finds no matching row. */
+  /**
+   * Updates the fenced row first: its row lock keeps the reaper and a cancel away until the commit, and an outdated attempt
+   * finds no matching row.
+   */
   private async finishWith<R extends JobResult>(attempt: Attempt, effects: () => Promise<R>): Promise<R> {
     const key = keyOf(attempt.claim);
     return this.transaction.run(async () => {

@@ -13,7 +13,7 @@ import { JobRegistry } from './job-registry.js';
 
 /**
  * Average wait between two scans (±20 %): about the delay of retries, of delayed jobs and of jobs whose announcement was lost.
- * With RabbitMQ the last need two scans (rabbitmq.wake-up-buffer.ts).
+ * With RabbitMQ, jobs whose announcement was lost need two scans (rabbitmq.wake-up-buffer.ts).
  */
 const SCAN_MS = 500;
 /** Every fifth claim prefers jobs whose turn was over 30 s ago, the least urgent first (claim.sql). */
@@ -38,7 +38,7 @@ interface QueueSlots {
 
 @Injectable()
 export class JobRunner {
-  /** Id of this process in the rows that it runs. */
+  /** Id of this process in the rows of its jobs. */
   readonly worker = randomUUID();
   private readonly slotsByQueue = new Map<string, QueueSlots>();
   private readonly working = new Set<Promise<void>>();

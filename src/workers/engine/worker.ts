@@ -51,7 +51,7 @@ export class Worker implements Consumer, OnModuleInit {
 
   /**
    * Takes no new jobs. Running jobs may finish until shortly before the end of SHUTDOWN_GRACE; then they are aborted and
-   * released, and the aborted attempt does not count. Another worker takes over what still runs after its lease expires.
+   * released, and the aborted attempt does not count. When their leases expire, another worker takes over the jobs that still ran.
    */
   stop(): Promise<void> {
     return (this.stopping ??= this.isStarted ? this.end() : Promise.resolve());
