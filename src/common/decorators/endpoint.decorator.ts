@@ -49,7 +49,10 @@ interface EndpointOptions extends Limited {
   /** No access token is required. `optional`: a token that is sent identifies the user. */
   public?: boolean | 'optional';
   requires?: Permission;
-  /** Bytes of the largest answer of a route that is no GET and may have a large one. They are reserved before it runs. */
+  /**
+   * For a route that is no GET and may have a large answer: bytes of the largest one, beyond those of the request's body. They
+   * are reserved before it runs.
+   */
   maxAnswerBytes?: number;
 }
 

@@ -27,7 +27,7 @@ declare module 'fastify' {
     limited?: Limited;
     /** Only when it is less than BODY_LIMIT. */
     maxBodyBytes?: number;
-    /** Bytes of the largest answer; see hooks/unread-answers.ts. */
+    /** Bytes of the largest answer beyond those of the body; see hooks/unread-answers.ts. */
     maxAnswerBytes?: number;
   }
 }

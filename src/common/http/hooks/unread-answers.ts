@@ -27,8 +27,9 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
     const { maxAnswerBytes } = request.routeOptions.config;
     if (maxAnswerBytes === undefined || isInjected(request)) return done();
     const network = networkOf(request.ip);
-    if (!unread.hasSpaceFor(network, maxAnswerBytes)) return done(unavailable());
-    reservations.set(request, unread.add(network, reply, maxAnswerBytes));
+    const bytes = maxAnswerBytes + bodyBytesOf(request); // an answer may repeat its request
+    if (!unread.hasSpaceFor(network, bytes)) return done(unavailable());
+    reservations.set(request, unread.add(network, reply, bytes));
     done();
   };
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
@@ -100,6 +101,13 @@ class UnreadBytes {
     if (sum === 0) this.ofNetwork.delete(network);
     else this.ofNetwork.set(network, sum);
   }
+}
+
+/** A body of unknown length counts as the longest one; a longer one is refused unread. */
+function bodyBytesOf({ headers, routeOptions: { bodyLimit = 0 } }: FastifyRequest): number {
+  return headers['transfer-encoding'] === undefined
+    ? Math.min(Number(headers['content-length'] ?? 0), bodyLimit)
+    : bodyLimit;
 }
 
 function isLarge(payload: unknown): payload is string | Buffer {
