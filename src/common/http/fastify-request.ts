@@ -32,6 +32,11 @@ declare module 'fastify' {
   }
 }
 
+/** Returns the length of the body by its headers; a body of unknown length counts as the longest one that the route accepts. */
+export function bodyBytesOf({ headers, routeOptions: { bodyLimit = 0 } }: FastifyRequest): number {
+  return headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : bodyLimit;
+}
+
 /** Returns the route's pattern for log lines: a path may contain a signed link or other secrets. */
 export function routeOf(request: FastifyRequest): string {
   return request.routeOptions.url ?? '(none)';

@@ -1,5 +1,6 @@
 // Counts every request before its body is read, including those that a route, parser or guard refuses later.
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import { bodyBytesOf } from '../fastify-request.js';
 import type { RequestLimits } from '../limits/request-limits.js';
 import { MAX_PAGE_ROWS } from '../../dto/page.dto.js';
 import { type Limited, SEARCH_COST, withDefaults } from '../../decorators/limited.decorator.js';
@@ -41,14 +42,11 @@ function countWith(limits: RequestLimits, limited: Limited, paged = false): onRe
   };
 }
 
-/**
- * 0 without a body, and for one that is streamed or too large to be read. A body of unknown length counts as the longest one
- * that the route accepts.
- */
-function costOfBody({ headers, is404, routeOptions }: FastifyRequest): number {
-  const { bodyLimit = 0, config } = routeOptions;
-  if (is404 || config.streamsBody !== undefined) return 0;
-  const bytes = headers['transfer-encoding'] === undefined ? Number(headers['content-length'] ?? 0) : bodyLimit;
+/** 0 without a body, and for one that is streamed or too large to be read. */
+function costOfBody(request: FastifyRequest): number {
+  const { bodyLimit = 0, config } = request.routeOptions;
+  if (request.is404 || config.streamsBody !== undefined) return 0;
+  const bytes = bodyBytesOf(request);
   return bytes <= bodyLimit ? Math.ceil(bytes / BYTES_OF_REQUEST) : 0;
 }
 

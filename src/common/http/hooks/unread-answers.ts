@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import { networkOf } from '../../../shared/libs/network.js';
+import { bodyBytesOf } from '../fastify-request.js';
 import { unavailable } from '../filters/to-problem.js';
 import { isInjected } from '../in-flight-request.js';
 
@@ -23,15 +24,17 @@ const ABOUT_THE_BODY = ['etag', 'link', 'location', 'content-encoding', 'last-mo
 export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   const unread = new UnreadBytes();
   const reservations = new WeakMap<FastifyRequest, () => void>();
-  const reserve: onRequestHookHandler = (request, reply, done) => {
-    const { maxAnswerBytes } = request.routeOptions.config;
-    if (maxAnswerBytes === undefined || isInjected(request)) return done();
-    const network = networkOf(request.ip);
-    const bytes = maxAnswerBytes + bodyBytesOf(request); // an answer may repeat its request
-    if (!unread.hasSpaceFor(network, bytes)) return done(unavailable());
-    reservations.set(request, unread.add(network, reply, bytes));
-    done();
-  };
+  const reserve =
+    (maxAnswerBytes: number): onRequestHookHandler =>
+    (request, reply, done) => {
+      if (isInjected(request)) return done();
+      const network = networkOf(request.ip);
+      const { bodyLimit = 0 } = request.routeOptions; // a longer body is refused unread
+      const bytes = maxAnswerBytes + Math.min(bodyBytesOf(request), bodyLimit); // an answer may repeat its request
+      if (!unread.hasSpaceFor(network, bytes)) return done(unavailable());
+      reservations.set(request, unread.add(network, reply, bytes));
+      done();
+    };
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
     reservations.get(request)?.();
     if (!isLarge(payload) || isInjected(request)) return done(null, payload);
@@ -46,7 +49,8 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   };
   // Last of each route's hooks: answers to HEAD, and 304, have no body by then.
   fastify.addHook('onRoute', (route) => {
-    route.onRequest = [route.onRequest ?? [], reserve].flat();
+    const { maxAnswerBytes } = route.config ?? {};
+    if (maxAnswerBytes !== undefined) route.onRequest = [route.onRequest ?? [], reserve(maxAnswerBytes)].flat();
     route.onSend = [route.onSend ?? [], countAnswer].flat();
   });
 }
@@ -101,13 +105,6 @@ class UnreadBytes {
     if (sum === 0) this.ofNetwork.delete(network);
     else this.ofNetwork.set(network, sum);
   }
-}
-
-/** A body of unknown length counts as the longest one; a longer one is refused unread. */
-function bodyBytesOf({ headers, routeOptions: { bodyLimit = 0 } }: FastifyRequest): number {
-  return headers['transfer-encoding'] === undefined
-    ? Math.min(Number(headers['content-length'] ?? 0), bodyLimit)
-    : bodyLimit;
 }
 
 function isLarge(payload: unknown): payload is string | Buffer {
