@@ -116,9 +116,7 @@ export class AuthService {
         tokenState === 'current' ? await this.sessions.rotate(session, session.generation + 1, now) : session;
       return [tokenState, this.tokens(user, current)];
     };
-    const [tokenState, answer] = await this.transaction.inTurn(`sessions:${token.sessionId}`, () =>
-      this.transaction.run(rotate),
-    );
+    const [tokenState, answer] = await this.transaction.runInTurn(`sessions:${token.sessionId}`, rotate);
     if (answer) return answer;
     throw tokenState === 'reused' ? AuthErrors.REFRESH_REUSED() : AuthErrors.REFRESH_INVALID();
   }

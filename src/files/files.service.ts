@@ -83,7 +83,7 @@ export class FilesService {
       const later = retentionDays > 0 && { runAt: new Date(this.clock.now() + retentionDays * DAY_MS) };
       await this.jobs.enqueue(PurgeFile, { fileId: uuid }, { ...later });
     };
-    await this.transaction.inTurn(usageKey(owner), () => this.transaction.run(remove));
+    await this.transaction.runInTurn(usageKey(owner), remove);
   }
 
   /** Restores a deleted file of any owner. Throws NOT_FOUND, PURGED, QUOTA_EXCEEDED. */

@@ -85,7 +85,7 @@ export class UsersService {
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
       return user;
     };
-    return this.transaction.inTurn(`users:${actor.id}`, () => this.transaction.run(change));
+    return this.transaction.runInTurn(`users:${actor.id}`, change);
   }
 
   /** Deletes a user softly and ends its sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN. */

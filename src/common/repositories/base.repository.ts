@@ -150,16 +150,14 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
   /** Runs `work` in a transaction that locks the owner's rows of this table against others, so that what it counts stays true. */
   protected lockingOwner<T>(ownerKey: string, work: () => Promise<T>): Promise<T> {
     const table = this.table();
-    return this.transaction.inTurn(`${table}:${ownerKey}`, () =>
-      this.transaction.run(async () => {
-        await this.transaction.query({
-          name: 'lock-owner',
-          text: 'SELECT pg_advisory_xact_lock(hashtext($1), hashint8($2))',
-          values: [table, ownerKey],
-        });
-        return work();
-      }),
-    );
+    return this.transaction.runInTurn(`${table}:${ownerKey}`, async () => {
+      await this.transaction.query({
+        name: 'lock-owner',
+        text: 'SELECT pg_advisory_xact_lock(hashtext($1), hashint8($2))',
+        values: [table, ownerKey],
+      });
+      return work();
+    });
   }
 
   /** Returns a keyset page. It starts behind the cursor's row in the index: all pages cost the same. Throws INVALID_CURSOR. */

@@ -77,6 +77,11 @@ export class Transaction {
     return this.turns.run(key, work);
   }
 
+  /** `run` in the turn of this key: a request that waits holds no connection. */
+  runInTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    return this.inTurn(key, () => this.run(work));
+  }
+
   /** Returns the transaction's participant under `key`, created at first use; undefined outside a transaction. */
   participant<P extends Participant>(key: object, make: () => P): P | undefined {
     const participants = this.scopes.getStore()?.participants;
