@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import pg from 'pg';
+import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
@@ -256,7 +257,7 @@ describe('cancelled statements on a pool of two connections', () => {
     database = await cloneDatabase();
     const config = testConfig(database.url, { DATABASE_POOL_SIZE: '2' });
     source = await new DataSource(servingOptions(config.get(DatabaseSettings), database.url)).initialize();
-    transaction = new Transaction(source, new ReadLanes(source));
+    transaction = new Transaction(source, new ReadLanes(source), pino({ enabled: false }));
     await source.query('CREATE TABLE deeds (request int, part int)');
   });
   afterAll(async () => {

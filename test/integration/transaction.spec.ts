@@ -1,6 +1,8 @@
-// The unit of work on a real database: commits, notifications of participants, and retries.
+// The unit of work on a real database: commits, what is called at the end, and retries.
 import { EventEmitter, once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner.js';
 import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
@@ -14,13 +16,18 @@ import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.
 let database: ClonedDatabase;
 let dataSource: DataSource;
 let transaction: Transaction;
+const log: string[] = [];
 
 beforeAll(async () => {
   database = await cloneDatabase();
   dataSource = await new DataSource(
     servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
   ).initialize();
-  transaction = new Transaction(dataSource, new ReadLanes(dataSource));
+  transaction = new Transaction(
+    dataSource,
+    new ReadLanes(dataSource),
+    pino({}, { write: (line) => void log.push(line) }),
+  );
   await dataSource.query(`
     CREATE TABLE note (id int PRIMARY KEY, text text NOT NULL,
       twin int REFERENCES note DEFERRABLE INITIALLY DEFERRED)`);
@@ -109,6 +116,80 @@ describe('a participant of a transaction', () => {
       expect(transaction.participant({}, () => ({ prepare, finish }))).not.toBe(first);
     });
     expect(finish).toHaveBeenCalledTimes(2);
+  });
+});
+
+describe('a callback for the end of a transaction', () => {
+  const called: string[] = [];
+  beforeEach(() => {
+    called.length = 0;
+    log.length = 0;
+  });
+  const register = () => {
+    transaction.onCommitted(() => void called.push('onCommitted'));
+    transaction.onRolledBack(() => void called.push('onRolledBack'));
+    transaction.onEnd((outcome) => void called.push(outcome));
+  };
+
+  it('is called after the commit, in the order of registration and outside the transaction', async () => {
+    let seen: [string[], boolean] | undefined;
+    await transaction.run(async () => {
+      register();
+      transaction.onCommitted(async () => void (seen = [await stored(), transaction.isRunning]));
+      await inside(`INSERT INTO note VALUES (3, 'three')`);
+      expect(called).toEqual([]);
+    });
+    expect(called).toEqual(['onCommitted', 'committed']);
+    while (!seen) await delay(5); // `run` does not wait for promises of callbacks
+    expect(seen).toEqual([['one', 'two', 'three'], false]);
+  });
+
+  it('is called after a rollback, and an unknown outcome is neither a commit nor a rollback', async () => {
+    const failing = transaction.run(async () => {
+      register();
+      throw new Error('changed my mind');
+    });
+    await expect(failing).rejects.toThrow('changed my mind');
+    expect(called.splice(0)).toEqual(['onRolledBack', 'rolled back']);
+    const commit = jest.spyOn(PostgresQueryRunner.prototype, 'commitTransaction');
+    commit.mockImplementationOnce(() => Promise.reject(new Error('Connection terminated unexpectedly')));
+    await expect(transaction.run(async () => register())).rejects.toThrow('Connection terminated');
+    expect(called).toEqual(['unknown']);
+  });
+
+  it('belongs to one attempt of a transaction that is retried', async () => {
+    let attempts = 0;
+    await transaction.run(async () => {
+      register();
+      if (++attempts === 1) await inside(`DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$`);
+    });
+    expect(called).toEqual(['onRolledBack', 'rolled back', 'onCommitted', 'committed']);
+  });
+
+  it('belongs to the outer transaction when a nested run registers it', async () => {
+    await transaction.run(async () => {
+      await transaction.run(async () => register());
+      expect(called).toEqual([]);
+    });
+    expect(called).toEqual(['onCommitted', 'committed']);
+  });
+
+  it('is called at once outside a transaction, as after a commit', () => {
+    register();
+    expect(called).toEqual(['onCommitted', 'committed']);
+  });
+
+  it('cannot make the transaction look failed: its failure is logged', async () => {
+    const failures = ['at once', 'later'];
+    await transaction.run(async () => {
+      transaction.onCommitted(() => {
+        throw new Error(failures[0]);
+      });
+      transaction.onCommitted(() => Promise.reject(new Error(failures[1])));
+      register();
+    });
+    expect(called).toEqual(['onCommitted', 'committed']);
+    expect(log.map((line) => (JSON.parse(line) as { err: { message: string } }).err.message)).toEqual(failures);
   });
 });
 

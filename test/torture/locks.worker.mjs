@@ -22,7 +22,8 @@ const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: sec
 const given = { NODE_ENV: 'test', DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, REDIS_PREFIX: prefix, ...secrets };
 const config = loadConfig(given);
 const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
-const redis = new Redis(config.get(RedisSettings), createLogger(config, { write: () => undefined }));
+const logger = createLogger(config, { write: () => undefined });
+const redis = new Redis(config.get(RedisSettings), logger);
 const client = new pg.Client({ connectionString: databaseUrl });
 await client.connect();
 
@@ -73,7 +74,7 @@ async function unlocked(_key, _options, work) {
   return work({ fence: BigInt(rows[0].fence) });
 }
 
-const transaction = new Transaction(dataSource, new ReadLanes(dataSource));
+const transaction = new Transaction(dataSource, new ReadLanes(dataSource), logger);
 const real = store === 'redis' ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
 const locks = unprotected ? { withLock: unlocked } : real;
 if (store === 'redis') await redis.open();

@@ -28,11 +28,7 @@ export class CacheCreation {
     try {
       await this.claim();
       const created = await create();
-      const joined = transaction.participant(this, () => ({
-        prepare: () => Promise.resolve(),
-        finish: (outcome) => (outcome === 'committed' ? this.keep(toEntry(created)) : this.abandon()),
-      }));
-      if (!joined) this.keep(toEntry(created));
+      transaction.onEnd((outcome) => (outcome === 'committed' ? this.keep(toEntry(created)) : this.abandon()));
       return created;
     } catch (error) {
       this.abandon();

@@ -1,26 +1,32 @@
-// The unit of work: a transaction that called code finds through the async context, and participants notified at its end.
+// The unit of work: a transaction that called code finds through the async context, and what happens at its end.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type pg from 'pg';
 import { ReadLanes } from './read-lanes.js';
 import { KeyedSemaphore } from '../libs/semaphore.js';
+import { LOGGER, type Logger } from '../logging/logger.js';
 import { sqlStateOf } from './sql-state.js';
 
-/** Takes part in the end of a transaction. */
+/** Takes part in the end of a transaction: one for all that happens in it, unlike what `onEnd` registers. */
 export interface Participant {
   /** Called just before the commit; a failure rolls the transaction back. */
-  prepare(): Promise<void>;
-  /** Called after the end, whatever the outcome. Must not throw. `unknown`: the connection broke during the commit. */
+  prepare?(): Promise<void>;
+  /** Called after the end, whatever the outcome. A failure is only logged. */
   finish(outcome: Outcome): void;
 }
 
+/** `unknown`: the connection broke during the commit. */
 export type Outcome = 'committed' | 'rolled back' | 'unknown';
+
+/** Called after the end of a transaction, which does not wait for its promise. A failure is only logged. */
+type Callback = (outcome: Outcome) => void | Promise<void>;
 
 interface Scope {
   runner: QueryRunner;
   participants: Map<object, Participant>;
+  callbacks: Callback[];
 }
 
 /** serialization_failure and deadlock_detected: PostgreSQL expects a retry of the whole transaction. */
@@ -39,6 +45,7 @@ export class Transaction {
   constructor(
     private readonly dataSource: DataSource,
     private readonly lanes: ReadLanes,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** True inside a transaction. */
@@ -93,6 +100,26 @@ export class Transaction {
     return made;
   }
 
+  /** Calls `fn` after the commit of this transaction; outside a transaction at once, since a statement there is committed. */
+  onCommitted(fn: () => void | Promise<void>): void {
+    this.onEnd((outcome) => (outcome === 'committed' ? fn() : undefined));
+  }
+
+  /** Calls `fn` after the rollback of this transaction, also when `run` tries again; outside a transaction never. */
+  onRolledBack(fn: () => void | Promise<void>): void {
+    this.onEnd((outcome) => (outcome === 'rolled back' ? fn() : undefined));
+  }
+
+  /**
+   * Calls `fn` with the outcome of this transaction; outside a transaction at once, with `committed`. The registration belongs
+   * to one attempt: when `run` tries again, `work` registers again.
+   */
+  onEnd(fn: Callback): void {
+    const scope = this.scopes.getStore();
+    if (scope) scope.callbacks.push(fn);
+    else void this.call(fn, 'committed');
+  }
+
   /** Runs one named prepared statement on the transaction's connection, or on one of the pool outside a transaction. */
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const client = await this.client();
@@ -131,12 +158,12 @@ export class Transaction {
   }
 
   private async once<T>(work: () => Promise<T>): Promise<T> {
-    const scope: Scope = { runner: this.dataSource.createQueryRunner(), participants: new Map() };
+    const scope: Scope = { runner: this.dataSource.createQueryRunner(), participants: new Map(), callbacks: [] };
     let outcome: Outcome = 'rolled back';
     try {
       await scope.runner.startTransaction();
       const result = await this.scopes.run(scope, work);
-      for (const participant of scope.participants.values()) await participant.prepare();
+      for (const participant of scope.participants.values()) await participant.prepare?.();
       outcome = 'unknown';
       await scope.runner.commitTransaction();
       outcome = 'committed';
@@ -148,8 +175,18 @@ export class Transaction {
       if (scope.runner.isTransactionActive) await scope.runner.rollbackTransaction().catch(() => undefined);
       throw error;
     } finally {
-      for (const participant of scope.participants.values()) participant.finish(outcome);
+      for (const participant of scope.participants.values()) void this.call((end) => participant.finish(end), outcome);
+      for (const callback of scope.callbacks) void this.call(callback, outcome);
       await scope.runner.release();
+    }
+  }
+
+  /** Never rejects: the transaction has ended, so a failure of what follows must not look like one of the transaction. */
+  private async call(callback: Callback, outcome: Outcome): Promise<void> {
+    try {
+      await callback(outcome);
+    } catch (error) {
+      this.logger.error({ err: error, outcome }, 'Failed to finish what depends on the end of a transaction');
     }
   }
 }

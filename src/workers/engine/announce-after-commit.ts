@@ -14,10 +14,6 @@ class AnnouncementAfterCommit implements Participant {
 
   constructor(private readonly driver: QueueDriver) {}
 
-  prepare(): Promise<void> {
-    return Promise.resolve();
-  }
-
   /** Announces also when the outcome is unknown: a claim that finds nothing does no harm. */
   finish(outcome: Outcome): void {
     if (outcome !== 'rolled back') this.driver.announce(this.queues);

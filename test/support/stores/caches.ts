@@ -39,7 +39,7 @@ export async function openCache(
   // Without a timeout, a wait for a connection that never comes hangs.
   (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0;
   const lanes = new ReadLanes(dataSource);
-  const transaction = new Transaction(dataSource, lanes);
+  const transaction = new Transaction(dataSource, lanes, logger);
   const clock = new ManualClock();
   const cache = createCache(config.get(CacheSettings), redis, dataSource, lanes, transaction, clock, logger);
   return {

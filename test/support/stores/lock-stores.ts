@@ -28,10 +28,11 @@ export interface LockInstance {
 export async function openLock(databaseUrl: string, env: Record<string, string> = {}): Promise<LockInstance> {
   const config = testConfig(databaseUrl, env);
   const { servers, ...rest } = config.get(RedisSettings);
-  const redis = servers ? new Redis({ servers, ...rest }, pino({ enabled: false })) : null;
+  const logger = pino({ enabled: false });
+  const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
   const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
-  const transaction = new Transaction(dataSource, new ReadLanes(dataSource));
+  const transaction = new Transaction(dataSource, new ReadLanes(dataSource), logger);
   const locks = redis ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
   return {
     locks,

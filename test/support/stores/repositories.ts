@@ -81,9 +81,10 @@ export async function openRepositories(url: string): Promise<Repositories> {
     logger,
   }).initialize();
   const lanes = new ReadLanes(dataSource);
-  const transaction = new RecordingTransaction(dataSource, lanes);
+  const noLog = pino({ enabled: false });
+  const transaction = new RecordingTransaction(dataSource, lanes, noLog);
   const caching = config.get(CacheSettings);
-  const cache = createCache(caching, null, dataSource, lanes, transaction, new SystemClock(), pino({ enabled: false }));
+  const cache = createCache(caching, null, dataSource, lanes, transaction, new SystemClock(), noLog);
   const ids = new SnowflakeIds(dataSource, new SystemClock());
   const tools = new RepositoryTools(transaction, ids, cache, config.get(SecuritySettings), caching);
   return {
