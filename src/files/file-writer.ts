@@ -2,7 +2,7 @@
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { StorageSettings } from '../storage/storage.settings.js';
-import { type Outcome, type Participant, Transaction } from '../shared/database/transaction.js';
+import { Transaction } from '../shared/database/transaction.js';
 import { BlobStore } from '../storage/blobs/blob-store.js';
 import { BlobsRepository } from '../storage/blobs/blobs.repository.js';
 import { StorageLeases, type WriteLease } from '../storage/blobs/storage-leases.js';
@@ -75,7 +75,7 @@ export class FileWriter {
       return await this.storeIn(bucket, owner, source, options);
     } catch (error) {
       source.destroy();
-      if (options.lease) await this.leases.end(options.lease.storageKey);
+      if (options.lease) await this.leases.discard(options.lease.storageKey);
       throw error;
     }
   }
@@ -85,9 +85,8 @@ export class FileWriter {
    * Throws QUOTA_EXCEEDED, WRITE_LOST.
    */
   async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
-    const { bucket, name, mimeType, charset, declaredType, size, sha256, storageKey } = blob;
-    const { blobId, isDuplicate, reservedBytes } = await this.blobs.settle(owner, blob);
-    this.transaction.participant(blob, () => atEnd((outcome) => this.settled(outcome, storageKey, isDuplicate)));
+    const { bucket, name, mimeType, charset, declaredType, size, sha256 } = blob;
+    const { blobId, reservedBytes } = await this.blobs.settle(owner, blob);
     const known = { name, mimeType, charset, declaredType, size, sha256 };
     const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
     await this.thumbnails.ensure(file);
@@ -103,22 +102,16 @@ export class FileWriter {
 
   /** `work` calls `add` in its own transaction. Removes the bytes unless that was committed, or may have been. */
   async keepWith<T>(owner: Owner, blob: StoredBlob, work: (add: () => Promise<FileEntity>) => Promise<T>): Promise<T> {
-    let outcome: Outcome = 'rolled back';
-    const add = (): Promise<FileEntity> => {
-      this.transaction.participant(add, () => atEnd((end) => (outcome = end)));
-      return this.add(owner, blob);
-    };
     try {
-      return await this.transaction.inTurn(usageKey(owner), () => work(add));
-    } catch (error) {
-      if (outcome === 'rolled back') await this.discard(blob);
-      throw error;
+      return await this.transaction.inTurn(usageKey(owner), () => work(() => this.add(owner, blob)));
+    } finally {
+      await this.discard(blob);
     }
   }
 
-  /** Removes a blob without a row. */
+  /** Removes a blob without a row; does nothing to one whose row is committed, or may be. */
   discard(blob: StoredBlob): Promise<void> {
-    return this.leases.abandon(blob.storageKey);
+    return this.leases.discard(blob.storageKey);
   }
 
   private async storeIn(bucket: Bucket, owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
@@ -144,7 +137,7 @@ export class FileWriter {
       await this.distrustLost(owner, written.sha256);
       return { storageKey, bucket, name: cleanFileName(name), mimeType: mediaType, declaredType, ...written };
     } catch (error) {
-      await this.leases.abandon(storageKey);
+      await this.leases.discard(storageKey);
       throw lease.signal.aborted ? lease.signal.reason : error;
     }
   }
@@ -154,15 +147,4 @@ export class FileWriter {
     const same = await this.blobs.findSame(owner, sha256);
     if (same && !same.isDamaged && !(await this.bytes.isWhole(same))) await this.blobs.noteVerified(same, false);
   }
-
-  /** Stops renewing the lease of bytes that have, or may have, a row now. Removes spare bytes. */
-  private settled(outcome: Outcome, storageKey: string, isDuplicate: boolean): void {
-    if (outcome === 'rolled back') return;
-    this.leases.forget(storageKey);
-    if (isDuplicate && outcome === 'committed') this.leases.endSoon([storageKey]);
-  }
-}
-
-function atEnd(finish: (outcome: Outcome) => void): Participant {
-  return { prepare: () => Promise.resolve(), finish };
 }

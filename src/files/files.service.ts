@@ -99,12 +99,12 @@ export class FilesService {
 
   /** Releases the bytes of a deleted file after its retention; removes them when no other file refers to them. Idempotent. */
   async purge(uuid: string): Promise<{ bytesRemoved: boolean }> {
-    const keys = await this.transaction.run(async () => {
+    // Waits: the caller's answer is that the bytes are gone, and one who purges many removes only a few at once.
+    const bytesRemoved = await this.leases.waitingForRemoval(async () => {
       const blobId = await this.files.detach(uuid, this.settings.retentionDays);
-      return blobId === null ? [] : this.blobs.dropReference(blobId);
+      return blobId !== null && this.blobs.dropReference(blobId);
     });
-    for (const key of keys) await this.leases.end(key);
-    return { bytesRemoved: keys.length > 0 };
+    return { bytesRemoved };
   }
 
   private async blobOf({ uuid, blobId }: FileEntity): Promise<KnownBlob> {

@@ -71,8 +71,7 @@ describe('the maintenance of files', () => {
     await run('files.tidy');
     expect(await fileServer.storedNames()).toContain(blob.storageKey); // the lease of the writer has not expired
 
-    fileServer.server.app.get(StorageLeases).forget(blob.storageKey); // as if the process had died
-    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`); // as if the process had died
     await run('files.tidy');
     expect(await fileServer.storedNames()).not.toContain(blob.storageKey);
     expect((await ada.api.get('/api/files/usage')).body).toEqual(before);
@@ -148,7 +147,7 @@ describe('the maintenance of files', () => {
     expect(await fileServer.storedNames()).toContain(lost);
     const leases = await fileServer.server.sql(`SELECT storage_key, reason, expires_at > now() + interval '6 days' AS later FROM storage_leases`); // prettier-ignore
     expect(leases).toEqual([{ storage_key: lost, reason: 'QUARANTINE', later: true }]);
-    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`);
+    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`); // as if the process had died
     await run('files.tidy');
     expect(await fileServer.storedNames()).not.toContain(lost);
     expect(await fileServer.storedNames()).toEqual(expect.arrayContaining([young, 'README']));

@@ -1,7 +1,6 @@
 // Stores pictures as the thumbnails of a blob: writes the bytes, adds all rows at once, then removes unused bytes.
 import { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
-import { type Outcome, Transaction } from '../../shared/database/transaction.js';
 import { BlobStore } from '../../storage/blobs/blob-store.js';
 import { StorageLeases } from '../../storage/blobs/storage-leases.js';
 import { FileErrors } from '../files.errors.js';
@@ -17,7 +16,6 @@ export class ThumbnailStore {
     private readonly thumbnails: ThumbnailsRepository,
     private readonly bytes: BlobStore,
     private readonly leases: StorageLeases,
-    private readonly transaction: Transaction,
   ) {}
 
   /**
@@ -31,21 +29,15 @@ export class ThumbnailStore {
     work: (add: () => Promise<void>) => Promise<T>,
   ): Promise<T> {
     const written: Thumbnail[] = [];
-    let kept = new Set<string>();
-    let outcome: Outcome = 'rolled back';
     const add = async (): Promise<void> => {
-      this.transaction.participant(add, () => ({ prepare: async () => undefined, finish: (end) => (outcome = end) }));
-      kept = await this.thumbnails.add(blobId, written);
-      for (const key of kept) await this.leases.claim(key);
+      for (const key of await this.thumbnails.add(blobId, written)) await this.leases.claim(key);
     };
     try {
       for (const [index, side] of THUMBNAIL_SIZES.entries())
         written.push(await this.write(side, pictures[index] as Picture, signal));
       return await work(add);
     } finally {
-      const isKept = ({ storageKey }: Thumbnail): boolean => outcome !== 'rolled back' && kept.has(storageKey);
-      for (const { storageKey } of written.filter(isKept)) this.leases.forget(storageKey);
-      this.leases.endSoon(written.filter((one) => !isKept(one)).map(({ storageKey }) => storageKey));
+      for (const { storageKey } of written) await this.leases.discard(storageKey);
     }
   }
 
@@ -62,7 +54,7 @@ export class ThumbnailStore {
       const { size, sha256, keyId } = await this.bytes.write(storageKey, Readable.from(bytes), rules, stop);
       return { side, storageKey, keyId, size, sha256, width, height };
     } catch (error) {
-      await this.leases.end(storageKey);
+      await this.leases.discard(storageKey);
       throw lost.aborted ? lost.reason : error;
     }
   }

@@ -130,7 +130,7 @@ export class SweepHandler implements JobHandler<SweepPayload> {
     if (found.dryRun) return;
     for (const id of miscounted) {
       signal.throwIfAborted();
-      this.leases.endSoon(await this.transaction.run(() => this.blobs.recount(id)));
+      await this.transaction.run(() => this.blobs.recount(id));
     }
     for (const owner of mischarged) {
       signal.throwIfAborted();

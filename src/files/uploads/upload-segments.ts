@@ -99,14 +99,11 @@ export class UploadSegments {
       await this.transaction.run(async () => {
         await this.leases.claim(storageKey);
         if (!(await this.uploads.append(id, received, segment))) throw UploadErrors.OFFSET_CONFLICT();
-        if (small) await this.leases.mark([small.storageKey], 'DELETE');
+        if (small) await this.leases.deleteAfterCommit([small.storageKey]);
       });
-      this.leases.forget(storageKey);
-      if (small) this.leases.endSoon([small.storageKey]);
       return segment;
-    } catch (error) {
-      await this.leases.giveUp(storageKey, error);
-      throw error;
+    } finally {
+      await this.leases.discard(storageKey);
     }
   }
 

@@ -102,14 +102,13 @@ export class UploadsService {
 
   /** Removes an upload with its bytes and its reserved space. For a finished one, the file stays. Idempotent. */
   async remove(id: string): Promise<void> {
-    const removed = await this.transaction.run(async () => {
-      const keys = await this.uploads.remove(id);
-      if (keys) await this.leases.mark(keys.segments, 'DELETE');
-      return keys;
+    const reservation = await this.transaction.run(async () => {
+      const removed = await this.uploads.remove(id);
+      if (removed) await this.leases.deleteAfterCommit(removed.segments);
+      return removed?.reservation;
     });
-    if (!removed) return;
-    this.leases.endSoon(removed.segments);
-    await this.leases.end(removed.reservation);
+    // Waits for this one only: the reserved space is free when the client has its answer, however many segments there are.
+    if (reservation !== undefined) await this.leases.end(reservation);
   }
 
   /** Checks the type as soon as the first bytes show it, not after many gigabytes. */
@@ -154,16 +153,13 @@ export class UploadsService {
     const blob = await this.writer.store(owner, this.segments.open(upload), {
       ...{ name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease },
     });
-    const [fileUuid, duplicates] = await this.writer.keepWith(owner, blob, (add) =>
+    return this.writer.keepWith(owner, blob, (add) =>
       this.transaction.run(async () => {
         const { uuid } = await add();
-        const keys = await this.uploads.finish(upload.id, uuid);
-        await this.leases.mark(keys, 'DELETE');
-        return [uuid, keys] as const;
+        await this.leases.deleteAfterCommit(await this.uploads.finish(upload.id, uuid)); // the file has a copy of its own
+        return { ...upload, fileUuid: uuid };
       }),
     );
-    this.leases.endSoon(duplicates);
-    return { ...upload, fileUuid };
   }
 
   /**
@@ -177,7 +173,6 @@ export class UploadsService {
         (await this.leases.begin(owner, await this.buckets.getNamed(upload.bucket), upload.size));
       if (upload.storageKey !== upload.id) await this.leases.mark([upload.storageKey], 'DELETE'); // of an earlier writer
       if (await this.uploads.changeStorageKey(upload, lease.storageKey)) return lease;
-      this.leases.forget(lease.storageKey);
       throw UploadErrors.LOCKED().withHeader('Retry-After', '1'); // this request has lost the lock to another one
     });
   }

@@ -29,14 +29,9 @@ export class BlobMover {
     try {
       const stop = AbortSignal.any([signal, lost]);
       const { sha256, keyId } = await this.bytes.write(storageKey, await this.bytes.open(source), rules, stop);
-      const isMoved =
-        sha256 === blob.sha256 && (await this.transaction.run(() => this.replace(blob, { storageKey, keyId })));
-      if (isMoved) this.leases.forget(storageKey);
-      else await this.leases.end(storageKey);
-      return isMoved;
-    } catch (error) {
-      await this.leases.giveUp(storageKey, error);
-      throw error;
+      return sha256 === blob.sha256 && (await this.transaction.run(() => this.replace(blob, { storageKey, keyId })));
+    } finally {
+      await this.leases.discard(storageKey);
     }
   }
 

@@ -25,7 +25,7 @@ export interface WrittenBytes {
 
 export interface Settled {
   blobId: string;
-  /** The same content exists already: these bytes are not needed and are removed after the commit. */
+  /** The same content exists already: these bytes are not needed, and are removed after the commit. */
   isDuplicate: boolean;
   /** Bytes that were reserved for it before. */
   reservedBytes: number;
@@ -134,8 +134,8 @@ export class BlobsRepository {
     return rows.length > 0;
   }
 
-  /** Corrects the reference count, inside a transaction. Returns the storage keys whose leases to end after the commit. */
-  async recount(blobId: string): Promise<string[]> {
+  /** Corrects the reference count, inside a transaction. A blob without references is deleted. */
+  async recount(blobId: string): Promise<void> {
     await this.transaction.query({
       name: 'blobs-lock',
       text: 'SELECT 1 FROM blobs WHERE id = $1 FOR UPDATE',
@@ -148,20 +148,22 @@ export class BlobsRepository {
         WHERE id = $1 RETURNING reference_count`,
       values: [blobId],
     });
-    return rows[0]?.reference_count === 0 ? this.delete(blobId) : [];
+    if (rows[0]?.reference_count === 0) await this.delete(blobId);
   }
 
   /**
-   * Removes one reference, in the transaction of the row that had it. The last one also deletes the blob and its thumbnails.
-   * Returns the storage keys whose leases to end after the commit.
+   * Removes one reference, in the transaction of the row that had it. Returns true for the last one: then the blob and its
+   * thumbnails are deleted, and their bytes are removed after the commit.
    */
-  async dropReference(blobId: string): Promise<string[]> {
+  async dropReference(blobId: string): Promise<boolean> {
     const [left] = await this.transaction.query<{ reference_count: number }>({
       name: 'blobs-drop-reference',
       text: 'UPDATE blobs SET reference_count = reference_count - 1 WHERE id = $1 RETURNING reference_count',
       values: [blobId],
     });
-    return left?.reference_count === 0 ? this.delete(blobId) : [];
+    if (left?.reference_count !== 0) return false;
+    await this.delete(blobId);
+    return true;
   }
 
   /** Returns null when there already is a blob with this content. */
@@ -183,7 +185,7 @@ export class BlobsRepository {
     );
     if (!row) return null;
     const isDuplicate = row.storage_key !== bytes.storageKey;
-    if (isDuplicate) await this.leases.mark([bytes.storageKey], 'DELETE');
+    if (isDuplicate) await this.leases.deleteAfterCommit([bytes.storageKey]);
     else await this.leases.mark([row.previous], 'DELETE', OLD_BYTES_MS);
     return { blobId: row.id, isDuplicate };
   }
@@ -192,11 +194,10 @@ export class BlobsRepository {
     return this.settings.deduplication === 'owner' ? owner.key : ALL_USERS;
   }
 
-  private async delete(blobId: string): Promise<string[]> {
+  private async delete(blobId: string): Promise<void> {
     const thumbnails = await this.deleteReturningKeys('thumbnails', 'blob_id', blobId);
-    const keys = [...thumbnails, ...(await this.deleteReturningKeys('blobs', 'id', blobId))];
-    await this.leases.mark(keys, 'DELETE');
-    return keys;
+    const bytes = await this.deleteReturningKeys('blobs', 'id', blobId);
+    await this.leases.deleteAfterCommit([...thumbnails, ...bytes]);
   }
 
   private async deleteReturningKeys(

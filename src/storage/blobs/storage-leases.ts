@@ -1,8 +1,8 @@
 // Leases for temporary bytes in the storage: those being written, those to be removed, and those without an owner.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { StorageSettings } from '../storage.settings.js';
-import { AppError } from '../../shared/libs/app-error.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { requestContext } from '../../shared/logging/request-context.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
@@ -15,7 +15,7 @@ import { QuotaErrors, StorageErrors } from '../storage.errors.js';
 
 const statement = sqlFiles(import.meta.url, 'storage-leases');
 
-/** Bytes that are being written. This process renews the lease until `forget` or `end`. */
+/** Bytes that are being written. This process renews the lease until they are claimed or discarded. */
 export interface WriteLease {
   readonly storageKey: string;
   /** How many bytes the owner may still store, including the reserved ones. */
@@ -39,6 +39,8 @@ export interface ExpiredLease {
 @Injectable()
 export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly held = new Map<string, AbortController>();
+  /** Collects the removals that a caller of `waitingForRemoval` waits for. */
+  private readonly awaited = new AsyncLocalStorage<Array<Promise<void>>>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -103,7 +105,10 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     return this.hold(storageKey, Infinity);
   }
 
-  /** Ends the lease, in the transaction that makes the bytes permanent. Throws WRITE_LOST when the sweep was faster. */
+  /**
+   * Ends the lease, in the transaction that makes the bytes permanent. From then on `discard` does nothing, unless that
+   * transaction is rolled back. Throws WRITE_LOST when the sweep was faster.
+   */
   async claim(storageKey: string): Promise<{ reservedBytes: number }> {
     const [row] = await this.transaction.query<{ reserved_bytes: string }>({
       name: 'storage-leases-claim',
@@ -111,12 +116,10 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
       values: [storageKey],
     });
     if (!row) throw StorageErrors.WRITE_LOST();
-    return { reservedBytes: Number(row.reserved_bytes) };
-  }
-
-  /** Stops the renewal of the lease. */
-  forget(storageKey: string): void {
+    const held = this.held.get(storageKey);
     this.held.delete(storageKey);
+    this.transaction.onRolledBack(() => void (held && this.held.set(storageKey, held)));
+    return { reservedBytes: Number(row.reserved_bytes) };
   }
 
   /** Schedules bytes for removal after `ms`, in the caller's transaction. */
@@ -124,35 +127,45 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
     if (storageKeys.length > 0) await this.transaction.query(statement('mark', [storageKeys, reason, ms]));
   }
 
+  /**
+   * Schedules bytes for removal in the caller's transaction, and removes them after its commit; the caller does not wait. The
+   * sweep removes what this cannot.
+   */
+  async deleteAfterCommit(storageKeys: readonly string[]): Promise<void> {
+    await this.mark(storageKeys, 'DELETE');
+    const awaited = this.awaited.getStore();
+    this.transaction.onCommitted(() => {
+      const removal = this.endAll(storageKeys);
+      awaited?.push(removal);
+      removal.catch(this.logFailure);
+    });
+  }
+
+  /** Runs `work` in a transaction of its own, then waits until the bytes that it has deleted are removed. */
+  async waitingForRemoval<T>(work: () => Promise<T>): Promise<T> {
+    const removals: Array<Promise<void>> = [];
+    const result = await this.awaited.run(removals, () => this.transaction.run(work));
+    await Promise.all(removals);
+    return result;
+  }
+
   /** Removes the bytes, then the row, and releases the reserved quota. Idempotent; does nothing to bytes that are in use. */
   end(storageKey: string): Promise<void> {
-    this.forget(storageKey);
     return requestContext.exit(() => this.removeBytes(storageKey)); // the request that asked may be cancelled
   }
 
   /**
-   * `end` for a writer whose bytes certainly have no row. Also covers a lease lost to the sweep, which may have run before the
-   * last bytes were written.
+   * Removes the bytes of a write that has ended, unless a claim of them was committed, or may have been. Marks them first,
+   * because the sweep may have ended the lease before the last bytes were written. The sweep removes what this cannot.
    */
-  async abandon(storageKey: string): Promise<void> {
-    await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
-    await this.end(storageKey);
-  }
-
-  /** `abandon` after a failed commit. Only WRITE_LOST proves that the commit did not happen; otherwise it is `end`. */
-  async giveUp(storageKey: string, why: unknown): Promise<void> {
-    const isLost = why instanceof AppError && why.code === StorageErrors.WRITE_LOST.code;
-    await (isLost ? this.abandon(storageKey) : this.end(storageKey));
-  }
-
-  /** `end` after a commit, without waiting: the sweep handles failures. */
-  endSoon(storageKeys: readonly string[]): void {
-    const end = async (): Promise<void> => {
-      for (const key of storageKeys) await this.end(key);
-    };
-    void end().catch((error: unknown) =>
-      this.logger.warn({ err: error }, 'Failed to remove unused bytes; the sweep retries'),
-    );
+  async discard(storageKey: string): Promise<void> {
+    if (!this.held.delete(storageKey)) return;
+    try {
+      await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
+      await this.end(storageKey);
+    } catch (error) {
+      this.logFailure(error); // the caller has a result, or the error that led here
+    }
   }
 
   /** Returns expired leases, the oldest first. */
@@ -168,8 +181,16 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   private hold(storageKey: string, remainingBytes: number): WriteLease {
     const lost = new AbortController();
     this.held.set(storageKey, lost);
+    this.transaction.onEnd((outcome) => void (outcome !== 'committed' && this.held.delete(storageKey))); // no such lease
     return { storageKey, remainingBytes, signal: lost.signal };
   }
+
+  private async endAll(storageKeys: readonly string[]): Promise<void> {
+    for (const key of storageKeys) await this.end(key);
+  }
+
+  private readonly logFailure = (error: unknown): void =>
+    this.logger.warn({ err: error }, 'Failed to remove unused bytes; the sweep retries');
 
   private async renew(): Promise<void> {
     const keys = [...this.held.keys()];
