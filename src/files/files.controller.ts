@@ -24,7 +24,7 @@ import {
   UsageDto,
 } from './dto/file.dto.js';
 import { AnswersFile, TakesFile } from './file-endpoints.decorator.js';
-import { FileWriter } from './file-writer.js';
+import { FileIntake } from './file-intake.js';
 import { FileErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
@@ -37,7 +37,7 @@ export class FilesController {
   constructor(
     private readonly files: FilesRepository,
     private readonly service: FilesService,
-    private readonly writer: FileWriter,
+    private readonly intake: FileIntake,
     private readonly contents: ContentService,
     private readonly searches: SearchGate,
   ) {}
@@ -61,7 +61,7 @@ export class FilesController {
     @QueryParams() { bucket }: UploadQuery,
     @Req() request: FastifyRequest,
   ): Promise<FileDto> {
-    return toFileDto(await this.writer.keep(actor, await receiveFile(request, actor, bucket, this.writer)));
+    return toFileDto(await receiveFile(request, actor, bucket, this.intake));
   }
 
   @Get()

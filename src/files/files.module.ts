@@ -1,9 +1,10 @@
 // Module of files: upload, download, links, thumbnails, and upkeep of the storage.
 import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
+import { BlobIntake } from './blob-intake.js';
 import { ContentService } from './content/content.service.js';
 import { FileEntity } from './file.entity.js';
-import { FileWriter } from './file-writer.js';
+import { FileIntake } from './file-intake.js';
 import { FilesController } from './files.controller.js';
 import { FilesRepository } from './files.repository.js';
 import { FilesService } from './files.service.js';
@@ -39,12 +40,12 @@ import { StorageModule } from '../storage/storage.module.js';
   imports: [StorageModule, TypeOrmModule.forFeature([FileEntity, FileLink])],
   controllers: [FilesController, LinksController, ThumbnailsController, UploadsController],
   providers: [
-    ...[FilesRepository, FilesService, FileWriter, ContentService, PurgeHandler],
+    ...[FilesRepository, FilesService, FileIntake, BlobIntake, ContentService, PurgeHandler],
     ...[UpkeepRepository, TidyHandler, SweepHandler, VerifyHandler, RekeyHandler, FilesCleanupHandler],
     ...[LinksRepository, LinksService, LinksCleanupHandler],
     ...[ThumbnailsRepository, ThumbnailRequests, ThumbnailsService, ThumbnailStore, ImageDecoder, ThumbnailHandler],
     ...[UploadsRepository, UploadsService, UploadSegments, UploadLocks, TusService, SweepUploadsHandler],
   ],
-  exports: [FilesService, FileWriter],
+  exports: [FilesService, FileIntake],
 })
 export class FilesModule {}

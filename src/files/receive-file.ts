@@ -1,4 +1,4 @@
-// Stores the single file of a multipart form (RFC 7578) while it arrives, with only a few chunks in memory. Reads and drops
+// Receives the single file of a multipart form (RFC 7578) while it arrives, with only a few chunks in memory. Reads and drops
 // text fields beside it, which upload widgets send without being asked.
 import { Readable } from 'node:stream';
 import type { Multipart, MultipartFile } from '@fastify/multipart';
@@ -8,7 +8,8 @@ import { HttpErrors } from '../common/http/http.errors.js';
 import { AppError } from '../shared/libs/app-error.js';
 import { runningRequest } from '../shared/logging/request-context.js';
 import { expectFileName, withoutBrowserEscapes } from './file-name.js';
-import type { FileWriter, StoredBlob } from './file-writer.js';
+import type { FileEntity } from './file.entity.js';
+import type { FileIntake } from './file-intake.js';
 import { FileErrors } from './files.errors.js';
 import { type FormHeads, type PartHead, watchFormHeads } from './form-head.js';
 import type { Owner } from '../common/access/permissions.js';
@@ -35,58 +36,45 @@ const FORM_LIMITS = {
 const MAX_FRAMING_BYTES = 64 * 1024;
 
 /**
- * Returns the stored blob. Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED, BAD_REQUEST, REQUEST_TIMEOUT, and what
- * `store` throws; then nothing is left in the storage.
+ * Throws UNSUPPORTED_MEDIA_TYPE, VALIDATION_FAILED for a second file or too much text, BAD_REQUEST, REQUEST_TIMEOUT, and what
+ * `receive` throws; then nothing is left in the storage.
  */
 export async function receiveFile(
   request: FastifyRequest,
   owner: Owner,
   bucket: string,
-  writer: FileWriter,
-): Promise<StoredBlob> {
+  intake: FileIntake,
+): Promise<FileEntity> {
   if (!request.isMultipart()) throw HttpErrors.UNSUPPORTED_MEDIA_TYPE(FORM);
   if (request.raw.destroyed) throw brokenOff(); // closed while the guard ran: the parser would never notice
-  const { maxBytes } = writer;
+  const { maxBytes } = intake;
   const length = Number(request.headers['content-length'] ?? 0);
   if (length > maxBytes + MAX_FRAMING_BYTES) throw FileErrors.TOO_LARGE(maxBytes);
   const heads = watchFormHeads(request.raw, request.headers['content-type'] ?? '');
-  const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // `store` throws first
+  const parts = request.parts({ preservePath: true, limits: { ...FORM_LIMITS, fileSize: maxBytes + 1 } }); // `receive` throws first
   try {
-    const expectedBytes = Math.max(0, length - MAX_FRAMING_BYTES);
-    return await storeOnly(parts, heads, owner, { bucket, expectedBytes }, writer);
+    const { part, head } = await fileOf(parts, heads);
+    return await intake.receive(owner, Readable.from(withProblems(part.file), { objectMode: false }), {
+      bucket,
+      name: nameOf(part, head),
+      mimeType: part.mimetype,
+      expectedBytes: Math.max(0, length - MAX_FRAMING_BYTES),
+      signal: runningRequest()?.signal,
+      expectEnd: async () => {
+        if ((await skipText(parts)).part) throw notOneFile();
+      },
+    });
   } finally {
     request.raw.unpipe().resume(); // drains the rest: a client that is still sending does not read the answer
   }
 }
 
-/** Stores the file. Discards it again for a second file, too much text or an incomplete form. */
-async function storeOnly(
-  parts: AsyncIterator<Multipart>,
-  heads: FormHeads,
-  owner: Owner,
-  options: { bucket: string; expectedBytes: number },
-  writer: FileWriter,
-): Promise<StoredBlob> {
-  const { part, head } = await fileOf(parts, heads);
+/** Throws VALIDATION_FAILED. */
+function nameOf(part: MultipartFile, head: PartHead): string | undefined {
   const given = part.filename as string | undefined; // a part that is declared as bytes needs no name
   const name = head.hasEncodedName ? given : withoutBrowserEscapes(given);
   expectFileName('filename', name);
-  const source = Readable.from(withProblems(part.file), { objectMode: false });
-  const signal = runningRequest()?.signal;
-  const blob = await writer.store(owner, source, {
-    ...options,
-    name,
-    mimeType: part.mimetype,
-    signal,
-  });
-  try {
-    const { part: more } = await skipText(parts);
-    if (more) throw notOneFile();
-  } catch (error) {
-    await writer.discard(blob);
-    throw error;
-  }
-  return blob;
+  return name;
 }
 
 async function fileOf(

@@ -13,7 +13,7 @@ import { KeyCheck } from '../../src/storage/blobs/key-check.js';
 import { Keyring } from '../../src/storage/blobs/keyring.js';
 import { Sealer } from '../../src/storage/blobs/sealed-bytes.js';
 import { StorageLeases } from '../../src/storage/blobs/storage-leases.js';
-import { FileWriter } from '../../src/files/file-writer.js';
+import { FileIntake } from '../../src/files/file-intake.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from '../support/config.js';
 import { FileServer, type StoredFile } from '../support/files/file-server.js';
@@ -59,39 +59,49 @@ describe('the maintenance of files', () => {
     expect(await sweep()).toEqual(NOTHING);
   });
 
+  /** Receives a file; calls `between` with its storage key after its bytes are stored, and before its row is added. */
+  async function receive(text: string, expectedBytes: number, between: (storageKey: string) => Promise<void>) {
+    const { server } = fileServer;
+    const [row] = await server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
+    const options = { name: 'a', mimeType: 'text/plain', expectedBytes };
+    const owner = { id: ada.user.id, key: row!.id };
+    return server.app.get(FileIntake).receive(owner, Readable.from([text]), options, async (add) => {
+      const [lease] = await server.sql<{ storage_key: string }>('SELECT storage_key FROM storage_leases');
+      await between(lease!.storage_key);
+      return server.app.get(Transaction).run(add);
+    });
+  }
+
   it('removes the bytes of a dead writer when its lease expires, and frees the quota', async () => {
     const { body: before } = await ada.api.get<{ bytes: number }>('/api/files/usage');
-    const writer = fileServer.server.app.get(FileWriter);
-    const [row] = await fileServer.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
-    const owner = { id: ada.user.id, key: row!.id };
-    const options = { name: 'a', mimeType: 'text/plain', expectedBytes: 500 };
-    const blob = await writer.store(owner, Readable.from(['x'.repeat(700)]), options);
-    expect(await fileServer.storedNames()).toContain(blob.storageKey);
-    expect((await ada.api.get<{ bytes: number }>('/api/files/usage')).body.bytes).toBe(before.bytes + 500);
-    await run('files.tidy');
-    expect(await fileServer.storedNames()).toContain(blob.storageKey); // the lease of the writer has not expired
+    const written = receive('x'.repeat(700), 500, async (storageKey) => {
+      expect(await fileServer.storedNames()).toContain(storageKey);
+      expect((await ada.api.get<{ bytes: number }>('/api/files/usage')).body.bytes).toBe(before.bytes + 500);
+      await run('files.tidy');
+      expect(await fileServer.storedNames()).toContain(storageKey); // the lease of the writer has not expired
 
-    await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`); // as if the process had died
-    await run('files.tidy');
-    expect(await fileServer.storedNames()).not.toContain(blob.storageKey);
-    expect((await ada.api.get('/api/files/usage')).body).toEqual(before);
-    await expect(writer.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST', status: 503 });
+      await fileServer.server.sql(`UPDATE storage_leases SET expires_at = now()`); // as if the process had died
+      await run('files.tidy');
+      expect(await fileServer.storedNames()).not.toContain(storageKey);
+      expect((await ada.api.get('/api/files/usage')).body).toEqual(before);
+    });
+    await expect(written).rejects.toMatchObject({ code: 'FILE_WRITE_LOST', status: 503 });
     expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
     expect(await sweep()).toEqual(NOTHING);
   });
 
   it('leaves nothing of a writer that lost its lease and wrote on after the sweep', async () => {
-    const [row] = await fileServer.server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
-    const owner = { id: ada.user.id, key: row!.id };
-    const writer = fileServer.server.app.get(FileWriter);
-    const blob = await writer.store(owner, Readable.from(['late']), { name: 'a', mimeType: 'text/plain' });
-    const bytes = await readFile(join(fileServer.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey)); // prettier-ignore
-    await fileServer.server.sql('UPDATE storage_leases SET expires_at = now()');
-    await run('files.tidy');
-    const path = join(fileServer.dataDir, 'files', blob.storageKey.slice(0, 2), blob.storageKey.slice(2, 4), blob.storageKey); // prettier-ignore
-    await writeFile(path, bytes);
-    await expect(writer.keep(owner, blob)).rejects.toMatchObject({ code: 'FILE_WRITE_LOST' });
-    expect(await fileServer.storedNames()).not.toContain(blob.storageKey);
+    const before = await fileServer.storedNames();
+    const written = receive('late', 0, async (storageKey) => {
+      const path = join(fileServer.dataDir, 'files', storageKey.slice(0, 2), storageKey.slice(2, 4), storageKey);
+      const bytes = await readFile(path);
+      await fileServer.server.sql('UPDATE storage_leases SET expires_at = now()');
+      await run('files.tidy');
+      await writeFile(path, bytes);
+      expect(await fileServer.storedNames()).toContain(storageKey);
+    });
+    await expect(written).rejects.toMatchObject({ code: 'FILE_WRITE_LOST' });
+    expect(await fileServer.storedNames()).toEqual(before);
     expect(await fileServer.server.sql('SELECT * FROM storage_leases')).toEqual([]);
   });
 

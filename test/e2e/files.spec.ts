@@ -10,7 +10,8 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FileDto } from '../../src/files/dto/file.dto.js';
-import { FileWriter } from '../../src/files/file-writer.js';
+import type { FileEntity } from '../../src/files/file.entity.js';
+import { FileIntake } from '../../src/files/file-intake.js';
 import { FilesService } from '../../src/files/files.service.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import type { Answer, Page, Wire } from '../support/http/api.js';
@@ -535,10 +536,10 @@ describe('files with a limit of 16 MiB', () => {
   });
 
   describe('a file written by another feature module', () => {
-    const store = async (text: string) =>
+    const receive = async <T>(text: string, work: (add: () => Promise<FileEntity>) => Promise<T>) =>
       server.app
-        .get(FileWriter)
-        .store(await owner(), Readable.from([text]), { name: '../r.csv', mimeType: 'text/csv' });
+        .get(FileIntake)
+        .receive(await owner(), Readable.from([text]), { name: '../r.csv', mimeType: 'text/csv' }, work);
     const owner = async () => {
       const [row] = await server.sql<{ id: string }>('SELECT id FROM users WHERE uuid = $1', ada.user.id);
       return { id: ada.user.id, key: row!.id };
@@ -546,13 +547,14 @@ describe('files with a limit of 16 MiB', () => {
 
     it('appears with the commit of its transaction', async () => {
       const files = server.app.get(FilesService);
-      const blob = await store('a;b');
       const before = await rows();
-      const file = await server.app.get(Transaction).run(async () => {
-        const added = await server.app.get(FileWriter).add(await owner(), blob);
-        expect(await rows()).toBe(before);
-        return added;
-      });
+      const file = await receive('a;b', (add) =>
+        server.app.get(Transaction).run(async () => {
+          const added = await add();
+          expect(await rows()).toBe(before);
+          return added;
+        }),
+      );
       expect(await (await download(file.uuid)).text()).toBe('a;b');
       const { stream } = await files.open(await owner(), file.uuid);
       expect(await stream.toArray()).toEqual([Buffer.from('a;b')]);
@@ -563,21 +565,38 @@ describe('files with a limit of 16 MiB', () => {
 
     it('is not kept when the transaction is rolled back', () =>
       leavesNothing(async () => {
-        const writer = server.app.get(FileWriter);
-        const blob = await store('never seen');
-        const failing = server.app.get(Transaction).run(async () => {
-          await writer.add(await owner(), blob);
-          throw new Error('the job failed');
-        });
+        const failing = receive('never seen', (add) =>
+          server.app.get(Transaction).run(async () => {
+            await add();
+            throw new Error('the job failed');
+          }),
+        );
         await expect(failing).rejects.toThrow('the job failed');
-        await writer.discard(blob);
       }));
+
+    it('keeps its bytes when the answer to its COMMIT is lost', async () => {
+      let uuid = '';
+      const transaction = server.app.get(Transaction);
+      const receiving = receive('committed all the same', (add) =>
+        transaction.run(async () => {
+          ({ uuid } = await add());
+          const runner = transaction.manager.queryRunner!;
+          const commit = runner.commitTransaction.bind(runner);
+          runner.commitTransaction = async () => {
+            await commit();
+            throw new Error('Connection terminated unexpectedly');
+          };
+        }),
+      );
+      await expect(receiving).rejects.toThrow('Connection terminated unexpectedly');
+      expect(await (await download(uuid)).text()).toBe('committed all the same');
+    });
 
     it('has the size limit that the caller sets', () =>
       leavesNothing(async () => {
         const options = { name: 'a', mimeType: 'text/plain', maxBytes: 3 };
-        const storing = server.app.get(FileWriter).store(await owner(), Readable.from(['1234']), options);
-        await expect(storing).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
+        const receiving = server.app.get(FileIntake).receive(await owner(), Readable.from(['1234']), options);
+        await expect(receiving).rejects.toMatchObject({ code: 'FILE_TOO_LARGE' });
       }));
   });
 });

@@ -2,10 +2,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ContentService } from '../../dist/src/files/content/content.service.js';
-import { FileWriter } from '../../dist/src/files/file-writer.js';
+import { BlobIntake } from '../../dist/src/files/blob-intake.js';
 
-const { store } = FileWriter.prototype;
-FileWriter.prototype.store = async function storeByName(owner, source, options) {
+const { store } = BlobIntake.prototype;
+BlobIntake.prototype.store = async function storeByName(owner, source, options) {
   const path = join(process.env.DATA_DIR, 'files', options.name || 'file');
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, '');

@@ -12,7 +12,7 @@ import { BucketErrors } from '../../storage/buckets/buckets.errors.js';
 import { BucketsRepository } from '../../storage/buckets/buckets.repository.js';
 import { cleanFileName, expectFileName, plainMediaType } from '../file-name.js';
 import { FileErrors } from '../files.errors.js';
-import { FileWriter } from '../file-writer.js';
+import { FileIntake } from '../file-intake.js';
 import { type ListUploadsQuery, toUploadDto, type UploadPage } from './dto/upload.dto.js';
 import { type FirstBytesRules, UploadSegments } from './upload-segments.js';
 import { UploadErrors } from './uploads.errors.js';
@@ -38,14 +38,14 @@ export class UploadsService {
     private readonly segments: UploadSegments,
     private readonly buckets: BucketsRepository,
     private readonly leases: StorageLeases,
-    private readonly writer: FileWriter,
+    private readonly intake: FileIntake,
     private readonly transaction: Transaction,
     private readonly settings: FileSettings,
   ) {}
 
   /** Maximum size of an upload, bytes. */
   get maxBytes(): number {
-    return this.writer.maxBytes;
+    return this.intake.maxBytes;
   }
 
   /** `metadata`: Upload-Metadata. Throws VALIDATION_FAILED, NOT_FOUND (of the bucket), TOO_LARGE, QUOTA_EXCEEDED. */
@@ -150,10 +150,8 @@ export class UploadsService {
   private async finish(owner: Owner, upload: Upload): Promise<Upload> {
     const { filename, filetype } = parse(upload.metadata);
     const lease = await this.replaceReservation(owner, upload);
-    const blob = await this.writer.store(owner, this.segments.open(upload), {
-      ...{ name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease },
-    });
-    return this.writer.keepWith(owner, blob, (add) =>
+    const options = { name: filename ?? undefined, mimeType: filetype ?? '', bucket: upload.bucket, lease };
+    return this.intake.receive(owner, this.segments.open(upload), options, (add) =>
       this.transaction.run(async () => {
         const { uuid } = await add();
         await this.leases.deleteAfterCommit(await this.uploads.finish(upload.id, uuid)); // the file has a copy of its own

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileWriter } from '../../files/file-writer.js';
+import { FileIntake } from '../../files/file-intake.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
@@ -20,7 +20,7 @@ const DRAWN_PERCENT = 95;
 export class ReportHandler implements JobHandler<NoPayload> {
   constructor(
     private readonly tasks: TasksRepository,
-    private readonly writer: FileWriter,
+    private readonly intake: FileIntake,
     private readonly pools: ThreadPools,
     private readonly clock: Clock,
   ) {}
@@ -39,14 +39,8 @@ export class ReportHandler implements JobHandler<NoPayload> {
         onProgress: (percent) => job.progress((percent * DRAWN_PERCENT) / 100),
       });
       const name = `tasks-${generatedAt.slice(0, 10)}.pdf`;
-      const source = createReadStream(path);
-      const blob = await this.writer.store(owner, source, {
-        name,
-        mimeType: 'application/pdf',
-        maxBytes: Infinity,
-        signal,
-      });
-      return await this.writer.keepWith(owner, blob, (add) =>
+      const options = { name, mimeType: 'application/pdf', maxBytes: Infinity, signal };
+      return await this.intake.receive(owner, createReadStream(path), options, (add) =>
         job.finish(async () => ({ fileId: (await add()).uuid, pages, tasks })),
       );
     } finally {

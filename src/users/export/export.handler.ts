@@ -1,6 +1,6 @@
 // `users.export`: writes all users that are not deleted to a CSV file, page by page (UTF-8, RFC 4180).
 import { Readable } from 'node:stream';
-import { FileWriter } from '../../files/file-writer.js';
+import { FileIntake } from '../../files/file-intake.js';
 import { Clock } from '../../shared/libs/clock.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
@@ -18,7 +18,7 @@ const WRITTEN_PERCENT = 95;
 export class ExportHandler implements JobHandler<ExportUsersPayload> {
   constructor(
     private readonly users: UsersBulkRepository,
-    private readonly writer: FileWriter,
+    private readonly intake: FileIntake,
     private readonly clock: Clock,
   ) {}
 
@@ -33,8 +33,10 @@ export class ExportHandler implements JobHandler<ExportUsersPayload> {
     };
     const name = `users-${new Date(this.clock.now()).toISOString().slice(0, 10)}.csv`;
     const source = Readable.from(this.chunks(bom, onRows), { objectMode: false });
-    const blob = await this.writer.store(owner, source, { name, mimeType: 'text/csv', maxBytes: Infinity, signal });
-    return this.writer.keepWith(owner, blob, (add) => job.finish(async () => ({ fileId: (await add()).uuid, rows })));
+    const options = { name, mimeType: 'text/csv', maxBytes: Infinity, signal };
+    return this.intake.receive(owner, source, options, (add) =>
+      job.finish(async () => ({ fileId: (await add()).uuid, rows })),
+    );
   }
 
   private async *chunks(bom: boolean, onRows: (count: number) => void): AsyncGenerator<Buffer> {

@@ -1,6 +1,6 @@
 // `users.import`: validates the file in a thread, adds its rows batch by batch and writes the rejected ones to a file.
 import type { Readable } from 'node:stream';
-import { FileWriter } from '../../files/file-writer.js';
+import { FileIntake } from '../../files/file-intake.js';
 import { FileErrors } from '../../files/files.errors.js';
 import { FilesService } from '../../files/files.service.js';
 import { AppError } from '../../shared/libs/app-error.js';
@@ -20,6 +20,8 @@ import type { Owner } from '../../common/access/permissions.js';
 const CHECKED_PERCENT = 10;
 /** The rest of the progress is for storing the file. */
 const ADDED_PERCENT = 95;
+/** The file of rejected rows: a few lines for each of at most 100,000 rows. */
+const REJECTED = { name: 'rejected-users.csv', mimeType: 'text/csv', maxBytes: Infinity };
 
 interface Counts {
   rows: number;
@@ -40,7 +42,7 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
   constructor(
     private readonly users: UsersBulkRepository,
     private readonly files: FilesService,
-    private readonly writer: FileWriter,
+    private readonly intake: FileIntake,
     private readonly pools: ThreadPools,
   ) {}
 
@@ -49,15 +51,16 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     if (!owner) throw new UnrecoverableError(JobErrors.OWNERLESS());
     const rows = await this.check(owner, payload, signal); // an unusable file adds no users
     job.progress(CHECKED_PERCENT);
-    const rejections = new RejectionsFile(this.writer, owner, signal);
-    try {
-      const counts = await this.addRows(payload, owner, job, rejections, rows);
-      if (counts.added > 0) await this.users.noteGrowth();
-      const blob = await rejections.close();
-      if (!blob) return { ...counts, fileId: null };
-      return await this.writer.keepWith(owner, blob, (add) =>
+    const counts: Counts = { rows, added: 0, rejected: 0 };
+    const rejections = new RejectionsFile((lines) =>
+      this.intake.receive(owner, lines, { ...REJECTED, signal }, (add) =>
         job.finish(async () => ({ ...counts, fileId: (await add()).uuid })),
-      );
+      ),
+    );
+    try {
+      await this.addRows(payload, owner, job, rejections, counts);
+      if (counts.added > 0) await this.users.noteGrowth();
+      return (await rejections.close()) ?? { ...counts, fileId: null };
     } finally {
       await rejections.drop();
     }
@@ -82,14 +85,13 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
     { fileId, encoding }: ImportUsersPayload,
     owner: Owner,
     job: JobContext,
-    rejections: RejectionsFile,
-    rows: number,
-  ): Promise<Counts> {
-    const counts: Counts = { rows, added: 0, rejected: 0 };
+    rejections: RejectionsFile<JobResult>,
+    counts: Counts,
+  ): Promise<void> {
     const addBatch = async (batch: ImportBatch): Promise<void> => {
       job.signal.throwIfAborted();
       await rejections.add(await this.addBatch(batch, counts));
-      job.progress(CHECKED_PERCENT + ((ADDED_PERCENT - CHECKED_PERCENT) * batch.done) / rows);
+      job.progress(CHECKED_PERCENT + ((ADDED_PERCENT - CHECKED_PERCENT) * batch.done) / counts.rows);
     };
     await this.reading(owner, fileId, (next) =>
       runAsking<void, RowsQuestion, Uint8Array | null>(this.pools, {
@@ -99,7 +101,6 @@ export class ImportHandler implements JobHandler<ImportUsersPayload> {
         answer: async (question) => (question === 'next' ? next() : (await addBatch(question), null)),
       }),
     );
-    return counts;
   }
 
   /** Returns all rejections of the batch, sorted by row. */

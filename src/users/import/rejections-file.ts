@@ -1,56 +1,46 @@
 // Writes the rejected rows of an import to a file while they are found; creates the file only when there are some.
 import { once } from 'node:events';
-import { PassThrough } from 'node:stream';
-import type { FileWriter, StoredBlob } from '../../files/file-writer.js';
+import { PassThrough, type Readable } from 'node:stream';
 import { toCsv } from '../../shared/libs/csv/csv-cells.js';
 import { REASONS, type Rejection } from './import-row.js';
-import type { Owner } from '../../common/access/permissions.js';
 
 const HEADER = ['row', 'column', 'reason', 'message'];
 
-export class RejectionsFile {
+export class RejectionsFile<T> {
   private lines: PassThrough | undefined;
-  private stored: Promise<StoredBlob> | undefined;
+  private received: Promise<T> | undefined;
 
-  constructor(
-    private readonly writer: FileWriter,
-    private readonly owner: Owner,
-    private readonly signal: AbortSignal,
-  ) {}
+  /** `receive` makes a file of the lines; it is called with the first rejected row. */
+  constructor(private readonly receive: (lines: Readable) => Promise<T>) {}
 
   /** Resolves when the stream has room for more. Rejects when the bytes cannot be stored. */
   async add(rejections: readonly Rejection[]): Promise<void> {
     if (rejections.length === 0) return;
-    const [lines, stored] = this.open();
+    const [lines, received] = this.open();
     const text = toCsv(rejections.map(({ row, column, reason }) => [row, column, reason, REASONS[reason]]));
-    if (!lines.write(text)) await Promise.race([once(lines, 'drain'), stored]);
+    if (!lines.write(text)) await Promise.race([once(lines, 'drain'), received]);
   }
 
-  /** Completes the file and passes it to the caller; null when no row was rejected. */
-  async close(): Promise<StoredBlob | null> {
+  /** Completes the file and returns what `receive` returns; null when no row was rejected. */
+  async close(): Promise<T | null> {
     this.lines?.end();
     this.lines = undefined;
-    return (await this.stored) ?? null;
+    return (await this.received) ?? null;
   }
 
   /** Removes a file that was not closed. */
   async drop(): Promise<void> {
     if (!this.lines) return;
     this.lines.destroy();
-    await this.stored?.catch(() => undefined);
+    await this.received?.catch(() => undefined);
   }
 
-  private open(): [PassThrough, Promise<StoredBlob>] {
-    if (this.lines && this.stored) return [this.lines, this.stored];
+  private open(): [PassThrough, Promise<T>] {
+    if (this.lines && this.received) return [this.lines, this.received];
     this.lines = new PassThrough();
-    this.stored = this.writer.store(this.owner, this.lines, {
-      name: 'rejected-users.csv',
-      mimeType: 'text/csv',
-      maxBytes: Infinity, // a few lines for each of at most 100,000 rows
-      signal: this.signal,
-    });
-    this.stored.catch(() => undefined); // `add` and `close` report it
+    this.received = this.receive(this.lines);
+    this.received.catch(() => undefined); // `add` and `close` report it
     this.lines.write(toCsv([HEADER]));
-    return [this.lines, this.stored];
+    return [this.lines, this.received];
   }
 }

@@ -1,23 +1,18 @@
-// Creates files: first the bytes, then the row. So a row never exists without its bytes, whatever fails in between.
+// Writes the bytes of a new file to the storage, under a lease and within all limits.
 import type { Readable } from 'node:stream';
 import { Injectable } from '@nestjs/common';
 import { StorageSettings } from '../storage/storage.settings.js';
-import { Transaction } from '../shared/database/transaction.js';
 import { BlobStore } from '../storage/blobs/blob-store.js';
 import { BlobsRepository } from '../storage/blobs/blobs.repository.js';
 import { StorageLeases, type WriteLease } from '../storage/blobs/storage-leases.js';
 import { allowsType, type Bucket, DEFAULT_BUCKET } from '../storage/buckets/bucket.entity.js';
 import { BucketsRepository } from '../storage/buckets/buckets.repository.js';
-import type { FileEntity } from './file.entity.js';
 import { cleanFileName, plainMediaType } from './file-name.js';
 import { FileErrors } from './files.errors.js';
-import { FilesRepository } from './files.repository.js';
-import { ThumbnailRequests } from './thumbnails/thumbnail-requests.js';
-import { usageKey, UsagesRepository } from '../storage/usages.repository.js';
 import type { Owner } from '../common/access/permissions.js';
 import { QuotaErrors } from '../storage/storage.errors.js';
 
-/** Bytes in the storage without a row yet. `add` creates the row; otherwise `discard` must remove the bytes. */
+/** Bytes in the storage without a row yet: their lease must be claimed or discarded. */
 export interface StoredBlob {
   readonly storageKey: string;
   readonly keyId: string | null;
@@ -46,16 +41,12 @@ export interface StoreOptions {
 }
 
 @Injectable()
-export class FileWriter {
+export class BlobIntake {
   constructor(
-    private readonly files: FilesRepository,
-    private readonly usages: UsagesRepository,
     private readonly buckets: BucketsRepository,
     private readonly blobs: BlobsRepository,
     private readonly bytes: BlobStore,
     private readonly leases: StorageLeases,
-    private readonly thumbnails: ThumbnailRequests,
-    private readonly transaction: Transaction,
     private readonly settings: StorageSettings,
   ) {}
 
@@ -65,8 +56,7 @@ export class FileWriter {
   }
 
   /**
-   * Writes the bytes to the storage. Call it before any transaction, which would otherwise stay open as long as the write
-   * takes. Leaves nothing when it throws: NOT_FOUND (of the bucket), QUOTA_EXCEEDED, TOO_LARGE, TYPE_NOT_ALLOWED,
+   * Leaves nothing in the storage when it throws: NOT_FOUND (of the bucket), QUOTA_EXCEEDED, TOO_LARGE, TYPE_NOT_ALLOWED,
    * STORAGE_FULL, WRITE_LOST.
    */
   async store(owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
@@ -78,40 +68,6 @@ export class FileWriter {
       if (options.lease) await this.leases.discard(options.lease.storageKey);
       throw error;
     }
-  }
-
-  /**
-   * Adds the row in the caller's transaction: the file appears together with that transaction's other changes, or not at all.
-   * Throws QUOTA_EXCEEDED, WRITE_LOST.
-   */
-  async add(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
-    const { bucket, name, mimeType, charset, declaredType, size, sha256 } = blob;
-    const { blobId, reservedBytes } = await this.blobs.settle(owner, blob);
-    const known = { name, mimeType, charset, declaredType, size, sha256 };
-    const file = await this.files.create(owner, { ...known, bucket: bucket.name, blobId });
-    await this.thumbnails.ensure(file);
-    // Last, because it locks the owner's usage: all other uploads of this owner wait until the commit.
-    await this.usages.charge(owner, bucket, size - reservedBytes, 0);
-    return file;
-  }
-
-  /** Calls `add` in a transaction of its own. */
-  keep(owner: Owner, blob: StoredBlob): Promise<FileEntity> {
-    return this.keepWith(owner, blob, (add) => this.transaction.run(add));
-  }
-
-  /** `work` calls `add` in its own transaction. Removes the bytes unless that was committed, or may have been. */
-  async keepWith<T>(owner: Owner, blob: StoredBlob, work: (add: () => Promise<FileEntity>) => Promise<T>): Promise<T> {
-    try {
-      return await this.transaction.inTurn(usageKey(owner), () => work(() => this.add(owner, blob)));
-    } finally {
-      await this.discard(blob);
-    }
-  }
-
-  /** Removes a blob without a row; does nothing to one whose row is committed, or may be. */
-  discard(blob: StoredBlob): Promise<void> {
-    return this.leases.discard(blob.storageKey);
   }
 
   private async storeIn(bucket: Bucket, owner: Owner, source: Readable, options: StoreOptions): Promise<StoredBlob> {
