@@ -23,12 +23,14 @@ import {
 } from './dto/auth.dto.js';
 import { RefreshCookie } from './refresh-cookie.js';
 import { RefreshLimits } from './refresh-limits.js';
+import { SessionsService } from './sessions.service.js';
 
 @ApiTags('Auth')
 @Controller('auth')
 export class AuthController {
   constructor(
     private readonly auth: AuthService,
+    private readonly sessions: SessionsService,
     private readonly cookie: RefreshCookie,
     private readonly devices: DeviceCookie,
     private readonly refreshes: RefreshLimits,
@@ -84,20 +86,20 @@ export class AuthController {
   ): Promise<TokensDto> {
     const presented = body.refreshToken ?? this.cookie.read(request);
     await this.refreshes.count(request, reply, presented);
-    return this.withCookie(reply, await this.auth.refresh(presented));
+    return this.withCookie(reply, await this.sessions.refresh(presented));
   }
 
   @Post('logout')
   @Endpoint({ summary: 'End this session; its access token stops working at once' })
   async logout(@CurrentUser() actor: Actor, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
-    await this.auth.logout(actor);
+    await this.sessions.logout(actor);
     this.cookie.clear(reply);
   }
 
   @Post('logout-all')
   @Endpoint({ summary: 'End all sessions of the caller' })
   async logoutAll(@CurrentUser() actor: Actor, @Res({ passthrough: true }) reply: FastifyReply): Promise<void> {
-    await this.auth.logoutAll(actor);
+    await this.sessions.logoutAll(actor);
     this.cookie.clear(reply);
   }
 
@@ -123,14 +125,14 @@ export class AuthController {
     paged: true,
   })
   async listSessions(@CurrentUser() actor: Actor, @QueryParams() query: ListSessionsQuery): Promise<SessionPage> {
-    const { items, nextCursor } = await this.auth.listSessions(actor, query);
+    const { items, nextCursor } = await this.sessions.list(actor, query);
     return { items: items.map((session) => toSessionDto(session, actor.sessionId)), nextCursor };
   }
 
   @Delete('sessions/:id')
   @Endpoint({ summary: 'Log one device out', errors: [AuthErrors.SESSION_NOT_FOUND] })
   revokeSession(@CurrentUser() actor: Actor, @Id() id: string): Promise<void> {
-    return this.auth.revoke(actor, id);
+    return this.sessions.revoke(actor, id);
   }
 
   private withCookies(reply: FastifyReply, { tokens, device }: Login): TokensDto {

@@ -17,6 +17,7 @@ import { RefreshCookie } from './refresh-cookie.js';
 import { RefreshLimits } from './refresh-limits.js';
 import { Session } from './session.entity.js';
 import { SessionsRepository } from './sessions.repository.js';
+import { SessionsService } from './sessions.service.js';
 
 @Module({
   imports: [TypeOrmModule.forFeature([Session]), SecurityModule, UsersModule],
@@ -31,6 +32,7 @@ import { SessionsRepository } from './sessions.repository.js';
     RefreshLimits,
     SessionsCleanupHandler,
     SessionsRepository,
+    SessionsService,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
 })

@@ -13,6 +13,7 @@ import { HttpErrors } from '../common/http/http.errors.js';
 import type { Actor } from '../common/access/permissions.js';
 import { BucketErrors } from '../storage/buckets/buckets.errors.js';
 import { ContentService } from './content/content.service.js';
+import { FileReader } from './content/file-reader.js';
 import {
   ChangeFileDto,
   FileDto,
@@ -24,6 +25,7 @@ import {
   UsageDto,
 } from './dto/file.dto.js';
 import { AnswersFile, TakesFile } from './file-endpoints.decorator.js';
+import { FileDeletion } from './file-deletion.js';
 import { FileIntake } from './file-intake.js';
 import { FileErrors } from './files.errors.js';
 import { FilesRepository } from './files.repository.js';
@@ -38,6 +40,8 @@ export class FilesController {
     private readonly files: FilesRepository,
     private readonly service: FilesService,
     private readonly intake: FileIntake,
+    private readonly deletion: FileDeletion,
+    private readonly reader: FileReader,
     private readonly contents: ContentService,
     private readonly searches: SearchGate,
   ) {}
@@ -110,7 +114,7 @@ export class FilesController {
     @Id() id: string,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.contents.answer(reply, await this.service.content(actor, id));
+    await this.contents.answer(reply, await this.reader.content(actor, id));
   }
 
   @Put(':id')
@@ -155,7 +159,7 @@ export class FilesController {
     errors: [FileErrors.NOT_FOUND],
   })
   async delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    await this.service.delete(actor, id, expected);
+    await this.deletion.delete(actor, id, expected);
   }
 
   @Post(':id/restore')
@@ -168,6 +172,6 @@ export class FilesController {
     errors: [FileErrors.NOT_FOUND, FileErrors.PURGED, QuotaErrors.QUOTA_EXCEEDED],
   })
   async restore(@Id() id: string): Promise<FileDto> {
-    return toFileDto(await this.service.restore(id));
+    return toFileDto(await this.deletion.restore(id));
   }
 }

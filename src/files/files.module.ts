@@ -3,6 +3,8 @@ import { Module } from '@nestjs/common';
 import { TypeOrmModule } from '@nestjs/typeorm';
 import { BlobIntake } from './blob-intake.js';
 import { ContentService } from './content/content.service.js';
+import { FileReader } from './content/file-reader.js';
+import { FileDeletion } from './file-deletion.js';
 import { FileEntity } from './file.entity.js';
 import { FileIntake } from './file-intake.js';
 import { FilesController } from './files.controller.js';
@@ -21,6 +23,7 @@ import { ThumbnailsController } from './thumbnails/thumbnails.controller.js';
 import { ThumbnailsRepository } from './thumbnails/thumbnails.repository.js';
 import { ThumbnailsService } from './thumbnails/thumbnails.service.js';
 import { FilesCleanupHandler } from './upkeep/files-cleanup.handler.js';
+import { MissingBytes } from './upkeep/missing-bytes.js';
 import { PurgeHandler } from './upkeep/purge.handler.js';
 import { RekeyHandler } from './upkeep/rekey.handler.js';
 import { SweepHandler } from './upkeep/sweep.handler.js';
@@ -40,12 +43,21 @@ import { StorageModule } from '../storage/storage.module.js';
   imports: [StorageModule, TypeOrmModule.forFeature([FileEntity, FileLink])],
   controllers: [FilesController, LinksController, ThumbnailsController, UploadsController],
   providers: [
-    ...[FilesRepository, FilesService, FileIntake, BlobIntake, ContentService, PurgeHandler],
-    ...[UpkeepRepository, TidyHandler, SweepHandler, VerifyHandler, RekeyHandler, FilesCleanupHandler],
+    ...[FilesRepository, FilesService, FileIntake, BlobIntake, FileDeletion, FileReader, ContentService],
+    ...[
+      UpkeepRepository,
+      PurgeHandler,
+      TidyHandler,
+      MissingBytes,
+      SweepHandler,
+      VerifyHandler,
+      RekeyHandler,
+      FilesCleanupHandler,
+    ],
     ...[LinksRepository, LinksService, LinksCleanupHandler],
     ...[ThumbnailsRepository, ThumbnailRequests, ThumbnailsService, ThumbnailStore, ImageDecoder, ThumbnailHandler],
     ...[UploadsRepository, UploadsService, UploadSegments, UploadLocks, TusService, SweepUploadsHandler],
   ],
-  exports: [FilesService, FileIntake],
+  exports: [FileReader, FileIntake],
 })
 export class FilesModule {}

@@ -1,5 +1,5 @@
-// Checks whether the process is alive and ready for traffic, and the state of its services.
-import { Inject, Injectable } from '@nestjs/common';
+// Checks whether the process is alive and ready for traffic.
+import { Injectable } from '@nestjs/common';
 import {
   HealthCheckService,
   type HealthIndicatorFunction,
@@ -7,17 +7,13 @@ import {
   type HealthIndicatorResult,
   TypeOrmHealthIndicator,
 } from '@nestjs/terminus';
-import { FileStorage } from '../storage/file-storage.js';
-import { succeedsWithin } from '../shared/libs/time-limit.js';
-import { Redis } from '../shared/redis/redis.js';
 import { MigrationStatus } from '../shared/database/migration-status.js';
 import { Lifecycle } from '../shared/lifecycle/lifecycle.js';
-import { QueueDriver } from '../workers/drivers/queue.driver.js';
 import { HealthErrors } from './health.errors.js';
+import { ServiceChecks } from './service-checks.js';
 
 /** Short, because a probe reports nothing when it exceeds its own timeout. */
 const DATABASE_TIMEOUT_MS = 1_500;
-const FILES_TIMEOUT_MS = 1_000;
 /** Probes are public, and each queries the database: a probe shares the result of one that runs, or has just ended. */
 const SHARED_MS = 100;
 
@@ -47,7 +43,7 @@ export class HealthService {
       () => this.checkMigrations(),
     ]),
   );
-  private readonly askFiles = shareFor(SHARED_MS, () => this.checkFiles());
+  private readonly askFiles = shareFor(SHARED_MS, () => this.services.checkFiles());
 
   constructor(
     private readonly health: HealthCheckService,
@@ -55,17 +51,15 @@ export class HealthService {
     private readonly database: TypeOrmHealthIndicator,
     private readonly migrations: MigrationStatus,
     private readonly lifecycle: Lifecycle,
-    private readonly driver: QueueDriver,
-    private readonly storage: FileStorage,
-    @Inject(Redis) private readonly redis: Redis | null,
+    private readonly services: ServiceChecks,
   ) {}
 
   /** Returns the state of all services. Throws NOT_READY with the failed checks. */
   async checkReady(): Promise<HealthReport> {
     const { state } = this.lifecycle;
     const details = detailsOf(await this.askReady(state));
-    const cache = this.checkCache();
-    const broker = this.checkBroker();
+    const cache = this.services.checkCache();
+    const broker = this.services.checkBroker();
     const files = await this.askFiles(state);
     const isDegraded = [cache, broker, files].some(({ status }) => status === 'degraded');
     return { status: isDegraded ? 'degraded' : 'ok', details: { ...details, cache, broker, files } };
@@ -85,29 +79,6 @@ export class HealthService {
       if (!getResponse) throw error;
       return { isReady: false, details: getResponse.call(error).details };
     }
-  }
-
-  private checkCache(): { status: 'up' | 'degraded' } & Record<string, string> {
-    return this.redis?.isUp === false
-      ? { status: 'degraded', message: 'Redis is away: reads come from the database, limits count per process.' }
-      : { status: 'up', store: this.redis ? 'redis' : 'memory' };
-  }
-
-  /** Returns no names or addresses, because the route is public; the log contains them. */
-  private checkBroker(): { status: 'up' | 'degraded' } & Record<string, string> {
-    const kind = this.driver.broker ? 'rabbitmq' : 'postgres';
-    if (this.driver.broker?.isUp !== false) return { status: 'up', kind };
-    const { refusal } = this.driver;
-    const fault = refusal === null ? 'is away' : `refuses this server (${refusal}; the log has the details)`;
-    return { status: 'degraded', kind, message: `RabbitMQ ${fault}: jobs are handed out by PostgreSQL alone.` };
-  }
-
-  /** Reports a failed storage as degraded, because everything else works without it. */
-  private async checkFiles(): Promise<{ status: 'up' | 'degraded' } & Record<string, string>> {
-    const { kind } = this.storage;
-    if (await succeedsWithin(FILES_TIMEOUT_MS, this.storage.expectWorking())) return { status: 'up', kind };
-    const message = 'Files cannot be stored: the storage is full, or away, and then they cannot be read either.';
-    return { status: 'degraded', kind, message };
   }
 
   private checkLifecycle(): HealthIndicatorResult {

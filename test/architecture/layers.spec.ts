@@ -123,6 +123,14 @@ describe('a source file is refused', () => {
     );
   });
 
+  it('when the constructor of a class has more than 7 parameters', () => {
+    const classOf = (name: string, count: number) =>
+      `class ${name} { constructor(${Array.from({ length: count }, (_, n) => `private readonly a${n}: A`).join(', ')}) {} }`;
+    expect(faultsOf({ 'users/a.ts': `${classOf('Enough', 7)}\n${classOf('Greedy', 8)}` })).toEqual([
+      'users/a.ts: the constructor of Greedy has 8 parameters: split the class',
+    ]);
+  });
+
   it('when it has no purpose in its first line or belongs to no layer', () => {
     expect(faultsOf({ 'users/a.ts': '//\nexport {};', 'utils/b.ts': 'export {};' })).toEqual([
       'users/a.ts has no purpose in a comment on its first line',

@@ -10,6 +10,8 @@ export interface SourceFile {
   words: ReadonlySet<string>;
   /** Words, prefixes and openings of comments that are not plain English. */
   unplain: readonly string[];
+  /** Number of parameters of each class's constructor. */
+  constructors: ReadonlyMap<string, number>;
 }
 
 /** Source files by path. */
@@ -56,6 +58,9 @@ const RESERVED: readonly { words: string[]; allowed: RegExp; why: string }[] = [
   },
 ];
 
+/** A class that needs more has more than one responsibility: split it. */
+const MAX_CONSTRUCTOR_PARAMETERS = 7;
+
 /** As far as a machine can see them; the style is in CONTRIBUTING.md. */
 const UNPLAIN = [
   /\b(?:MOST|LONGEST|LEAST)_\w+/g, // MAX_ and MIN_
@@ -79,9 +84,12 @@ function isUnplainName(name: string): boolean {
 
 export function readSource(path: string, text: string): SourceFile {
   const words = new Set<string>();
+  const constructors = new Map<string, number>();
   const visit = (node: ts.Node): void => {
     if (ts.isIdentifier(node)) words.add(node.text);
     if (ts.isPropertyAccessExpression(node)) words.add(node.getText()).add(`.${node.name.text}`);
+    if (ts.isConstructorDeclaration(node))
+      constructors.set(node.parent.name?.text ?? 'A class without a name', node.parameters.length);
     ts.forEachChild(node, visit);
   };
   visit(ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true));
@@ -93,7 +101,7 @@ export function readSource(path: string, text: string): SourceFile {
     .filter((name) => name !== '../package.json');
   const unplain = UNPLAIN.flatMap((pattern) => text.match(pattern) ?? []);
   unplain.push(...[...words].filter((word) => !word.includes('.') && isUnplainName(word)));
-  return { firstLine: text.slice(0, text.indexOf('\n')), imports, words, unplain };
+  return { firstLine: text.slice(0, text.indexOf('\n')), imports, words, unplain, constructors };
 }
 
 export function findFaults(sources: Sources): string[] {
@@ -132,11 +140,15 @@ function faultOfImport(sources: Sources, path: string, target: string): string |
   return `${path} imports ${how}: ${target}`;
 }
 
-function faultsOfText(sources: Sources, path: string, { firstLine, words, unplain }: SourceFile): string[] {
+function faultsOfText(sources: Sources, path: string, file: SourceFile): string[] {
+  const { firstLine, words, unplain, constructors } = file;
   const reserved = RESERVED.filter(({ allowed }) => !allowed.test(path)).flatMap((rule) =>
     rule.words.filter((word) => words.has(word)).map((word) => `${path} uses ${word}: ${rule.why}`),
   );
   const faults = [...reserved, ...unplain.map((word) => `${path} is not in plain English: ${word}`)];
+  for (const [name, parameters] of constructors)
+    if (parameters > MAX_CONSTRUCTOR_PARAMETERS)
+      faults.push(`${path}: the constructor of ${name} has ${parameters} parameters: split the class`);
   if (layerOf(sources, path) === -1)
     faults.push(`${path} is in no layer: a feature module has a file ${moduleOf(areaOf(path))}`);
   if (posix.basename(path) === 'index.ts') faults.push(`${path} is a barrel: import from the declaring file`);

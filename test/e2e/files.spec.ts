@@ -12,7 +12,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { FileDto } from '../../src/files/dto/file.dto.js';
 import type { FileEntity } from '../../src/files/file.entity.js';
 import { FileIntake } from '../../src/files/file-intake.js';
-import { FilesService } from '../../src/files/files.service.js';
+import { FileReader } from '../../src/files/content/file-reader.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import type { Answer, Page, Wire } from '../support/http/api.js';
 import { type Person, startServer, type TestServer } from '../support/server/server.js';
@@ -546,7 +546,7 @@ describe('files with a limit of 16 MiB', () => {
     };
 
     it('appears with the commit of its transaction', async () => {
-      const files = server.app.get(FilesService);
+      const files = server.app.get(FileReader);
       const before = await rows();
       const file = await receive('a;b', (add) =>
         server.app.get(Transaction).run(async () => {

@@ -3,8 +3,8 @@ import { Injectable } from '@nestjs/common';
 import { SecuritySettings } from '../../shared/security/security.settings.js';
 import { isMacOf, macOf } from '../../shared/libs/signed-text.js';
 import type { Content } from '../content/content.service.js';
+import { FileReader } from '../content/file-reader.js';
 import { FilesRepository } from '../files.repository.js';
-import { FilesService } from '../files.service.js';
 import { type LinkDto, type LinkPage, type ListLinksQuery, toLinkDto } from './dto/link.dto.js';
 import type { FileLink } from './file-link.entity.js';
 import { LinkErrors } from './links.errors.js';
@@ -22,7 +22,7 @@ export class LinksService {
   constructor(
     private readonly files: FilesRepository,
     private readonly links: LinksRepository,
-    private readonly contents: FilesService,
+    private readonly reader: FileReader,
     { sessionSecret }: SecuritySettings,
   ) {
     this.secret = sessionSecret;
@@ -52,7 +52,7 @@ export class LinksService {
     const target = await this.links.findTarget(uuid);
     if (!target) throw LinkErrors.NOT_FOUND();
     if (!target.isAlive) throw LinkErrors.GONE();
-    return this.contents.content({ id: target.ownerUuid, key: target.ownerId }, target.fileUuid);
+    return this.reader.content({ id: target.ownerUuid, key: target.ownerId }, target.fileUuid);
   }
 
   /** The token is the link's id with a MAC. It is not stored, and the database alone cannot produce it. */

@@ -2,11 +2,11 @@
 import { AppError } from '../../shared/libs/app-error.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
+import { FileReader } from '../content/file-reader.js';
 import type { FileEntity } from '../file.entity.js';
 import { FileErrors } from '../files.errors.js';
 import { type FilePayload, MakeThumbnails } from '../files.jobs.js';
 import { FilesRepository } from '../files.repository.js';
-import { FilesService } from '../files.service.js';
 import { ImageDecoder } from './image-decoder.js';
 import { isImage, THUMBNAIL_SIZES } from './thumbnail-sizes.js';
 import { ThumbnailStore } from './thumbnail-store.js';
@@ -22,7 +22,7 @@ const FINAL = new Set([...REFUSALS, FileErrors.NOT_FOUND.code, FileErrors.DAMAGE
 export class ThumbnailHandler implements JobHandler<FilePayload> {
   constructor(
     private readonly files: FilesRepository,
-    private readonly contents: FilesService,
+    private readonly reader: FileReader,
     private readonly thumbnails: ThumbnailsRepository,
     private readonly decoder: ImageDecoder,
     private readonly store: ThumbnailStore,
@@ -55,7 +55,7 @@ export class ThumbnailHandler implements JobHandler<FilePayload> {
   private async decode(owner: Owner, file: FileEntity, signal: AbortSignal): Promise<Picture[]> {
     try {
       if (!isImage(file)) throw FileErrors.IMAGE_UNREADABLE();
-      const { stream } = await this.contents.open(owner, file.uuid);
+      const { stream } = await this.reader.open(owner, file.uuid);
       return await this.decoder.draw(stream, file.size, signal);
     } catch (error) {
       if (error instanceof AppError && REFUSALS.has(error.code)) await this.thumbnails.refuse(file.blobId as string);

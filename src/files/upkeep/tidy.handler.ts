@@ -3,7 +3,7 @@ import { FileSettings } from '../files.settings.js';
 import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
 import type { NoPayload } from '../../workers/no-payload.js';
 import { StorageLeases } from '../../storage/blobs/storage-leases.js';
-import { FilesService } from '../files.service.js';
+import { PurgeHandler } from './purge.handler.js';
 import { TidyStorage } from './upkeep.jobs.js';
 import { UpkeepRepository } from './upkeep.repository.js';
 
@@ -13,7 +13,7 @@ const BATCH = 100;
 export class TidyHandler implements JobHandler<NoPayload> {
   constructor(
     private readonly leases: StorageLeases,
-    private readonly files: FilesService,
+    private readonly purges: PurgeHandler,
     private readonly upkeep: UpkeepRepository,
     private readonly settings: FileSettings,
   ) {}
@@ -21,7 +21,7 @@ export class TidyHandler implements JobHandler<NoPayload> {
   async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
     const purged = await inBatches(
       () => this.upkeep.listOverdue(this.settings.retentionDays, BATCH),
-      (uuid) => this.files.purge(uuid),
+      (uuid) => this.purges.purge(uuid),
       job.signal,
     );
     const ended = await inBatches(

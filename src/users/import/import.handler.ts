@@ -1,8 +1,8 @@
 // `users.import`: validates the file in a thread, adds its rows batch by batch and writes the rejected ones to a file.
 import type { Readable } from 'node:stream';
+import { FileReader } from '../../files/content/file-reader.js';
 import { FileIntake } from '../../files/file-intake.js';
 import { FileErrors } from '../../files/files.errors.js';
-import { FilesService } from '../../files/files.service.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Handles, type JobContext, type JobHandler, type JobResult, UnrecoverableError } from '../../workers/job.js';
 import { JobErrors } from '../../workers/jobs.errors.js';
@@ -41,7 +41,7 @@ interface Counts {
 export class ImportHandler implements JobHandler<ImportUsersPayload> {
   constructor(
     private readonly users: UsersBulkRepository,
-    private readonly files: FilesService,
+    private readonly files: FileReader,
     private readonly intake: FileIntake,
     private readonly pools: ThreadPools,
   ) {}
