@@ -6,7 +6,6 @@ import { type Actor, can, type Owner } from '../../common/access/permissions.js'
 import type { Page } from '../../common/repositories/page.js';
 import { AppError } from '../../shared/libs/app-error.js';
 import { Clock } from '../../shared/libs/clock.js';
-import { Events } from '../../shared/events/events.js';
 import { Signals } from '../../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import type { CreateJobDto, ListJobsQuery } from './dto/job.dto.js';
@@ -17,7 +16,7 @@ import { JobErrors } from '../jobs.errors.js';
 import { JobPermissions } from '../jobs.permissions.js';
 import { JobsRepository } from '../engine/jobs.repository.js';
 import { CANCEL_TOPIC } from '../engine/heartbeats.js';
-import { JobDone } from '../jobs.events.js';
+import { JobOutcomes } from '../engine/job-outcomes.js';
 
 const YEAR_MS = 366 * 86_400_000;
 
@@ -27,7 +26,7 @@ export class JobsService {
     private readonly queue: JobQueue,
     private readonly jobs: JobsRepository,
     private readonly signals: Signals,
-    private readonly events: Events,
+    private readonly outcomes: JobOutcomes,
     private readonly clock: Clock,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -76,7 +75,7 @@ export class JobsService {
     await this.signals
       .send(CANCEL_TOPIC, id)
       .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to signal the cancellation of a job'));
-    await this.events.emit(JobDone, { jobId: id, ownerId: job.ownerUuid, type: job.type, status: 'CANCELLED' });
+    await this.outcomes.cancelled({ uuid: id, owner_uuid: job.ownerUuid, type: job.type, queue: job.queue });
   }
 }
 

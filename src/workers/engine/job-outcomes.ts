@@ -1,4 +1,4 @@
-// Records how jobs ended: counts them, publishes dead letters, and emits `job.done`.
+// Records how jobs ended: counts them, publishes dead letters, and emits `job.done`, which nothing else does.
 import { Injectable } from '@nestjs/common';
 import { Events } from '../../shared/events/events.js';
 import { QueueDriver } from '../drivers/queue.driver.js';
@@ -38,7 +38,14 @@ export class JobOutcomes {
     for (const job of jobs) await this.emit(job, 'FAILED');
   }
 
-  private emit({ uuid: jobId, owner_uuid: ownerId, type }: EndedJob, status: 'SUCCEEDED' | 'FAILED'): Promise<void> {
+  async cancelled(job: EndedJob): Promise<void> {
+    await this.emit(job, 'CANCELLED');
+  }
+
+  private emit(
+    { uuid: jobId, owner_uuid: ownerId, type }: EndedJob,
+    status: 'SUCCEEDED' | 'FAILED' | 'CANCELLED',
+  ): Promise<void> {
     return this.events.emit(JobDone, { jobId, ownerId, type, status });
   }
 }
