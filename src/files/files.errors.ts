@@ -54,7 +54,7 @@ export const FileErrors = defineErrors('FILE', {
     status: 413,
     level: 'info',
     message: (maxPixels: number, maxBytes: number) =>
-      `The image has more than ${maxPixels} pixels, or than an image of its format may have, or its file more than ${maxBytes} bytes.`,
+      `The image has more than ${maxPixels} pixels, or than an image of its format may have, its file more than ${maxBytes} bytes, or more than 100 scans.`,
     cure: 'Upload a smaller image. The operator sets the limit of pixels with THUMBNAIL_MAX_PIXELS; progressive JPEG, interlaced PNG and TIFF may have half as many, WebP and GIF 5/8, AVIF a quarter.',
   },
   IMAGE_UNREADABLE: {

@@ -233,6 +233,18 @@ describe('an image decoder', () => {
     await expect(failure).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
   });
 
+  it('refuses a JPEG of more scans than an encoder writes: each costs a pass over all pixels', async () => {
+    const progressive = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#5a781e' } })
+      .jpeg({ progressive: true })
+      .toBuffer();
+    const last = progressive.lastIndexOf(Buffer.from([0xff, 0xda]));
+    const scan = progressive.subarray(last, -2); // the end marker comes after it
+    const withScans = (more: number): Buffer =>
+      Buffer.concat([progressive.subarray(0, -2), ...Array<Buffer>(more).fill(scan), progressive.subarray(-2)]);
+    await expect(draw(withScans(0))).resolves.toHaveLength(3);
+    await expect(draw(withScans(100))).rejects.toMatchObject({ code: 'FILE_IMAGE_TOO_LARGE' });
+  });
+
   describe('decodes images of phone cameras:', () => {
     const [width, height] = [8_064, 6_048]; // 48 megapixels
     const panorama = { width: 16_384, height: 4_096 };

@@ -9,6 +9,7 @@ import sharp from 'sharp';
 const LOADERS = ['JpegBuffer', 'PngBuffer', 'WebpBuffer', 'NsgifBuffer', 'HeifBuffer', 'TiffBuffer'];
 /** Exit code. For other refusals, the exit code is Node's, or a signal kills the process. */
 const TOO_MANY_PIXELS = 3;
+const SCAN_MARKER = Buffer.from([0xff, 0xda, 0]);
 const READY = Buffer.from('r');
 const WEBP = { quality: 80, effort: 4 };
 /**
@@ -21,6 +22,12 @@ const BYTES_PER_PIXEL_IN_PASSES = 10;
 const BYTES_ALLOWED = 5;
 /** Padding, bytes: libpng reads this many at once, and would drop the last bytes of a truncated file. */
 const PNG_READ_AHEAD = 8_192;
+
+/**
+ * Maximum scans of a JPEG, or of all JPEGs in a TIFF. An encoder writes about ten; a small file may declare thousands of empty
+ * ones, and each costs a pass over all pixels.
+ */
+const MAX_SCANS = 100;
 
 /** `bytes`: size of the file. `memory`: limit of this process, bytes. `sizes`: longest sides, pixels. */
 const { bytes, pixels, memory, sizes } = JSON.parse(process.argv[2]);
@@ -36,6 +43,7 @@ process.stdout.write(READY); // from here on, an error is caused by the image
 const padded = readAll(bytes);
 const file = padded.subarray(0, bytes);
 showFirstFrame(file);
+if (countScans(file) > MAX_SCANS) process.exit(TOO_MANY_PIXELS);
 const { format, width, height, isProgressive } = await readHeader(file);
 const bytesPerPixel = isProgressive ? BYTES_PER_PIXEL_IN_PASSES : BYTES_PER_PIXEL[format];
 const maxPixels = Math.min(pixels, Math.floor((pixels * BYTES_ALLOWED) / bytesPerPixel));
@@ -75,6 +83,19 @@ function isBlank(data, channels) {
     (first === 0 || first === 128) &&
     data.every((value, at) => value === first || (hasAlpha && at % channels === channels - 1))
   );
+}
+
+/**
+ * Counts the headers of scans (ITU T.81, B.2.3): marker, length, number of components. Other bytes hardly ever look like one, and
+ * a marker never occurs within the data of a scan.
+ */
+function countScans(image) {
+  let scans = 0;
+  for (let at = 0; (at = image.indexOf(SCAN_MARKER, at)) !== -1; at += SCAN_MARKER.length) {
+    const [length, components] = [image[at + 3], image[at + 4]];
+    if (components >= 1 && components <= 4 && length === 6 + 2 * components) scans++;
+  }
+  return scans;
 }
 
 /** Marks an animated AVIF as a still one: libvips then reads its first frame, which is stored as a still image, too. */
