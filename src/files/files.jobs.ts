@@ -28,7 +28,7 @@ export const MakeThumbnails = defineJob({
   attempts: 3,
   backoff: exponential(2_000),
   timeoutMs: 60_000,
-  concurrency: 2,
+  concurrency: 3, // one owner has at most two of them
   requestable: 'anyone',
   uniqueKey: ({ fileId }, owner) => `${owner?.id}/${fileId}`, // with the owner: otherwise another user could block the key
 });

@@ -4,7 +4,10 @@ import { defineCleanup } from '../workers/cleanup/cleanup.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 
-/** Renders the owner's tasks as a PDF file. One job at a time per owner, since a second one would show the same. */
+/**
+ * Renders the owner's tasks as a PDF file. One job at a time per owner, since a second one would show the same. A report of
+ * many tasks takes a minute of a thread, so it waits in a queue of its own.
+ */
 export const RenderTaskReport = defineJob({
   name: 'report.pdf',
   queue: 'reports',
@@ -14,6 +17,7 @@ export const RenderTaskReport = defineJob({
   timeoutMs: 120_000,
   isTimeoutFinal: true,
   concurrency: 'render',
+  longQueue: { name: 'long-reports', concurrency: 'longRender' },
   requestable: 'anyone',
   uniqueKey: (_payload, owner) => owner?.id ?? '',
 });

@@ -40,6 +40,8 @@ export interface JobOptions<P extends object> {
    * JOB_CONCURRENCY.
    */
   concurrency?: number | ThreadKind;
+  /** Queue for jobs of this type that turn out to be long (see LongJob), so that no short one waits for them. */
+  longQueue?: LongQueue;
   schedule?: Schedule<P>;
   /**
    * Returns the unique key. While a job with the same key waits or runs, enqueue returns that job and creates none, and
@@ -49,6 +51,11 @@ export interface JobOptions<P extends object> {
   uniqueKey?: (payload: P, owner: Owner | null) => string;
   /** The users who may request the job through POST /api/jobs. Default: no user. */
   requestable?: 'anyone' | Permission;
+}
+
+export interface LongQueue {
+  readonly name: string;
+  readonly concurrency: number | ThreadKind;
 }
 
 export interface JobDefinition<P extends object = object> extends Readonly<JobOptions<P>> {
@@ -64,6 +71,8 @@ export interface JobContext {
   readonly id: string;
   /** Number of this attempt, from 1. */
   readonly attempt: number;
+  /** The queue that the job is in: that of its definition, or its `longQueue`. */
+  readonly queue: string;
   readonly owner: Owner | null;
   /** Aborts when the job is cancelled, times out or is taken over by another worker, or when the process stops. */
   readonly signal: AbortSignal;
@@ -90,16 +99,21 @@ export class UnrecoverableError extends Error {
   }
 }
 
+/** Thrown by a handler that finds its work to be long: the job moves to its `longQueue`. The attempt does not count. */
+export class LongJob extends Error {
+  override name = 'LongJob';
+}
+
 const NAME = /^[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)*$/;
 const HANDLES = Symbol('handles');
 const definitions = new Map<string, JobDefinition>();
 
 /** Registers a job definition. Throws when the name is taken or a number is invalid. */
 export function defineJob<P extends object>(options: JobOptions<P>): JobDefinition<P> {
-  const { name, queue, attempts, timeoutMs } = options;
+  const { name, queue, longQueue, attempts, timeoutMs } = options;
   const concurrency = typeof options.concurrency === 'number' ? options.concurrency : 1;
-  if (!NAME.test(name) || !NAME.test(queue))
-    throw new Error(`Job ${name} in queue ${queue}: names are like report.pdf`);
+  for (const one of [name, queue, longQueue?.name ?? queue])
+    if (!NAME.test(one)) throw new Error(`Job ${name} in queue ${queue}: names are like report.pdf`);
   if (definitions.has(name)) throw new Error(`Job ${name} is defined twice. Give one of them another name.`);
   for (const number of [attempts, timeoutMs, concurrency])
     if (!Number.isInteger(number) || number < 1)

@@ -57,6 +57,12 @@ export const JobErrors = defineErrors('JOB', {
     message: (ms: number) => `Not done within ${ms} ms.`,
     cure: 'Replay it when less is going on, or give the job more time in its definition.',
   },
+  OUT_OF_MEMORY: {
+    status: 507,
+    level: 'warn',
+    message: () => 'It needs more memory than a job may have.',
+    cure: 'Ask for less at once. The operator sets the limit with THREAD_MEMORY.',
+  },
   WORKER_LOST: {
     status: 500,
     level: 'warn',

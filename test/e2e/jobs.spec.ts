@@ -64,7 +64,29 @@ describe('a report.pdf job', () => {
       eve.user.id,
     );
     const { body } = await ask(eve, { type: 'report.pdf' });
-    expect(await ends(eve, body.id)).toMatchObject({ status: 'SUCCEEDED', result: { tasks: 3_000 } });
+    const job = await ends(eve, body.id);
+    expect(job).toMatchObject({ status: 'SUCCEEDED', queue: 'reports', result: { tasks: 3_000 } });
+  });
+
+  it.each([
+    ['many tasks', 5_001, 'short'],
+    ['long titles in other scripts', 400, '漢字かな交じり文'.repeat(12)],
+  ])('moves to the queue of long reports with %s', async (_what, count, title) => {
+    const owner = await server.registerUser('Longfellow');
+    await server.sql(
+      `INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, status)
+       SELECT $4::bigint + n, gen_random_uuid(), u.id, u.uuid, $2, 'TODO' FROM users u, generate_series(1, $3::integer) n WHERE u.uuid = $1`,
+      owner.user.id,
+      title,
+      count,
+      count * 1_000_000,
+    );
+    const { body } = await ask(owner, { type: 'report.pdf' });
+    expect(await ends(owner, body.id)).toMatchObject({
+      status: 'SUCCEEDED',
+      queue: 'long-reports',
+      result: { tasks: count },
+    });
   });
 });
 

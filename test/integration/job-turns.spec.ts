@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import type { Actor, Owner } from '../../src/common/access/permissions.js';
 import { TextField } from '../../src/common/decorators/fields.decorator.js';
-import { defineJob, Handles, type JobContext, type JobHandler } from '../../src/workers/job.js';
+import { defineJob, Handles, type JobContext, type JobHandler, LongJob } from '../../src/workers/job.js';
 import { JobsService } from '../../src/workers/api/jobs.service.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
@@ -33,6 +33,10 @@ const common = {
 } as const;
 const One = defineJob({ ...common, name: 'test.one', queue: 'one-at-a-time', concurrency: 1 });
 const Many = defineJob({ ...common, name: 'test.many', queue: 'many-at-a-time', concurrency: 8 });
+/** As many slots as one owner may have running. */
+const Few = defineJob({ ...common, name: 'test.few', queue: 'few-at-a-time', concurrency: RUNNING_QUOTA });
+const long = { name: 'long-ones', concurrency: 1 };
+const Long = defineJob({ ...common, name: 'test.long', queue: 'short-ones', concurrency: 1, longQueue: long });
 
 const begun: string[] = [];
 let running = 0;
@@ -54,6 +58,15 @@ class Noting implements JobHandler<WordPayload> {
 class OneHandler extends Noting {}
 @Handles(Many)
 class ManyHandler extends Noting {}
+@Handles(Few)
+class FewHandler extends Noting {}
+@Handles(Long)
+class LongHandler extends Noting {
+  override async run(payload: WordPayload, job: JobContext) {
+    if (payload.word.startsWith('long') && job.queue === Long.queue) throw new LongJob();
+    await super.run(payload, job);
+  }
+}
 
 const words = (prefix: string, count: number) => Array.from({ length: count }, (_, n) => ({ word: `${prefix} ${n}` }));
 
@@ -94,7 +107,7 @@ describe('a job claim', () => {
     ['in turn order', false],
     ['for starving jobs', true],
   ])('%s reads only the rows that it takes, with any number of waiting or delayed jobs', async (_which, starving) => {
-    const plan = await planOf('claim', ['deep', 10, worker, 10_000, starving, 4]);
+    const plan = await planOf('claim', ['deep', 10, worker, 10_000, starving, 4, 4]);
     expect(plan['Actual Rows']).toBe(starving ? 0 : 10);
     expect(rowsReadBy(plan)).toBeLessThan(150);
     expect(buffersOf(plan)).toBeLessThan(600);
@@ -107,7 +120,7 @@ describe('a job claim', () => {
 });
 
 const place = rabbitNames();
-afterAll(() => place.forget(new Set([One.queue, Many.queue])));
+afterAll(() => place.forget(new Set([One.queue, Many.queue, Few.queue, Long.queue, long.name])));
 
 describe('fair turns on postgres', () => contract({}));
 (rabbitAnswers ? describe : describe.skip)('fair turns on rabbitmq', () => contract(place.env));
@@ -120,7 +133,10 @@ function contract(env: Record<string, string>): void {
   beforeAll(async () => {
     database = await cloneDatabase();
     const limits = { JOB_QUOTA: String(QUOTA), JOB_RUNNING_QUOTA: String(RUNNING_QUOTA) };
-    app = await openJobApplication(database.url, [OneHandler, ManyHandler], { ...env, ...limits });
+    app = await openJobApplication(database.url, [OneHandler, ManyHandler, FewHandler, LongHandler], {
+      ...env,
+      ...limits,
+    });
     owners = await app.transaction.query<Owner & Record<string, string>>({
       text: `INSERT INTO users (id, uuid, email) SELECT n, gen_random_uuid(), 'user' || n || '@example.com' FROM generate_series(1, 50) n
              RETURNING id AS key, uuid AS id`,
@@ -219,6 +235,38 @@ function contract(env: Record<string, string>): void {
     await allDone();
     expect(begun).toHaveLength(32);
     expect(mostRunning).toBe(RUNNING_QUOTA + 2);
+  });
+
+  it('one owner leaves one slot of a queue to the others', async () => {
+    begun.length = 0;
+    closeGate();
+    await app.queue.enqueueAll(Few, words('flood', 10), { owner: owner(0) });
+    await until(() => running === RUNNING_QUOTA - 1, 'the slots but one to be taken');
+    await app.queue.enqueue(Few, { word: 'other' }, { owner: owner(1) });
+    await until(() => running === RUNNING_QUOTA, 'the other owner to have the last slot');
+    expect(begun.at(-1)).toBe('other');
+    openGate();
+    await allDone();
+    expect(begun).toHaveLength(11);
+  });
+
+  it('long jobs move to the long queue of their type, and short ones do not wait for them', async () => {
+    begun.length = 0;
+    closeGate();
+    const ids: string[] = [];
+    for (let n = 0; n < 3; n++)
+      ids.push((await app.queue.enqueue(Long, { word: `long ${n}` }, { owner: owner(n) })).id);
+    await until(() => running === 1, 'a long one to run');
+    await app.queue.enqueue(Long, { word: 'short' }, { owner: owner(3) });
+    await until(() => running === 2, 'the short one to run beside it');
+    expect(begun).toEqual(['long 0', 'short']);
+    openGate();
+    await allDone();
+    const moved = await app.transaction.query({
+      text: 'SELECT queue, max_attempts - attempt AS remaining, errors FROM jobs WHERE uuid = ANY ($1) ORDER BY id',
+      values: [ids],
+    });
+    expect(moved).toEqual(ids.map(() => ({ queue: long.name, remaining: 1, errors: [] }))); // of two attempts, one was spent
   });
 
   it('one owner has at most JOB_QUOTA waiting jobs, even when many arrive at once', async () => {

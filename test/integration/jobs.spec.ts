@@ -26,7 +26,16 @@ import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
-const BEHAVIOURS = ['do', 'fail', 'fail once', 'refuse', 'wait', 'wait deaf', 'write and fail'] as const;
+const BEHAVIOURS = [
+  'do',
+  'fail',
+  'fail once',
+  'refuse',
+  'out of memory',
+  'wait',
+  'wait deaf',
+  'write and fail',
+] as const;
 
 class NotePayload {
   @TextField({ max: 100 })
@@ -80,6 +89,7 @@ class Behaving implements JobHandler<NotePayload> {
     if (behave === 'fail' || (behave === 'fail once' && attempt === 1))
       throw new Error(`${text} fails, password: hunter2`);
     if (behave === 'refuse') throw new UnrecoverableError(HttpErrors.CONFLICT());
+    if (behave === 'out of memory') throw Object.assign(new Error('limit'), { code: 'ERR_WORKER_OUT_OF_MEMORY' });
     if (behave === 'wait')
       await Promise.race([released, once(context.signal, 'abort').then(() => context.signal.throwIfAborted())]);
     if (behave === 'wait deaf') await released;
@@ -222,6 +232,11 @@ function contract(env: Record<string, string>): void {
     expect(row.errors.map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
     const { id: refused } = await app.queue.enqueue(Note, { text: 'refused', behave: 'refuse' });
     expect(await ends(refused, 'FAILED')).toMatchObject({ attempt: 1, reason: 'CONFLICT' });
+  });
+
+  it('does not retry a job whose thread ran out of memory', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'huge', behave: 'out of memory' });
+    expect(await ends(id, 'FAILED')).toMatchObject({ attempt: 1, reason: 'JOB_OUT_OF_MEMORY' });
   });
 
   it('dead-letters a job whose payload is no longer valid, without running it', async () => {

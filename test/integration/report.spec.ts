@@ -76,7 +76,15 @@ async function render(
 ): Promise<RenderedReport & { path: string }> {
   const path = join(folder, `${files++}.pdf`);
   const signal = new AbortController().signal;
-  const whole = { path, owner: 'Ada Lovelace', generatedAt: NOW, pages: pagesOf(tasks), signal, onProgress: () => {} };
+  const whole = {
+    path,
+    owner: 'Ada Lovelace',
+    generatedAt: NOW,
+    pages: pagesOf(tasks),
+    threads: 'render' as const,
+    signal,
+    onProgress: () => {},
+  };
   return { ...(await renderReport(pools, { ...whole, ...order })), path };
 }
 
@@ -172,7 +180,14 @@ describe('the process that requests a report', () => {
         closed = true;
       }
     })();
-    const order = { path: join(folder, 'never.pdf'), owner: 'A', generatedAt: NOW, pages, onProgress: () => {} };
+    const order = {
+      path: join(folder, 'never.pdf'),
+      owner: 'A',
+      generatedAt: NOW,
+      pages,
+      threads: 'render',
+      onProgress: () => {},
+    } as const;
     const drawing = renderReport(change(some), { ...order, signal: new AbortController().signal });
     await expect(drawing).rejects.toThrow(message);
     await until(() => closed, 'the pages to be closed');
@@ -185,9 +200,9 @@ describe('the process that requests a report', () => {
     const script = `
       import { renderReport } from '${url('tasks/report/render-report.js')}';
       import { ThreadPools } from '${url('workers/threads/thread-pools.js')}';
-      const pools = new ThreadPools({ render: 1, data: 1, memoryMib: 256 });
+      const pools = new ThreadPools({ render: 1, longRender: 1, data: 1, memoryMib: 256 });
       const pages = (async function* () { yield [${JSON.stringify(makeTask({ title: SCRIPTS.Arabic }))}]; })();
-      const order = { path: ${JSON.stringify(path)}, owner: 'Ada', generatedAt: '${NOW}', pages, onProgress() {} };
+      const order = { path: ${JSON.stringify(path)}, owner: 'Ada', generatedAt: '${NOW}', pages, threads: 'render', onProgress() {} };
       console.log(JSON.stringify(await renderReport(pools, { ...order, signal: new AbortController().signal })));
       await pools.onApplicationShutdown();`;
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);

@@ -1,6 +1,6 @@
 // Renders a report in a thread: passes it the tasks page by page, and reports its progress and result.
 import { MessageChannel } from 'node:worker_threads';
-import { type ThreadPools, threadFile } from '../../workers/threads/thread-pools.js';
+import { type ThreadKind, type ThreadPools, threadFile } from '../../workers/threads/thread-pools.js';
 import type { FromThread, RenderedReport, ReportInput, ReportSubject, ReportTask, ToThread } from './report-task.js';
 
 export interface ReportOrder extends ReportSubject {
@@ -9,6 +9,7 @@ export interface ReportOrder extends ReportSubject {
    * loop for about 1 ms.
    */
   pages: AsyncIterable<ReportTask[]>;
+  threads: ThreadKind;
   /** Ends the drawing at any time. */
   signal: AbortSignal;
   /** Progress of the drawing, percent. It stays at 0 while the tasks are read. */
@@ -20,7 +21,7 @@ export interface ReportOrder extends ReportSubject {
  * leave a part of the file.
  */
 export async function renderReport(pools: ThreadPools, order: ReportOrder): Promise<RenderedReport> {
-  const { path, owner, generatedAt, pages, signal, onProgress } = order;
+  const { path, owner, generatedAt, pages, threads, signal, onProgress } = order;
   const { port1, port2 } = new MessageChannel();
   const tasks = pages[Symbol.asyncIterator]();
   const broken = new AbortController();
@@ -32,7 +33,7 @@ export async function renderReport(pools: ThreadPools, order: ReportOrder): Prom
   port1.on('message', (message: FromThread) => void answer(message).catch((error: unknown) => broken.abort(error)));
   try {
     const input: ReportInput = { path, owner, generatedAt, port: port2 };
-    return await pools.run('render', threadFile(import.meta.url, './report.thread'), input, {
+    return await pools.run(threads, threadFile(import.meta.url, './report.thread'), input, {
       signal: AbortSignal.any([signal, broken.signal]),
       transfer: [port2],
     });

@@ -15,7 +15,7 @@ import { Heartbeats } from './heartbeats.js';
 import { type AttemptKey, type Claim, JobLedger } from './job-ledger.js';
 import { JobOutcomes } from './job-outcomes.js';
 import type { JobFailure } from '../job.entity.js';
-import { type JobResult, UnrecoverableError } from '../job.js';
+import { type JobResult, LongJob, UnrecoverableError } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
 
 /** Wait for a handler that ignores its abort signal. Then the attempt ends; its slot is free when the handler returns. */
@@ -118,6 +118,9 @@ export class AttemptRunner {
     if (abortReason === 'STOPPING') {
       return persist(() => this.ledger.release([keyOf(claim)]));
     }
+    const longQueue = this.preparer.findJob(claim.type)?.longQueue;
+    if (error instanceof LongJob && longQueue)
+      return persist(() => this.ledger.release([keyOf(claim)], longQueue.name));
     await this.failed(attempt, error, about);
   }
 
@@ -125,7 +128,7 @@ export class AttemptRunner {
     const { claim } = attempt;
     const job = this.preparer.findJob(claim.type);
     const isTimeout = attempt.abortReason === 'TIMED_OUT';
-    const error = isTimeout && job ? JobErrors.TIMED_OUT(job.timeoutMs) : thrown;
+    const error = isTimeout && job ? JobErrors.TIMED_OUT(job.timeoutMs) : withoutMemory(thrown);
     const failure = this.toFailure(claim, error);
     const wait = job?.backoff(claim.attempt) ?? UNKNOWN_WAIT_MS;
     const isFinal = error instanceof UnrecoverableError || (isTimeout && job?.isTimeoutFinal === true);
@@ -146,6 +149,12 @@ export class AttemptRunner {
       isPublic: error instanceof AppError,
     };
   }
+}
+
+/** A retry of a thread that ran out of memory would run out of it again. */
+function withoutMemory(error: unknown): unknown {
+  const isOutOfMemory = (error as { code?: unknown } | null)?.code === 'ERR_WORKER_OUT_OF_MEMORY';
+  return isOutOfMemory ? new UnrecoverableError(JobErrors.OUT_OF_MEMORY()) : error;
 }
 
 function keyOf({ id, attempt }: Claim): AttemptKey {

@@ -46,6 +46,10 @@ export class Attempt implements JobContext {
     return this.claim.attempt;
   }
 
+  get queue(): string {
+    return this.claim.queue;
+  }
+
   get owner(): Owner | null {
     const { owner_id: key, owner_uuid: id } = this.claim;
     return key !== null && id !== null ? { id, key } : null;

@@ -99,9 +99,17 @@ export class JobLedger {
     return new Set(column(rows, 'id'));
   }
 
-  claim(queue: string, limit: number, worker: string, lease: number, starving: boolean): Promise<Claim[]> {
-    const { runningQuota } = this.settings;
-    return this.transaction.query<Claim>(statement('claim', [queue, limit, worker, lease, starving, runningQuota]));
+  /** `concurrency`: slots of the queue in this process. One owner never has all of them, unless there is only one. */
+  claim(
+    queue: { name: string; concurrency: number },
+    limit: number,
+    worker: string,
+    lease: number,
+    starving: boolean,
+  ): Promise<Claim[]> {
+    const ownSlots = Math.max(1, queue.concurrency - 1);
+    const values = [queue.name, limit, worker, lease, starving, this.settings.runningQuota, ownSlots];
+    return this.transaction.query<Claim>(statement('claim', values));
   }
 
   /** Puts due delayed jobs and retries into the lines of these queues. Returns their number. */
@@ -160,9 +168,9 @@ export class JobLedger {
     return row?.status ?? null;
   }
 
-  /** Puts unfinished attempts back, and announces them. */
-  async release(keys: readonly AttemptKey[]): Promise<void> {
-    const values = [column(keys, 'id'), column(keys, 'attempt'), this.driver.announces];
+  /** Puts unfinished attempts back, into another queue if one is given, and announces them. */
+  async release(keys: readonly AttemptKey[], queue: string | null = null): Promise<void> {
+    const values = [column(keys, 'id'), column(keys, 'attempt'), this.driver.announces, queue];
     const rows = await this.transaction.query<{ queue: string }>(statement('release', values));
     this.driver.announce(new Set(column(rows, 'queue')));
   }

@@ -5,6 +5,11 @@ import { JobSettings } from '../jobs.settings.js';
 import { ThreadSettings } from '../threads/threads.settings.js';
 import { handledBy, type JobDefinition, jobDefinitions, type JobHandler } from '../job.js';
 
+export interface Queue {
+  name: string;
+  concurrency: number;
+}
+
 @Injectable()
 export class JobRegistry implements OnModuleInit {
   private readonly handlers = new Map<string, JobHandler<object>>();
@@ -39,22 +44,28 @@ export class JobRegistry implements OnModuleInit {
     return job && handler && { job, handler };
   }
 
-  get queues(): Array<{ name: string; concurrency: number }> {
+  get queues(): Queue[] {
     const queues = new Map<string, number>();
-    for (const job of jobDefinitions().values()) queues.set(job.queue, this.concurrencyOf(job));
+    for (const job of jobDefinitions().values())
+      for (const { name, concurrency } of this.queuesOf(job)) queues.set(name, concurrency);
     return [...queues].map(([name, concurrency]) => ({ name, concurrency }));
   }
 
-  private concurrencyOf({ concurrency = this.settings.concurrency }: JobDefinition): number {
-    return typeof concurrency === 'number' ? concurrency : this.threads[concurrency];
+  private queuesOf({ queue: name, concurrency, longQueue }: JobDefinition): Queue[] {
+    const queues = [{ name, concurrency: concurrency ?? this.settings.concurrency }, ...(longQueue ? [longQueue] : [])];
+    return queues.map((queue) => ({
+      name: queue.name,
+      concurrency: typeof queue.concurrency === 'number' ? queue.concurrency : this.threads[queue.concurrency],
+    }));
   }
 
   private expectOneConcurrency(job: JobDefinition): void {
-    for (const other of jobDefinitions().values())
-      if (other.queue === job.queue && this.concurrencyOf(other) !== this.concurrencyOf(job))
-        throw new Error(
-          `Jobs ${job.name} and ${other.name} share the queue ${job.queue}: give them the same concurrency, or queues of their own.`,
-        );
+    for (const queue of this.queuesOf(job))
+      for (const other of jobDefinitions().values())
+        if (this.queuesOf(other).some((one) => one.name === queue.name && one.concurrency !== queue.concurrency))
+          throw new Error(
+            `Jobs ${job.name} and ${other.name} share the queue ${queue.name}: give them the same concurrency, or queues of their own.`,
+          );
   }
 }
 

@@ -131,7 +131,7 @@ export class JobRunner {
   private async startAttempts(slots: QueueSlots, limit: number, starving: boolean): Promise<number> {
     const at = performance.now();
     const { lease } = this.settings;
-    const claims = await this.ledger.claim(slots.name, limit, this.worker, lease, starving);
+    const claims = await this.ledger.claim(slots, limit, this.worker, lease, starving);
     for (const claim of claims) void this.run(slots, claim, at + lease);
     return claims.some((claim) => claim.held_back) ? limit : claims.length;
   }

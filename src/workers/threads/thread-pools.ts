@@ -3,8 +3,11 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { ThreadSettings } from './threads.settings.js';
 import { ThreadPool, type ThreadOptions } from './thread-pool.js';
 
-/** `render`: draws documents. `data`: reads, writes and counts tables. The environment sets the size of each pool. */
-export type ThreadKind = 'render' | 'data';
+/**
+ * `render`: draws documents. `longRender`: draws those that take long. `data`: reads, writes and counts tables. The environment
+ * sets the size of each pool.
+ */
+export type ThreadKind = 'render' | 'longRender' | 'data';
 
 /**
  * Returns the URL of a thread's file next to the calling file: `threadFile(import.meta.url, './report.thread')`. Its

@@ -9,6 +9,12 @@ export const ThreadSettings = defineSettings('Threads', {
     default: 1,
     doc: 'Threads that render documents, per process',
   }),
+  longRender: integer('THREADS_LONG_RENDER', {
+    min: 1,
+    max: 64,
+    default: 1,
+    doc: 'Threads that render documents which take long, per process: the short ones do not wait for them',
+  }),
   data: integer('THREADS_DATA', {
     min: 1,
     max: 64,
