@@ -3,6 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { DatabaseSettings } from '../shared/database/database.settings.js';
 import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../shared/libs/semaphore.js';
 import { HttpErrors } from './http/http.errors.js';
+import { lineGroup } from '../shared/logging/request-context.js';
 import type { Actor } from './access/permissions.js';
 
 /** Waiting searches per user: enough for a search after each typed letter, while a flood is refused. */
@@ -44,13 +45,14 @@ export class SearchGate {
 
   /** The user's next search waits for the pause, the result of this one does not. */
   private runOne<T>(userId: string, list: () => Promise<T>): Promise<T> {
+    const network = lineGroup(); // one machine may open many accounts, so networks take turns, too
     return new Promise((resolve, reject) => {
       const search = async (): Promise<void> => {
         let took = 0;
         const result = this.all.run(async () => {
           const began = performance.now();
           return list().finally(() => (took = performance.now() - began));
-        });
+        }, network);
         result.then(resolve, reject);
         await result.catch(() => undefined);
         if (took > FREE_MS) await pause((took - FREE_MS) * PAUSE_FACTOR);

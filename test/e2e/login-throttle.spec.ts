@@ -1,10 +1,13 @@
 // Checks the login throttle: at most ten wrong passwords for an account from all addresses; known devices are not locked out.
-import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
+// One network that floods the line for password hashes keeps no other one from its login.
+import { EventEmitter, once } from 'node:events';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { type Answer, cookieOf, type Tokens } from '../support/http/api.js';
 import { mutations, seeded } from '../support/fuzz/random.js';
 import { PASSWORD, type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -229,5 +232,51 @@ describe('the throttle switched off', () => {
     expect(await guess(12, email)).toEqual(times(12, 401));
     expect((await login(email, PASSWORD)).status).toBe(200);
     expect(server.log.filter((line) => line.includes('AUTH_ACCOUNT_SLOWED'))).toEqual([]);
+  });
+});
+
+describe('the line for password hashes, flooded by one network', () => {
+  beforeAll(async () => void (server = await startServer(ENFORCED)));
+  afterAll(() => server.close());
+  afterEach(() => void jest.restoreAllMocks());
+
+  interface HasherParts {
+    turns: Semaphore;
+    check(hash: string, password: string): Promise<boolean>;
+  }
+
+  /** Checks of passwords wait until `open`. The places are those of the server; no caller is too late on a busy machine. */
+  function holdChecks() {
+    const hasher = server.app.get<PasswordHasher, HasherParts>(PasswordHasher);
+    const gate = new EventEmitter();
+    const opened = once(gate, 'open');
+    const check = hasher.check.bind(hasher);
+    const spy = jest.spyOn(hasher, 'check');
+    spy.mockImplementation((hash, password) => opened.then(() => check(hash, password)));
+    hasher.turns = new Semaphore(2, 32, 60_000);
+    return { spy, open: () => void gate.emit('open') };
+  }
+
+  const loginFrom = (address: string, email: string, password: string) =>
+    server.api.post('/api/auth/login', { email, password }, { headers: { 'x-forwarded-for': address } });
+
+  it.each([
+    ['IPv6 networks /64 of one /48', (at: number) => `2001:db8:1:${at.toString(16)}::1`, '2001:db8:2::1'],
+    ['IPv4 addresses of one /24', (at: number) => `203.0.113.${at}`, '192.0.2.1'],
+  ])('serves a login of another network while 60 %s wait', async (_which, addressOf, other) => {
+    const ada = await server.registerUser();
+    const { spy, open } = holdChecks();
+    const answered: number[] = [];
+    const flood = Array.from({ length: 60 }, async (_, at) => {
+      answered.push((await loginFrom(addressOf(at), `nobody.${at}@example.com`, WRONG)).status);
+    });
+    await until(() => answered.length === 26, 'the line to be full');
+    expect([answered, spy.mock.calls.length]).toEqual([times(26, 503), 2]);
+    const login = loginFrom(other, ada.email, PASSWORD);
+    await Promise.race([until(() => answered.length === 27, 'a place in the line'), login]);
+    open();
+    expect((await login).status).toBe(200);
+    await Promise.all(flood);
+    expect(answered.sort()).toEqual([...times(33, 401), ...times(27, 503)]);
   });
 });

@@ -1,6 +1,6 @@
-// Client networks for rate limits, and the match of trusted proxies.
+// Client networks for rate limits and lines, and the match of trusted proxies.
 import { describe, expect, it } from '@jest/globals';
-import { matcherOf, networkOf } from '../../src/shared/libs/network.js';
+import { matcherOf, networkOf, siteOf, widestNetworkOf } from '../../src/shared/libs/network.js';
 
 describe('networkOf', () => {
   it.each([
@@ -27,6 +27,21 @@ describe('networkOf', () => {
 
   it('keeps two IPv4 clients behind NAT64 apart', () => {
     expect(networkOf('64:ff9b::192.0.2.1')).not.toBe(networkOf('64:ff9b::192.0.2.2'));
+  });
+});
+
+describe('siteOf and widestNetworkOf', () => {
+  it.each([
+    ['an IPv6 address', '2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1::/48'],
+    ['an IPv6 address with a port', '[2001:DB8:1:ffff::6]:443', '2001:db8:1::/48', '2001:db8:1::/48'],
+    ['an IPv4 address', '192.0.2.77', null, '192.0.2.0/24'],
+    ['an IPv4 address with a port', '192.0.2.1:1024', null, '192.0.2.0/24'],
+    ['a mapped IPv4 address', '::ffff:192.0.2.1', null, '192.0.2.0/24'],
+    ['6to4', '2002:c000:201:7::1', null, '192.0.2.0/24'],
+    ['loopback', '::1', null, '::1'],
+    ['no address', 'unknown', null, 'unknown'],
+  ])('return the wide networks of %s', (_what, address, site, widest) => {
+    expect([siteOf(address), widestNetworkOf(address)]).toEqual([site, widest]);
   });
 });
 

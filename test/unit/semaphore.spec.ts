@@ -1,6 +1,6 @@
-// The semaphore: running, waiting and refused callers.
+// The semaphore: running, waiting and refused callers, and groups that take turns.
 import { EventEmitter, once } from 'node:events';
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../../src/shared/libs/semaphore.js';
 
 beforeEach(() => void jest.useFakeTimers());
@@ -75,6 +75,40 @@ it('the semaphore returns the permit after a failure', async () => {
   const last = work();
   last.end();
   await expect(semaphore.run(last.run)).resolves.toBe('done');
+});
+
+describe('a semaphore whose queue one group has filled', () => {
+  /** One task of the group runs, and four wait. */
+  function flooded() {
+    const semaphore = new Semaphore(1, 4, 1_000);
+    const works = [work(), work(), work(), work(), work()];
+    const results = works.map(({ run }) => semaphore.run(run, 'flood').catch((error: Error) => error.message));
+    return { semaphore, works, results };
+  }
+
+  it('runs a task of another group next, in the place of the newest task of the large group', async () => {
+    const { semaphore, works, results } = flooded();
+    const other = work();
+    const result = semaphore.run(other.run, 'other');
+    await expect(results[4]).resolves.toBe('queue is full');
+    works[0]?.end();
+    works[1]?.end();
+    await results[1]; // it was the turn of its group
+    expect([other, ...works].map(({ run }) => run.mock.calls.length)).toEqual([1, 1, 1, 0, 0, 0]);
+    for (const { end } of [other, ...works]) end();
+    await expect(result).resolves.toBe('done');
+    await expect(Promise.all(results)).resolves.toEqual(['done', 'done', 'done', 'done', 'queue is full']);
+  });
+
+  it('refuses further tasks of that group, and keeps half of the places for another group at most', async () => {
+    const { semaphore, works, results } = flooded();
+    await expect(semaphore.run(work().run, 'flood')).rejects.toThrow(SemaphoreFullError);
+    const others = [work(), work(), work()];
+    const found = others.map(({ run }) => semaphore.run(run, 'other').catch((error: Error) => error.message));
+    for (const { end } of [...works, ...others]) end();
+    await expect(Promise.all(found)).resolves.toEqual(['done', 'done', 'queue is full']);
+    await expect(Promise.all(results)).resolves.toEqual(['done', 'done', 'done', 'queue is full', 'queue is full']);
+  });
 });
 
 it('a keyed semaphore lets the work of one key wait, and not that of another', async () => {

@@ -7,6 +7,7 @@ import {
   runningRequest,
   RunningRequest,
 } from '../../shared/logging/request-context.js';
+import { widestNetworkOf } from '../../shared/libs/network.js';
 import { unavailable } from './filters/to-problem.js';
 import { streamsBody } from './hooks/body.hooks.js';
 import { cutUnread } from './hooks/unread-body.js';
@@ -34,6 +35,10 @@ export class InFlightRequest extends RunningRequest {
   constructor(reply: FastifyReply) {
     super(reply.request.id);
     this.#reply = reply;
+  }
+
+  override get network(): string {
+    return widestNetworkOf(this.#reply.request.ip);
   }
 
   get elapsedMs(): number {

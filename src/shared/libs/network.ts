@@ -12,10 +12,38 @@ const EMBEDDED_AT: Partial<Record<string, number>> = {
 };
 
 /**
+ * A /48 may have so many times what one of its /64 networks may have. It may be more than one customer: mobile carriers give
+ * each phone a /64, so the phones of a whole town may share a /48. One /64 can use up a 64th of it at most.
+ */
+export const SITE_FACTOR = 64;
+
+/**
  * Returns the network of one client: an IPv4 address, the /64 network of an IPv6 address, or the IPv4 address embedded in a
  * translated address. Removes the port that some proxies add. Text that is no address is returned unchanged.
  */
 export function networkOf(client: string): string {
+  const address = addressOf(client);
+  return typeof address === 'string' ? address : prefixOf(address, 64);
+}
+
+/**
+ * Returns the /48 network of an IPv6 client, else null. A /48 is what one site may get from its provider (RFC 6177), for
+ * nothing: with it one machine has 65,536 networks of clients. Many IPv4 addresses are not that cheap.
+ */
+export function siteOf(client: string): string | null {
+  const address = addressOf(client);
+  return typeof address === 'string' ? null : prefixOf(address, 48);
+}
+
+/** Returns the network that takes turns with others: the /48 of an IPv6 client, the /24 of an IPv4 client. */
+export function widestNetworkOf(client: string): string {
+  const address = addressOf(client);
+  if (typeof address !== 'string') return prefixOf(address, 48);
+  return isIPv4(address) ? address.replace(/\d+$/, '0/24') : address;
+}
+
+/** Returns the 16 bytes of an IPv6 address, or the text of an IPv4 address; loopback, and text that is no address, is text. */
+function addressOf(client: string): string | readonly number[] {
   const address = client.replace(/^(\d+(?:\.\d+){3}|\[.*\]):\d+$/, '$1').replace(/^\[(.*)\]$/, '$1');
   if (isIPv4(address) || !isIPv6(address)) return address;
   const parsed = ipaddr.IPv6.parse(address);
@@ -23,8 +51,12 @@ export function networkOf(client: string): string {
   if (range === 'loopback') return '::1';
   const bytes = parsed.toByteArray();
   const at = EMBEDDED_AT[range];
-  if (at !== undefined) return bytes.slice(at, at + 4).join('.');
-  return `${ipaddr.fromByteArray([...bytes.slice(0, 8), 0, 0, 0, 0, 0, 0, 0, 0]).toString()}/64`;
+  return at === undefined ? bytes : bytes.slice(at, at + 4).join('.');
+}
+
+function prefixOf(bytes: readonly number[], bits: 48 | 64): string {
+  const prefix = bytes.map((byte, at) => (at < bits / 8 ? byte : 0));
+  return `${ipaddr.fromByteArray(prefix).toString()}/${bits}`;
 }
 
 /** Returns the host as a URL writes it: an IPv6 address is in brackets (RFC 3986, 3.2.2). */

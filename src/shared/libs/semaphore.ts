@@ -1,4 +1,4 @@
-// Limits how many tasks run at once and how many may wait; rejects a task when the queue is full.
+// Limits how many tasks run at once and how many may wait; groups of callers take turns, and none can keep others out.
 import { WaitQueue } from './wait-queue.js';
 
 /** Thrown when the queue is full or the wait takes longer than `waitMs`. */
@@ -15,9 +15,14 @@ export class Semaphore {
     private readonly waitMs: number,
   ) {}
 
-  async run<T>(work: () => Promise<T>): Promise<T> {
+  /**
+   * Groups take turns, however many tasks of one group wait. When the queue is full, a task of a group with few waiting ones
+   * takes the place of the newest one of the largest group, which is refused instead. Throws SemaphoreFullError, and what
+   * `work` throws.
+   */
+  async run<T>(work: () => Promise<T>, group = ''): Promise<T> {
     if (this.running < this.permits) this.running++;
-    else await this.turn();
+    else await this.turn(group);
     try {
       return await work();
     } finally {
@@ -26,9 +31,10 @@ export class Semaphore {
   }
 
   /** Resolves when a finished task passes on its permit. Throws SemaphoreFullError. */
-  private turn(): Promise<void> {
-    if (this.waiting.length >= this.queue) throw new SemaphoreFullError('queue is full');
-    return this.waiting.waitAtMost(this.waitMs, () => new SemaphoreFullError(`waited ${this.waitMs} ms`));
+  private turn(group: string): Promise<void> {
+    const full = (): Error => new SemaphoreFullError('queue is full');
+    if (this.waiting.length >= this.queue && !this.waiting.displaceFor(group, full)) throw full();
+    return this.waiting.waitAtMost(this.waitMs, () => new SemaphoreFullError(`waited ${this.waitMs} ms`), group);
   }
 }
 

@@ -19,6 +19,11 @@ export class RunningRequest implements RequestContext {
 
   constructor(readonly requestId: string) {}
 
+  /** The client's widest network, which takes turns with others; null for a job, for which no client waits. */
+  get network(): string | null {
+    return null;
+  }
+
   /** The reason why the response is no longer needed; undefined while it is. */
   get cancelled(): CancelReason | undefined {
     return this.#reason;
@@ -57,4 +62,12 @@ export const requestContext = new AsyncLocalStorage<RequestContext>();
 export function runningRequest(): RunningRequest | undefined {
   const context = requestContext.getStore();
   return context instanceof RunningRequest ? context : undefined;
+}
+
+/**
+ * Returns the group of this code in a line of all callers (`Semaphore`): the client's network. All work for which no client
+ * waits is one group.
+ */
+export function lineGroup(): string {
+  return runningRequest()?.network ?? '';
 }

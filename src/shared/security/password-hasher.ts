@@ -5,6 +5,7 @@ import bcrypt from 'bcrypt';
 import { SecuritySettings } from './security.settings.js';
 import { Semaphore } from '../libs/semaphore.js';
 import { normalize } from '../libs/text.js';
+import { lineGroup } from '../logging/request-context.js';
 
 /** OWASP Password Storage Cheat Sheet: 19 MiB, two passes, one lane. */
 const ARGON2 = { algorithm: Algorithm.Argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -19,7 +20,10 @@ export const BCRYPT_MAX_BYTES = 72;
 
 @Injectable()
 export class PasswordHasher {
-  /** Each run takes 19 MiB and a core for ~20 ms: two run at once, 32 wait, further ones are refused. */
+  /**
+   * Each run takes 19 MiB and a core for ~20 ms: two run at once, 32 wait, further ones are refused. Strangers may fill the
+   * line with logins, so networks take turns in it.
+   */
   private readonly turns = new Semaphore(2, 32, 2_000);
   private readonly scheme: SecuritySettings['passwordHash'];
   private readonly dummyHash: Promise<string>;
@@ -36,7 +40,7 @@ export class PasswordHasher {
 
   /** Hashes the password in NFC, because keyboards encode `é` differently. Throws SemaphoreFullError when too many wait. */
   hash(password: string): Promise<string> {
-    return this.turns.run(() => this.make(normalize(password)));
+    return this.inTurn(() => this.make(normalize(password)));
   }
 
   /**
@@ -67,8 +71,12 @@ export class PasswordHasher {
   private async checkHash(hash: string | null, password: string): Promise<boolean> {
     const stored = hash !== null && isAffordable(hash) ? hash : null;
     const hashToCheck = stored ?? (await this.dummyHash);
-    const matches = await this.turns.run(() => this.check(hashToCheck, password));
+    const matches = await this.inTurn(() => this.check(hashToCheck, password));
     return matches && stored !== null;
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.turns.run(work, lineGroup());
   }
 
   private make(password: string): Promise<string> {
