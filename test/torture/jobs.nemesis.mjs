@@ -36,17 +36,18 @@ export class Nemesis {
     }
   }
 
-  /** Freezes a worker with work, and resumes it when another worker has some of it. */
+  /** Freezes a worker with a job that ignores its signal, and resumes it when another worker has some of its jobs. */
   async freeze(idle) {
     for (;;) {
       const name = await this.#busy(idle);
       const thaw = this.#environment.workerPool.freeze(name);
       const ran = await this.#environment.sql(
-        `SELECT uuid, attempt FROM jobs WHERE status = 'RUNNING' AND worker = $1`,
+        `SELECT uuid, attempt, payload ->> 'kind' = 'deaf' AS deaf FROM jobs WHERE status = 'RUNNING' AND worker = $1`,
         [name],
       );
-      this.counts[ran.length > 0 ? 'freezes' : 'idleFreezes']++;
-      if (ran.length > 0) return this.#thawLater(this.#taken(ran).finally(thaw));
+      const willWrite = ran.some(({ deaf }) => deaf);
+      this.counts[willWrite ? 'freezes' : 'idleFreezes']++;
+      if (willWrite) return this.#thawLater(this.#taken(ran).finally(thaw));
       thaw();
     }
   }
