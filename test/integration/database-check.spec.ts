@@ -8,7 +8,7 @@ import pg from 'pg';
 import { checkDatabase } from '../../src/shared/database/database-check.js';
 import { DatabaseRefusedError, mayPass, refusalOf } from '../../src/shared/database/database-refusal.js';
 import { openDatabase } from '../../src/shared/database/database-url.js';
-import { migrate } from '../../src/shared/database/migrate.js';
+import { migrate } from '../support/engines/migrate.js';
 import { testConfig } from '../support/config.js';
 import { startTlsProxy, type TlsProxy } from '../support/engines/tls-proxy.js';
 
@@ -93,7 +93,7 @@ describe('an unsuitable database is refused', () => {
     const name = await create('cured', "ENCODING 'UTF8' LOCALE 'C.UTF-8'");
     const url = urlOf({ pathname: name });
     expect(await refusal(url)).toBeUndefined();
-    await migrate(testConfig(url), url);
+    await migrate(url);
     const client = new pg.Client({ connectionString: url });
     await client.connect();
     const add = (key: number, username: string) =>
@@ -173,13 +173,12 @@ describe('a failed database connection is reported with its cure', () => {
     const name = await create('closed', "ENCODING 'UTF8' LOCALE 'C.UTF-8'");
     await onServer(`GRANT CONNECT ON DATABASE ${name} TO ${role}`);
     const url = urlOf({ username: role, password: 'opensesame', pathname: name });
-    const config = testConfig(url);
     expect(await refusal(url)).toBeUndefined(); // a role that only serves requests needs no more
-    await expect(migrate(config, url)).rejects.toThrow(
+    await expect(migrate(url)).rejects.toThrow(
       `User "${role}" lacks a right in database "${name}" (permission denied for schema public): as a superuser, ALTER DATABASE "${name}" OWNER TO "${role}", or GRANT USAGE, CREATE ON SCHEMA public TO "${role}".`,
     );
     await onServer(`ALTER DATABASE ${name} OWNER TO ${role}`); // the cure
-    expect((await migrate(config, url)).length).toBeGreaterThan(10);
+    expect((await migrate(url)).length).toBeGreaterThan(10);
     await onServer(`ALTER DATABASE ${name} OWNER TO CURRENT_USER`);
   });
 });

@@ -1,8 +1,6 @@
 // The migrations: they match the entities, run up and down, and are applied once by any number of processes.
-import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
@@ -10,6 +8,7 @@ import { migrationOptions } from '../../src/shared/database/database.options.js'
 import { MigrationDataSource } from '../../src/shared/database/migration-data-source.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
+import { migrate } from '../support/engines/migrate.js';
 import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
@@ -177,21 +176,6 @@ describe('the migrations in one process', () => {
 describe('the migrations in two processes at once', () => {
   beforeEach(empty);
 
-  /** Returns the names of the migrations that a separate process applied. */
-  async function migrate(): Promise<string[]> {
-    const script = `
-      import { loadConfig } from './dist/src/shared/config/app-config.js';
-      import { migrate } from './dist/src/shared/database/migrate.js';
-      const config = loadConfig();
-      console.log(JSON.stringify(await migrate(config, process.env.DATABASE_URL)));`;
-    const secret = 'a secret of more than 32 characters';
-    const env = { ...process.env, NODE_ENV: 'test', DATABASE_URL: database.url };
-    const secrets = { JWT_SECRET: secret, SESSION_SECRET: secret, COOKIE_SECRET: secret };
-    const argv = ['--input-type=module', '--eval', script];
-    const { stdout } = await promisify(execFile)(process.execPath, argv, { env: { ...env, ...secrets } });
-    return JSON.parse(stdout) as string[];
-  }
-
   const waiting = async () =>
     (
       await lines(
@@ -204,7 +188,7 @@ describe('the migrations in two processes at once', () => {
     const first = new pg.Client({ connectionString: database.url });
     await first.connect();
     await first.query('BEGIN; CREATE TABLE migration (id integer)');
-    const both = Promise.all([migrate(), migrate()]);
+    const both = Promise.all([migrate(database.url), migrate(database.url)]);
     both.catch(() => undefined); // awaited below
     await until(async () => (await waiting()) === 2, 'both processes to wait');
     await first.query('ROLLBACK');
