@@ -2,7 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RequestLimits } from '../common/http/limits/request-limits.js';
-import { networkOf } from '../shared/libs/network.js';
+import { callerAt } from '../shared/rate-limits/rate-limiter.js';
 import { RefreshTokens } from '../shared/security/refresh-tokens.js';
 import { SessionsRepository } from './sessions.repository.js';
 
@@ -17,7 +17,7 @@ export class RefreshLimits {
   /** Counts a refresh. By session, 200 users behind one address do not block each other. Throws RATE_LIMITED. */
   async count(request: FastifyRequest, reply: FastifyReply, presented: string): Promise<void> {
     const sessionId = await this.sessionOf(presented);
-    if (sessionId === null) await this.limits.countAs(reply, `auth:refresh:${networkOf(request.ip)}`, 'auth');
+    if (sessionId === null) await this.limits.countAs(reply, callerAt(request.ip, 'auth:refresh'), 'auth');
     else await this.limits.countAs(reply, `refresh:${sessionId}`, 'standard');
   }
 

@@ -5,7 +5,12 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { SystemClock } from '../../src/shared/libs/clock.js';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
-import type { RateLimiter, TakeResult } from '../../src/shared/rate-limits/rate-limiter.js';
+import {
+  callerAt,
+  type NetworkCaller,
+  type RateLimiter,
+  type TakeResult,
+} from '../../src/shared/rate-limits/rate-limiter.js';
 import { OwnRedis, OwnRedisCluster } from '../support/engines/own-redis.js';
 import { newCaller, type LimiterInstance, openLimiter, ratesOf } from '../support/stores/rate-limiters.js';
 import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
@@ -151,6 +156,87 @@ for (const [name, available, open] of stores) {
       await store.limiter.refund(caller, rates, 2, second as TakeResult);
       for (let again = 0; again < 5; again++) await store.limiter.refund(newCaller(), rates, 2, second as TakeResult);
       expect(await store.limiter.take(caller, rates, 1)).toMatchObject({ allowed: true, burst: { remaining: 1 } });
+    });
+
+    describe('for the networks of an IPv6 address', () => {
+      const limit = newCaller();
+      let last = 0;
+      /** Returns the address of a client in an unused /48 network, by the number of its /64 network. */
+      const newSite = () => {
+        const site = (++last).toString(16);
+        return (network: number) => callerAt(`2001:db8:${site}:${network.toString(16)}::1`, limit);
+      };
+      /** Asks the limiters of both processes in turn. */
+      const takeFrom = (callers: NetworkCaller[], burst: string, sustained: string, cost = 1): Promise<TakeResult[]> =>
+        Promise.all(
+          callers.map(async (caller, at) =>
+            (at % 2 ? store.limiter : store.other).take(caller, ratesOf(burst, sustained), cost),
+          ),
+        );
+      const numbers = (count: number, from = 0): number[] => Array.from({ length: count }, (_, at) => from + at);
+
+      it('64 networks of one /48 may use a whole quota each; then all of it are refused, and others are not', async () => {
+        const at = newSite();
+        const crowd = numbers(100).flatMap((network) => [at(network), at(network)]);
+        expect(allowedOf(await takeFrom(crowd, '2/60', '9/600'))).toBe(128);
+        const [refused] = await takeFrom([at(999)], '2/60', '9/600');
+        expect(refused).toMatchObject({
+          allowed: false,
+          burst: { allowed: false, remaining: 0, ofSite: true },
+          sustained: { allowed: true, remaining: 9, ofSite: false },
+        });
+        expect(refused?.burst.resetMs).toBeGreaterThan(55_000);
+        const others = [newSite()(0), callerAt('192.0.2.1', limit)];
+        expect(allowedOf(await takeFrom(others, '2/60', '9/600'))).toBe(2);
+      });
+
+      it('the sustained limit holds for a /48, too', async () => {
+        const at = newSite();
+        expect(allowedOf(await takeFrom(numbers(100).map(at), '99/60', '1/600'))).toBe(64);
+        const [refused] = await takeFrom([at(999)], '99/60', '1/600');
+        expect(refused).toMatchObject({ burst: { allowed: true }, sustained: { allowed: false, ofSite: true } });
+      });
+
+      it('what a network or its /48 refuses is taken from neither', async () => {
+        const at = newSite();
+        await takeFrom(
+          numbers(20).map(() => at(0)),
+          '1/60',
+          '9/600',
+        ); // refused by the network
+        expect(allowedOf(await takeFrom(numbers(100, 1).map(at), '1/60', '9/600'))).toBe(63);
+        await takeFrom(
+          numbers(20).map(() => at(500)),
+          '1/60',
+          '9/600',
+        ); // refused by the /48
+        const [first] = await takeFrom([at(500)], '3/60', '9/600');
+        expect(first).toMatchObject({ allowed: true, burst: { remaining: 2 }, sustained: { remaining: 8 } });
+      });
+
+      it('reports of each tier what is tighter: the network, or its /48', async () => {
+        const at = newSite();
+        const [first] = await takeFrom([at(0)], '3/60', '5/600');
+        expect(first).toMatchObject({
+          burst: { remaining: 2, ofSite: false },
+          sustained: { remaining: 4, ofSite: false },
+        });
+        await takeFrom(numbers(190, 1).map(at), '3/60', '5/600');
+        const [late] = await takeFrom([at(999)], '3/60', '5/600');
+        expect(late).toMatchObject({
+          burst: { remaining: 0, ofSite: true },
+          sustained: { remaining: 4, ofSite: false },
+        });
+      });
+
+      it('a refund returns the amount to the network and to its /48', async () => {
+        const at = newSite();
+        const rates = ratesOf('2/60', '2/600');
+        const takings = await takeFrom(numbers(64).map(at), '2/60', '2/600', 9); // each takes its whole quota
+        expect(allowedOf([...takings, ...(await takeFrom([at(64)], '2/60', '2/600'))])).toBe(64);
+        await store.limiter.refund(at(0), rates, 9, takings[0] as TakeResult);
+        expect(allowedOf(await takeFrom([at(0), at(64), at(65)], '2/60', '2/600'))).toBe(2);
+      });
     });
 
     it('passes exactly one quota per caller of a crowd', async () => {

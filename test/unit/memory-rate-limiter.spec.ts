@@ -1,7 +1,7 @@
 // The in-memory rate limiter with a fake clock: its guarantee for all arrival patterns, and clock changes.
-import { describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryRateLimiter } from '../../src/shared/rate-limits/memory.rate-limiter.js';
-import { refusedTier, retryAfterOf } from '../../src/shared/rate-limits/rate-limiter.js';
+import { type Caller, callerAt, refusedTier, retryAfterOf } from '../../src/shared/rate-limits/rate-limiter.js';
 import { ManualClock } from '../support/time/manual-clock.js';
 import { below, pick, type Random, seeded } from '../support/fuzz/random.js';
 import { ratesOf } from '../support/stores/rate-limiters.js';
@@ -91,13 +91,51 @@ describe('a clock that steps back', () => {
   });
 });
 
-it('the limiter stores a maximum number of callers and forgets the least recently seen', () => {
-  const limiter = new MemoryRateLimiter(new ManualClock(), 3);
-  const passes = (caller: string): boolean => limiter.take(caller, ratesOf('1/10', '9/60'), 1).allowed;
-  expect(['ada', 'bob', 'cyd'].map(passes)).toEqual([true, true, true]);
-  expect(passes('ada')).toBe(false);
-  expect(passes('dan')).toBe(true);
-  expect(['ada', 'bob'].map(passes)).toEqual([false, true]);
+describe('the maximum of callers', () => {
+  const rates = ratesOf('1/10', '9/60');
+  let limiter: MemoryRateLimiter;
+  beforeEach(() => void (limiter = new MemoryRateLimiter(new ManualClock(), 3)));
+  const passes = (caller: Caller): boolean => limiter.take(caller, rates, 1).allowed;
+  const at = (address: string): boolean => passes(callerAt(address, 'login'));
+
+  it('evicts the least recently seen', () => {
+    expect(['ada', 'bob', 'cyd'].map(passes)).toEqual([true, true, true]);
+    expect(passes('ada')).toBe(false);
+    expect(passes('dan')).toBe(true);
+    expect(['ada', 'bob'].map(passes)).toEqual([false, true]);
+  });
+
+  it.each([
+    ['of /64 networks', (n: number) => `2001:db8:1:${n}::1`],
+    ['of /48 networks', (n: number) => `2001:db8:${n}::1`],
+    ['of IPv4 addresses', (n: number) => `192.0.2.${n}`],
+  ])('a flood %s does not reset the count of an account', (_which, addressOf) => {
+    expect(passes('login:of a victim')).toBe(true);
+    for (let n = 0; n < 60; n++) expect(at(addressOf(n))).toBe(true);
+    expect(passes('login:of a victim')).toBe(false);
+  });
+
+  it('a flood of networks does not reset the count of their /48', () => {
+    for (let n = 0; n < 64; n++) expect(at(`2001:db8:1:${n}::1`)).toBe(true);
+    for (let n = 0; n < 60; n++) expect(at(`192.0.2.${n}`)).toBe(true);
+    expect(at('2001:db8:1:ff::1')).toBe(false);
+  });
+
+  it('a /48 whose quota is used up evicts no other network', () => {
+    for (let n = 0; n < 64; n++) expect(at(`2001:db8:1:${n}::1`)).toBe(true);
+    expect(at('192.0.2.1')).toBe(true);
+    for (let n = 100; n < 200; n++) expect(at(`2001:db8:1:${n}::1`)).toBe(false);
+    expect(at('192.0.2.1')).toBe(false);
+  });
+
+  it('a caller whose attempts were refunded evicts no other', () => {
+    expect(passes('ada')).toBe(true);
+    for (let n = 0; n < 10; n++) {
+      const caller = `other ${n}`;
+      limiter.refund(caller, rates, 1, limiter.take(caller, rates, 1));
+    }
+    expect(passes('ada')).toBe(false);
+  });
 });
 
 it('a late refund changes nothing', () => {
@@ -113,9 +151,9 @@ it('a late refund changes nothing', () => {
 
 it('a refusal names the tier with the longer wait, in whole seconds from 1', () => {
   const [fine, short, long] = [
-    { allowed: true, remaining: 1, resetMs: 9_999_999 },
-    { allowed: false, remaining: 0, resetMs: 1 },
-    { allowed: false, remaining: 0, resetMs: 10_001 },
+    { allowed: true, remaining: 1, resetMs: 9_999_999, ofSite: false },
+    { allowed: false, remaining: 0, resetMs: 1, ofSite: false },
+    { allowed: false, remaining: 0, resetMs: 10_001, ofSite: false },
   ];
   const of = (burst: typeof fine, sustained: typeof fine) =>
     refusedTier({ allowed: false, takenAt: 0, burst, sustained });

@@ -1,8 +1,8 @@
 // Client networks for rate limits and lines, and the match of trusted proxies.
 import { describe, expect, it } from '@jest/globals';
-import { matcherOf, networkOf, siteOf, widestNetworkOf } from '../../src/shared/libs/network.js';
+import { matcherOf, networksOf, widestNetworkOf } from '../../src/shared/libs/network.js';
 
-describe('networkOf', () => {
+describe('the network of a client', () => {
   it.each([
     ['an IPv4 address', '192.0.2.1', '192.0.2.1'],
     ['an IPv4 address with a port', '192.0.2.1:1024', '192.0.2.1'],
@@ -22,15 +22,16 @@ describe('networkOf', () => {
     ['an empty text', '', ''],
     ['a long text', 'x'.repeat(10_000), 'x'.repeat(10_000)],
   ])('returns the network of %s', (_what, address, network) => {
-    expect(networkOf(address)).toBe(network);
+    expect(networksOf(address).network).toBe(network);
   });
 
   it('keeps two IPv4 clients behind NAT64 apart', () => {
-    expect(networkOf('64:ff9b::192.0.2.1')).not.toBe(networkOf('64:ff9b::192.0.2.2'));
+    const [one, two] = ['64:ff9b::192.0.2.1', '64:ff9b::192.0.2.2'].map((address) => networksOf(address).network);
+    expect(one).not.toBe(two);
   });
 });
 
-describe('siteOf and widestNetworkOf', () => {
+describe('the wide networks of a client', () => {
   it.each([
     ['an IPv6 address', '2001:db8:1:2:3:4:5:6', '2001:db8:1::/48', '2001:db8:1::/48'],
     ['an IPv6 address with a port', '[2001:DB8:1:ffff::6]:443', '2001:db8:1::/48', '2001:db8:1::/48'],
@@ -40,8 +41,8 @@ describe('siteOf and widestNetworkOf', () => {
     ['6to4', '2002:c000:201:7::1', null, '192.0.2.0/24'],
     ['loopback', '::1', null, '::1'],
     ['no address', 'unknown', null, 'unknown'],
-  ])('return the wide networks of %s', (_what, address, site, widest) => {
-    expect([siteOf(address), widestNetworkOf(address)]).toEqual([site, widest]);
+  ])('are those of %s', (_what, address, site, widest) => {
+    expect([networksOf(address).site, widestNetworkOf(address)]).toEqual([site, widest]);
   });
 });
 

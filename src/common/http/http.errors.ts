@@ -138,8 +138,8 @@ export const HttpErrors = defineErrors('', {
   RATE_LIMITED: {
     status: 429,
     level: 'info',
-    message: (tier: string, { quota, window }: { quota: number; window: number }) =>
-      `The ${tier} limit of ${quota} in ${window} s is used up.`,
+    message: (tier: string, { quota, window }: { quota: number; window: number }, ofSite = false) =>
+      `The ${tier} limit of ${quota} in ${window} s ${ofSite ? 'of your /48 network ' : ''}is used up.`,
     cure: 'Wait for the seconds in Retry-After. To see it coming, read `RateLimit` (what is left) and `RateLimit-Policy` (what is allowed) of every answer; a costly route counts as several requests.',
   },
   SEARCH_BUSY: {

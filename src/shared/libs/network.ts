@@ -17,22 +17,23 @@ const EMBEDDED_AT: Partial<Record<string, number>> = {
  */
 export const SITE_FACTOR = 64;
 
-/**
- * Returns the network of one client: an IPv4 address, the /64 network of an IPv6 address, or the IPv4 address embedded in a
- * translated address. Removes the port that some proxies add. Text that is no address is returned unchanged.
- */
-export function networkOf(client: string): string {
-  const address = addressOf(client);
-  return typeof address === 'string' ? address : prefixOf(address, 64);
+/** The networks that count a client. */
+export interface Networks {
+  /** One client: an IPv4 address, or the /64 network of an IPv6 address. */
+  readonly network: string;
+  /** The /48 network of an IPv6 address, else null. */
+  readonly site: string | null;
 }
 
 /**
- * Returns the /48 network of an IPv6 client, else null. A /48 is what one site may get from its provider (RFC 6177), for
- * nothing: with it one machine has 65,536 networks of clients. Many IPv4 addresses are not that cheap.
+ * Returns the networks that count a client. A translated address counts as the IPv4 address in it. Removes the port that some
+ * proxies add. Text that is no address is returned unchanged, as a network. A /48 is what one site may get from its provider
+ * (RFC 6177), for nothing: with it one machine has 65,536 networks of clients. Many IPv4 addresses are not that cheap.
  */
-export function siteOf(client: string): string | null {
+export function networksOf(client: string): Networks {
   const address = addressOf(client);
-  return typeof address === 'string' ? null : prefixOf(address, 48);
+  if (typeof address === 'string') return { network: address, site: null };
+  return { network: prefixOf(address, 64), site: prefixOf(address, 48) };
 }
 
 /** Returns the network that takes turns with others: the /48 of an IPv6 client, the /24 of an IPv4 client. */

@@ -68,7 +68,7 @@ export class Redis implements OnApplicationShutdown {
     onConnectionLost(this.client, () => {
       if (!this.breaker.isClosed) this.breaker.fail(new Error('The connection was lost.'));
     });
-    for (const { name, ...script } of this.scripts) this.client.defineCommand(name, script);
+    for (const { name, lua } of this.scripts) this.client.defineCommand(name, { lua });
   }
 
   /** False while no commands are allowed, until a probe succeeds. */
@@ -148,7 +148,7 @@ export class Redis implements OnApplicationShutdown {
   private callScript<T>(name: string, keys: readonly string[], args: ReadonlyArray<ScriptArgument>): Promise<T> {
     const command = (this.client as unknown as Record<string, (...args: unknown[]) => Promise<T>>)[name];
     if (!command) throw new Error(`There is no Lua file ${name}-<number of keys>.lua.`);
-    return command.apply(this.client, [...keys, ...args]);
+    return command.apply(this.client, [keys.length, ...keys, ...args]);
   }
 
   private async probe(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net';
 import type { HttpSettings } from '../http.settings.js';
 import { throttle } from '../../../shared/libs/throttle.js';
 import type { Clock } from '../../../shared/libs/clock.js';
-import { matcherOf, networkOf } from '../../../shared/libs/network.js';
+import { matcherOf, networksOf } from '../../../shared/libs/network.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 
 /** Refused connections write at most one log line per period, milliseconds. */
@@ -25,7 +25,7 @@ export function limitConnections(server: Server, http: HttpSettings, log: Logger
   const count = countByNetwork(perNetwork, warn('MAX_CONNECTIONS_PER_ADDRESS'));
   server.on('connection', (socket: Socket) => {
     const { remoteAddress } = socket;
-    if (remoteAddress !== undefined && !isProxy(remoteAddress)) count(networkOf(remoteAddress), socket);
+    if (remoteAddress !== undefined && !isProxy(remoteAddress)) count(networksOf(remoteAddress).network, socket);
   });
 }
 

@@ -1,7 +1,7 @@
 // Limits the memory of answers that their clients do not read, per network and in total.
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
-import { networkOf } from '../../../shared/libs/network.js';
+import { networksOf } from '../../../shared/libs/network.js';
 import { bodyBytesOf } from '../fastify-request.js';
 import { unavailable } from '../filters/to-problem.js';
 import { isInjected } from '../in-flight-request.js';
@@ -28,7 +28,7 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
     (maxAnswerBytes: number): onRequestHookHandler =>
     (request, reply, done) => {
       if (isInjected(request)) return done();
-      const network = networkOf(request.ip);
+      const network = networksOf(request.ip).network;
       const { bodyLimit = 0 } = request.routeOptions; // a longer body is refused unread
       const bytes = maxAnswerBytes + Math.min(bodyBytesOf(request), bodyLimit); // an answer may repeat its request
       if (!unread.hasSpaceFor(network, bytes)) return done(unavailable());
@@ -38,7 +38,7 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
     reservations.get(request)?.();
     if (!isLarge(payload) || isInjected(request)) return done(null, payload);
-    const network = networkOf(request.ip);
+    const network = networksOf(request.ip).network;
     const bytes = Buffer.byteLength(payload);
     if (request.method === 'GET' && !unread.hasSpaceFor(network, bytes)) {
       for (const name of ABOUT_THE_BODY) reply.removeHeader(name);

@@ -4,12 +4,14 @@ import { InjectThrottlerOptions, type ThrottlerOptions } from '@nestjs/throttler
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Rate } from '../../../shared/config/variables.js';
 import { RateLimitSettings } from '../../../shared/rate-limits/rate-limits.settings.js';
-import { networkOf } from '../../../shared/libs/network.js';
 import {
+  type Caller,
+  callerAt,
   RateLimiter,
   type Rates,
   refusedTier,
   retryAfterOf,
+  siteRatesOf,
   type TakeResult,
 } from '../../../shared/rate-limits/rate-limiter.js';
 import { LOGGER, type Logger } from '../../../shared/logging/logger.js';
@@ -51,18 +53,18 @@ export class RequestLimits {
    */
   count(request: FastifyRequest, reply: FastifyReply, limit: RouteLimit, cost: number): void | Promise<void> {
     const { claims, ip } = request;
-    if (limit === 'standard')
-      return this.take(reply, claims ? `user:${claims.sub}` : `ip:${networkOf(ip)}`, limit, cost);
-    const caller = limit === 'password' && claims ? claims.sid : networkOf(ip);
-    return this.take(reply, `auth:${limit}:${caller}`, 'auth', cost);
+    if (limit === 'standard') return this.take(reply, claims ? `user:${claims.sub}` : callerAt(ip, 'ip'), limit, cost);
+    const name = `auth:${limit}`;
+    const caller = limit === 'password' && claims ? `${name}:${claims.sid}` : callerAt(ip, name);
+    return this.take(reply, caller, 'auth', cost);
   }
 
   /** For routes that identify the caller themselves; adds to the amount that `count` took before. Throws RATE_LIMITED. */
-  countAs(reply: FastifyReply, caller: string, rates: RatesName): void | Promise<void> {
+  countAs(reply: FastifyReply, caller: Caller, rates: RatesName): void | Promise<void> {
     return this.take(reply, caller, rates, 1);
   }
 
-  private take(reply: FastifyReply, caller: string, rates: RatesName, cost: number): void | Promise<void> {
+  private take(reply: FastifyReply, caller: Caller, rates: RatesName, cost: number): void | Promise<void> {
     if (this.settings.mode === 'off') return;
     const limit = this.limits[rates];
     const result = this.limiter.take(caller, limit.rates, cost);
@@ -70,15 +72,18 @@ export class RequestLimits {
     this.settle(reply, caller, limit, result);
   }
 
-  private settle(reply: FastifyReply, caller: string, { rates, policy }: Limit, result: TakeResult): void {
+  private settle(reply: FastifyReply, caller: Caller, { rates, policy }: Limit, result: TakeResult): void {
     reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, result));
     const tier = refusedTier(result);
     if (tier === null) return;
+    const { ofSite } = result[tier];
     if (this.settings.mode === 'dry-run') {
-      this.log.warn({ caller, tier }, 'RATE_LIMITED is not enforced because of RATE_LIMIT_MODE=dry-run');
+      const counted = typeof caller === 'string' ? caller : ofSite ? caller.site : caller.network;
+      this.log.warn({ caller: counted, tier }, 'RATE_LIMITED is not enforced because of RATE_LIMIT_MODE=dry-run');
       return;
     }
-    throw HttpErrors.RATE_LIMITED(tier, rates[tier]).withHeader('Retry-After', retryAfterOf(result[tier]));
+    const rate = (ofSite ? siteRatesOf(rates) : rates)[tier];
+    throw HttpErrors.RATE_LIMITED(tier, rate, ofSite).withHeader('Retry-After', retryAfterOf(result[tier]));
   }
 }
 

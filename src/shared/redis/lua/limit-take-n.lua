@@ -1,18 +1,17 @@
--- Takes `cost` from both tiers of a caller, or from neither. A window has 60 slots; the sum of the current slot and the 60
--- before it must not exceed the quota, so no interval of the length of a window ever exceeds it.
--- KEYS[1] KEYS[2] a tier's hash of slot → amount taken in it; unused slots are absent
--- ARGV[1] ARGV[2] quota and window (milliseconds) of the first tier
--- ARGV[3] ARGV[4] the same of the second
--- ARGV[5] the cost, at least 1; a cost above a quota counts as the whole quota
+-- Takes from all tiers of a caller, or from none: from two, or from four with those of its /48 network. A window has 60 slots;
+-- the sum of the current slot and the 60 before it must not exceed the quota, so no interval of the length of a window ever
+-- exceeds it.
+-- KEYS[at] a tier's hash of slot → amount taken in it; unused slots are absent
+-- ARGV[at * 3 - 2] ARGV[at * 3 - 1] the tier's quota and window (milliseconds)
+-- ARGV[at * 3] the amount to take from it, 1 to the quota
 -- returns the time (milliseconds), then for each tier: allowed (1 or 0), the remaining amount, and the milliseconds until
---   some of it returns (when refused: until this cost can pass), 0 when nothing is used
+--   some of it returns (when refused: until the amount is there), 0 when nothing is used
 local SLOTS = 60
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local cost = tonumber(ARGV[5])
 
 -- The clock may step back a little, so slots in the near future count. Slots more than a window away are deleted.
-local function read(key, quota, window)
+local function read(key, quota, window, price)
   local slot = math.floor(now * SLOTS / window)
   local first, last, sum, oldest = slot - SLOTS, slot + SLOTS, 0, math.huge
   local fields = redis.call('HGETALL', key)
@@ -27,7 +26,6 @@ local function read(key, quota, window)
       end
     end
   end
-  local price = math.min(cost, quota)
   return {
     key = key, quota = quota, window = window, slot = slot, fields = fields,
     sum = sum, oldest = oldest, price = price, lacking = sum + price - quota,
@@ -54,11 +52,11 @@ local function wait(tier, slot)
   return math.ceil((slot + SLOTS + 1) * tier.window / SLOTS) - now
 end
 
-local tiers = {
-  read(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])),
-  read(KEYS[2], tonumber(ARGV[3]), tonumber(ARGV[4])),
-}
-local allowed = tiers[1].lacking <= 0 and tiers[2].lacking <= 0
+local tiers, allowed = {}, true
+for at, key in ipairs(KEYS) do
+  local tier = read(key, tonumber(ARGV[at * 3 - 2]), tonumber(ARGV[at * 3 - 1]), tonumber(ARGV[at * 3]))
+  tiers[at], allowed = tier, allowed and tier.lacking <= 0
+end
 
 local answer = { now }
 for _, tier in ipairs(tiers) do
