@@ -19,7 +19,7 @@ let counts: { unsent: number; handled: number };
 beforeEach(async () => {
   sockets = [];
   const ours = (counts = { unsent: 0, handled: 0 });
-  fastify = createFastify({ exposeHeadRoutes: true });
+  fastify = createFastify({ exposeHeadRoutes: true, trustProxy: true });
   addUnreadAnswersHook(fastify);
   fastify.setErrorHandler(
     (error, _request, reply) => void reply.code((error as { status?: number }).status ?? 500).send('refused'),
@@ -52,7 +52,8 @@ afterEach(async () => {
   await fastify.close();
 });
 
-const head = (line: string): string => `${line} HTTP/1.1\r\nHost: a\r\n\r\n`;
+const head = (line: string, from?: string): string =>
+  `${line} HTTP/1.1\r\nHost: a\r\n${from === undefined ? '' : `X-Forwarded-For: ${from}\r\n`}\r\n`;
 
 function send(text: string, localAddress = '127.0.0.1'): Socket {
   const socket = connect({ port, host: '127.0.0.1', localAddress }).on('error', () => undefined);
@@ -68,8 +69,8 @@ function read(socket: Socket): Promise<string> {
   );
 }
 
-async function statusOf(line: string): Promise<string> {
-  return (await read(send(head(line)))).slice(9, 12);
+async function statusOf(line: string, from?: string): Promise<string> {
+  return (await read(send(head(line, from)))).slice(9, 12);
 }
 
 /** Two answers under way, which are as much as one address may leave unread. */
@@ -121,6 +122,16 @@ it('a network is not refused because others leave much unread', async () => {
   expect(await statusOf('GET /large')).toBe('503');
   expect(await statusOf('GET /page')).toBe('200');
   expect(await statusOf('POST /reserved')).toBe('200');
+});
+
+it('all networks of one /48 may leave half of the total unread, and no more', async () => {
+  for (let at = 0; at < 8; at++) sockets.push(send(head('GET /large', `2001:db8:1:${at}::1`)).pause());
+  await until(() => counts.unsent === 8, 'half of the total to be under way');
+  expect(await statusOf('GET /page', '2001:db8:1:ff::1')).toBe('503');
+  expect(await statusOf('POST /reserved', '2001:db8:1:ff::1')).toBe('503');
+  for (const other of ['2001:db8:2::1', '192.0.2.1']) expect(await statusOf('GET /large', other)).toBe('200');
+  for (const socket of sockets) socket.destroy();
+  await until(async () => (await statusOf('GET /page', '2001:db8:1:ff::1')) === '200', 'room');
 });
 
 it('a client that reads, or closes its connection, makes room', async () => {

@@ -55,7 +55,7 @@ export const HttpSettings = defineSettings(
       perNetwork: integer('MAX_CONNECTIONS_PER_ADDRESS', {
         min: 1,
         default: 1_000,
-        doc: 'Maximum of these connections from one IPv4 address or IPv6 /64 network; the proxies of TRUST_PROXY are exempt',
+        doc: 'Maximum of these connections from one IPv4 address or IPv6 /64 network, with 64 times as many (at most half of MAX_CONNECTIONS) from one /48; the proxies of TRUST_PROXY are exempt',
       }),
     },
     requestTimeout: integer('REQUEST_TIMEOUT', {

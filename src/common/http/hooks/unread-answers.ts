@@ -1,7 +1,8 @@
-// Limits the memory of answers that their clients do not read, per network and in total.
+// Limits the memory of answers that their clients do not read, per network, per /48 network and in total.
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
-import { networksOf } from '../../../shared/libs/network.js';
+import { type Networks, networksOf } from '../../../shared/libs/network.js';
+import { NetworkSums, siteShareOf } from '../../../shared/libs/network-sums.js';
 import { bodyBytesOf } from '../fastify-request.js';
 import { unavailable } from '../filters/to-problem.js';
 import { isInjected } from '../in-flight-request.js';
@@ -9,7 +10,9 @@ import { isInjected } from '../in-flight-request.js';
 const MAX_OF_NETWORK = 32 * 1024 * 1024;
 /** Beyond this total, networks with more than their share are refused. */
 const MAX_OF_ALL = 256 * 1024 * 1024;
-/** A network is never refused because of others while it has at most so many unread bytes: a batch and a page. */
+/** Otherwise one /48 would have its networks' shares 65,536 times. */
+const MAX_OF_SITE = siteShareOf(MAX_OF_NETWORK, MAX_OF_ALL);
+/** A network is never refused because of others outside its /48 while it has at most so many unread bytes: a batch and a page. */
 const SHARE = 4 * 1024 * 1024;
 /** Minimum size of a counted answer, in UTF-16 units or bytes. The limits of connections and pipelining bound smaller ones. */
 const MIN_COUNTED = 16_384;
@@ -28,23 +31,23 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
     (maxAnswerBytes: number): onRequestHookHandler =>
     (request, reply, done) => {
       if (isInjected(request)) return done();
-      const network = networksOf(request.ip).network;
+      const networks = networksOf(request.ip);
       const { bodyLimit = 0 } = request.routeOptions; // a longer body is refused unread
       const bytes = maxAnswerBytes + Math.min(bodyBytesOf(request), bodyLimit); // an answer may repeat its request
-      if (!unread.hasSpaceFor(network, bytes)) return done(unavailable());
-      reservations.set(request, unread.add(network, reply, bytes));
+      if (!unread.hasSpaceFor(networks, bytes)) return done(unavailable());
+      reservations.set(request, unread.add(networks, reply, bytes));
       done();
     };
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
     reservations.get(request)?.();
     if (!isLarge(payload) || isInjected(request)) return done(null, payload);
-    const network = networksOf(request.ip).network;
+    const networks = networksOf(request.ip);
     const bytes = Buffer.byteLength(payload);
-    if (request.method === 'GET' && !unread.hasSpaceFor(network, bytes)) {
+    if (request.method === 'GET' && !unread.hasSpaceFor(networks, bytes)) {
       for (const name of ABOUT_THE_BODY) reply.removeHeader(name);
       return done(unavailable());
     }
-    unread.add(network, reply, bytes);
+    unread.add(networks, reply, bytes);
     done(null, payload);
   };
   // Last of each route's hooks: answers to HEAD, and 304, have no body by then.
@@ -56,12 +59,13 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
 }
 
 class UnreadBytes {
-  private readonly ofNetwork = new Map<string, number>();
+  private readonly sums = new NetworkSums();
   private readonly ofSocket = new WeakMap<Socket, { bytes: number }>();
   private total = 0;
 
-  hasSpaceFor(network: string, bytes: number): boolean {
-    const own = (this.ofNetwork.get(network) ?? 0) + bytes;
+  hasSpaceFor(networks: Networks, bytes: number): boolean {
+    if (this.sums.ofSite(networks) + bytes > MAX_OF_SITE) return false;
+    const own = this.sums.ofNetwork(networks) + bytes;
     return own <= SHARE || (own <= MAX_OF_NETWORK && this.total + bytes <= MAX_OF_ALL);
   }
 
@@ -69,41 +73,39 @@ class UnreadBytes {
    * Counts the bytes until the operating system has the last one, or the connection is closed, or the returned function is
    * called.
    */
-  add(network: string, { raw, request }: FastifyReply, bytes: number): () => void {
+  add(networks: Networks, { raw, request }: FastifyReply, bytes: number): () => void {
     const { socket } = request.raw;
     if (socket.destroyed || raw.destroyed) return () => undefined;
-    const queued = this.queuedOn(socket, network);
+    const queued = this.queuedOn(socket, networks);
     queued.bytes += bytes;
-    this.change(network, bytes);
+    this.change(networks, bytes);
     let counted = bytes;
     const release = (): void => {
       const rest = Math.min(counted, queued.bytes); // less when the connection was closed first
       counted = 0;
       queued.bytes -= rest;
-      this.change(network, -rest);
+      this.change(networks, -rest);
     };
     raw.once('close', release);
     return release;
   }
 
   /** An answer behind another one on its connection is not notified when that is closed: so one listener releases them all. */
-  private queuedOn(socket: Socket, network: string): { bytes: number } {
+  private queuedOn(socket: Socket, networks: Networks): { bytes: number } {
     let queued = this.ofSocket.get(socket);
     if (queued) return queued;
     this.ofSocket.set(socket, (queued = { bytes: 0 }));
     const all = queued;
     socket.once('close', () => {
-      this.change(network, -all.bytes);
+      this.change(networks, -all.bytes);
       all.bytes = 0;
     });
     return queued;
   }
 
-  private change(network: string, bytes: number): void {
+  private change(networks: Networks, bytes: number): void {
     this.total += bytes;
-    const sum = (this.ofNetwork.get(network) ?? 0) + bytes;
-    if (sum === 0) this.ofNetwork.delete(network);
-    else this.ofNetwork.set(network, sum);
+    this.sums.add(networks, bytes);
   }
 }
 
