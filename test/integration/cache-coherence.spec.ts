@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import { Sealer } from '../../src/shared/libs/sealer.js';
 import { Coherence } from '../../src/shared/cache/coherence.js';
 import { ChangeTooLateError } from '../../src/shared/cache/cache-change.js';
-import { MemoryStore } from '../../src/shared/cache/memory.store.js';
+import { MAX_CHANGE_MS, MemoryStore } from '../../src/shared/cache/memory.store.js';
 import type { Redis } from '../../src/shared/redis/redis.js';
 import { RedisStore } from '../../src/shared/cache/redis.store.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
@@ -33,15 +33,18 @@ afterEach(async () => {
   for (const pair of opened.splice(0)) await pair.close();
 });
 
-async function sql(text: string): Promise<void> {
+async function sql<R extends pg.QueryResultRow>(text: string): Promise<R[]> {
   const client = new pg.Client({ connectionString: database.url });
   await client.connect();
-  await client.query(text).finally(() => client.end());
+  return (await client.query<R>(text).finally(() => client.end())).rows;
 }
+
+const count = async (from: string): Promise<number | undefined> =>
+  (await sql<{ rows: number }>(`SELECT count(*)::integer AS rows FROM ${from}`))[0]?.rows;
 
 const FROM_RELAYS = `FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'holdfast relay'`;
 
-const cutPostgres = (): Promise<void> => sql(`SELECT pg_terminate_backend(pid) ${FROM_RELAYS}`);
+const cutPostgres = (): Promise<unknown> => sql(`SELECT pg_terminate_backend(pid) ${FROM_RELAYS}`);
 
 interface Pair {
   one: CacheInstance;
@@ -243,6 +246,24 @@ for (const [name, available, env] of layers) {
       const work = jest.fn(nothing);
       await expect(one.cache.changing(['tag'], work)).rejects.toThrow(ChangeTooLateError);
       expect(work).not.toHaveBeenCalled();
+    });
+
+    it('the transaction of a writer that freezes before its commit ends before others count its change as dead', async () => {
+      const { one } = await openForTest(env);
+      const limits = `SELECT setting::integer AS ms FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'`;
+      const [limit] = await one.transaction.query<{ ms: number }>({ text: limits });
+      expect(limit?.ms).toBeGreaterThan(0);
+      expect(limit?.ms).toBeLessThan(MAX_CHANGE_MS);
+      await sql('CREATE TABLE IF NOT EXISTS changed (id integer)');
+      const idle = `pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'`;
+      const frozen = one.transaction.run(async () => {
+        await one.cache.invalidate(['tag']);
+        await one.transaction.query({ text: 'INSERT INTO changed VALUES (1)' });
+        await one.transaction.query({ text: 'SET LOCAL idle_in_transaction_session_timeout = 100' });
+        await until(async () => (await count(idle)) === 0, 'its end');
+      });
+      await expect(frozen).rejects.toThrow();
+      expect(await count('changed')).toBe(0);
     });
 
     it('a process that receives no messages still publishes its changes, and serves nothing from memory', async () => {

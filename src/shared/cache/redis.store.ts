@@ -31,8 +31,8 @@ export interface Stored extends Omit<StoredValue, 'size'> {
 const NOTHING = Buffer.alloc(0);
 /** Longer than the lifetime of any value. */
 const STAMP_MS = 2 * 86_400_000;
-/** Longer than the time limit of a statement. */
-const LEASE_MS = 8_000;
+/** How long one process may load the value of a key while others wait for it. Longer than the time limit of a statement. */
+const CLAIM_MS = 8_000;
 
 /**
  * A value contains the stamps that its tags had before it was loaded. A change removes the stamps before its commit, and new
@@ -92,7 +92,7 @@ export class RedisStore {
 
   /** Claims the load of a value. `outdated`: prefix of the stored value that is no longer valid. Throws RedisUnavailableError. */
   claim(key: string, token: string, outdated: Buffer = Buffer.alloc(0)): Promise<'mine' | 'theirs' | 'there'> {
-    return this.redis.script('cache-claim', this.pair(key), [token, LEASE_MS, outdated]);
+    return this.redis.script('cache-claim', this.pair(key), [token, CLAIM_MS, outdated]);
   }
 
   /** Stores the value loaded under our claim. Throws RedisUnavailableError. */

@@ -1,13 +1,15 @@
 -- Claims due jobs of a queue: the most urgent first, then by turn. With $5, claims jobs whose turn was over 30 s ago, the
 -- least urgent first, so that a constant load of urgent jobs starves no other job.
--- Skips jobs of owners who have $6 running already (two processes that claim at the same time may exceed that by the jobs
--- that each of them claims), or $7 in this queue and process: so one owner cannot take all slots. Skips jobs that were running during two worker crashes, see claim-suspect.sql; after ten
--- minutes they may run beside other jobs again.
+-- Skips jobs of an owner who has $6 running already (two processes that claim at the same time may exceed that by the jobs
+-- that each of them claims), or $7 in this queue and process: so one owner cannot take all slots of a process.
+-- Skips jobs that were running during two worker crashes, see claim-suspect.sql; after ten minutes they may run beside
+-- other jobs again.
 -- $1 queue, $2 maximum number, $3 worker, $4 lease in ms, $5 claim the starving jobs, $6 maximum of running jobs per owner,
 -- $7 the same for this queue and worker
 -- Costs one index probe per priority. Rows that are not due have no turn and are never read.
 WITH busy AS MATERIALIZED (
-  SELECT owner_id, count(*) AS jobs, count(*) FILTER (WHERE queue = $1 AND worker = $3) AS here FROM jobs WHERE status = 'RUNNING' AND owner_id IS NOT NULL GROUP BY owner_id
+  SELECT owner_id, count(*) AS jobs, count(*) FILTER (WHERE queue = $1 AND worker = $3) AS here
+  FROM jobs WHERE status = 'RUNNING' AND owner_id IS NOT NULL GROUP BY owner_id
 ), line AS (
   SELECT waiting.*
   FROM generate_series(CASE WHEN $5::boolean THEN 1 ELSE 5 END, CASE WHEN $5 THEN 5 ELSE 1 END, CASE WHEN $5 THEN 1 ELSE -1 END) AS urgency

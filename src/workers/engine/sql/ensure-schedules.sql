@@ -1,7 +1,7 @@
 -- Synchronizes the table with the definitions. New and changed schedules get a new next run. Unchanged ones keep theirs,
 -- even in the past: that run was missed and is still due. Schedules without a definition are deleted.
 -- $1 names, $2 crons, $3 time zones, $4 next run of each
-WITH gone AS (
+WITH deleted AS (
   DELETE FROM schedules WHERE name <> ALL ($1::varchar[])
 )
 INSERT INTO schedules AS known (name, cron, time_zone, next_run_at)

@@ -1,8 +1,8 @@
--- Takes back running jobs whose lease has expired. A crash is certainly the job's fault only when it ran alone; otherwise
--- any job in that worker may be the cause. So a job without attempts left gets one more attempt, alone (except jobs with
--- a single attempt). A job keeps its place in the queue unless it must run alone.
+-- Takes back running jobs whose lease has expired: their worker died. Only when a job ran alone is it certain that it was the
+-- cause; otherwise it may have been any job in that worker. So a job that has used its last attempt beside others gets one
+-- more, alone; a job with a single attempt does not. A job keeps its place in the queue unless it must run alone.
 -- $1 code of the failure, $2 message of the failure, $3 true: announce to the broker
-WITH gone AS (
+WITH expired AS (
   SELECT id, attempt < max_attempts OR (NOT alone AND max_attempts > 1) AS again FROM jobs
   WHERE status = 'RUNNING' AND lease_until < now()
   ORDER BY lease_until LIMIT 500 FOR UPDATE SKIP LOCKED
@@ -18,5 +18,5 @@ UPDATE jobs SET
     'attempt', attempt, 'at', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'code', $1::text, 'message', $2::text,
     'isPublic', true, 'worker', worker),
   lease_until = NULL, version = version + 1, updated_at = now()
-FROM gone WHERE jobs.id = gone.id
+FROM expired WHERE jobs.id = expired.id
 RETURNING jobs.id, jobs.uuid, jobs.queue, jobs.type, jobs.status, jobs.attempt, jobs.owner_uuid

@@ -17,7 +17,7 @@ WITH waiting AS (
 ), lately AS ( -- full minutes only: the current minute would make every rate too low
   SELECT queue, sum(succeeded) AS succeeded, sum(retried) AS retried, sum(dead) AS dead FROM counted
   WHERE minute >= date_trunc('minute', now()) - interval '5 min' AND minute < date_trunc('minute', now()) GROUP BY queue
-), told AS (
+), listed AS (
   SELECT unnest($1::varchar[]) AS queue UNION SELECT queue FROM waiting UNION SELECT queue FROM running
   UNION SELECT queue FROM dead UNION SELECT queue FROM hour
 )
@@ -29,6 +29,6 @@ SELECT queue,
   json_build_object('succeeded', coalesce(lately.succeeded, 0) / 5.0, 'retried', coalesce(lately.retried, 0) / 5.0,
     'dead', coalesce(lately.dead, 0) / 5.0) AS per_minute,
   json_build_object('succeeded', coalesce(hour.succeeded, 0), 'retried', coalesce(hour.retried, 0), 'dead', coalesce(hour.dead, 0)) AS last_hour
-FROM told LEFT JOIN waiting USING (queue) LEFT JOIN running USING (queue) LEFT JOIN dead USING (queue)
+FROM listed LEFT JOIN waiting USING (queue) LEFT JOIN running USING (queue) LEFT JOIN dead USING (queue)
   LEFT JOIN lately USING (queue) LEFT JOIN hour USING (queue)
 ORDER BY queue
