@@ -11,6 +11,7 @@ import {
 import type { Lock, Locker } from '@tus/server';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
+import { LeaseKeeper } from '../../shared/libs/lease-keeper.js';
 import { Signals } from '../../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { UploadErrors } from './uploads.errors.js';
@@ -38,28 +39,33 @@ interface Held {
 @Injectable()
 export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   /** By upload id. */
-  private readonly held = new Map<string, Held>();
-  private timer: NodeJS.Timeout | undefined;
+  private readonly held: LeaseKeeper<Held>;
 
   constructor(
     private readonly transaction: Transaction,
     private readonly signals: Signals,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
+    this.held = new LeaseKeeper({
+      leaseMs: LEASE_MS,
+      renew: (ids) => this.renew(ids),
+      onLost: ({ release }) => void release(), // the request stops
+      onError: (err) => logger.warn({ err }, 'Failed to renew the locks on uploads'),
+    });
     signals.on(RELEASE, (id) => this.held.get(id)?.release());
   }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.renew(), LEASE_MS / 3);
+    this.held.start();
   }
 
   /** Stops all requests, so that clients continue in another process. */
   beforeApplicationShutdown(): void {
-    for (const { release } of this.held.values()) release();
+    for (const { release } of this.held.all()) release();
   }
 
   onApplicationShutdown(): void {
-    clearInterval(this.timer);
+    this.held.stop();
   }
 
   newLock(id: string): Lock {
@@ -99,13 +105,13 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
   private async claim(id: string, held: Held): Promise<boolean> {
     const rows = await this.transaction.query(statement('lock', [id, held.holder, LEASE_MS]));
     if (rows.length === 0) return false;
-    this.held.set(id, held);
+    this.held.hold(id, held);
     return true;
   }
 
   /** Logs a failed release instead of throwing: the lock expires by itself, and the work itself has not failed. */
   private async unlock(id: string, holder: string): Promise<void> {
-    if (this.held.get(id)?.holder === holder) this.held.delete(id);
+    if (this.held.get(id)?.holder === holder) this.held.release(id);
     await this.transaction
       .query({
         name: 'upload-locks-unlock',
@@ -115,22 +121,16 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
       .catch((error: unknown) => this.logger.warn({ err: error }, 'Failed to release the lock on an upload'));
   }
 
-  /** Renews the locks. Asks requests that have lost their lock to stop. */
-  private async renew(): Promise<void> {
-    const known = [...this.held.values()];
-    if (known.length === 0) return;
-    try {
-      const rows = await this.transaction.query<{ holder: string }>({
-        name: 'upload-locks-renew',
-        text: `
-          UPDATE upload_locks SET expires_at = now() + $2::integer * interval '1 ms'
-          WHERE holder = ANY ($1::uuid[]) RETURNING holder`,
-        values: [known.map(({ holder }) => holder), LEASE_MS],
-      });
-      const alive = new Set(rows.map(({ holder }) => holder));
-      for (const { holder, release } of known) if (!alive.has(holder)) release();
-    } catch (error) {
-      this.logger.warn({ err: error }, 'Failed to renew the locks on uploads');
-    }
+  /** Returns the uploads whose lock this process still has. */
+  private async renew(ids: readonly string[]): Promise<string[]> {
+    const holders = ids.map((id) => this.held.get(id)?.holder);
+    const rows = await this.transaction.query<{ upload_id: string }>({
+      name: 'upload-locks-renew',
+      text: `
+        UPDATE upload_locks SET expires_at = now() + $2::integer * interval '1 ms'
+        WHERE holder = ANY ($1::uuid[]) RETURNING upload_id`,
+      values: [holders, LEASE_MS],
+    });
+    return rows.map((row) => row.upload_id);
   }
 }

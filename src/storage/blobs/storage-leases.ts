@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { StorageSettings } from '../storage.settings.js';
 import { Transaction } from '../../shared/database/transaction.js';
+import { LeaseKeeper } from '../../shared/libs/lease-keeper.js';
 import { requestContext } from '../../shared/logging/request-context.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
@@ -38,24 +39,29 @@ export interface ExpiredLease {
  */
 @Injectable()
 export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly held = new Map<string, AbortController>();
+  private readonly held: LeaseKeeper<AbortController>;
   /** Collects the removals that a caller of `waitingForRemoval` waits for. */
   private readonly awaited = new AsyncLocalStorage<Array<Promise<void>>>();
-  private timer: NodeJS.Timeout | undefined;
-
   constructor(
     private readonly transaction: Transaction,
     private readonly storage: FileStorage,
     private readonly settings: StorageSettings,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    this.held = new LeaseKeeper({
+      leaseMs: settings.lease,
+      renew: (keys) => this.renew(keys),
+      onLost: (lost) => lost.abort(StorageErrors.WRITE_LOST()),
+      onError: (err) => logger.warn({ err }, 'Failed to renew the leases of files that are being written'),
+    });
+  }
 
   onApplicationBootstrap(): void {
-    this.timer = setInterval(() => void this.renew(), this.settings.lease / 3);
+    this.held.start();
   }
 
   onApplicationShutdown(): void {
-    clearInterval(this.timer);
+    this.held.stop();
   }
 
   /** Reserves quota for the known size before the first byte. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket). */
@@ -116,9 +122,8 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
       values: [storageKey],
     });
     if (!row) throw StorageErrors.WRITE_LOST();
-    const held = this.held.get(storageKey);
-    this.held.delete(storageKey);
-    this.transaction.onRolledBack(() => void (held && this.held.set(storageKey, held)));
+    const held = this.held.release(storageKey);
+    this.transaction.onRolledBack(() => void (held && this.held.hold(storageKey, held)));
     return { reservedBytes: Number(row.reserved_bytes) };
   }
 
@@ -159,7 +164,7 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
    * because the sweep may have ended the lease before the last bytes were written. The sweep removes what this cannot.
    */
   async discard(storageKey: string): Promise<void> {
-    if (!this.held.delete(storageKey)) return;
+    if (!this.held.release(storageKey)) return;
     try {
       await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
       await this.end(storageKey);
@@ -180,8 +185,8 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
 
   private hold(storageKey: string, remainingBytes: number): WriteLease {
     const lost = new AbortController();
-    this.held.set(storageKey, lost);
-    this.transaction.onEnd((outcome) => void (outcome !== 'committed' && this.held.delete(storageKey))); // no such lease
+    this.held.hold(storageKey, lost);
+    this.transaction.onEnd((outcome) => void (outcome !== 'committed' && this.held.release(storageKey))); // no such lease
     return { storageKey, remainingBytes, signal: lost.signal };
   }
 
@@ -192,18 +197,9 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   private readonly logFailure = (error: unknown): void =>
     this.logger.warn({ err: error }, 'Failed to remove unused bytes; the sweep retries');
 
-  private async renew(): Promise<void> {
-    const keys = [...this.held.keys()];
-    if (keys.length === 0) return;
-    try {
-      const rows = await this.transaction.query<{ storage_key: string }>(
-        statement('renew', [keys, this.settings.lease]),
-      );
-      const alive = new Set(rows.map((row) => row.storage_key));
-      for (const key of keys.filter((one) => !alive.has(one))) this.held.get(key)?.abort(StorageErrors.WRITE_LOST());
-    } catch (error) {
-      this.logger.warn({ err: error }, 'Failed to renew the leases of files that are being written');
-    }
+  private async renew(keys: readonly string[]): Promise<string[]> {
+    const rows = await this.transaction.query<{ storage_key: string }>(statement('renew', [keys, this.settings.lease]));
+    return rows.map((row) => row.storage_key);
   }
 
   private async removeBytes(storageKey: string): Promise<void> {

@@ -1,8 +1,8 @@
 // Queue driver with RabbitMQ: an outbox announces rows, and each wake-up message permits claiming one job. While the broker
 // is unavailable, scans permit the claims.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import type { ConsumeMessage } from 'amqplib';
+import { succeedsWithin } from '../../shared/libs/time-limit.js';
 import type { Logger } from '../../shared/logging/logger.js';
 import type { JobOutbox } from '../engine/job-outbox.js';
 import { OutboxRelay } from './outbox-relay.js';
@@ -65,7 +65,7 @@ export class RabbitDriver extends QueueDriver implements OnApplicationBootstrap,
   /** Closes last, because requests and jobs in flight enqueue until now. */
   async onApplicationShutdown(): Promise<void> {
     const stopped = this.relay?.stop();
-    await Promise.race([stopped, delay(STOP_MS, undefined, { ref: false })]);
+    if (stopped) await succeedsWithin(STOP_MS, stopped);
     await this.connection.close(); // also ends what the relay may still wait for
     await stopped;
   }

@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { JobSettings } from '../jobs.settings.js';
 import { repeat, type StopRepeating } from '../../shared/libs/repeat.js';
+import { succeedsWithin } from '../../shared/libs/time-limit.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { QueueDriver } from '../drivers/queue.driver.js';
@@ -87,13 +88,10 @@ export class JobRunner {
 
   /** Waits until no job runs, for `ms` at most. */
   async idle(ms: number): Promise<void> {
-    const waiting = new AbortController();
-    const timeout = delay(ms, undefined, { signal: waiting.signal }).catch(() => undefined);
-    while (
-      this.working.size > 0 &&
-      !(await Promise.race([Promise.all(this.working).then(() => false), timeout.then(() => true)]))
-    );
-    waiting.abort();
+    const allIdle = async (): Promise<void> => {
+      while (this.working.size > 0) await Promise.all(this.working); // what they release may start another
+    };
+    await succeedsWithin(ms, allIdle());
   }
 
   /** Runs one claim at a time per queue. Slots that become free during a claim are filled by the next one. */
