@@ -3,20 +3,22 @@ const { sep } = require('node:path');
 const vm = require('node:vm');
 const { default: JestRuntime } = require('jest-runtime');
 
-const PACKAGES = `${sep}node_modules${sep}`;
+const isInPackage = (path) => path.includes(`${sep}node_modules${sep}`);
 
+/** Makes Jest take each file of a package for CommonJS, around which it builds a module; Node's `require` takes ES modules, too. */
 module.exports = class Runtime extends JestRuntime {
   constructor(...args) {
     super(...args);
     const { esmLoader } = this;
-    const original = esmLoader.buildCjsAsEsmSyntheticModule.bind(esmLoader);
+    const build = esmLoader.buildCjsAsEsmSyntheticModule.bind(esmLoader);
+    const hasEsmSyntax = esmLoader.pendingCjsBuildIsUnmarkedEsm.bind(esmLoader); // asked with Node 22.21 and 24.9 or newer
     esmLoader.buildCjsAsEsmSyntheticModule = (from, path, context) =>
-      path.includes(PACKAGES) ? wrap(require(path), path, context) : original(from, path, context);
+      isInPackage(path) ? wrap(require(path), path, context) : build(from, path, context);
+    esmLoader.pendingCjsBuildIsUnmarkedEsm = (file) => !isInPackage(file.modulePath) && hasEsmSyntax(file);
   }
 
-  /** Jest then builds a module around what `require` returns; Node's `require` takes ES modules, too. */
   unstable_shouldLoadAsEsm(path) {
-    return !path.includes(PACKAGES) && super.unstable_shouldLoadAsEsm(path);
+    return !isInPackage(path) && super.unstable_shouldLoadAsEsm(path);
   }
 };
 
