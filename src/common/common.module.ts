@@ -3,12 +3,13 @@ import { Global, Module } from '@nestjs/common';
 import { MethodFallbacks } from './http/method-fallbacks.js';
 import { ProblemsController } from './http/problems/problems.controller.js';
 import { RepositoryTools } from './repositories/repository-tools.js';
+import { RowTrimmer } from './repositories/row-trimmer.js';
 import { SearchGate } from './search-gate.js';
 
 @Global()
 @Module({
   controllers: [ProblemsController],
-  providers: [MethodFallbacks, RepositoryTools, SearchGate],
-  exports: [RepositoryTools, SearchGate],
+  providers: [MethodFallbacks, RepositoryTools, RowTrimmer, SearchGate],
+  exports: [RepositoryTools, RowTrimmer, SearchGate],
 })
 export class CommonModule {}

@@ -20,6 +20,7 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 @Index('tasks_status_due', { synchronize: false })
 @Index('tasks_text', { synchronize: false }) // trigrams, if PostgreSQL has the extension
 @Index('tasks_purge', ['id'], { where: 'deleted_at IS NOT NULL' })
+@Index('tasks_retained', ['ownerId', 'deletedAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 @Index('tasks_deleted', ['createdAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 export class Task extends BaseEntityCustom {
   /** `users.id`, a foreign key in the migrations. No TypeORM relation: this module does not import the entities of `users`. */

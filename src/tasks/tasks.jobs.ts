@@ -1,6 +1,6 @@
 // Job definitions of tasks. The handlers are in the folders report and cleanup.
 import { exponential } from '../shared/libs/backoff.js';
-import { defineCleanup } from '../workers/cleanup/cleanup.js';
+import { defineCleanup, defineTrim } from '../workers/cleanup/cleanup.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 
@@ -23,3 +23,5 @@ export const RenderTaskReport = defineJob({
 });
 
 export const TasksCleanup = defineCleanup('tasks.cleanup', '57 3 * * *');
+
+export const TasksTrim = defineTrim('tasks.trim', 0);

@@ -4,6 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { FilesModule } from '../files/files.module.js';
 import { ReportHandler } from './report/report.handler.js';
 import { TasksCleanupHandler } from './cleanup/tasks-cleanup.handler.js';
+import { TasksTrimHandler } from './cleanup/tasks-trim.handler.js';
 import { Task } from './task.entity.js';
 import { TasksController } from './tasks.controller.js';
 import { TasksRepository } from './tasks.repository.js';
@@ -12,6 +13,6 @@ import { TasksService } from './tasks.service.js';
 @Module({
   imports: [TypeOrmModule.forFeature([Task]), FilesModule],
   controllers: [TasksController],
-  providers: [TasksRepository, TasksService, ReportHandler, TasksCleanupHandler],
+  providers: [TasksRepository, TasksService, ReportHandler, TasksCleanupHandler, TasksTrimHandler],
 })
 export class TasksModule {}

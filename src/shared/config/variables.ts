@@ -118,7 +118,10 @@ function bounded({ min, max }: Limits, number = Joi.number()): Joi.NumberSchema 
   return max === undefined ? above : above.max(max);
 }
 
-export function integer(name: string, options: WithDefault<number> & Limits): Variable<number> {
+export function integer<D extends number | undefined = undefined>(
+  name: string,
+  options: Options<number, D> & Limits,
+): Variable<Value<number, D>> {
   return variable(name, bounded(options, Joi.number().integer()), options);
 }
 

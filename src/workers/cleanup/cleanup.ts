@@ -1,4 +1,4 @@
-// Common parts of all cleanup jobs: a daily schedule, and deletion in key order, in batches.
+// Common parts of the jobs that delete what ended: cleanups by age once a day, and trims by number every few minutes.
 import type { KeyRange, Purged } from '../../common/repositories/base.repository.js';
 import { exponential } from '../../shared/libs/backoff.js';
 import { firstIdAt, timeOfId } from '../../shared/database/snowflake-ids.js';
@@ -21,6 +21,24 @@ export function defineCleanup(name: string, cron: string): JobDefinition<NoPaylo
     priority: 1,
     concurrency: 1,
     schedule: { cron, timeZone: 'UTC', payload: {} },
+    uniqueKey: () => 'one',
+  });
+}
+
+/**
+ * Defines a job that deletes what owners left beyond their limits. Between two runs an owner may leave as much as its request
+ * limit allows, so it runs often, and in a queue of its own: a cleanup may take an hour. `minute`: 0-4, the offset of its runs.
+ */
+export function defineTrim(name: string, minute: number): JobDefinition<NoPayload> {
+  return defineJob<NoPayload>({
+    name,
+    queue: 'trims',
+    payload: NoPayload,
+    attempts: 3,
+    backoff: exponential(5_000),
+    timeoutMs: 3_600_000,
+    concurrency: 1,
+    schedule: { cron: `${minute}-59/5 * * * *`, timeZone: 'UTC', payload: {} },
     uniqueKey: () => 'one',
   });
 }
