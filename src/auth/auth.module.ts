@@ -8,6 +8,7 @@ import { AccessGuard } from './access.guard.js';
 import { AuthController } from './auth.controller.js';
 import { AuthService } from './auth.service.js';
 import { SessionsCleanupHandler } from './cleanup/sessions-cleanup.handler.js';
+import { SessionsTrimHandler } from './cleanup/sessions-trim.handler.js';
 import { DeviceCookie } from './device-cookie.js';
 import { JwtStrategy } from './jwt.strategy.js';
 import { LoginThrottle } from './login-throttle.js';
@@ -33,6 +34,7 @@ import { SessionsService } from './sessions.service.js';
     SessionsCleanupHandler,
     SessionsRepository,
     SessionsService,
+    SessionsTrimHandler,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
 })

@@ -6,6 +6,7 @@ import { User } from '../users/user.entity.js';
 /** A revoked session is a deleted row. */
 @Entity('sessions')
 @Index('sessions_of_user', ['userId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
+@Index('sessions_retained', ['userId', 'deletedAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 export class Session extends BaseEntityCustom {
   /** `users.id`. */
   @ForeignKey(() => User, 'id', { name: 'sessions_user' })

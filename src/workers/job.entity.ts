@@ -31,6 +31,8 @@ export interface JobFailure {
 @Index('jobs_dead_of_owner', ['ownerId'], {
   where: `owner_id IS NOT NULL AND status = 'FAILED' AND deleted_at IS NULL`,
 })
+@Index('jobs_retained', { synchronize: false }) // owner_id, finished_at, id of finished jobs
+@Index('jobs_retained_of_system', { synchronize: false }) // type, finished_at, id of finished jobs without an owner
 export class Job extends BaseEntityCustom {
   /** Name of the job definition. */
   @Column('varchar', { length: 100 })

@@ -35,12 +35,17 @@ export const JobSettings = defineSettings(
       default: 7,
       doc: 'Days until finished jobs are deleted; dead letters stay until they are replayed or discarded',
     }),
+    retentionCount: integer('JOB_RETENTION_COUNT', {
+      min: 1,
+      doc: 'Maximum finished jobs of one user that are kept, dead letters apart; the oldest are deleted first. Default: ten times JOB_QUOTA',
+    }),
   },
   {
     derive(values, get) {
       const { shutdownDelay, shutdownGrace } = get(HttpSettings);
       /** `shutdownMs`: from SIGTERM until the process exits. */
-      return { ...values, shutdownMs: shutdownDelay + shutdownGrace };
+      const { retentionCount = 10 * values.quota } = values;
+      return { ...values, retentionCount, shutdownMs: shutdownDelay + shutdownGrace };
     },
   },
 );

@@ -9,6 +9,7 @@ import { LOGGER, type Logger } from '../shared/logging/logger.js';
 import { AttemptPreparer } from './engine/attempt-preparer.js';
 import { AttemptRunner } from './engine/attempt-runner.js';
 import { JobsCleanupHandler } from './cleanup/cleanup.handler.js';
+import { JobsTrimHandler } from './cleanup/trim.handler.js';
 import { DeadLettersController } from './api/dead-letters.controller.js';
 import { DeadLettersService } from './api/dead-letters.service.js';
 import { PostgresDriver } from './drivers/postgres.driver.js';
@@ -57,6 +58,7 @@ import { ThreadPools } from './threads/thread-pools.js';
     AttemptPreparer,
     AttemptRunner,
     JobsCleanupHandler,
+    JobsTrimHandler,
     DeadLettersService,
     Heartbeats,
     JobCounts,

@@ -1,4 +1,6 @@
-// Job definition of the cleanup of the sessions table.
-import { defineCleanup } from '../../workers/cleanup/cleanup.js';
+// Job definitions of the cleanups of the sessions table.
+import { defineCleanup, defineTrim } from '../../workers/cleanup/cleanup.js';
 
 export const SessionsCleanup = defineCleanup('sessions.cleanup', '27 3 * * *');
+
+export const SessionsTrim = defineTrim('sessions.trim', 2);
