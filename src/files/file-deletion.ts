@@ -3,7 +3,6 @@ import { Injectable } from '@nestjs/common';
 import type { Owner } from '../common/access/permissions.js';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import { Transaction } from '../shared/database/transaction.js';
-import { Clock } from '../shared/libs/clock.js';
 import { BucketsRepository } from '../storage/buckets/buckets.repository.js';
 import { usageKey, UsagesRepository } from '../storage/usages.repository.js';
 import { JobQueue } from '../workers/job-queue.js';
@@ -12,8 +11,6 @@ import { FileErrors } from './files.errors.js';
 import { PurgeFile } from './files.jobs.js';
 import { FilesRepository } from './files.repository.js';
 import { FileSettings } from './files.settings.js';
-
-const DAY_MS = 86_400_000;
 
 @Injectable()
 export class FileDeletion {
@@ -24,18 +21,18 @@ export class FileDeletion {
     private readonly transaction: Transaction,
     private readonly jobs: JobQueue,
     private readonly settings: FileSettings,
-    private readonly clock: Clock,
   ) {}
 
-  /** Deletes a file. Its quota is free at once; a job removes the bytes later. Throws NOT_FOUND, VERSION_STALE. */
+  /**
+   * Deletes a file. Its quota is free at once; a job removes the bytes. With FILE_RETENTION that is `files.tidy`: a waiting job
+   * for each deleted file would be a row that no limit counts. Throws NOT_FOUND, VERSION_STALE.
+   */
   async delete(owner: Owner, uuid: string, expected: ExpectedVersions): Promise<void> {
     const remove = async (): Promise<void> => {
       const { bucket, size } = await this.files.deleteOwned(owner, uuid, expected);
       await this.usages.giveBack(owner, bucket, size, 1);
       await this.files.forgetUploadMetadata(uuid);
-      const { retentionDays } = this.settings;
-      const later = retentionDays > 0 && { runAt: new Date(this.clock.now() + retentionDays * DAY_MS) };
-      await this.jobs.enqueue(PurgeFile, { fileId: uuid }, { ...later });
+      if (this.settings.retentionDays === 0) await this.jobs.enqueue(PurgeFile, { fileId: uuid });
     };
     await this.transaction.runInTurn(usageKey(owner), remove);
   }

@@ -9,6 +9,7 @@ const AS_NUMBER = { to: (value: number) => value, from: (value: string) => Numbe
 @Index('files_created', ['ownerId', 'createdAt', 'id'], { where: 'deleted_at IS NULL' })
 @Index('files_deleted', ['deletedAt'], { where: 'deleted_at IS NOT NULL AND blob_id IS NOT NULL' })
 @Index('files_purged', ['id'], { where: 'deleted_at IS NOT NULL AND blob_id IS NULL' })
+@Index('files_retained', { synchronize: false }) // owner_id, deleted_at, id of deleted files, with size and blob_id
 export class FileEntity extends BaseEntityCustom {
   /** `users.id`, a foreign key in the migrations. No TypeORM relation: this module does not import the entities of `users`. */
   @ForeignKey('User', 'id', { name: 'files_owner' })

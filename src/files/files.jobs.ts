@@ -1,6 +1,7 @@
 // Job definitions of files. The handlers are in the folders of their features.
 import { IsUUID } from 'class-validator';
 import { exponential } from '../shared/libs/backoff.js';
+import { defineTrim } from '../workers/cleanup/cleanup.js';
 import { defineJob } from '../workers/job.js';
 import { NoPayload } from '../workers/no-payload.js';
 
@@ -46,3 +47,5 @@ export const SweepUploads = defineJob<NoPayload>({
   schedule: { cron: '*/10 * * * *', timeZone: 'UTC', payload: {} },
   uniqueKey: () => 'one',
 });
+
+export const UploadsTrim = defineTrim('uploads.trim', 4);

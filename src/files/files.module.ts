@@ -14,6 +14,7 @@ import { FileLink } from './links/file-link.entity.js';
 import { LinksCleanupHandler } from './links/links-cleanup.handler.js';
 import { LinksController } from './links/links.controller.js';
 import { LinksRepository } from './links/links.repository.js';
+import { LinksTrimHandler } from './links/links-trim.handler.js';
 import { LinksService } from './links/links.service.js';
 import { ImageDecoder } from './thumbnails/image-decoder.js';
 import { ThumbnailHandler } from './thumbnails/thumbnail.handler.js';
@@ -23,6 +24,7 @@ import { ThumbnailsController } from './thumbnails/thumbnails.controller.js';
 import { ThumbnailsRepository } from './thumbnails/thumbnails.repository.js';
 import { ThumbnailsService } from './thumbnails/thumbnails.service.js';
 import { FilesCleanupHandler } from './upkeep/files-cleanup.handler.js';
+import { FilesTrimHandler } from './upkeep/files-trim.handler.js';
 import { MissingBytes } from './upkeep/missing-bytes.js';
 import { PurgeHandler } from './upkeep/purge.handler.js';
 import { RekeyHandler } from './upkeep/rekey.handler.js';
@@ -36,6 +38,7 @@ import { UploadLocks } from './uploads/upload-locks.js';
 import { UploadSegments } from './uploads/upload-segments.js';
 import { UploadsController } from './uploads/uploads.controller.js';
 import { UploadsRepository } from './uploads/uploads.repository.js';
+import { UploadsTrimHandler } from './uploads/uploads-trim.handler.js';
 import { UploadsService } from './uploads/uploads.service.js';
 import { StorageModule } from '../storage/storage.module.js';
 
@@ -53,10 +56,19 @@ import { StorageModule } from '../storage/storage.module.js';
       VerifyHandler,
       RekeyHandler,
       FilesCleanupHandler,
+      FilesTrimHandler,
     ],
-    ...[LinksRepository, LinksService, LinksCleanupHandler],
+    ...[LinksRepository, LinksService, LinksCleanupHandler, LinksTrimHandler],
     ...[ThumbnailsRepository, ThumbnailRequests, ThumbnailsService, ThumbnailStore, ImageDecoder, ThumbnailHandler],
-    ...[UploadsRepository, UploadsService, UploadSegments, UploadLocks, TusService, SweepUploadsHandler],
+    ...[
+      UploadsRepository,
+      UploadsService,
+      UploadSegments,
+      UploadLocks,
+      TusService,
+      SweepUploadsHandler,
+      UploadsTrimHandler,
+    ],
   ],
   exports: [FileReader, FileIntake],
 })

@@ -119,6 +119,31 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return this.purgeRange(range, isOver, [], 'deleted_at IS NOT NULL AND blob_id IS NULL');
   }
 
+  /** Returns the UUIDs of those files that are deleted and still have their bytes. */
+  async listUnpurged(ids: readonly string[]): Promise<string[]> {
+    const rows = await this.transaction.query<{ uuid: string }>({
+      name: 'files-list-unpurged',
+      text: 'SELECT uuid FROM files WHERE id = ANY ($1) AND deleted_at IS NOT NULL AND blob_id IS NOT NULL',
+      values: [ids],
+    });
+    return rows.map(({ uuid }) => uuid);
+  }
+
+  /** Deletes those rows whose bytes are purged, and the links to them, of which a user has few: see LINK_RETENTION_COUNT. */
+  async deleteTrimmed(ids: readonly string[]): Promise<void> {
+    await this.transaction.query({
+      name: 'files-delete-trimmed',
+      text: `
+        WITH purged AS (
+          SELECT id FROM files WHERE id = ANY ($1) AND deleted_at IS NOT NULL AND blob_id IS NULL
+        ), unlinked AS (
+          DELETE FROM file_links WHERE file_id IN (SELECT id FROM purged)
+        )
+        DELETE FROM files WHERE id IN (SELECT id FROM purged)`,
+      values: [ids],
+    });
+  }
+
   /**
    * Empties the metadata of the upload that became this file: a client may send kilobytes, and no quota counts the row of a
    * deleted file. The upload stays until it expires, so that a client which missed the last answer does not send it again.

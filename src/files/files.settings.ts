@@ -12,12 +12,25 @@ export const FileSettings = defineSettings(
       default: 0,
       doc: 'Days for which the bytes of a deleted file are kept, so that administrators may restore it',
     }),
+    retentionCount: integer('FILE_RETENTION_COUNT', {
+      min: 1,
+      doc: 'Maximum deleted files of one user whose rows are kept; the oldest are removed first. Default: FILE_QUOTA_COUNT',
+    }),
+    retentionBytes: integer('FILE_RETENTION_BYTES', {
+      min: 0,
+      doc: 'Maximum bytes of the deleted files of one user that are kept for FILE_RETENTION; the oldest are removed first. Default: FILE_QUOTA',
+    }),
     /** Milliseconds. */
     uploadTtl: seconds('UPLOAD_EXPIRY', {
       min: 60,
       max: 2_592_000,
       default: 86_400,
       doc: 'A resumable upload that is not complete after this time is removed, seconds',
+    }),
+    uploadRetentionCount: integer('UPLOAD_RETENTION_COUNT', {
+      min: 1,
+      default: 1_000,
+      doc: 'Maximum complete resumable uploads of one user that are known until UPLOAD_EXPIRY; the oldest are forgotten first',
     }),
     thumbnailPixels: integer('THUMBNAIL_MAX_PIXELS', {
       min: 1,
@@ -36,7 +49,21 @@ export const FileSettings = defineSettings(
       default: 30,
       doc: 'Days until expired or revoked file links are deleted',
     }),
+    linkRetentionCount: integer('LINK_RETENTION_COUNT', {
+      min: 1,
+      doc: 'Maximum invalid file links of one user that are kept beside LINK_QUOTA; the oldest are deleted first. Default: LINK_QUOTA',
+    }),
   },
-  { derive: (values, get) => ({ ...values, quota: get(StorageSettings).quota }) },
+  {
+    derive(values, get) {
+      const { quota } = get(StorageSettings);
+      const {
+        retentionCount = quota.files,
+        retentionBytes = quota.bytes,
+        linkRetentionCount = values.linkQuota,
+      } = values;
+      return { ...values, quota, retentionCount, retentionBytes, linkRetentionCount };
+    },
+  },
 );
 export type FileSettings = InstanceType<typeof FileSettings>;

@@ -2,7 +2,7 @@
 
 /**
  * Days for which such a row stays. The file cannot be restored any more, since FILE_RETENTION has passed: the row only tells
- * administrators so. Not longer, because no quota counts these rows.
+ * administrators so.
  */
 export const PURGED_FILE_DAYS = 1;
 

@@ -1,21 +1,30 @@
 // Checks that an owner leaves only so many ended rows: the oldest ones beyond the limit are deleted, and nothing else.
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals';
+import { randomBytes } from 'node:crypto';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { LinkDto } from '../../src/files/links/dto/link.dto.js';
+import { FileServer, type StoredFile } from '../support/files/file-server.js';
+import type { Page, Wire } from '../support/http/api.js';
+import { Tus } from '../support/http/tus.js';
 import { type Job, finishedJob } from '../support/jobs/job-requests.js';
-import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import type { Person, TestServer } from '../support/server/server.js';
 
 jest.setTimeout(60_000);
 
 const KEPT = 3;
+const LINK_QUOTA = 2;
+let fileServer: FileServer;
 let server: TestServer;
 let root: Person;
 
 beforeAll(async () => {
-  const areas = ['TASK', 'JOB', 'SESSION'];
+  const areas = ['TASK', 'JOB', 'SESSION', 'FILE', 'LINK', 'UPLOAD'];
   const counts = Object.fromEntries(areas.map((area) => [`${area}_RETENTION_COUNT`, String(KEPT)]));
-  server = await startServer({ ...counts, RATE_LIMIT_MODE: 'off' });
+  const limits = { LINK_QUOTA: String(LINK_QUOTA), FILE_RETENTION: '3', FILE_RETENTION_BYTES: '1000' };
+  fileServer = await FileServer.open({ ...counts, ...limits });
+  ({ server } = fileServer);
   root = await server.makeAdmin();
 });
-afterAll(() => server.close());
+afterAll(() => fileServer.close());
 
 /** Runs a schedule now, and returns the result of its job. */
 async function run(schedule: string): Promise<unknown> {
@@ -116,4 +125,104 @@ it('ended sessions: each user keeps the latest SESSION_RETENTION_COUNT; the othe
   expect(await ended(ada)).toEqual(before.slice(4));
   expect(await ended(bob)).toHaveLength(KEPT);
   expect((await ada.api.get('/api/profile')).status).toBe(200);
+});
+
+describe('deleted files', () => {
+  const remove = async ({ api }: Person, { id }: StoredFile): Promise<void> =>
+    expect((await api.delete(`/api/files/${id}`)).status).toBe(204);
+  const link = async ({ api }: Person, { id }: StoredFile): Promise<Wire<LinkDto>> =>
+    (await api.post<Wire<LinkDto>>(`/api/files/${id}/link`)).body;
+  const left = async ({ user }: Person): Promise<string[]> =>
+    (
+      await server.sql<{ uuid: string }>(
+        'SELECT uuid FROM files WHERE owner_uuid = $1 AND blob_id IS NOT NULL ORDER BY deleted_at',
+        user.id,
+      )
+    ).map(({ uuid }) => uuid);
+  /** Expects that the storage contains the bytes of these files, and of no others. */
+  async function expectStored(ids: readonly string[]): Promise<void> {
+    const paths = await Promise.all(ids.map((id) => fileServer.pathOf(id)));
+    expect(paths.map((path) => path.split('/').at(-1)).sort()).toEqual((await fileServer.storedNames()).sort());
+  }
+
+  beforeEach(async () => {
+    await server.sql(`UPDATE files SET deleted_at = now() - interval '5 days' WHERE deleted_at IS NOT NULL`);
+    await run('files.tidy');
+    await server.sql('DELETE FROM file_links; DELETE FROM files WHERE deleted_at IS NOT NULL');
+  });
+
+  it('each user keeps the latest FILE_RETENTION_COUNT; the bytes and links of the others go with their rows', async () => {
+    const [ada, bob] = [await server.registerUser('Ada'), await server.registerUser('Bob')];
+    const make = (person: Person) => fileServer.upload(person, randomBytes(10));
+    const living = await make(ada);
+    const ended = await inOrder(KEPT + 4, () => make(ada));
+    const { url } = await link(ada, ended[0] as StoredFile);
+    for (const file of ended) await remove(ada, file);
+    const others = await inOrder(KEPT, () => make(bob));
+    for (const file of others) await remove(bob, file);
+    expect(await server.sql(`SELECT 1 FROM jobs WHERE type = 'files.purge' AND status = 'QUEUED'`)).toEqual([]);
+
+    expect(await run('files.trim')).toEqual({ trimmed: 4 });
+    expect(await left(ada)).toEqual([...ended.slice(4), living].map(({ id }) => id));
+    expect(await server.sql('SELECT 1 FROM files WHERE owner_uuid = $1', ada.user.id)).toHaveLength(KEPT + 1);
+    expect((await fetch(server.url + url)).status).toBe(404);
+    await expectStored([...(await left(ada)), ...(await left(bob))]);
+    expect((await root.api.post(`/api/files/${ended.at(-1)?.id}/restore`)).status).toBe(200);
+    await remove(ada, living);
+  });
+
+  it('each user keeps the latest that fit into FILE_RETENTION_BYTES', async () => {
+    const ada = await server.registerUser('Ada');
+    const ended = await inOrder(KEPT, () => fileServer.upload(ada, randomBytes(400)));
+    for (const file of ended) await remove(ada, file);
+    expect(await run('files.trim')).toEqual({ trimmed: 1 });
+    expect(await left(ada)).toEqual(ended.slice(1).map(({ id }) => id));
+  });
+
+  it('rows whose bytes are purged count, too', async () => {
+    const ada = await server.registerUser('Ada');
+    for (const file of await inOrder(KEPT + 1, () => fileServer.upload(ada, randomBytes(10)))) await remove(ada, file);
+    await server.sql(`UPDATE files SET deleted_at = deleted_at - interval '5 days' WHERE owner_uuid = $1`, ada.user.id);
+    await run('files.tidy');
+    expect(await left(ada)).toEqual([]);
+    expect(await run('files.trim')).toEqual({ trimmed: 1 });
+    expect(await server.sql('SELECT 1 FROM files WHERE owner_uuid = $1', ada.user.id)).toHaveLength(KEPT);
+  });
+
+  it('links: each user keeps LINK_RETENTION_COUNT beside LINK_QUOTA; the oldest invalid ones go, valid ones stay', async () => {
+    const ada = await server.registerUser('Ada');
+    const file = await fileServer.upload(ada, 'first');
+    const other = await fileServer.upload(ada, 'second');
+    const valid = await link(ada, other);
+    const made: string[] = [];
+    for (let n = 0; n < 3; n++) {
+      const { id } = await link(ada, file);
+      expect((await ada.api.delete(`/api/files/${file.id}/links/${id}`)).status).toBe(204);
+      made.push(id);
+    }
+    for (let n = 0; n < 4; n++) {
+      made.push((await link(ada, file)).id);
+      await ada.api.patch(`/api/files/${file.id}`, { name: `version-${n}.txt` }); // ends the links to the version before
+    }
+    expect(await run('links.trim')).toEqual({ trimmed: 1 + 7 - LINK_QUOTA - KEPT });
+    const rows = await server.sql<{ uuid: string }>('SELECT uuid FROM file_links ORDER BY id');
+    expect(rows.map(({ uuid }) => uuid)).toEqual([valid.id, ...made.slice(3)]);
+    expect((await fetch(server.url + valid.url)).status).toBe(200);
+  });
+});
+
+it('complete uploads: each user keeps the latest UPLOAD_RETENTION_COUNT; their files and open uploads stay', async () => {
+  const ada = await server.registerUser('Ada');
+  const tus = new Tus(ada.api);
+  const open = await tus.begin(10);
+  const paths: string[] = [];
+  for (let n = 0; n < KEPT + 2; n++) {
+    const path = await tus.begin(4, { filename: `${n}.txt` });
+    expect((await tus.patch(path, 0, `abc${n}`)).status).toBe(204);
+    paths.push(path);
+  }
+  expect(await run('uploads.trim')).toEqual({ trimmed: 2 });
+  const statuses = await Promise.all([...paths, open].map(async (path) => (await tus.head(path)).status));
+  expect(statuses).toEqual([404, 404, 200, 200, 200, 200]);
+  expect((await ada.api.get<Page<StoredFile>>('/api/files')).body.items).toHaveLength(KEPT + 2);
 });

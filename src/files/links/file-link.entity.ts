@@ -6,6 +6,7 @@ import { BaseEntityCustom } from '../../shared/entities/base.entity.js';
 @Entity('file_links')
 @Index('file_links_created', ['fileId', 'createdAt', 'id'])
 @Index('file_links_of_owner', ['ownerId', 'expiresAt'], { where: 'deleted_at IS NULL' })
+@Index('file_links_retained', ['ownerId', 'id'])
 export class FileLink extends BaseEntityCustom {
   @ForeignKey('FileEntity', 'id', { name: 'file_links_file' })
   @Column('bigint', { name: 'file_id' })

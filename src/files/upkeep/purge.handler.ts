@@ -16,14 +16,14 @@ export class PurgeHandler implements JobHandler<FilePayload> {
   ) {}
 
   run({ fileId }: FilePayload): Promise<JobResult> {
-    return this.purge(fileId);
+    return this.purge(fileId, this.settings.retentionDays);
   }
 
-  /** Releases the bytes of a deleted file after its retention; removes them when no other file refers to them. Idempotent. */
-  async purge(uuid: string): Promise<{ bytesRemoved: boolean }> {
+  /** Releases the bytes of a file that was deleted `days` ago; removes them when no other file refers to them. Idempotent. */
+  async purge(uuid: string, days: number): Promise<{ bytesRemoved: boolean }> {
     // Waits for the removal: the result says that the bytes are gone, and `files.tidy` purges one file after the other.
     const bytesRemoved = await this.leases.waitingForRemoval(async () => {
-      const blobId = await this.files.detach(uuid, this.settings.retentionDays);
+      const blobId = await this.files.detach(uuid, days);
       return blobId !== null && this.blobs.dropReference(blobId);
     });
     return { bytesRemoved };

@@ -19,9 +19,10 @@ export class TidyHandler implements JobHandler<NoPayload> {
   ) {}
 
   async run(_payload: NoPayload, job: JobContext): Promise<JobResult> {
+    const { retentionDays } = this.settings;
     const purged = await inBatches(
-      () => this.upkeep.listOverdue(this.settings.retentionDays, BATCH),
-      (uuid) => this.purges.purge(uuid),
+      () => this.upkeep.listOverdue(retentionDays, BATCH),
+      (uuid) => this.purges.purge(uuid, retentionDays),
       job.signal,
     );
     const ended = await inBatches(

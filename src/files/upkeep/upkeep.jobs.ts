@@ -2,7 +2,7 @@
 import { IsBoolean, IsNumber, IsOptional, IsUUID, Max, Min } from 'class-validator';
 import { definePermissions } from '../../common/access/permissions.js';
 import { exponential } from '../../shared/libs/backoff.js';
-import { defineCleanup } from '../../workers/cleanup/cleanup.js';
+import { defineCleanup, defineTrim } from '../../workers/cleanup/cleanup.js';
 import { defineJob } from '../../workers/job.js';
 import { NoPayload } from '../../workers/no-payload.js';
 
@@ -73,3 +73,5 @@ export const RekeyStorage = defineJob<NoPayload>({
 
 /** Runs after `links.cleanup`, which deletes the links to those files. */
 export const FilesCleanup = defineCleanup('files.cleanup', '7 4 * * *');
+
+export const FilesTrim = defineTrim('files.trim', 2);
