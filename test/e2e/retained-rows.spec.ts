@@ -195,14 +195,14 @@ describe('deleted files', () => {
     const other = await fileServer.upload(ada, 'second');
     const valid = await link(ada, other);
     const made: string[] = [];
+    for (let n = 0; n < 4; n++) {
+      made.push((await link(ada, file)).id);
+      await ada.api.patch(`/api/files/${file.id}`, { name: `version-${n}.txt` }); // ends the links to the version before
+    }
     for (let n = 0; n < 3; n++) {
       const { id } = await link(ada, file);
       expect((await ada.api.delete(`/api/files/${file.id}/links/${id}`)).status).toBe(204);
       made.push(id);
-    }
-    for (let n = 0; n < 4; n++) {
-      made.push((await link(ada, file)).id);
-      await ada.api.patch(`/api/files/${file.id}`, { name: `version-${n}.txt` }); // ends the links to the version before
     }
     expect(await run('links.trim')).toEqual({ trimmed: 1 + 7 - LINK_QUOTA - KEPT });
     const rows = await server.sql<{ uuid: string }>('SELECT uuid FROM file_links ORDER BY id');
