@@ -8,7 +8,7 @@ const BATCH = 1_000;
 /** Owners per run, those with the most rows first. The next run continues. */
 const MAX_OWNERS = 1_000;
 
-/** What one owner may leave. */
+/** The limits of one owner. */
 export interface RetainedLimits {
   rows: number;
   /** For declarations with `bytes`. */
