@@ -20,7 +20,7 @@ export class CacheLayerDto {
     nullable: true,
     example: 0,
     description:
-      'Entries dropped for want of room: many of them mean that CACHE_CAPACITY, CACHE_MAX_BYTES or the memory of Redis is too small. Of Redis: all keys since its start; null while it is away',
+      'Entries evicted because the cache was full: many of them mean that CACHE_CAPACITY, CACHE_MAX_BYTES or the memory of Redis is too small. Of Redis: all keys since its start; null while it is away',
   })
   evictions!: number | null;
 

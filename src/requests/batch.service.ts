@@ -47,7 +47,7 @@ export class BatchService {
 
   private async runOne(turn: Turn): Promise<{ answer: BatchAnswer; bytes: number }> {
     if (turn.remainingBytes <= 0)
-      return refused(turn, HttpErrors.BATCH_TOO_LARGE('Not run: there is no room left for its answer.'), 0);
+      return refused(turn, HttpErrors.BATCH_TOO_LARGE('Not run: the answers before it have used up the size limit of the batch.'), 0);
     try {
       return await this.readOne(turn, await this.inject(turn));
     } catch (error) {
@@ -62,7 +62,7 @@ export class BatchService {
     if (length > 0 && !isJson(headers))
       return refused(turn, HttpErrors.BATCH_NOT_JSON(String(headers['content-type'])), 0);
     if (length > turn.remainingBytes) {
-      const detail = `It was run and answered ${status}, but there is no room left for its body.`;
+      const detail = `It was run and answered ${status}, but its body exceeds what is left of the size limit of the batch.`;
       return refused(turn, HttpErrors.BATCH_TOO_LARGE(detail), turn.remainingBytes);
     }
     const parsed = length > 0 ? (JSON.parse(body.toString()) as unknown) : null;

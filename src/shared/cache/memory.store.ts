@@ -26,7 +26,7 @@ export class Loading {
 export const MAX_CHANGE_MS = 15_000;
 
 export class MemoryStore {
-  /** Entries evicted since the start for lack of room. */
+  /** Entries evicted since the start because the cache was full. */
   evictions = 0;
   private readonly entries: LRUCache<string, CacheEntry>;
   private readonly keysOf = new Map<string, Set<string>>();
