@@ -47,7 +47,11 @@ export class BatchService {
 
   private async runOne(turn: Turn): Promise<{ answer: BatchAnswer; bytes: number }> {
     if (turn.remainingBytes <= 0)
-      return refused(turn, HttpErrors.BATCH_TOO_LARGE('Not run: the answers before it have used up the size limit of the batch.'), 0);
+      return refused(
+        turn,
+        HttpErrors.BATCH_TOO_LARGE('Not run: the answers before it have used up the size limit of the batch.'),
+        0,
+      );
     try {
       return await this.readOne(turn, await this.inject(turn));
     } catch (error) {
