@@ -3,7 +3,7 @@
 -- $1 queues, $2 worker, $3 lease in ms
 WITH due AS (
   SELECT id FROM jobs
-  WHERE queue = ANY ($1) AND priority BETWEEN 1 AND 5 AND status IN ('QUEUED', 'RETRYING') AND crashes >= 2 AND turn IS NOT NULL
+  WHERE queue = ANY ($1) AND status IN ('QUEUED', 'RETRYING') AND crashes >= 2 AND turn IS NOT NULL
   ORDER BY turn LIMIT 1 FOR UPDATE SKIP LOCKED
 )
 UPDATE jobs SET status = 'RUNNING', attempt = attempt + 1, worker = $2, alone = true, progress = 0,
