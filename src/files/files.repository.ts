@@ -30,7 +30,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
   async getOwned(owner: Owner, uuid: string): Promise<FileEntity> {
     const [row] = await this.transaction.read({
       name: 'file-get-owned',
-      text: `SELECT ${this.columns} FROM files f WHERE uuid = $1 AND owner_id = $2 AND deleted_at IS NULL`,
+      text: `SELECT ${this.columns} FROM files f WHERE uuid = $1 AND (owner_id = $2) IS TRUE AND deleted_at IS NULL`,
       values: [uuid, owner.key],
     });
     if (!row) throw FileErrors.NOT_FOUND(uuid);

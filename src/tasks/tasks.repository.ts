@@ -115,11 +115,11 @@ export class TasksRepository extends BaseRepository<Task> {
     return task;
   }
 
-  /** The most frequent read: a named statement, which PostgreSQL plans once per connection. */
+  /** The most frequent read: a named statement, by the UUID alone (see `changeStatement`). */
   async findOwned(actor: Actor, uuid: string): Promise<Task | null> {
     const [row] = await this.transaction.read({
       name: 'task-get-owned',
-      text: `SELECT ${this.columns} FROM tasks t WHERE uuid = $1 AND owner_id = $2 AND deleted_at IS NULL`,
+      text: `SELECT ${this.columns} FROM tasks t WHERE uuid = $1 AND (owner_id = $2) IS TRUE AND deleted_at IS NULL`,
       values: [uuid, actor.key],
     });
     return row ? this.toEntity(row) : null;

@@ -7,6 +7,7 @@ import type { AppError } from '../../shared/libs/app-error.js';
 import type { CursorKey } from '../../shared/libs/cursor.js';
 import type { CacheService } from '../../shared/cache/cache.service.js';
 import type { Transaction } from '../../shared/database/transaction.js';
+import { changeStatement } from './change-statement.js';
 import { type ExpectedVersions, expectVersion } from './expected-versions.js';
 import type { Page, PageRequest } from './page.js';
 import { HttpErrors } from '../http/http.errors.js';
@@ -86,25 +87,19 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
    */
   protected async change(patch: Partial<E>, request: ChangeRequest<E>): Promise<E> {
     const { where, expected = null, deleted = false } = request;
-    const target = { ...where, deletedAt: deleted ? Not(IsNull()) : IsNull() };
-    const changed = Object.keys(patch).length === 0 ? null : await this.tryChange(patch, target, expected);
+    const changed = Object.keys(patch).length === 0 ? null : await this.tryChange(patch, request);
     if (changed) return changed;
-    const found = await this.rows().withDeleted().where(target).getOne();
-    if (!found) throw request.missing();
+    const byUuid = { uuid: where.uuid, deletedAt: deleted ? Not(IsNull()) : IsNull() };
+    const found = await this.rows().withDeleted().where(byUuid).getOne();
+    if (!found || !matches(found, where)) throw request.missing();
     expectVersion(expected, found.version);
     if (Object.keys(patch).length === 0) return found;
     throw HttpErrors.CONFLICT(); // the row was created or deleted between the two statements
   }
 
-  private async tryChange(patch: Partial<E>, target: ObjectLiteral, expected: ExpectedVersions): Promise<E | null> {
-    const query = this.transaction.manager
-      .createQueryBuilder()
-      .update(this.entity)
-      .set(patch as never)
-      .where(target);
-    if (expected) query.andWhere('(version = ANY(:versions)) = :isRequired', { ...expected });
-    const updated = await query.returning('*').execute();
-    const [row] = updated.raw as ObjectLiteral[];
+  private async tryChange(patch: Partial<E>, { where, expected, deleted }: ChangeRequest<E>): Promise<E | null> {
+    const change = { patch, where, expected, deleted };
+    const [row] = await this.transaction.query(changeStatement(this.transaction.manager, this.entity, change));
     return row ? this.toEntity(row) : null;
   }
 
@@ -195,6 +190,10 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
   protected toEntity(row: ObjectLiteral): E {
     return toEntity(this.transaction.manager, this.entity, row);
   }
+}
+
+function matches<E>(row: E, where: Where<E>): boolean {
+  return Object.entries(where).every(([property, value]) => row[property as keyof E] === value);
 }
 
 function keyOf<E extends BaseEntityCustom>(column: SortColumn<E>, row: E): CursorKey {

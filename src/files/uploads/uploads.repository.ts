@@ -61,7 +61,7 @@ export class UploadsRepository {
   async getOwned(owner: Owner, id: string): Promise<Upload> {
     const [row] = await this.transaction.query<UploadRow & { is_expired: boolean }>({
       name: 'uploads-get-owned',
-      text: `SELECT ${COLUMNS}, expires_at <= now() AS is_expired FROM uploads WHERE id = $1 AND owner_id = $2`,
+      text: `SELECT ${COLUMNS}, expires_at <= now() AS is_expired FROM uploads WHERE id = $1 AND (owner_id = $2) IS TRUE`,
       values: [id, owner.key],
     });
     if (!row) throw UploadErrors.NOT_FOUND(id);

@@ -84,9 +84,9 @@ export class JobsRepository extends BaseRepository<Job> {
 
   /** `owner` null: jobs of any owner. */
   find(uuid: string, owner: Owner | null): Promise<Job | null> {
-    return this.rows()
-      .where({ uuid, ...(owner && { ownerId: owner.key }) })
-      .getOne();
+    const row = this.rows().where({ uuid });
+    if (owner) row.andWhere('(row.owner_id = :owner) IS TRUE', { owner: owner.key }); // see changeStatement
+    return row.getOne();
   }
 
   list(query: JobsRequest, owner: Owner | null): Promise<Page<Job>> {

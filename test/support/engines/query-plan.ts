@@ -26,13 +26,15 @@ export async function explain(client: pg.Client, { text, values }: Statement): P
 
 /** Returns the generic plan, made without the values, which a named statement uses from its sixth execution on. */
 export async function explainGeneric(client: pg.Client, { text, values }: Statement): Promise<PlanNode> {
-  const given = values.map((value) => client.escapeLiteral(String(value))).join();
+  const literal = (value: unknown): string => {
+    if (value === null) return 'NULL';
+    return client.escapeLiteral(Array.isArray(value) ? `{${value.join()}}` : String(value));
+  };
+  const given = values.map(literal).join();
   await client.query(`SET plan_cache_mode = force_generic_plan; PREPARE explained AS ${text}`);
-  try {
-    return planOf((await client.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE explained(${given})`)).rows);
-  } finally {
-    await client.query('DEALLOCATE explained; RESET plan_cache_mode');
-  }
+  const { rows } = await client.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE explained(${given})`);
+  await client.query('DEALLOCATE explained; RESET plan_cache_mode');
+  return planOf(rows);
 }
 
 function planOf(rows: unknown[]): PlanNode {
