@@ -22,6 +22,7 @@ export interface JobFailure {
 @Entity('jobs')
 @Index('jobs_due', { synchronize: false }) // queue, priority, turn, id of waiting jobs
 @Index('jobs_later', { synchronize: false }) // queue, run_at of waiting jobs that have no turn yet
+@Index('jobs_suspect', { synchronize: false }) // queue, turn of waiting jobs that must run alone
 @Index('jobs_line', { synchronize: false }) // owner_id, queue, priority, turn of waiting jobs
 @Index('jobs_announce', { synchronize: false }) // announce_at of jobs that wait for their wake-up message
 @Index('jobs_lease', ['leaseUntil'], { where: `status = 'RUNNING'` })

@@ -3,6 +3,8 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
+import type { Readable } from 'node:stream';
+import { BlobStore } from '../../src/storage/blobs/blob-store.js';
 import { type Person, startServer, type TestServer } from '../support/server/server.js';
 import { PART, Tus } from '../support/http/tus.js';
 import { until } from '../support/time/until.js';
@@ -353,7 +355,33 @@ describe('pipelined requests', () => {
     await until(() => accepted.mock.calls.length === 1, 'the request');
     upload.write(`{}${PING.repeat(100)}`);
     await closed(upload);
-    expect(accepted).toHaveBeenCalledTimes(16);
+    expect(accepted).toHaveBeenCalledTimes(1);
+  });
+
+  it('run one after the other: unread downloads hold one file for each connection, and none when it is closed', async () => {
+    const ada = await server.registerUser();
+    const path = `/api/files/${await new Tus(ada.api).complete(Buffer.alloc(4_000_000, 'x'))}/content`;
+    const opened = jest.spyOn(server.app.get(BlobStore), 'open');
+    const streams = async () => Promise.all(opened.mock.results.map(({ value }) => value as Promise<Readable>));
+    const unread = Array.from({ length: 5 }, () => open().pause());
+    for (const socket of unread)
+      socket.write(head(`GET ${path}`, `Authorization: Bearer ${ada.accessToken}`).repeat(16));
+    await until(() => opened.mock.calls.length >= 5, 'the first downloads');
+    for (let others = 0; others < 5; others++) expect((await ada.api.get(path)).status).toBe(200);
+    expect(opened.mock.calls.length).toBe(5 + 5);
+    for (const socket of unread) socket.destroy();
+    await until(async () => (await streams()).every(({ destroyed }) => destroyed), 'the files to be closed');
+    expect((await server.api.get('/health/live')).status).toBe(200);
+    expect(opened.mock.calls.length).toBe(5 + 5);
+  });
+
+  it('do not run in the asynchronous context of the request before them', async () => {
+    const ids: string[] = [];
+    const socket = open();
+    socket.on('data', (data: Buffer) => ids.push(...(data.toString().match(/x-request-id: \S+/gi) ?? [])));
+    socket.write(head('GET /health/live', 'X-Request-Id: first') + head('GET /health/live', 'X-Request-Id: second'));
+    await until(() => ids.length === 2, 'both answers');
+    expect(ids.map((line) => line.split(' ')[1])).toEqual(['first', 'second']);
   });
 });
 
