@@ -1,5 +1,8 @@
 // Checks invalid tus requests: hostile names, headers, methods and media types, and pages of other origins.
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { UploadLocks } from '../../src/files/uploads/upload-locks.js';
+import { Signals } from '../../src/shared/pubsub/signals.js';
 import type { Problem } from '../support/http/api.js';
 import type { StoredFile } from '../support/files/file-server.js';
 import { below, pick, seeded } from '../support/fuzz/random.js';
@@ -7,6 +10,7 @@ import { send } from '../support/http/raw-http.js';
 import type { Person, TestServer } from '../support/server/server.js';
 import { metadata, PART, type Tus, VERSION } from '../support/http/tus.js';
 import { refusal, UploadServer } from '../support/files/upload-server.js';
+import { until } from '../support/time/until.js';
 
 const MIB = 1_048_576;
 
@@ -175,6 +179,51 @@ describe('an upload', () => {
     }
     expect([200, 201, 204, 400, 404, 409, 412, 415].filter((status) => !statuses.has(status))).toEqual([]);
   }, 60_000);
+});
+
+describe('requests that wait for the lock of an upload', () => {
+  beforeAll(open());
+  afterAll(close);
+
+  const locks = () => server.app.get(UploadLocks);
+  const lock = (id: string, signal = new AbortController().signal) => {
+    const one = locks().newLock(id);
+    return { taken: one.lock(signal, () => undefined), unlock: () => one.unlock() };
+  };
+
+  it('are few: more are refused at once, and the first gets the lock', async () => {
+    const id = randomUUID();
+    const holder = lock(id);
+    await holder.taken;
+    const codes: string[] = [];
+    let taken = 0;
+    const waiting = Array.from({ length: 60 }, () => lock(id));
+    const ended = waiting.map((one) =>
+      one.taken.then(
+        () => (taken++, one.unlock()),
+        ({ code }: { code: string }) => void codes.push(code),
+      ),
+    );
+    await until(() => codes.length === 55, 'the refusals');
+    expect(new Set(codes)).toEqual(new Set(['UPLOAD_LOCKED']));
+    await holder.unlock();
+    await Promise.all(ended);
+    expect([taken, codes.length]).toEqual([5, 55]);
+  });
+
+  it('of many uploads do not all poll', async () => {
+    const ids = Array.from({ length: 40 }, () => randomUUID());
+    for (const id of ids) await lock(id).taken;
+    const given = new AbortController();
+    const signals = jest.spyOn(server.app.get(Signals), 'send');
+    const asked = () => new Set(signals.mock.calls.map(([, id]) => id)).size;
+    const ended = ids.map((id) => lock(id, given.signal).taken.catch(() => undefined));
+    await until(() => signals.mock.calls.length > 30, 'the polls');
+    expect(asked()).toBe(10);
+    given.abort();
+    await Promise.all(ended);
+    jest.restoreAllMocks();
+  });
 });
 
 describe('resumable uploads from pages of another origin', () => {

@@ -13,6 +13,8 @@ import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { LeaseKeeper } from '../../shared/libs/lease-keeper.js';
 import { Signals } from '../../shared/pubsub/signals.js';
+import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../../shared/libs/semaphore.js';
+import { lineGroup } from '../../shared/logging/request-context.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { UploadErrors } from './uploads.errors.js';
 
@@ -24,6 +26,10 @@ const RELEASE = 'upload.release';
 const LEASE_MS = 5_000;
 const WAIT_MS = 10_000;
 const POLL_MS = 200;
+/** Requests of one upload that wait in this process behind the one that polls: more come only from a client at fault. */
+const MAX_WAITING = 4;
+/** Requests of this process that poll at once: each costs a statement and a signal every POLL_MS. The others wait for them. */
+const MAX_POLLING = 10;
 
 interface Held {
   holder: string;
@@ -40,6 +46,8 @@ interface Held {
 export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown {
   /** By upload id. */
   private readonly held: LeaseKeeper<Held>;
+  private readonly ofUpload = new KeyedSemaphore(1, MAX_WAITING, WAIT_MS);
+  private readonly polling = new Semaphore(MAX_POLLING, Infinity, WAIT_MS);
 
   constructor(
     private readonly transaction: Transaction,
@@ -92,13 +100,21 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     });
   }
 
-  /** Waits for the lock. Throws LOCKED after WAIT_MS, or when `signal` aborts. */
+  /** Waits for the lock. Throws LOCKED after WAIT_MS, when too many wait, or when `signal` aborts. */
   private async wait(id: string, held: Held, signal: AbortSignal): Promise<void> {
+    if (await this.claim(id, held)) return;
     const giveUpAt = performance.now() + WAIT_MS;
-    while (!(await this.claim(id, held))) {
-      if (signal.aborted || performance.now() > giveUpAt) throw UploadErrors.LOCKED().withHeader('Retry-After', '1');
-      await this.signals.send(RELEASE, id); // repeated, because a signal may get lost
-      await delay(POLL_MS);
+    const poll = async (): Promise<void> => {
+      while (!(await this.claim(id, held))) {
+        if (signal.aborted || performance.now() > giveUpAt) throw new SemaphoreFullError();
+        await this.signals.send(RELEASE, id); // repeated, because a signal may get lost
+        await delay(POLL_MS);
+      }
+    };
+    try {
+      await this.ofUpload.run(id, () => this.polling.run(poll, lineGroup()));
+    } catch (error) {
+      throw error instanceof SemaphoreFullError ? UploadErrors.LOCKED().withHeader('Retry-After', '1') : error;
     }
   }
 
