@@ -28,7 +28,9 @@ export async function explain(client: pg.Client, { text, values }: Statement): P
 export async function explainGeneric(client: pg.Client, { text, values }: Statement): Promise<PlanNode> {
   const literal = (value: unknown): string => {
     if (value === null) return 'NULL';
-    return client.escapeLiteral(Array.isArray(value) ? `{${value.join()}}` : String(value));
+    return client.escapeLiteral(
+      Array.isArray(value) ? `{${value.join()}}` : String(value as string | number | boolean),
+    );
   };
   const given = values.map(literal).join();
   await client.query(`SET plan_cache_mode = force_generic_plan; PREPARE explained AS ${text}`);
