@@ -29,7 +29,7 @@ export async function explainGeneric(client: pg.Client, { text, values }: Statem
   const literal = (value: unknown): string => {
     if (value === null) return 'NULL';
     return client.escapeLiteral(
-      Array.isArray(value) ? `{${value.join()}}` : String(value as string | number | boolean),
+      Array.isArray(value) ? `{${value.join()}}` : String(value),
     );
   };
   const given = values.map(literal).join();
