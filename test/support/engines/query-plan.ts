@@ -27,10 +27,8 @@ export async function explain(client: pg.Client, { text, values }: Statement): P
 /** Returns the generic plan, made without the values, which a named statement uses from its sixth execution on. */
 export async function explainGeneric(client: pg.Client, { text, values }: Statement): Promise<PlanNode> {
   const literal = (value: unknown): string => {
-    if (value === null) return 'NULL';
-    return client.escapeLiteral(
-      Array.isArray(value) ? `{${value.join()}}` : String(value),
-    );
+    const text = Array.isArray(value) ? `{${value.join()}}` : String(value);
+    return value === null ? 'NULL' : client.escapeLiteral(text);
   };
   const given = values.map(literal).join();
   await client.query(`SET plan_cache_mode = force_generic_plan; PREPARE explained AS ${text}`);
