@@ -193,7 +193,6 @@ export class TasksRepository extends BaseRepository<Task> {
     });
   }
 
-  /** Yields all tasks of the owner that are not deleted, oldest first. Plain rows: 10,000 entities would block the event loop. */
   /** Counts up to `limit` tasks of a report, and the bytes of their titles. */
   async measureReport(ownerKey: string, limit: number): Promise<{ tasks: number; titleBytes: number }> {
     const [row] = await this.transaction.query<{ tasks: string; bytes: string }>({
@@ -205,6 +204,7 @@ export class TasksRepository extends BaseRepository<Task> {
     return { tasks: Number(row?.tasks), titleBytes: Number(row?.bytes) };
   }
 
+  /** Yields all tasks of the owner that are not deleted, oldest first. Plain rows: 10,000 entities would block the event loop. */
   async *pagesForReport(ownerKey: string): AsyncGenerator<ReportTask[]> {
     let last: { at: Date | string; id: string } = { at: '-infinity', id: '0' };
     for (;;) {
