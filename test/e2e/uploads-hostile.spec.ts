@@ -204,11 +204,11 @@ describe('requests that wait for the lock of an upload', () => {
         ({ code }: { code: string }) => void codes.push(code),
       ),
     );
-    await until(() => codes.length === 55, 'the refusals');
+    await until(() => codes.length === 39, 'the refusals');
     expect(new Set(codes)).toEqual(new Set(['UPLOAD_LOCKED']));
     await holder.unlock();
     await Promise.all(ended);
-    expect([taken, codes.length]).toEqual([5, 55]);
+    expect([taken, codes.length]).toEqual([21, 39]);
   });
 
   it('of many uploads do not all poll', async () => {

@@ -26,8 +26,8 @@ const RELEASE = 'upload.release';
 const LEASE_MS = 5_000;
 const WAIT_MS = 10_000;
 const POLL_MS = 200;
-/** Requests of one upload that wait in this process behind the one that polls: more come only from a client at fault. */
-const MAX_WAITING = 4;
+/** Requests of one upload that wait in this process behind the one that polls. A client at fault sends more. */
+const MAX_WAITING = 20;
 /** Requests of this process that poll at once: each costs a statement and a signal every POLL_MS. The others wait for them. */
 const MAX_POLLING = 10;
 
