@@ -207,7 +207,7 @@ describe('cancelling a batch', () => {
     const titles = [randomUUID(), randomUUID()] as [string, string];
     const stuck = { id: 'b', method: 'PATCH', path: `/api/tasks/${task.id}`, body: { title: 'Mine' } };
     const sent = send(JSON.stringify({ requests: [create(titles[0]), stuck, create(titles[1])] }), id);
-    const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE "tasks"%'`;
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE tasks AS row%'`;
     // Not inside a transaction, which would always see the same snapshot.
     const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length;
     await until(async () => (await waiters()) > 0, 'the second request to wait');

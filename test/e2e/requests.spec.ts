@@ -22,7 +22,7 @@ import { until } from '../support/time/until.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
-const STUCK = `datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE "tasks"%'`;
+const STUCK = `datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE tasks AS row%'`;
 
 /** Locks a row, so that every change to it waits in PostgreSQL. */
 class Holder {
@@ -146,7 +146,7 @@ describe('cancelling a request', () => {
     await locker.query('BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
     const list = (id: string) => ada.api.get('/api/tasks?q=shared', withId(id));
     const first = list('leaves');
-    const isWaiting = `SELECT FROM pg_stat_activity WHERE ${STUCK.replace('UPDATE "tasks"', 'SELECT "row"')}`;
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE ${STUCK.replace('UPDATE tasks AS row', 'SELECT "row"')}`;
     await until(async () => (await server.sql(isWaiting)).length === 1, 'the load to wait');
     const second = list('stays');
     await until(() => inFlight(server.app).size === 2, 'who joins it');
