@@ -1,9 +1,11 @@
 // Checks slow, unread and too many sockets: each is closed within a bounded time, and other clients are served.
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { once } from 'node:events';
+import fs from 'node:fs';
 import type { IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { BlobStore } from '../../src/storage/blobs/blob-store.js';
 import { type Person, startServer, type TestServer } from '../support/server/server.js';
 import { PART, Tus } from '../support/http/tus.js';
@@ -382,6 +384,28 @@ describe('pipelined requests', () => {
     socket.write(head('GET /health/live', 'X-Request-Id: first') + head('GET /health/live', 'X-Request-Id: second'));
     await until(() => ids.length === 2, 'both answers');
     expect(ids.map((line) => line.split(' ')[1])).toEqual(['first', 'second']);
+  });
+});
+
+describe('a client that resets its connection right after a request', () => {
+  start({});
+  afterEach(() => void jest.restoreAllMocks());
+
+  it('leaves no file open', async () => {
+    const opened = jest.spyOn(fs, 'createReadStream'); // as @fastify/static calls it
+    for (let at = 0; at < 60; at++) {
+      const socket = open();
+      await once(socket, 'connect');
+      socket.write(head('GET /docs/swagger-ui-bundle.js'));
+      const wait = at % 3;
+      if (wait > 0) await delay(wait); // the answer is at several points of its way
+      socket.resetAndDestroy();
+    }
+    await until(() => requests().size === 0, 'nothing to be in flight');
+    expect((await server.api.get('/health/live')).status).toBe(200);
+    expect(opened.mock.results.length).toBeGreaterThan(0);
+    const left = () => opened.mock.results.filter(({ value }) => !(value as Readable).destroyed).length;
+    await until(() => left() === 0, 'the files to be closed', 20_000);
   });
 });
 

@@ -1,4 +1,5 @@
 // A request from its headers to the end of its response, for code that may end it early.
+import { Readable } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import {
@@ -94,9 +95,22 @@ export class InFlightRequest extends RunningRequest {
     requestContext.run(this, () => {
       super.cancel(reason);
       if (this.isAnswering) this.#reply.raw.destroy();
-      else this.#reply.send(reason === 'too slow' ? unavailable() : HttpErrors.REQUEST_CANCELLED());
+      else {
+        this.#reply.send(reason === 'too slow' ? unavailable() : HttpErrors.REQUEST_CANCELLED());
+        closeLateStream(this.#reply);
+      }
     });
   }
+}
+
+/** Fastify drops what is sent after the answer. A stream must be closed, too: its file would stay open for ever. */
+function closeLateStream(reply: FastifyReply): void {
+  const send = reply.send.bind(reply);
+  reply.send = (payload?: unknown) => {
+    if (!(payload instanceof Readable) || !reply.sent) return send(payload);
+    payload.destroy();
+    return reply;
+  };
 }
 
 /** True for a request of a batch, which has no connection of its own. */
