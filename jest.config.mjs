@@ -9,7 +9,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' }, // our imports name the compiled file
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  // Packages are loaded once for each worker, not once for each suite: that was a third of the CPU time of a run.
+  // Packages are loaded once for each worker, not once for each suite: that was a quarter of the CPU time of a run.
   testEnvironment: './test/support/jest/environment.cjs',
   runtime: '<rootDir>/test/support/jest/runtime.cjs',
   injectGlobals: false,

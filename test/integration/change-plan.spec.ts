@@ -50,7 +50,7 @@ async function rowsRead(statement: Statement): Promise<number[]> {
   return read;
 }
 
-it.each([1, 2])('of the owner %i', async (key) => {
+it.each([1, 2])('a task of the owner %i is changed, deleted, restored and read without reading others', async (key) => {
   const actor = { id: '', key: String(key), role: 'USER' as const, sessionId: '' };
   const find = `SELECT uuid FROM tasks WHERE owner_id = $1 ORDER BY id OFFSET 250 LIMIT 1`;
   const [task] = (await client.query<{ uuid: string }>(find, [key])).rows;
