@@ -79,6 +79,14 @@ describe('a change is one atomic statement', () => {
     ).toEqual(['title', 'version', 'updated_at']);
   });
 
+  it('whose text does not depend on the order of the members', async () => {
+    const task = await newTask();
+    const textOf = (patch: Partial<Task>) =>
+      textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, patch, null));
+    const ordered = await textOf({ title: 'second', priority: 2 });
+    expect(await textOf({ priority: 3, title: 'third' })).toEqual(ordered);
+  });
+
   it('unless the patch is empty: then nothing is written', async () => {
     const task = await newTask();
     const texts = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, {}, versions([1])));

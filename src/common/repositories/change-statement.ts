@@ -18,7 +18,8 @@ export interface RowChange {
 /**
  * Returns `UPDATE … RETURNING` of all columns. The row is found by its UUID alone: `IS TRUE` keeps PostgreSQL from reading an
  * index of the owner instead, which it prefers for an owner that its statistics do not know, and then filters all the
- * owner's rows. PostgreSQL plans a named statement once per connection, not for each execution.
+ * owner's rows. The members are sorted: a connection keeps each named statement, so that the order in which a client sends
+ * members must not make one more.
  */
 export function changeStatement<E extends ObjectLiteral>(
   manager: EntityManager,
@@ -33,7 +34,9 @@ export function changeStatement<E extends ObjectLiteral>(
   };
   const name = (property: string): string => `"${metadata.findColumnWithPropertyName(property)!.databaseName}"`;
 
-  const given = Object.entries(patch).filter(([, value]) => value !== undefined);
+  const given = Object.entries(patch)
+    .filter(([, value]) => value !== undefined)
+    .sort(([one], [other]) => (one < other ? -1 : 1));
   const sets = given.map(([property, value]) => {
     const sql = typeof value === 'function' ? (value as () => string)() : place(property, value);
     return `${name(property)} = ${sql}`;

@@ -11,6 +11,7 @@ import {
 import type { Lock, Locker } from '@tus/server';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Transaction } from '../../shared/database/transaction.js';
+import type { AppError } from '../../shared/libs/app-error.js';
 import { LeaseKeeper } from '../../shared/libs/lease-keeper.js';
 import { Signals } from '../../shared/pubsub/signals.js';
 import { KeyedSemaphore, Semaphore, SemaphoreFullError } from '../../shared/libs/semaphore.js';
@@ -104,9 +105,10 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
   private async wait(id: string, held: Held, signal: AbortSignal): Promise<void> {
     if (await this.claim(id, held)) return;
     const giveUpAt = performance.now() + WAIT_MS;
+    const locked = (): AppError => UploadErrors.LOCKED().withHeader('Retry-After', '1');
     const poll = async (): Promise<void> => {
       while (!(await this.claim(id, held))) {
-        if (signal.aborted || performance.now() > giveUpAt) throw new SemaphoreFullError();
+        if (signal.aborted || performance.now() > giveUpAt) throw locked();
         await this.signals.send(RELEASE, id); // repeated, because a signal may get lost
         await delay(POLL_MS);
       }
@@ -114,7 +116,7 @@ export class UploadLocks implements Locker, OnApplicationBootstrap, BeforeApplic
     try {
       await this.ofUpload.run(id, () => this.polling.run(poll, lineGroup()));
     } catch (error) {
-      throw error instanceof SemaphoreFullError ? UploadErrors.LOCKED().withHeader('Retry-After', '1') : error;
+      throw error instanceof SemaphoreFullError ? locked() : error;
     }
   }
 
