@@ -41,8 +41,9 @@ export function limitPipelining(server: Server, log: Logger, clock: Clock): void
       response.once('close', () => runNext(socket, waiting));
       for (const listener of listeners) listener.call(server, request, response);
     };
-    // Bound: it must not run in the asynchronous context of the request before it.
-    if (waiting.push(AsyncResource.bind(run)) === 1) run();
+    if (waiting.length > 0) return void waiting.push(AsyncResource.bind(run)); // not in the context of the one before it
+    waiting.push(run);
+    run();
   });
 }
 
