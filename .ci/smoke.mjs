@@ -24,8 +24,8 @@ const env = {
 try {
   execFileSync('npm', ['run', '--silent', 'migration:run'], { env, stdio: ['ignore', 'ignore', 'inherit'] });
   const server = spawn(process.execPath, ['dist/src/main.js'], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  let said = '';
-  server.stdout.on('data', (text) => (said += text));
+  let output = '';
+  server.stdout.on('data', (text) => (output += text));
   const ended = once(server, 'close');
   try {
     await untilReady(server);
@@ -36,7 +36,7 @@ try {
     assert.throws(() => process.kill(postgres, 0), { code: 'ESRCH' }, 'PostgreSQL still runs');
     assert.ok(!existsSync(pidFile()), 'PostgreSQL left its postmaster.pid');
   } catch (error) {
-    console.error(said);
+    console.error(output);
     throw error;
   } finally {
     server.kill('SIGKILL');

@@ -32,22 +32,26 @@ const ours = await new Server({
   ...{ DATABASE_URL: database.url, DATA_DIR: join(folder, 'ours'), RATE_LIMIT_MODE: 'off' },
   ...(options.encrypted && { FILE_ENCRYPTION_KEYS: key }),
 }).ready();
-const floor = start(process.execPath, [new URL('files.floor.mjs', import.meta.url).pathname, join(folder, 'floor')], {
-  cwd: root,
-});
-const floorPort = Number(String((await once(floor.stdout, 'data'))[0]));
+const baseline = start(
+  process.execPath,
+  [new URL('files.baseline.mjs', import.meta.url).pathname, join(folder, 'baseline')],
+  {
+    cwd: root,
+  },
+);
+const baselinePort = Number(String((await once(baseline.stdout, 'data'))[0]));
 const account = { email: 'bench@example.com', password: 'correct horse battery staple', name: 'B' };
 const { accessToken } = (await ours.call('POST', '/api/auth/register', { body: account })).body;
 const servers = [
   { name: 'ours', port: ours.port, pid: ours.child.pid, headers: { authorization: `Bearer ${accessToken}` } },
-  { name: 'floor', port: floorPort, pid: floor.pid, headers: {} },
+  { name: 'baseline', port: baselinePort, pid: baseline.pid, headers: {} },
 ];
 try {
   await measure();
   if (options.rss !== '0') await watch(Number(options.rss) * MIB);
 } finally {
   agent.destroy();
-  floor.kill('SIGKILL');
+  baseline.kill('SIGKILL');
   await ours.stop();
   removeFolder(folder);
   await database.drop();
@@ -68,11 +72,13 @@ async function measure() {
     },
   };
   for (const [kind, run] of Object.entries(kinds)) {
-    const found = { ours: [], floor: [] };
+    const found = { ours: [], baseline: [] };
     for (let round = 0; round < Number(options.rounds); round++)
       for (const server of round % 2 === 0 ? servers : servers.toReversed()) found[server.name].push(await run(server));
-    const [a, b] = [median(found.ours), median(found.floor)];
-    console.log(JSON.stringify({ kind, ours: Math.round(a), floor: Math.round(b), ratio: Number((a / b).toFixed(2)) }));
+    const [a, b] = [median(found.ours), median(found.baseline)];
+    console.log(
+      JSON.stringify({ kind, ours: Math.round(a), baseline: Math.round(b), ratio: Number((a / b).toFixed(2)) }),
+    );
   }
 }
 

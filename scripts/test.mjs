@@ -1,4 +1,4 @@
-// `npm test`: installs dependencies, builds, then passes its arguments to Jest: `npm test -- unit`, `yarn test tasks --verbose`.
+// `npm test`: installs dependencies, builds, then passes its arguments to Jest: `npm test -- unit`, `npm test -- tasks --verbose`.
 // `--within=FOLDER` limits the run to the suites of a folder; the other arguments select among them.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';

@@ -13,7 +13,7 @@ const source = 'src/shared/database/data-source';
 /** Checks the name and returns the path. TypeORM adds a timestamp before the file name and after the class name. */
 function pathOf(name) {
   if (/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) return `migrations/${name}`;
-  console.error(`Name the migration by what it does, in kebab-case: yarn migration:${command} add-due-at-to-tasks`);
+  console.error(`Name the migration by what it does, in kebab-case: npm run migration:${command} add-due-at-to-tasks`);
   process.exit(1);
 }
 

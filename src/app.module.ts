@@ -12,6 +12,7 @@ import { HealthModule } from './health/health.module.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import { CacheModule } from './shared/cache/cache.module.js';
 import { DatabaseModule } from './shared/database/database.module.js';
+import { EventsModule } from './shared/events/events.module.js';
 import { LocksModule } from './shared/locks/locks.module.js';
 import type { Logger } from './shared/logging/logger.js';
 import { PubsubModule } from './shared/pubsub/pubsub.module.js';
@@ -29,8 +30,9 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        SharedModule.for(config, logger), // settings, logger, events
+        SharedModule.for(config, logger), // settings, logger
         DatabaseModule.for(databaseUrl), //  PostgreSQL, unit of work, ids
+        EventsModule, //                     events, and the event log
         RedisModule, //                      Redis, if configured
         PubsubModule, //                     signals between processes
         CacheModule, //                      cached reads

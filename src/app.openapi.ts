@@ -22,7 +22,7 @@ const DESCRIPTION = `Accounts, files, tasks and background jobs over REST.
 **Log in:** POST /api/auth/login (or /register), copy \`accessToken\`, press *Authorize*.
 Every route also answers under \`/api/v1\`. Errors are \`application/problem+json\` (RFC 9457); \`GET /problems\` explains each code.
 Lists are keyset pages: follow \`nextCursor\` or the \`Link\` header. Send the \`ETag\` you saw as \`If-Match\` and no change of others is overwritten.
-Every limited answer says in \`RateLimit\` what is left of your quotas; beyond them it is 429, with \`Retry-After\` (draft-ietf-httpapi-ratelimit-headers).`;
+Every limited answer states in \`RateLimit\` what is left of your quotas; beyond them it is 429, with \`Retry-After\` (draft-ietf-httpapi-ratelimit-headers).`;
 
 export function createOpenApi(app: INestApplication, version: string): OpenAPIObject {
   const builder = new DocumentBuilder()

@@ -7,6 +7,7 @@ import { addDocs } from './app.docs.js';
 import { AppModule } from './app.module.js';
 import { ProblemFilter } from './common/http/filters/problem.filter.js';
 import { addChunkHook } from './common/http/hooks/body-chunks.js';
+import { addUploadLimit } from './common/http/hooks/upload-limit.js';
 import { addBodyHooks } from './common/http/hooks/body.hooks.js';
 import { addTokenHook } from './auth/token.hooks.js';
 import { JwtStrategy } from './auth/jwt.strategy.js';
@@ -23,6 +24,7 @@ import { addRequestHooks, requestIdOf } from './common/http/hooks/request.hooks.
 import { addProbesOnlyHook } from './common/http/hooks/role.hooks.js';
 import { addSecurityHooks } from './common/http/hooks/security.hooks.js';
 import { addTargetHook, rerouteUnreadable, rewriteTarget } from './common/http/hooks/target.hooks.js';
+import { UncountedLines } from './common/http/hooks/uncounted-lines.js';
 import { addUnreadAnswersHook } from './common/http/hooks/unread-answers.js';
 import { RequestLimits } from './common/http/limits/request-limits.js';
 import { HttpSettings } from './common/http/http.settings.js';
@@ -58,10 +60,11 @@ export async function createApp(
   const fastify = app.getHttpAdapter().getInstance();
   // Node's own 417 is no problem+json
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
-  limitConnections(fastify.server, http, logger, app.get(Clock));
-  limitPipelining(fastify.server, logger, app.get(Clock));
+  const isBusy = limitPipelining(fastify.server, http.trustProxy, logger, app.get(Clock));
+  limitConnections(fastify.server, http, isBusy, logger, app.get(Clock));
   addMethodHooks(fastify);
-  addRequestHooks(fastify, logger, app.get(Clock));
+  const uncounted = new UncountedLines(logger, app.get(Clock));
+  addRequestHooks(fastify, logger, app.get(Clock), uncounted);
   addChunkHook(fastify);
   addProxyWarning(fastify, http, logger, app.get(Clock));
   addSecurityHooks(fastify, '/docs');
@@ -73,11 +76,12 @@ export async function createApp(
   const { bodyTimeout, minTransferRate, requestTimeout } = http;
   addDeadlineHooks(fastify, requestTimeout, { bytesPerSecond: minTransferRate, pauseMs: bodyTimeout });
   await addBodyHooks(fastify, { timeoutMs: bodyTimeout, minBytes: Math.ceil((minTransferRate * bodyTimeout) / 1_000) });
+  addUploadLimit(fastify, http.uploadsPerUser);
   addRepresentationHooks(fastify);
   addUnreadAnswersHook(fastify);
   app.setGlobalPrefix('api', { exclude: UNPREFIXED.map((path) => ({ path, method: RequestMethod.ALL })) });
   app.enableVersioning({ type: VersioningType.URI, defaultVersion: [VERSION_NEUTRAL, '1'] });
-  app.useGlobalFilters(new ProblemFilter(logger));
+  app.useGlobalFilters(new ProblemFilter(logger, uncounted));
   addDocs(app, config);
   if (role !== 'api') app.connectMicroservice({ strategy: app.get(QueueDriver) });
   return app;

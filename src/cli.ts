@@ -1,9 +1,12 @@
-// Commands for developers and operators, run through `yarn db:seed`, `db:reset`, `user:create-admin`, `openapi`, `env-example`.
+// Commands for developers and operators: `npm run db:seed`, `db:reset`, `user:create-admin`, `audit:verify`, `openapi`, `env-example`.
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type { INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { DataSource } from 'typeorm';
+import { AuditSettings } from './audit/audit.settings.js';
+import { CheckpointFile } from './audit/seals/checkpoint-file.js';
+import { AuditVerifier, describeVerification } from './audit/seals/audit-verifier.js';
 import { AppModule } from './app.module.js';
 import { createOpenApi, printOpenApi } from './app.openapi.js';
 import { createApp } from './app.setup.js';
@@ -48,6 +51,7 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
         throw new Refusal('Nothing was deleted.');
       const dataSource = await new DataSource(migrationOptions(config.get(DatabaseSettings), url)).initialize();
       await dataSource.query('DROP SCHEMA public CASCADE; CREATE SCHEMA public').finally(() => dataSource.destroy());
+      await new CheckpointFile(config.get(AuditSettings)).remove(decodeURIComponent(pathname.slice(1)));
       console.log(`Deleted everything; ${(await migrate(config, url)).length} migrations applied.`);
       await seed(config, url, false);
     });
@@ -62,6 +66,14 @@ const COMMANDS: Record<string, (command: Command) => Promise<void>> = {
       if (config.get(ProcessSettings).environment !== 'production') await migrate(config, url);
       const admin = { email, password, another: options.another };
       console.log(`Created the administrator ${await withApp(config, url, (app) => createAdmin(app, admin))}.`);
+    });
+  },
+
+  async 'audit-verify'({ config }) {
+    await withDatabase(config, async (url) => {
+      const found = await withApp(config, url, (app) => app.get(AuditVerifier).verify());
+      console.log(describeVerification(found));
+      if (found.faults.length > 0) process.exitCode = 1;
     });
   },
 

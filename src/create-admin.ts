@@ -35,7 +35,7 @@ export async function createAdmin(app: INestApplicationContext, options: AdminOp
     await users.lockAdmins();
     if (!another && (await users.hasAdmin()))
       throw new CreateAdminError('An administrator exists already. Nothing was changed; --another creates one more.');
-    const user = await app.get(UsersService, { strict: false }).create(null, values);
+    const user = await app.get(UsersService, { strict: false }).create(values);
     return user.email ?? email;
   });
 }

@@ -49,8 +49,8 @@ export async function seedDemoData(
   for (const account of ACCOUNTS) {
     const existing = await users.findByEmail(account.email);
     const password = existing && !newPasswords ? undefined : randomBytes(12).toString('base64url');
-    const user = existing ?? (await accounts.create(null, { ...account, ...(password !== undefined && { password }) }));
-    if (existing && password !== undefined) await accounts.change(null, existing.uuid, null, { password });
+    const user = existing ?? (await accounts.create({ ...account, ...(password !== undefined && { password }) }));
+    if (existing && password !== undefined) await accounts.change(existing.uuid, null, { password });
     if (password !== undefined) made.push({ email: account.email, role: account.role, password });
     await seedTasks(app, user);
   }

@@ -26,14 +26,14 @@ export async function askPassword(): Promise<string> {
 
 /** Reads all of `input` without its final line break. Throws TerminalError unless it is one line of UTF-8. */
 export async function readPassword(input: AsyncIterable<Buffer> = process.stdin): Promise<string> {
-  const pieces: Buffer[] = [];
+  const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const piece of input) {
-    pieces.push(piece);
-    if ((bytes += piece.length) > MAX_INPUT_BYTES)
+  for await (const chunk of input) {
+    chunks.push(chunk);
+    if ((bytes += chunk.length) > MAX_INPUT_BYTES)
       throw new TerminalError('Standard input is too long for a password.');
   }
-  const password = decode(Buffer.concat(pieces)).replace(/\r?\n$/, '');
+  const password = decode(Buffer.concat(chunks)).replace(/\r?\n$/, '');
   if (password === '')
     throw new TerminalError('No password: run this command in a terminal, or give the password on standard input.');
   if (/[\r\n]/.test(password)) throw new TerminalError('Standard input must hold one line, the password.');

@@ -1,28 +1,50 @@
 // The audit log table.
 import { Injectable } from '@nestjs/common';
-import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
+import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { NO_EVENTS } from '../common/repositories/event-of-row.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
 import { AuditEntry } from './audit-entry.entity.js';
+
+export interface AuditRequest extends PageRequest {
+  action?: string;
+  actorId?: string;
+  subjectId?: string;
+  since?: Date;
+  until?: Date;
+}
+
+/** Entries that one statement deletes, about: its locks are short. At least as many as a seal may have. */
+const MAX_PURGED = 10_000;
 
 @Injectable()
 export class AuditRepository extends BaseRepository<AuditEntry> {
   protected readonly entity = AuditEntry;
+  protected readonly eventShape = NO_EVENTS;
   protected readonly sorts: Record<string, SortColumn<AuditEntry>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
 
-  async add(entry: Pick<AuditEntry, 'actorUuid' | 'action' | 'details' | 'requestId'>): Promise<void> {
-    await this.insertAll([entry]);
+  /**
+   * Deletes the first entries that were sealed more than `days` ago, about MAX_PURGED of them, and records that (`LogPurged`).
+   * Returns their number.
+   */
+  async purge(days: number): Promise<number> {
+    const [row] = await this.transaction.query<{ deleted: string }>({
+      name: 'audit-purge',
+      text: 'SELECT deleted FROM purge_audit_log($1::integer, $2::integer)',
+      values: [days, MAX_PURGED],
+    });
+    return Number(row?.deleted);
   }
 
-  /** Deletes entries older than `days`. */
-  purge(range: KeyRange, days: number): Promise<Purged> {
-    return this.purgeRange(range, `old.created_at < now() - $4::integer * interval '1 day'`, [days]);
-  }
-
-  list(query: PageRequest & { action?: string }): Promise<Page<AuditEntry>> {
+  list(query: AuditRequest): Promise<Page<AuditEntry>> {
+    const { action, actorId, subjectId, since, until } = query;
     const rows = this.rows();
-    if (query.action !== undefined) rows.andWhere('row.action = :action', { action: query.action });
+    if (action !== undefined) rows.andWhere('row.action = :action', { action });
+    if (actorId !== undefined) rows.andWhere('row.actor_uuid = :actorId', { actorId });
+    if (subjectId !== undefined) rows.andWhere('row.subject_uuid = :subjectId', { subjectId });
+    if (since) rows.andWhere('row.created_at >= :since', { since });
+    if (until) rows.andWhere('row.created_at < :until', { until });
     return this.page(rows, query);
   }
 }

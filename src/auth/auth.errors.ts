@@ -6,7 +6,7 @@ export const AuthErrors = defineErrors('AUTH', {
     status: 401,
     level: 'info',
     message: () => 'E-mail or password is wrong.',
-    cure: 'Check both. An unknown e-mail and a wrong password are told apart by nothing.',
+    cure: 'Check both. The answer is the same for an unknown e-mail and for a wrong password.',
   },
   REFRESH_INVALID: {
     status: 401,

@@ -3,11 +3,13 @@ import { Injectable } from '@nestjs/common';
 import type { Actor } from '../common/access/permissions.js';
 import { normalize } from '../shared/libs/text.js';
 import { Transaction } from '../shared/database/transaction.js';
+import { Events } from '../shared/events/events.js';
 import { PasswordHasher } from '../shared/security/password-hasher.js';
 import type { User } from '../users/user.entity.js';
 import { renderUser } from '../users/dto/user.dto.js';
 import { UsersRepository, withPassword } from '../users/users.repository.js';
 import { expectGoodPassword, refusePassword, UsersService } from '../users/users.service.js';
+import { LoginFailed, PasswordChangeFailed } from './auth.events.js';
 import { AuthErrors } from './auth.errors.js';
 import { type KnownDevice, MAX_DEVICES } from './device-cookie.js';
 import type { ChangePasswordDto, LoginDto, RegisterDto, TokensDto } from './dto/auth.dto.js';
@@ -41,6 +43,7 @@ export class AuthService {
     private readonly accounts: UsersService,
     private readonly users: UsersRepository,
     private readonly sessions: SessionsService,
+    private readonly events: Events,
   ) {}
 
   /** Creates an account and logs in. Throws EMAIL_TAKEN, VALIDATION_FAILED, PASSWORD_TOO_LONG. */
@@ -59,14 +62,18 @@ export class AuthService {
     // Unknown devices cause no query before the throttle.
     const user = device.known && (await this.users.findByEmail(values.email));
     const known = user && isKnown(device.known, user) ? device.known : null;
-    return this.throttle.login(values.email, known, () => this.openSession(values, device));
+    return this.throttle.login(values.email, known, (isLastGuess) => this.openSession(values, device, isLastGuess));
   }
 
   /** Takes the same time for an unknown e-mail and a wrong password. Throws INVALID_CREDENTIALS. */
-  private async openSession({ email, password }: LoginDto, device: Device): Promise<Login> {
+  private async openSession({ email, password }: LoginDto, device: Device, isLastGuess: boolean): Promise<Login> {
     const user = await this.users.findByEmail(email);
     const known = await this.hasher.verify(user?.passwordHash ?? null, password);
-    if (!user?.passwordHash || !known) throw AuthErrors.INVALID_CREDENTIALS();
+    if (!user?.passwordHash || !known) {
+      const id = user?.uuid ?? null;
+      await this.events.emit(LoginFailed, { userId: id, isLastGuess }, { id }); // also without an account: it must take as long
+      throw AuthErrors.INVALID_CREDENTIALS();
+    }
     const upgradedHash = await this.hasher.improve(user.passwordHash, password);
     return this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();
@@ -85,7 +92,9 @@ export class AuthService {
     if (normalize(newPassword) === normalize(currentPassword)) throw refusePassword('newPassword', SAME_PASSWORD);
     expectGoodPassword('newPassword', newPassword, user ?? {});
     return this.changes.run(actor.id, () =>
-      this.throttle.changePassword(actor.sessionId, () => this.replacePassword(actor, user, values, device)),
+      this.throttle.changePassword(actor.sessionId, (isLastGuess) =>
+        this.replacePassword(actor, user, values, device, isLastGuess),
+      ),
     );
   }
 
@@ -94,9 +103,13 @@ export class AuthService {
     user: User | null,
     { currentPassword, newPassword }: ChangePasswordDto,
     device: Device,
+    isLastGuess: boolean,
   ): Promise<KnownDevice> {
     const known = await this.hasher.verify(user?.passwordHash ?? null, currentPassword);
-    if (!user || !known) throw AuthErrors.INVALID_CREDENTIALS();
+    if (!user || !known) {
+      await this.events.emit(PasswordChangeFailed, { userId: actor.id, isLastGuess }, { id: actor.id });
+      throw AuthErrors.INVALID_CREDENTIALS();
+    }
     const passwordHash = await this.accounts.hash(newPassword);
     return this.transaction.run(async () => {
       if (!(await this.users.claimWithHash(user))) throw AuthErrors.INVALID_CREDENTIALS();

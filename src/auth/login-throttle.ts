@@ -9,6 +9,9 @@ import { LOGGER, type Logger } from '../shared/logging/logger.js';
 import { AuthErrors } from './auth.errors.js';
 import type { KnownDevice } from './device-cookie.js';
 
+/** Verifies a password. `isLastGuess`: true when further attempts will be refused if it is wrong. Throws INVALID_CREDENTIALS. */
+type Check<T> = (isLastGuess: boolean) => Promise<T>;
+
 @Injectable()
 export class LoginThrottle {
   private readonly rates: Rates;
@@ -27,7 +30,7 @@ export class LoginThrottle {
    * All unknown devices share one count per account. A known device has its own count, so that guesses of others cannot lock
    * the owner out. An unknown e-mail is counted in the same way. Throws ACCOUNT_SLOWED.
    */
-  login<T>(email: string, device: KnownDevice | null, check: () => Promise<T>): Promise<T> {
+  login<T>(email: string, device: KnownDevice | null, check: Check<T>): Promise<T> {
     // Uses a MAC of the e-mail, so that neither Redis nor a log line shows which account is attacked.
     const unknownDevice = `login:${macOf(this.secrets.sessionSecret, 'login', email)}`;
     return this.attempt(device ? `login:device:${device.userId}:${device.number}` : unknownDevice, check);
@@ -37,22 +40,21 @@ export class LoginThrottle {
    * Counts by session: a thief guesses in the stolen session only, and the owner can still change the password. Throws
    * ACCOUNT_SLOWED.
    */
-  changePassword<T>(sessionId: string, check: () => Promise<T>): Promise<T> {
+  changePassword<T>(sessionId: string, check: Check<T>): Promise<T> {
     return this.attempt(`password:${sessionId}`, check);
   }
 
   /**
-   * Runs `check`, which verifies a password of the account and throws INVALID_CREDENTIALS when it is wrong. Counts the
-   * attempt before the check: 500 simultaneous guesses cause 10 verifications and 490 refusals. Refunds the attempt unless
+   * Counts the attempt before the check: 500 simultaneous guesses cause 10 verifications and 490 refusals. Refunds the attempt unless
    * the password was wrong.
    */
-  private async attempt<T>(caller: string, check: () => Promise<T>): Promise<T> {
-    if (this.limits.mode === 'off') return check();
+  private async attempt<T>(caller: string, check: Check<T>): Promise<T> {
+    if (this.limits.mode === 'off') return check(false);
     const result = await this.limiter.take(caller, this.rates, 1);
     if (!result.allowed) this.refuse(caller, result);
     let isWrong = false;
     try {
-      return await check();
+      return await check(result.sustained.remaining === 0);
     } catch (error) {
       isWrong = error instanceof AppError && error.code === AuthErrors.INVALID_CREDENTIALS.code;
       throw error;

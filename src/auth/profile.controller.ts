@@ -16,6 +16,9 @@ import type { Principal } from './principals.js';
 
 const REFUSES = [UserErrors.USERNAME_TAKEN, UserErrors.NAMELESS];
 
+/** A change of an account stays in the audit log for a year. */
+const COST = 20;
+
 @ApiTags('Profile')
 @Controller('profile')
 export class ProfileController {
@@ -33,6 +36,7 @@ export class ProfileController {
     returns: UserDto,
     versioned: true,
     conditional: true,
+    cost: COST,
     errors: REFUSES,
   })
   put(
@@ -49,6 +53,7 @@ export class ProfileController {
     returns: UserDto,
     versioned: true,
     conditional: true,
+    cost: COST,
     errors: REFUSES,
   })
   async update(

@@ -1,10 +1,13 @@
 // The sessions table.
 import { Injectable } from '@nestjs/common';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
+import type { EventShape } from '../common/repositories/event-of-row.js';
 import { columnsOf, toEntity } from '../common/repositories/to-entity.js';
+import { eventOrigin, originAt } from '../shared/events/record-events.js';
 import type { Actor } from '../common/access/permissions.js';
 import { User } from '../users/user.entity.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
+import { SessionEnded, SessionOpened } from './auth.events.js';
 import { AuthErrors } from './auth.errors.js';
 import { type EndReason, Session } from './session.entity.js';
 
@@ -15,10 +18,14 @@ export const sessionTag = (uuid: string): string => `session:${uuid}`;
 export class SessionsRepository extends BaseRepository<Session> {
   private columnList: string | undefined;
   protected readonly entity = Session;
+  protected readonly eventShape: EventShape<Session> = {
+    owner: 'userId',
+    fields: ['userAgent', 'ip', 'expiresAt', 'endedBy'],
+  };
   protected readonly sorts: Record<string, SortColumn<Session>> = {};
 
   async create(values: Partial<Session>): Promise<Session> {
-    const [session] = await this.insertAll([values]);
+    const [session] = await this.insertAll([values], SessionOpened);
     return session as Session;
   }
 
@@ -40,7 +47,8 @@ export class SessionsRepository extends BaseRepository<Session> {
   rotate(session: Session, generation: number, rotatedAt: Date): Promise<Session> {
     return this.change(
       { generation, rotatedAt },
-      { where: { uuid: session.uuid }, missing: AuthErrors.REFRESH_INVALID },
+      // No cached read contains these. A refresh is no event: it happens every few minutes, and only the device sees it.
+      { where: { uuid: session.uuid }, tags: [], event: null, missing: AuthErrors.REFRESH_INVALID },
     );
   }
 
@@ -59,13 +67,10 @@ export class SessionsRepository extends BaseRepository<Session> {
 
   /** Ends all sessions except the `quota` most recently used ones. Runs in a transaction that has locked the user. */
   async endBeyond(userId: string, quota: number): Promise<void> {
-    const ended = await this.transaction.query<{ uuid: string }>({
-      name: 'sessions-end-beyond',
-      text: `UPDATE sessions SET deleted_at = CURRENT_TIMESTAMP, updated_at = CURRENT_TIMESTAMP, version = version + 1, ended_by = 'superseded'
-             WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND deleted_at IS NULL ORDER BY rotated_at DESC, id DESC OFFSET $2) RETURNING uuid`,
-      values: [userId, quota],
-    });
-    if (ended.length > 0) await this.cache.invalidate(ended.map(({ uuid }) => sessionTag(uuid)));
+    await this.endWhere(
+      `id IN (SELECT id FROM sessions WHERE user_id = $2 AND deleted_at IS NULL ORDER BY rotated_at DESC, id DESC OFFSET $3)`,
+      ['superseded', userId, quota],
+    );
   }
 
   /** Deletes sessions that ended `days` ago, by themselves or because they were not used for `idleMs`. */
@@ -77,19 +82,28 @@ export class SessionsRepository extends BaseRepository<Session> {
   /** Ends a session. Throws SESSION_NOT_FOUND, also for a session of another user. */
   async end(uuid: string, userId: string, endedBy: EndReason): Promise<void> {
     const patch = { endedBy, deletedAt: () => 'CURRENT_TIMESTAMP' } as never;
-    const request = { where: { uuid, userId }, missing: () => AuthErrors.SESSION_NOT_FOUND(uuid) };
-    await this.cache.changing([sessionTag(uuid)], () => this.change(patch, request));
+    const tags = [sessionTag(uuid)];
+    const missing = () => AuthErrors.SESSION_NOT_FOUND(uuid);
+    await this.change(patch, { where: { uuid, userId }, tags, event: SessionEnded, missing });
   }
 
   /** Ends all sessions of a user except one, or all. Runs inside a transaction. */
   async endAll(userUuid: string, endedBy: EndReason, except: string | null = null): Promise<void> {
-    const ended = await this.transaction.query<{ uuid: string }>({
-      name: 'sessions-end-all',
-      text: `UPDATE sessions SET deleted_at = CURRENT_TIMESTAMP, updated_at = CURRENT_TIMESTAMP, version = version + 1, ended_by = $2
-             WHERE user_id = (SELECT id FROM users WHERE uuid = $1) AND deleted_at IS NULL AND uuid IS DISTINCT FROM $3::uuid RETURNING uuid`,
-      values: [userUuid, endedBy, except],
-    });
-    await this.cache.invalidate(ended.map(({ uuid }) => sessionTag(uuid)));
+    await this.endWhere(
+      `user_id = (SELECT id FROM users WHERE uuid = $2) AND deleted_at IS NULL AND uuid IS DISTINCT FROM $3::uuid`,
+      [endedBy, userUuid, except],
+    );
+  }
+
+  /** Ends the sessions that match `condition`, with values from $2 on; the first value is the reason. Runs inside a transaction. */
+  private async endWhere(condition: string, values: readonly unknown[]): Promise<void> {
+    const text = `
+      WITH ended AS (
+        UPDATE sessions SET deleted_at = CURRENT_TIMESTAMP, updated_at = CURRENT_TIMESTAMP, version = version + 1, ended_by = $1
+        WHERE ${condition} RETURNING sessions.*
+      ), recorded AS (${this.recordRows(SessionEnded, 'ended', originAt(values.length + 1))}) SELECT uuid FROM ended`;
+    const ended = await this.transaction.query<{ uuid: string }>({ text, values: [...values, ...eventOrigin()] });
+    if (ended.length > 0) await this.cache.invalidate(ended.map(({ uuid }) => sessionTag(uuid)));
   }
 
   private get userColumns(): string {

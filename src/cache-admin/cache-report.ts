@@ -1,9 +1,7 @@
 // Reports the cache's counters to operators, and clears the cache.
 import { Injectable } from '@nestjs/common';
-import type { Actor } from '../common/access/permissions.js';
 import { Clock } from '../shared/libs/clock.js';
 import { CacheService } from '../shared/cache/cache.service.js';
-import { Transaction } from '../shared/database/transaction.js';
 import { Events } from '../shared/events/events.js';
 import type { CacheStatusDto } from './cache.dto.js';
 import { CacheCleared } from './cache.events.js';
@@ -12,7 +10,6 @@ import { CacheCleared } from './cache.events.js';
 export class CacheReport {
   constructor(
     private readonly cache: CacheService,
-    private readonly transaction: Transaction,
     private readonly events: Events,
     private readonly clock: Clock,
   ) {}
@@ -41,9 +38,9 @@ export class CacheReport {
   }
 
   /** Clears matching entries, and writes an audit entry. */
-  async clear({ id: actorId }: Actor, pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
+  async clear(pattern: string): Promise<{ entriesRemoved: number; currentSize: number }> {
     const removed = await this.cache.deletePattern(pattern);
-    await this.transaction.run(() => this.events.emit(CacheCleared, { actorId, pattern, removed }));
+    await this.events.emit(CacheCleared, { pattern, removed });
     return { entriesRemoved: removed, currentSize: (await this.status()).size };
   }
 }

@@ -2,10 +2,8 @@
 import { Controller, Delete, Get, Header } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { definePermissions } from '../common/access/permissions.js';
-import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { QueryParams } from '../common/decorators/input.decorator.js';
-import type { Actor } from '../common/access/permissions.js';
 import { CacheClearedDto, CacheStatusDto, ClearCacheQuery } from './cache.dto.js';
 import { CacheReport } from './cache-report.js';
 
@@ -34,7 +32,7 @@ export class CacheController {
     returns: CacheClearedDto,
     requires: CachePermissions.clear,
   })
-  async clear(@CurrentUser() actor: Actor, @QueryParams() { pattern }: ClearCacheQuery): Promise<CacheClearedDto> {
-    return { message: 'Cache cleared successfully', ...(await this.cache.clear(actor, pattern ?? '*')) };
+  async clear(@QueryParams() { pattern }: ClearCacheQuery): Promise<CacheClearedDto> {
+    return { message: 'Cache cleared successfully', ...(await this.cache.clear(pattern ?? '*')) };
   }
 }

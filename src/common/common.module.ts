@@ -1,5 +1,6 @@
 // HTTP conventions that need the injection container.
 import { Global, Module } from '@nestjs/common';
+import { PrivilegedAccess } from './access/privileged-access.js';
 import { MethodFallbacks } from './http/method-fallbacks.js';
 import { ProblemsController } from './http/problems/problems.controller.js';
 import { RepositoryTools } from './repositories/repository-tools.js';
@@ -9,7 +10,7 @@ import { SearchGate } from './search-gate.js';
 @Global()
 @Module({
   controllers: [ProblemsController],
-  providers: [MethodFallbacks, RepositoryTools, RowTrimmer, SearchGate],
-  exports: [RepositoryTools, RowTrimmer, SearchGate],
+  providers: [MethodFallbacks, PrivilegedAccess, RepositoryTools, RowTrimmer, SearchGate],
+  exports: [PrivilegedAccess, RepositoryTools, RowTrimmer, SearchGate],
 })
 export class CommonModule {}

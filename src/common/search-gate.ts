@@ -11,12 +11,15 @@ const MAX_WAITING = 4;
 const MAX_WAIT_MS = 5_000;
 /** A search up to this time is free of a pause. */
 const FREE_MS = 500;
-/** The pause of a user after a longer search: so many times what it took longer. So no user holds a connection all the time. */
+/**
+ * A pause follows a longer search: PAUSE_FACTOR times the time that the search took beyond FREE_MS. So no user holds a connection
+ * all the time.
+ */
 const PAUSE_FACTOR = 4;
 
 /**
- * Controllers call it. An interceptor that finds the filters itself would cost every list, also without a filter;
- * test/e2e/search-filters.spec.ts walks all lists, so that none forgets the call.
+ * Controllers call it. An interceptor that finds the filters itself would take time in every list request, also in those without
+ * a filter. test/e2e/search-filters.spec.ts checks all lists, so no controller can forget the call.
  */
 @Injectable()
 export class SearchGate {

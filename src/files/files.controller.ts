@@ -57,7 +57,7 @@ export class FilesController {
     versioned: true,
     errors: [
       ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, StorageErrors.WRITE_LOST, QuotaErrors.QUOTA_EXCEEDED],
-      ...[StorageErrors.STORAGE_FULL, BucketErrors.NOT_FOUND, HttpErrors.BAD_REQUEST],
+      ...[StorageErrors.STORAGE_FULL, BucketErrors.NOT_FOUND, HttpErrors.BAD_REQUEST, HttpErrors.TOO_MANY_UPLOADS],
     ],
   })
   async upload(

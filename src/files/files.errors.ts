@@ -42,7 +42,7 @@ export const FileErrors = defineErrors('FILE', {
     status: 404,
     level: 'debug',
     message: (id: string) => `File ${id} has no thumbnail.`,
-    cure: 'Only images have one, and not those that were refused: of these a job of type `file.thumbnail` tells why.',
+    cure: 'Only images have one, and not those that were refused: the job of type `file.thumbnail` of such a file states why.',
   },
   THUMBNAIL_PENDING: {
     status: 404,
@@ -67,12 +67,12 @@ export const FileErrors = defineErrors('FILE', {
     status: 415,
     level: 'info',
     message: (mediaType: string, bucket: string) => `Bucket ${bucket} takes no ${mediaType}.`,
-    cure: 'What counts is what the bytes are, not what the upload says. GET /api/buckets tells what a bucket takes.',
+    cure: 'What counts is what the bytes are, not what the upload declares. GET /api/buckets returns what a bucket accepts.',
   },
   RANGE_NOT_SATISFIABLE: {
     status: 416,
     level: 'debug',
     message: (size: number) => `No part that was asked for lies within the ${size} bytes of the file.`,
-    cure: 'The field `Content-Range` of this answer, and `size` of the file, tell how many bytes there are.',
+    cure: 'The field `Content-Range` of this answer, and `size` of the file, state how many bytes there are.',
   },
 });

@@ -3,8 +3,10 @@ import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
+import type { EventShape } from '../common/repositories/event-of-row.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
 import { FileEntity } from './file.entity.js';
+import { FileCreated, FileDeleted, FileRestored, FileUpdated } from './files.events.js';
 import { FileErrors } from './files.errors.js';
 import { isPurgedFor } from './purged-files.js';
 import type { Owner } from '../common/access/permissions.js';
@@ -17,12 +19,16 @@ export interface FilesRequest extends PageRequest {
 export class FilesRepository extends BaseRepository<FileEntity> {
   private columnList: string | undefined;
   protected readonly entity = FileEntity;
+  protected readonly eventShape: EventShape<FileEntity> = {
+    owner: 'ownerId',
+    fields: ['ownerUuid', 'name', 'mimeType', 'size', 'sha256', 'bucket'],
+  };
   protected readonly sorts: Record<string, SortColumn<FileEntity>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
 
   async create(owner: Owner, value: Partial<FileEntity>): Promise<FileEntity> {
-    const [file] = await this.insertAll([{ ...value, ownerId: owner.key, ownerUuid: owner.id }]);
+    const [file] = await this.insertAll([{ ...value, ownerId: owner.key, ownerUuid: owner.id }], FileCreated);
     return file as FileEntity;
   }
 
@@ -76,6 +82,8 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return this.change(patch, {
       where: { uuid, ownerId: owner.key },
       expected,
+      tags: [],
+      event: FileUpdated,
       missing: () => FileErrors.NOT_FOUND(uuid),
     });
   }
@@ -85,13 +93,15 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     return this.remove({
       where: { uuid, ownerId: owner.key },
       expected,
+      tags: [],
+      event: FileDeleted,
       missing: () => FileErrors.NOT_FOUND(uuid),
     });
   }
 
   /** Restores a deleted file of any owner. Throws NOT_FOUND unless the file is deleted. */
   undelete(uuid: string): Promise<FileEntity> {
-    return this.restore({ where: { uuid }, missing: () => FileErrors.NOT_FOUND(uuid) });
+    return this.restore({ where: { uuid }, tags: [], event: FileRestored, missing: () => FileErrors.NOT_FOUND(uuid) });
   }
 
   /** Removes the blob reference of a file deleted `days` ago. Returns the blob's id; null when there is nothing to do. */

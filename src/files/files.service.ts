@@ -2,8 +2,8 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page } from '../common/repositories/page.js';
-import { HttpErrors } from '../common/http/http.errors.js';
-import { type Actor, can, DeletedPermissions, type Owner } from '../common/access/permissions.js';
+import { type Actor, DeletedPermissions, type Owner } from '../common/access/permissions.js';
+import { PrivilegedAccess } from '../common/access/privileged-access.js';
 import { FileSettings } from './files.settings.js';
 import { type ListFilesQuery, toUsageDto, type UsageDto } from './dto/file.dto.js';
 import type { FileEntity } from './file.entity.js';
@@ -17,12 +17,13 @@ export class FilesService {
     private readonly files: FilesRepository,
     private readonly usages: UsagesRepository,
     private readonly settings: FileSettings,
+    private readonly access: PrivilegedAccess,
   ) {}
 
   /** Lists the caller's files; with `deleted`, the deleted files of all users. Throws FORBIDDEN. */
-  list(actor: Actor, query: ListFilesQuery): Promise<Page<FileEntity>> {
+  async list(actor: Actor, query: ListFilesQuery): Promise<Page<FileEntity>> {
     if (!query.deleted) return this.files.listOwned(actor, query);
-    if (!can(actor, DeletedPermissions.read)) throw HttpErrors.FORBIDDEN(DeletedPermissions.read);
+    await this.access.read(actor, DeletedPermissions.read);
     return this.files.listDeleted(query);
   }
 

@@ -1,8 +1,8 @@
 // When the row of a file is deleted whose bytes are purged, and with it the links to the file.
 
 /**
- * Days for which such a row stays. The file cannot be restored any more, since FILE_RETENTION has passed: the row only tells
- * administrators so.
+ * Days for which such a row stays. The file cannot be restored any more, since FILE_RETENTION has passed: the row only
+ * shows that to administrators.
  */
 export const PURGED_FILE_DAYS = 1;
 

@@ -6,6 +6,6 @@ export const HealthErrors = defineErrors('', {
     status: 503,
     level: 'debug',
     message: () => 'Not ready for traffic.',
-    cure: 'Wait; `details` names what fails. Pending migrations: run `yarn migration:run`.',
+    cure: 'Wait; `details` names what fails. Pending migrations: run `npm run migration:run`.',
   },
 });

@@ -93,16 +93,16 @@ export class BatchService {
 
 /** Reads at most `limit` bytes. Stops as soon as the response proves to be too large or not JSON; the rest is not produced. */
 async function readUpTo(limit: number, { stream, headers, raw }: LightMyRequestResponse) {
-  const pieces: Buffer[] = [];
+  const chunks: Buffer[] = [];
   let length = 0;
-  for await (const piece of stream() as Readable & AsyncIterable<Buffer>) {
-    pieces.push(piece);
-    length += piece.length;
+  for await (const chunk of stream() as Readable & AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    length += chunk.length;
     if (length <= limit && isJson(headers)) continue;
     raw.res.destroy();
     break;
   }
-  return { body: Buffer.concat(pieces), length };
+  return { body: Buffer.concat(chunks), length };
 }
 
 /** A file is never JSON here, whatever type its owner declared: its content and parsing time are unchecked. */

@@ -1,8 +1,7 @@
-// The global infrastructure, available to every module without an import: settings, logger, events, lifecycle.
+// The global infrastructure, available to every module without an import: settings, logger, lifecycle.
 import { type DynamicModule, Global, Module } from '@nestjs/common';
 import type { AppConfig } from './config/app-config.js';
 import { Clock, SystemClock } from './libs/clock.js';
-import { Events } from './events/events.js';
 import { Lifecycle } from './lifecycle/lifecycle.js';
 import { LOGGER, type Logger } from './logging/logger.js';
 
@@ -16,11 +15,10 @@ export class SharedModule {
       providers: [
         ...settings,
         { provide: LOGGER, useValue: logger },
-        Events,
         Lifecycle,
         { provide: Clock, useClass: SystemClock },
       ],
-      exports: [...config.all().keys(), LOGGER, Events, Lifecycle, Clock],
+      exports: [...config.all().keys(), LOGGER, Lifecycle, Clock],
     };
   }
 }

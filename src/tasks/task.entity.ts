@@ -18,7 +18,6 @@ export type TaskStatus = (typeof TASK_STATUSES)[number];
 @Index('tasks_status_priority', ['ownerId', 'status', 'priority', 'id'], { where: 'deleted_at IS NULL' })
 @Index('tasks_due', { synchronize: false })
 @Index('tasks_status_due', { synchronize: false })
-@Index('tasks_text', { synchronize: false }) // trigrams, if PostgreSQL has the extension
 @Index('tasks_purge', ['id'], { where: 'deleted_at IS NOT NULL' })
 @Index('tasks_retained', ['ownerId', 'deletedAt', 'id'], { where: 'deleted_at IS NOT NULL' })
 @Index('tasks_deleted', ['createdAt', 'id'], { where: 'deleted_at IS NOT NULL' })

@@ -1,41 +1,32 @@
-// The tasks table. The statements themselves check who may access a row.
+// The tasks table and the texts of tasks. The statements themselves check who may access a row.
 import { Injectable } from '@nestjs/common';
-import { Brackets } from 'typeorm';
-import { v7 as uuidV7 } from 'uuid';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
 import type { Actor } from '../common/access/permissions.js';
-import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
+import {
+  BaseRepository,
+  type ChangeRequest,
+  type KeyRange,
+  type Purged,
+  type SortColumn,
+} from '../common/repositories/base.repository.js';
 import { RepositoryTools } from '../common/repositories/repository-tools.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
 import { escapeLike } from '../shared/libs/text.js';
-import type { ReportTask } from './report/report-task.js';
+import { TaskCreations } from './task-creations.repository.js';
 import { Task, type TaskStatus } from './task.entity.js';
+import { listTag, taskTag } from './tasks.cache.js';
+import { TASK_EVENT_SHAPE, TaskDeleted, TaskRestored, TaskUpdated } from './tasks.events.js';
 import { TaskErrors } from './tasks.errors.js';
 import { TaskSettings } from './tasks.settings.js';
 
-/** Cache tags: a change of a task invalidates its cached reads and the lists of its owner. */
-const taskTag = (uuid: string): string => `task:${uuid}`;
-const listTag = (ownerUuid: string): string => `tasks-of:${ownerUuid}`;
-
-/** Sorts tasks without due time last; the indexes use the same expression. */
+/** A task without due time sorts as the latest: last by `dueAt`, first by `-dueAt`. The indexes use the same expression. */
 const DUE = "coalesce(row.due_at, 'infinity')";
 
-const REPORT_PAGE = 500;
-
-/** Counts first: the row lock serializes simultaneous creates of one owner, and each sees the quota that is left. */
-const CREATE = `
-  WITH counted AS (
-    INSERT INTO task_counts AS had (owner_id, tasks) SELECT $1::bigint, $3::integer WHERE $3 <= $4::integer
-    ON CONFLICT (owner_id) DO UPDATE SET tasks = had.tasks + excluded.tasks WHERE had.tasks + excluded.tasks <= $4
-    RETURNING owner_id
-  )
-  INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, description, status, priority, due_at)
-  SELECT id, uuid, owner_id, $2::uuid, title, coalesce(description, ''), coalesce(status, 'TODO'), coalesce(priority, 3), due_at
-  FROM counted CROSS JOIN unnest(
-      $5::bigint[], $6::uuid[], $7::varchar[], $8::text[], $9::task_status[], $10::smallint[], $11::timestamptz[]
-    ) AS new (id, uuid, title, description, status, priority, due_at)
-  RETURNING `;
+/** A shorter text has no trigram, so no index finds it. */
+const MIN_INDEXED_TEXT = 3;
+/** With more matches than this, the list reads tasks in its own order: it fills a page soon. */
+const MAX_TEXT_MATCHES = 200;
 
 export interface TasksRequest extends PageRequest {
   status?: TaskStatus;
@@ -45,20 +36,15 @@ export interface TasksRequest extends PageRequest {
   dueBefore?: Date;
 }
 
-interface ReportRow extends Pick<Task, 'id' | 'title' | 'status' | 'priority'> {
-  due_at: Date | null;
-  created_at: Date;
-}
-
-function toReportTask({ title, status, priority, due_at: due, created_at: created }: ReportRow): ReportTask {
-  return { title, status, priority, dueAt: due?.toISOString() ?? null, createdAt: created.toISOString() };
-}
+/** Returns the pattern of ILIKE. */
+const containing = (text: string): string => `%${escapeLike(text)}%`;
 
 @Injectable()
 export class TasksRepository extends BaseRepository<Task> {
   private columnList: string | undefined;
-  private createStatement: string | undefined;
+  private readonly creations: TaskCreations;
   protected readonly entity = Task;
+  protected readonly eventShape = TASK_EVENT_SHAPE;
   protected readonly sorts: Record<string, SortColumn<Task>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
     updatedAt: { sql: 'row.updated_at', type: 'timestamptz', value: (row) => row.updatedAt },
@@ -71,41 +57,21 @@ export class TasksRepository extends BaseRepository<Task> {
     private readonly settings: TaskSettings,
   ) {
     super(tools);
+    this.creations = new TaskCreations(tools, settings);
   }
 
-  async create(actor: Actor, value: Partial<Task>): Promise<Task> {
-    const [task] = await this.createAll(actor, [value]);
-    return task as Task;
+  /** Throws QUOTA_EXCEEDED, ChangeTooLateError. */
+  create(actor: Actor, value: Partial<Task>): Promise<Task> {
+    return this.creations.create(actor, value);
   }
 
-  /** Creates all tasks or none. Simultaneous creates of one owner wait for each other's commit. Throws QUOTA_EXCEEDED. */
-  async createAll(actor: Actor, values: ReadonlyArray<Partial<Task>>): Promise<Task[]> {
-    const ids: string[] = [];
-    for (let n = 0; n < values.length; n++) ids.push(await this.tools.ids.next());
-    const column = <K extends keyof Task>(key: K) => values.map((value) => value[key] ?? null);
-    const { quota } = this.settings;
-    const create = () =>
-      this.cache.changing([listTag(actor.id)], () =>
-        this.transaction.query({
-          name: 'tasks-create',
-          text: this.createText,
-          values: [
-            ...[actor.key, actor.id, values.length, quota, ids, ids.map(() => uuidV7())],
-            ...[column('title'), column('description'), column('status'), column('priority'), column('dueAt')],
-          ],
-        }),
-      );
-    const rows = await this.transaction.inTurn(`tasks:${actor.key}`, create);
-    if (rows.length < values.length) throw TaskErrors.QUOTA_EXCEEDED(quota);
-    return rows.map((row) => this.toEntity(row));
+  /** Creates all tasks or none. Throws QUOTA_EXCEEDED, ChangeTooLateError. */
+  createAll(actor: Actor, values: ReadonlyArray<Partial<Task>>): Promise<Task[]> {
+    return this.creations.createAll(actor, values);
   }
 
   private get columns(): string {
     return (this.columnList ??= columnsOf(this.transaction.manager, Task, 't'));
-  }
-
-  private get createText(): string {
-    return (this.createStatement ??= CREATE + columnsOf(this.transaction.manager, Task, 'tasks'));
   }
 
   /** Returns a task of the actor. Throws NOT_FOUND. */
@@ -115,7 +81,7 @@ export class TasksRepository extends BaseRepository<Task> {
     return task;
   }
 
-  /** The most frequent read: a named statement, by the UUID alone (see `changeStatement`). */
+  /** The most frequent read: a named statement. `IS TRUE` keeps PostgreSQL on the index of the UUID (see `changeStatement`). */
   async findOwned(actor: Actor, uuid: string): Promise<Task | null> {
     const [row] = await this.transaction.read({
       name: 'task-get-owned',
@@ -136,40 +102,47 @@ export class TasksRepository extends BaseRepository<Task> {
   }
 
   /**
-   * Returns what `represent` makes of the page. The first page of a list without search is cached; for other pages, only
-   * simultaneous requests share a result.
+   * Returns what `represent` makes of the page. The first page of a list without `q` and `dueBefore` is cached; for other pages,
+   * only simultaneous requests share a result.
    */
   async cachedList<T>(actor: Actor, query: TasksRequest, represent: (page: Page<Task>) => T): Promise<T> {
     const { limit, sort, status, priority, q, dueBefore, cursor } = query;
     const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore, cursor])}`;
-    const isPlain = q === undefined && dueBefore === undefined && cursor === undefined; // the others have unlimited variants
+    const isCacheable = q === undefined && dueBefore === undefined && cursor === undefined; // the others have too many values to cache
     const options = this.tools.cached(listTag(actor.id));
     const load = async (): Promise<T> => represent(await this.listOwned(actor, query));
-    return (await this.cache.wrap(key, isPlain ? options : { ...options, ttl: 0 }, load)) as T;
+    return (await this.cache.wrap(key, isCacheable ? options : { ...options, ttl: 0 }, load)) as T;
   }
 
-  listOwned(actor: Actor, query: TasksRequest): Promise<Page<Task>> {
-    return this.list(query, 'row.owner_id = :owner AND row.deleted_at IS NULL', { owner: actor.key });
+  /** Reads tasks and texts of this owner only, however many others have the same text. */
+  async listOwned(actor: Actor, query: TasksRequest): Promise<Page<Task>> {
+    const few = await this.findFew(actor.key, query.q);
+    const scope = `row.owner_id = :owner AND row.deleted_at IS NULL${few ? ' AND row.id = ANY (:few)' : ''}`;
+    return this.list(query, scope, { owner: actor.key, few });
   }
 
   listDeleted(query: TasksRequest): Promise<Page<Task>> {
     return this.list(query, 'row.deleted_at IS NOT NULL', {});
   }
 
-  /** Changes a task of the actor. Throws NOT_FOUND, VERSION_STALE. */
+  /** Changes a task of the actor. Throws what `change` throws. */
   updateOwned(actor: Actor, uuid: string, patch: Partial<Task>, expected: ExpectedVersions): Promise<Task> {
-    const where = { uuid, ownerId: actor.key };
-    return this.cache.changing([taskTag(uuid), listTag(actor.id)], () =>
-      this.change(patch, { where, expected, missing: () => TaskErrors.NOT_FOUND(uuid) }),
-    );
+    return this.change(patch, this.ownedRequest(actor, uuid, expected, TaskUpdated));
   }
 
   /** Deletes a task of the actor softly. Throws NOT_FOUND, VERSION_STALE. */
   deleteOwned(actor: Actor, uuid: string, expected: ExpectedVersions): Promise<Task> {
-    const where = { uuid, ownerId: actor.key };
-    return this.cache.changing([taskTag(uuid), listTag(actor.id)], () =>
-      this.remove({ where, expected, missing: () => TaskErrors.NOT_FOUND(uuid) }),
-    );
+    return this.remove(this.ownedRequest(actor, uuid, expected, TaskDeleted));
+  }
+
+  private ownedRequest(
+    actor: Actor,
+    uuid: string,
+    expected: ExpectedVersions,
+    event: typeof TaskUpdated,
+  ): ChangeRequest<Task> {
+    const tags = [taskTag(uuid), listTag(actor.id)];
+    return { where: { uuid, ownerId: actor.key }, expected, tags, event, missing: () => TaskErrors.NOT_FOUND(uuid) };
   }
 
   /** True when the owner has or had a task: the count row is created with the first task, and stays after a purge. */
@@ -186,49 +159,16 @@ export class TasksRepository extends BaseRepository<Task> {
   /** Restores a deleted task of any owner. Throws NOT_FOUND unless the task is deleted, and QUOTA_EXCEEDED. */
   undelete(uuid: string): Promise<Task> {
     return this.transaction.run(async () => {
-      const task = await this.restore({ where: { uuid }, missing: () => TaskErrors.NOT_FOUND(uuid) });
+      const task = await this.restore({
+        where: { uuid },
+        tags: [taskTag(uuid)],
+        event: TaskRestored,
+        missing: () => TaskErrors.NOT_FOUND(uuid),
+      });
       await this.expectWithinQuota(task.ownerId);
-      await this.cache.invalidate([taskTag(uuid), listTag(task.ownerUuid)]);
+      await this.cache.invalidate([listTag(task.ownerUuid)]);
       return task;
     });
-  }
-
-  /** Counts up to `limit` tasks of a report, and the bytes of their titles. */
-  async measureReport(ownerKey: string, limit: number): Promise<{ tasks: number; titleBytes: number }> {
-    const [row] = await this.transaction.query<{ tasks: string; bytes: string }>({
-      name: 'tasks-measure-report',
-      text: `SELECT count(*) AS tasks, coalesce(sum(octet_length(title)), 0) AS bytes
-        FROM (SELECT title FROM tasks WHERE owner_id = $1 AND deleted_at IS NULL LIMIT $2) AS listed`,
-      values: [ownerKey, limit],
-    });
-    return { tasks: Number(row?.tasks), titleBytes: Number(row?.bytes) };
-  }
-
-  /** Yields all tasks of the owner that are not deleted, oldest first. Plain rows: 10,000 entities would block the event loop. */
-  async *pagesForReport(ownerKey: string): AsyncGenerator<ReportTask[]> {
-    let last: { at: Date | string; id: string } = { at: '-infinity', id: '0' };
-    for (;;) {
-      const rows = await this.transaction.query<ReportRow>({
-        name: 'tasks-for-report',
-        text: `SELECT id, title, status, priority, due_at, created_at FROM tasks
-          WHERE owner_id = $1 AND deleted_at IS NULL AND (created_at, id) > ($2, $3) ORDER BY created_at, id LIMIT $4`,
-        values: [ownerKey, last.at, last.id, REPORT_PAGE],
-      });
-      const end = rows.at(-1);
-      if (!end) return;
-      yield rows.map(toReportTask);
-      last = { at: end.created_at, id: end.id };
-    }
-  }
-
-  /** Reads the users table in SQL, so that the module of tasks does not depend on the module of users. */
-  async findOwnerName(ownerKey: string): Promise<string | null> {
-    const [row] = await this.transaction.query<{ name: string | null }>({
-      name: 'tasks-owner-name',
-      text: 'SELECT coalesce(name, username, email) AS name FROM users WHERE id = $1',
-      values: [ownerKey],
-    });
-    return row?.name ?? null;
   }
 
   /** Checks the quota after a restore; a trigger has counted the restored task. */
@@ -247,15 +187,29 @@ export class TasksRepository extends BaseRepository<Task> {
     return row?.tasks ?? null;
   }
 
-  private list(query: TasksRequest, scope: string, values: Record<string, string>): Promise<Page<Task>> {
+  /**
+   * Returns the keys of the owner's tasks that contain the text; null when there are many, or when no index finds the text. Triggers
+   * keep `task_texts` equal to the tasks (migration 1764000081000). MATERIALIZED: PostgreSQL then plans without regard to the LIMIT;
+   * with regard to it, it would read the texts of all owners in the hope of an early end. No name: a plan for this text.
+   */
+  private async findFew(ownerKey: string, q: string | undefined): Promise<string[] | null> {
+    if (q === undefined || Array.from(q).length < MIN_INDEXED_TEXT) return null;
+    const found = await this.transaction.query<{ id: string }>({
+      text: `
+        WITH matching AS MATERIALIZED (SELECT task_id AS id FROM task_texts WHERE owner_id = $1 AND text ILIKE $2)
+        SELECT id FROM matching LIMIT ${MAX_TEXT_MATCHES + 1}`,
+      values: [ownerKey, containing(q)],
+    });
+    return found.length > MAX_TEXT_MATCHES ? null : found.map(({ id }) => id);
+  }
+
+  private list(query: TasksRequest, scope: string, values: Record<string, unknown>): Promise<Page<Task>> {
     const rows = this.rows().withDeleted().where(scope, values);
-    if (query.status) rows.andWhere('row.status = :status', { status: query.status });
-    if (query.priority) rows.andWhere('row.priority = :priority', { priority: query.priority });
-    if (query.dueBefore) rows.andWhere(`${DUE} < :dueBefore`, { dueBefore: query.dueBefore });
+    if (query.status !== undefined) rows.andWhere('row.status = :status', { status: query.status });
+    if (query.priority !== undefined) rows.andWhere('row.priority = :priority', { priority: query.priority });
+    if (query.dueBefore !== undefined) rows.andWhere(`${DUE} < :dueBefore`, { dueBefore: query.dueBefore });
     if (query.q !== undefined)
-      rows.andWhere(new Brackets((any) => any.where('row.title ILIKE :q').orWhere('row.description ILIKE :q')), {
-        q: `%${escapeLike(query.q)}%`,
-      });
+      rows.andWhere('(row.title ILIKE :q OR row.description ILIKE :q)', { q: containing(query.q) });
     return this.page(rows, query);
   }
 }

@@ -3,8 +3,10 @@ import { Injectable } from '@nestjs/common';
 import type { Role } from '../common/access/permissions.js';
 import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
 import { Transaction } from '../shared/database/transaction.js';
+import { eventOrigin, originAt } from '../shared/events/record-events.js';
 import type { ImportedUser } from './import/import-row.js';
 import type { UserTraits } from './statistics/user-count.js';
+import { UsersRepository } from './users.repository.js';
 
 /** Rows per page: copying a page to a thread, or writing it as CSV, takes the process some milliseconds. */
 const COUNTED_PAGE = 1_000;
@@ -39,6 +41,7 @@ export class UsersBulkRepository {
   constructor(
     private readonly transaction: Transaction,
     private readonly ids: SnowflakeIds,
+    private readonly users: UsersRepository,
   ) {}
 
   /** Returns the number of users that are not deleted. */
@@ -71,8 +74,8 @@ export class UsersBulkRepository {
       if (attempt > MAX_TRIES) throw new Error(`Names of an import were taken and free ${MAX_TRIES} times.`);
       const added = await this.insert(left);
       left = left.filter(({ uuid }) => !added.has(uuid));
-      const gone = left.length > 0 ? await this.explain(left, taken) : new Set();
-      left = left.filter(({ uuid }) => gone.has(uuid));
+      const free = left.length > 0 ? await this.explain(left, taken) : new Set();
+      left = left.filter(({ uuid }) => free.has(uuid));
     }
     return taken;
   }
@@ -91,11 +94,13 @@ export class UsersBulkRepository {
     for (const user of users) rows.push({ ...user, id: await this.ids.next() });
     const statement = {
       name: 'users-add-all',
-      text: `INSERT INTO users (id, uuid, email, username, name, age, hobbies)
-        SELECT id, uuid, email, username, name, age, hobbies FROM jsonb_to_recordset($1)
-          AS new (id bigint, uuid uuid, email varchar, username varchar, name varchar, age smallint, hobbies text[])
-        ORDER BY id ON CONFLICT DO NOTHING RETURNING uuid`,
-      values: [JSON.stringify(rows)],
+      text: `WITH inserted AS (
+          INSERT INTO users (id, uuid, email, username, name, age, hobbies)
+          SELECT id, uuid, email, username, name, age, hobbies FROM jsonb_to_recordset($1)
+            AS new (id bigint, uuid uuid, email varchar, username varchar, name varchar, age smallint, hobbies text[])
+          ORDER BY id ON CONFLICT DO NOTHING RETURNING users.*
+        ), recorded AS (${this.users.recordCreated('inserted', originAt(2))}) SELECT uuid FROM inserted`,
+      values: [JSON.stringify(rows), ...eventOrigin()],
     };
     // In a transaction, because it retries: two imports of the same names in different order may deadlock.
     const added = await this.transaction.run(() => this.transaction.query<{ uuid: string }>(statement));
@@ -103,7 +108,7 @@ export class UsersBulkRepository {
   }
 
   /**
-   * Finds why each user was not inserted, and returns the UUIDs of those whose conflict is gone. A statement of its own: it
+   * Finds why each user was not inserted, and returns the UUIDs of those whose names are free again. A statement of its own: it
    * sees the rows that the insert has waited for. With EXISTS instead of joins, PostgreSQL would read the whole table three
    * times: 300 ms with 100,000 users instead of 3 ms.
    */
@@ -120,13 +125,13 @@ export class UsersBulkRepository {
           WHERE lower(username) = lower(new.username) AND deleted_at IS NULL LIMIT 1) AS username ON true`,
       values: [users.map(({ uuid }) => uuid), users.map(({ email }) => email), users.map(({ username }) => username)],
     });
-    const gone = new Set<string>();
+    const free = new Set<string>();
     for (const { uuid, isOwn, hasEmail, hasUsername } of rows) {
       if (isOwn) continue; // an earlier attempt added it
       if (hasEmail || hasUsername) taken.set(uuid, hasEmail ? 'EMAIL_TAKEN' : 'USERNAME_TAKEN');
-      else gone.add(uuid);
+      else free.add(uuid);
     }
-    return gone;
+    return free;
   }
 
   private async *pages<R extends object>(name: string, columns: string, limit: number): AsyncGenerator<R[]> {

@@ -64,8 +64,8 @@ export class UsersController {
     requires: UserPermissions.write,
     errors: CREATE_REFUSES,
   })
-  async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateUserDto): Promise<UserDto> {
-    return toUserDto(await this.service.create(actor, body));
+  async create(@JsonBody() body: CreateUserDto): Promise<UserDto> {
+    return toUserDto(await this.service.create(body));
   }
 
   @Get(':id')
@@ -92,13 +92,8 @@ export class UsersController {
     requires: UserPermissions.write,
     errors: CHANGE_REFUSES,
   })
-  put(
-    @CurrentUser() actor: Actor,
-    @Id() id: string,
-    @IfMatch() expected: ExpectedVersions,
-    @JsonBody() body: ChangeUserDto,
-  ): Promise<UserDto> {
-    return this.update(actor, id, expected, body);
+  put(@Id() id: string, @IfMatch() expected: ExpectedVersions, @JsonBody() body: ChangeUserDto): Promise<UserDto> {
+    return this.update(id, expected, body);
   }
 
   @Patch(':id')
@@ -112,12 +107,11 @@ export class UsersController {
     errors: CHANGE_REFUSES,
   })
   async update(
-    @CurrentUser() actor: Actor,
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeUserDto,
   ): Promise<UserDto> {
-    return toUserDto(await this.service.change(actor, id, expected, body));
+    return toUserDto(await this.service.change(id, expected, body));
   }
 
   @Delete(':id')
@@ -127,8 +121,8 @@ export class UsersController {
     requires: UserPermissions.write,
     errors: [UserErrors.NOT_FOUND, UserErrors.LAST_ADMIN],
   })
-  delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    return this.service.delete(actor, id, expected);
+  delete(@Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    return this.service.delete(id, expected);
   }
 
   @Post(':id/restore')
@@ -140,7 +134,7 @@ export class UsersController {
     requires: DeletedPermissions.restore,
     errors: [UserErrors.NOT_FOUND, ...TAKEN],
   })
-  async restore(@CurrentUser() actor: Actor, @Id() id: string): Promise<UserDto> {
-    return toUserDto(await this.service.restore(actor, id));
+  async restore(@Id() id: string): Promise<UserDto> {
+    return toUserDto(await this.service.restore(id));
   }
 }

@@ -1,16 +1,12 @@
 // The events of accounts.
-import { defineAuditedEvent, defineEvent } from '../shared/events/event.js';
+import { defineEvent, type RowChange } from '../shared/events/event.js';
 
-interface ByAdmin {
-  actorId: string;
-  userId: string;
-}
+export const UserCreated = defineEvent<RowChange>('user.created', { published: true, audited: true });
+export const UserUpdated = defineEvent<RowChange>('user.updated', { published: true, audited: true });
+export const UserDeleted = defineEvent<RowChange>('user.deleted', { published: true, audited: true });
+export const UserRestored = defineEvent<RowChange>('user.restored', { published: true, audited: true });
+/** The user has a new password. */
+export const PasswordChanged = defineEvent<RowChange>('user.password-changed', { published: true, audited: true });
 
 /** The user was deleted or has a new password or role: all sessions of this user must end. */
-export const UserLockedOut = defineEvent<{ userId: string }>('user.locked-out');
-
-export const UserCreated = defineAuditedEvent<ByAdmin & { role: string }>('user.created');
-/** `fields`: the names of the changed fields. */
-export const UserChanged = defineAuditedEvent<ByAdmin & { role: string; fields: string[] }>('user.changed');
-export const UserDeleted = defineAuditedEvent<ByAdmin>('user.deleted');
-export const UserRestored = defineAuditedEvent<ByAdmin>('user.restored');
+export const UserLockedOut = defineEvent<{ userId: string }>('user.locked-out', { audited: true });

@@ -1,15 +1,18 @@
 // The users table.
 import { Injectable } from '@nestjs/common';
 import { Brackets } from 'typeorm';
-import { v7 as uuidV7 } from 'uuid';
+import { newUuid } from '../shared/libs/new-uuid.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
-import { BaseRepository, type SortColumn } from '../common/repositories/base.repository.js';
+import { BaseRepository, type ChangeRequest, type SortColumn } from '../common/repositories/base.repository.js';
+import type { EventShape } from '../common/repositories/event-of-row.js';
+import type { OriginSource } from '../shared/events/record-events.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { constraintOf } from '../shared/database/sql-state.js';
 import type { Role } from '../common/access/permissions.js';
 import type { JobOwners } from '../workers/job-owners.js';
 import { User } from './user.entity.js';
+import { PasswordChanged, UserCreated, UserDeleted, UserRestored, UserUpdated } from './users.events.js';
 import { UserErrors } from './users.errors.js';
 
 /** Cache tag of a user: a change of the account invalidates its cached reads. */
@@ -22,6 +25,10 @@ export function withPassword(passwordHash: string): Partial<User> {
   return { passwordHash, passwordGeneration: (() => 'password_generation + 1') as unknown as number };
 }
 
+function requestFor(uuid: string, event: typeof UserUpdated): ChangeRequest<User> {
+  return { where: { uuid }, tags: [userTag(uuid)], event, missing: () => UserErrors.NOT_FOUND(uuid) };
+}
+
 export interface UsersRequest extends PageRequest {
   deleted?: boolean;
   role?: Role;
@@ -32,6 +39,10 @@ export interface UsersRequest extends PageRequest {
 @Injectable()
 export class UsersRepository extends BaseRepository<User> implements JobOwners {
   protected readonly entity = User;
+  protected readonly eventShape: EventShape<User> = {
+    owner: 'id',
+    fields: ['email', 'name', 'username', 'age', 'hobbies', 'role'],
+  };
   protected readonly sorts: Record<string, SortColumn<User>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
     updatedAt: { sql: 'row.updated_at', type: 'timestamptz', value: (row) => row.updatedAt },
@@ -39,12 +50,17 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
 
   /** Creates a user, and caches what `represent` makes of it for `cachedById`. Throws EMAIL_TAKEN, USERNAME_TAKEN. */
   create(values: Partial<User>, represent: (user: User) => unknown): Promise<User> {
-    const uuid = uuidV7();
+    const uuid = newUuid();
     const insert = async (): Promise<User> => {
-      const [user] = await this.unique(() => this.insertAll([{ ...values, uuid }]));
+      const [user] = await this.unique(() => this.insertAll([{ ...values, uuid }], UserCreated));
       return user as User;
     };
     return this.cache.creating(userKey(uuid), this.tools.cached(userTag(uuid)), insert, represent);
+  }
+
+  /** Returns SQL that records the creation of the rows of `source`, for a statement that inserts users (see `recordRows`). */
+  recordCreated(source: string, origin: OriginSource): string {
+    return this.recordRows(UserCreated, source, origin);
   }
 
   findById(uuid: string): Promise<User | null> {
@@ -97,20 +113,18 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
 
   /** Changes a user. Throws NOT_FOUND, VERSION_STALE, EMAIL_TAKEN, USERNAME_TAKEN. */
   update(uuid: string, patch: Partial<User>, expected: ExpectedVersions): Promise<User> {
-    const request = { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) };
-    return this.cache.changing([userTag(uuid)], () => this.unique(() => this.change(patch, request)));
+    const event = patch.passwordHash === undefined ? UserUpdated : PasswordChanged;
+    return this.unique(() => this.change(patch, { ...requestFor(uuid, event), expected }));
   }
 
   /** Deletes a user softly. Throws NOT_FOUND, VERSION_STALE. */
   delete(uuid: string, expected: ExpectedVersions): Promise<User> {
-    const request = { where: { uuid }, expected, missing: () => UserErrors.NOT_FOUND(uuid) };
-    return this.cache.changing([userTag(uuid)], () => this.remove(request));
+    return this.remove({ ...requestFor(uuid, UserDeleted), expected });
   }
 
   /** Restores a deleted user. Throws NOT_FOUND unless the user is deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
   undelete(uuid: string): Promise<User> {
-    const request = { where: { uuid }, missing: () => UserErrors.NOT_FOUND(uuid) };
-    return this.cache.changing([userTag(uuid)], () => this.unique(() => this.restore(request)));
+    return this.unique(() => this.restore(requestFor(uuid, UserRestored)));
   }
 
   /** Stores a better hash of the same password, unless the password has changed meanwhile. */

@@ -4,12 +4,13 @@ import type { Page } from '../common/repositories/page.js';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Rendered } from '../common/http/hooks/representation.hooks.js';
 import type { Actor } from '../common/access/permissions.js';
+import { PrivilegedAccess } from '../common/access/privileged-access.js';
 import type { AppError } from '../shared/libs/app-error.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { Events } from '../shared/events/events.js';
 import { HttpErrors } from '../common/http/http.errors.js';
 import { PasswordHasher } from '../shared/security/password-hasher.js';
-import { type AboutAccount, findPasswordFault, type PasswordFault } from '../shared/security/password-policy.js';
+import { type PersonalDetails, findPasswordFault, type PasswordFault } from '../shared/security/password-policy.js';
 import {
   type ChangeProfileDto,
   type ChangeUserDto,
@@ -19,9 +20,9 @@ import {
 } from './dto/user.dto.js';
 import type { User } from './user.entity.js';
 import { UserErrors } from './users.errors.js';
-import { maySee } from './users.policy.js';
+import { maySee, UserPermissions } from './users.policy.js';
 import { UsersRepository, withPassword } from './users.repository.js';
-import { UserChanged, UserCreated, UserDeleted, UserLockedOut, UserRestored } from './users.events.js';
+import { UserLockedOut } from './users.events.js';
 
 @Injectable()
 export class UsersService {
@@ -30,6 +31,7 @@ export class UsersService {
     private readonly transaction: Transaction,
     private readonly hasher: PasswordHasher,
     private readonly events: Events,
+    private readonly access: PrivilegedAccess,
   ) {}
 
   /** Lists users. Throws INVALID_CURSOR. */
@@ -37,31 +39,27 @@ export class UsersService {
     return this.users.list(query);
   }
 
-  /** `actor` null: a CLI command. Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
-  async create(actor: Actor | null, { password, ...values }: CreateUserDto): Promise<User> {
+  /** Throws NAMELESS, VALIDATION_FAILED, PASSWORD_TOO_LONG, EMAIL_TAKEN, USERNAME_TAKEN. */
+  async create({ password, ...values }: CreateUserDto): Promise<User> {
     if (!values.email && !values.username) throw UserErrors.NAMELESS();
     if (password !== undefined) expectGoodPassword('password', password, values);
     const passwordHash = password === undefined ? null : await this.hash(password);
-    return this.transaction.run(async () => {
-      const user = await this.users.create({ ...values, passwordHash }, renderUser);
-      const { uuid: userId, role } = user;
-      if (actor) await this.events.emit(UserCreated, { actorId: actor.id, userId, role });
-      return user;
-    });
+    return this.users.create({ ...values, passwordHash }, renderUser);
   }
 
   /** Returns the user. Throws NOT_FOUND, also when the actor may not read it. */
   async get(actor: Actor, id: string): Promise<Rendered> {
     const user = maySee(actor, id) ? await this.users.cachedById(id, renderUser) : null;
     if (!user) throw UserErrors.NOT_FOUND(id);
+    if (id !== actor.id) await this.access.read(actor, UserPermissions.read, id);
     return user;
   }
 
   /**
-   * Changes a user. A new password or role ends the user's sessions. `actor` null: a CLI command. Throws NOT_FOUND,
+   * Changes a user. A new password or role ends the user's sessions. Throws NOT_FOUND,
    * VERSION_STALE, VALIDATION_FAILED, PASSWORD_TOO_LONG, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS.
    */
-  async change(actor: Actor | null, id: string, expected: ExpectedVersions, body: ChangeUserDto): Promise<User> {
+  async change(id: string, expected: ExpectedVersions, body: ChangeUserDto): Promise<User> {
     const { password, ...patch } = body;
     const secret = password === undefined ? {} : withPassword(await this.hashFor(id, password, patch));
     return this.transaction.run(async () => {
@@ -70,10 +68,7 @@ export class UsersService {
       const user = await this.users.update(id, { ...patch, ...secret }, expected);
       if (!user.email && !user.username) throw UserErrors.NAMELESS();
       const endsSessions = password !== undefined || (before !== null && before.role !== user.role);
-      if (endsSessions) await this.events.emit(UserLockedOut, { userId: user.uuid });
-      const fields = Object.keys(body).sort();
-      if (actor && fields.length > 0)
-        await this.events.emit(UserChanged, { actorId: actor.id, userId: user.uuid, role: user.role, fields });
+      if (endsSessions) await this.events.emit(UserLockedOut, { userId: user.uuid }, { id: user.uuid });
       return user;
     });
   }
@@ -89,22 +84,17 @@ export class UsersService {
   }
 
   /** Deletes a user softly and ends its sessions. Throws NOT_FOUND, VERSION_STALE, LAST_ADMIN. */
-  delete(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
+  delete(id: string, expected: ExpectedVersions): Promise<void> {
     return this.transaction.run(async () => {
       await this.keepAnAdmin(id);
       await this.users.delete(id, expected);
-      await this.events.emit(UserLockedOut, { userId: id });
-      await this.events.emit(UserDeleted, { actorId: actor.id, userId: id });
+      await this.events.emit(UserLockedOut, { userId: id }, { id });
     });
   }
 
   /** Restores a deleted user. Throws NOT_FOUND unless the user is deleted, EMAIL_TAKEN, USERNAME_TAKEN. */
-  restore(actor: Actor, id: string): Promise<User> {
-    return this.transaction.run(async () => {
-      const user = await this.users.undelete(id);
-      await this.events.emit(UserRestored, { actorId: actor.id, userId: id });
-      return user;
-    });
+  restore(id: string): Promise<User> {
+    return this.users.undelete(id);
   }
 
   /** Hashes a password. Throws PASSWORD_TOO_LONG. */
@@ -113,7 +103,7 @@ export class UsersService {
     return this.hasher.hash(password);
   }
 
-  private async hashFor(id: string, password: string, patch: AboutAccount): Promise<string> {
+  private async hashFor(id: string, password: string, patch: PersonalDetails): Promise<string> {
     const user = await this.users.findById(id);
     if (!user) throw UserErrors.NOT_FOUND(id);
     expectGoodPassword('password', password, { ...user, ...patch });
@@ -131,8 +121,8 @@ export class UsersService {
  * Rejects passwords that attackers try first. The result depends only on the password and on what the caller knows of the
  * account. `field`: name of the field in the request. Throws VALIDATION_FAILED.
  */
-export function expectGoodPassword(field: string, password: string, about: AboutAccount): void {
-  const fault = findPasswordFault(password, about);
+export function expectGoodPassword(field: string, password: string, details: PersonalDetails): void {
+  const fault = findPasswordFault(password, details);
   if (fault) throw refusePassword(field, fault);
 }
 

@@ -1,13 +1,13 @@
 // Enqueues jobs: inserts the row in the caller's transaction and announces it after the commit.
 import { Injectable } from '@nestjs/common';
-import { v7 as uuidV7 } from 'uuid';
+import { newUuid } from '../shared/libs/new-uuid.js';
 import { JobSettings } from './jobs.settings.js';
 import { createBatcher } from '../shared/libs/batcher.js';
 import { SnowflakeIds } from '../shared/database/snowflake-ids.js';
 import { Transaction } from '../shared/database/transaction.js';
 import { requestContext } from '../shared/logging/request-context.js';
 import { QueueDriver } from './drivers/queue.driver.js';
-import { JobLedger, type NewJob } from './engine/job-ledger.js';
+import { JobQueueRepository, type NewJob } from './engine/job-queue.repository.js';
 import { checkPayload } from './job-payload.js';
 import type { JobDefinition, JobPriority } from './job.js';
 import { JobErrors } from './jobs.errors.js';
@@ -47,7 +47,7 @@ export class JobQueue {
   });
 
   constructor(
-    private readonly ledger: JobLedger,
+    private readonly repository: JobQueueRepository,
     private readonly jobs: JobsRepository,
     private readonly driver: QueueDriver,
     private readonly transaction: Transaction,
@@ -105,7 +105,7 @@ export class JobQueue {
     const checked = await checkPayload(job, payload);
     return {
       id: await this.ids.next(),
-      uuid: uuidV7(),
+      uuid: newUuid(),
       type: job.name,
       queue: job.queue,
       payload: JSON.stringify(checked),
@@ -119,13 +119,13 @@ export class JobQueue {
   }
 
   private async insert(rows: readonly NewJob[]): Promise<boolean[]> {
-    const fresh = await this.ledger.enqueue(rows);
+    const fresh = await this.repository.enqueue(rows);
     this.driver.announce(new Set(rows.map(({ queue }) => queue)));
     return rows.map(({ id }) => fresh.has(id));
   }
 
   private async insertInside(rows: readonly NewJob[]): Promise<boolean[]> {
-    const fresh = await this.ledger.enqueue(rows);
+    const fresh = await this.repository.enqueue(rows);
     announceAfterCommit(
       this.transaction,
       this.driver,

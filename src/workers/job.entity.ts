@@ -6,13 +6,17 @@ import type { JobResult } from './job.js';
 export const JOB_STATUSES = ['QUEUED', 'RUNNING', 'RETRYING', 'SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
 export type JobStatus = (typeof JOB_STATUSES)[number];
 
-/** The failure of one attempt. `message` is redacted like log lines. `isPublic`: the owner may read `message`. */
+/**
+ * The failure of one attempt. `message` is redacted like log lines. `isPublic`: the owner may read `message`. `worker`: id of
+ * the dead worker; only reap.sql sets it, and the API does not return it.
+ */
 export interface JobFailure {
   attempt: number;
   at: string;
   code: string;
   message: string;
   isPublic: boolean;
+  worker?: string;
 }
 
 /**
@@ -67,18 +71,28 @@ export class Job extends BaseEntityCustom {
   @Column('integer', { default: 0 })
   attempt!: number;
 
+  /**
+   * The job becomes a dead letter when the attempt with this number fails. When the worker dies during that attempt, another
+   * attempt may follow (reap.sql). A release (release.sql) and a replay raise the number.
+   */
   @Column('integer', { name: 'max_attempts' })
   maxAttempts!: number;
 
-  /** Number of workers that died while they ran this job. */
+  /**
+   * Number of workers that died while they ran this job, but at least 2 after a death during its last attempt. From 2 on the
+   * job is a suspect and runs alone (claim-suspect.sql). A replay sets it to 0.
+   */
   @Column('smallint', { default: 0 })
   crashes!: number;
 
-  /** True when this attempt runs alone in its process: if the process dies, no other job can be the cause. */
+  /**
+   * True when claim-suspect.sql started the latest attempt: no other job ran in its process, so if the worker died, no other job was the cause. A handler
+   * that ignores its abort may still have run there: it does not count as running after SETTLE_MS (attempt-runner.ts).
+   */
   @Column('boolean', { default: false })
   alone!: boolean;
 
-  /** Heartbeats extend the lease. A RUNNING row with an expired lease belongs to a dead worker. */
+  /** Heartbeats extend the lease. The worker of a RUNNING row with an expired lease counts as dead. */
   @Column({ type: 'timestamptz', name: 'lease_until', precision: 3, nullable: true })
   leaseUntil!: Date | null;
 
@@ -115,7 +129,7 @@ export class Job extends BaseEntityCustom {
   @Column('uuid', { name: 'owner_uuid', nullable: true })
   ownerUuid!: string | null;
 
-  /** Id of the request that enqueued the job. The log lines of the handler contain it, too. */
+  /** Id of the request that enqueued the job. The log lines about the attempts contain it, too. */
   @Column('varchar', { name: 'request_id', length: 64, nullable: true })
   requestId!: string | null;
 }

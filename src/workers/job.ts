@@ -22,11 +22,17 @@ export interface Schedule<P extends object> {
 export interface JobOptions<P extends object> {
   /** Unique in the application, like `report.pdf`. */
   name: string;
-  /** Jobs of one queue share workers. `<queue>.dead` receives the jobs that failed for good. */
+  /**
+   * Jobs of one queue share workers. With RabbitMQ, `<RABBITMQ_QUEUE>.<queue>.dead` receives a message about each job that failed
+   * for good.
+   */
   queue: string;
   /** Class of the payload. The payload is validated on enqueue and again before each attempt. */
   payload: Type<P>;
-  /** Number of attempts before the job becomes a dead letter. */
+  /**
+   * Number of attempts before the job becomes a dead letter. Deaths of its worker may add some, unless max_attempts of the row is
+   * 1 (reap.sql); a release and a replay raise max_attempts.
+   */
   attempts: number;
   backoff: Backoff;
   /** Time limit of one attempt, ms. After it, the attempt's signal aborts and the attempt counts as failed. */
@@ -74,7 +80,10 @@ export interface JobContext {
   /** The queue that the job is in: that of its definition, or its `longQueue`. */
   readonly queue: string;
   readonly owner: Owner | null;
-  /** Aborts when the job is cancelled, times out or is taken over by another worker, or when the process stops. */
+  /**
+   * Aborts when the job is cancelled or times out, when another worker takes it over, when the process cannot extend the lease
+   * in time (its database is unavailable), and when the process stops.
+   */
   readonly signal: AbortSignal;
   /** Reports progress in percent, 0–100. The row is updated at most twice a second. */
   progress(percent: number): void;

@@ -43,8 +43,8 @@ export const JobSettings = defineSettings(
   {
     derive(values, get) {
       const { shutdownDelay, shutdownGrace } = get(HttpSettings);
-      /** `shutdownMs`: from SIGTERM until the process exits. */
       const { retentionCount = 10 * values.quota } = values;
+      /** `shutdownMs`: from SIGTERM until the process exits. */
       return { ...values, retentionCount, shutdownMs: shutdownDelay + shutdownGrace };
     },
   },

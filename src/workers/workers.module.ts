@@ -18,7 +18,7 @@ import { RabbitDriver } from './drivers/rabbitmq.driver.js';
 import { Heartbeats } from './engine/heartbeats.js';
 import { JobCounts } from './engine/job-counts.js';
 import { Job } from './job.entity.js';
-import { JobLedger } from './engine/job-ledger.js';
+import { JobQueueRepository } from './engine/job-queue.repository.js';
 import { JobOutbox } from './engine/job-outbox.js';
 import { JobQueue } from './job-queue.js';
 import { JobRegistry } from './engine/job-registry.js';
@@ -29,6 +29,7 @@ import { JobStatsController } from './api/job-stats.controller.js';
 import { JobStatsRepository } from './engine/job-stats.repository.js';
 import { JobsController } from './api/jobs.controller.js';
 import { JobsRepository } from './engine/jobs.repository.js';
+import { JobCanceller } from './api/job-canceller.js';
 import { JobsService } from './api/jobs.service.js';
 import { Scheduler } from './engine/scheduler.js';
 import { SchedulesController } from './api/schedules.controller.js';
@@ -62,7 +63,7 @@ import { ThreadPools } from './threads/thread-pools.js';
     DeadLettersService,
     Heartbeats,
     JobCounts,
-    JobLedger,
+    JobQueueRepository,
     JobQueue,
     JobRegistry,
     JobOutcomes,
@@ -71,6 +72,7 @@ import { ThreadPools } from './threads/thread-pools.js';
     JobStatsRepository,
     JobsRepository,
     JobsService,
+    JobCanceller,
     Scheduler,
     SchedulesRepository,
     SchedulesService,

@@ -345,7 +345,7 @@ describe('every OpenAPI operation', () => {
     expect(faults).toEqual([]);
   });
 
-  it('describes 429 and the remaining quota where it is rate-limited; probes and problems are not limited', () => {
+  it('describes 429 and the remaining quota where it is rate-limited; probes and single problems are not limited', () => {
     const unlimited = faultsOf(({ responses }) => (responses['429'] ? [] : ['not limited']));
     expect(unlimited).toEqual(
       [
@@ -354,7 +354,6 @@ describe('every OpenAPI operation', () => {
         'GET /health/ready',
         'GET /health/startup',
         'GET /ping',
-        'GET /problems',
         'GET /problems/{code}',
       ].map((route) => `${route}: not limited`),
     );

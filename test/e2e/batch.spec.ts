@@ -207,7 +207,7 @@ describe('cancelling a batch', () => {
     const titles = [randomUUID(), randomUUID()] as [string, string];
     const stuck = { id: 'b', method: 'PATCH', path: `/api/tasks/${task.id}`, body: { title: 'Mine' } };
     const sent = send(JSON.stringify({ requests: [create(titles[0]), stuck, create(titles[1])] }), id);
-    const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE tasks AS row%'`;
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%UPDATE tasks AS row%'`;
     // Not inside a transaction, which would always see the same snapshot.
     const waiters = async (): Promise<number> => (await server.sql(isWaiting)).length;
     await until(async () => (await waiters()) > 0, 'the second request to wait');
@@ -263,9 +263,9 @@ describe('cancelling a batch', () => {
 describe('the rate limit of a batch', () => {
   let limited: TestServer;
   beforeAll(async () => {
-    const doors = { AUTH_RATE_LIMIT_BURST: '999/10', AUTH_RATE_LIMIT_SUSTAINED: '999/60' };
+    const authLimits = { AUTH_RATE_LIMIT_BURST: '999/10', AUTH_RATE_LIMIT_SUSTAINED: '999/60' };
     const env = { RATE_LIMIT_MODE: 'enforce', RATE_LIMIT_BURST: '5/60', RATE_LIMIT_SUSTAINED: '50/60' };
-    limited = await startServer({ ...env, ...doors });
+    limited = await startServer({ ...env, ...authLimits });
   });
   afterAll(() => limited.close());
 

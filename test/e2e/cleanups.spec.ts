@@ -1,9 +1,12 @@
 // Checks the scheduled clean-ups: what ended is deleted after the configured days, everything else stays.
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { AuditVerifier } from '../../src/audit/seals/audit-verifier.js';
+import { CheckpointFile } from '../../src/audit/seals/checkpoint-file.js';
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
-import type { Page } from '../support/http/api.js';
+import type { AuditEntry, Page } from '../support/http/api.js';
 import { type Job, finishedJob, uploadFile } from '../support/jobs/job-requests.js';
 import { type Person, startServer, type TestServer } from '../support/server/server.js';
+import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
@@ -91,15 +94,32 @@ it('links are deleted LINK_RETENTION days after they expired or were revoked', a
   expect(await server.sql('SELECT 1 FROM file_links WHERE uuid = $1', living.id)).toHaveLength(1);
 });
 
-it('lines of the audit log are deleted after AUDIT_RETENTION days', async () => {
-  for (const [days, action] of [[3.1, 'old'], [2.9, 'young']] as const)
-    await server.sql(
-      `INSERT INTO audit_log (id, uuid, created_at, actor_uuid, action, details) VALUES ($1, gen_random_uuid(), ${ago(days)}, $2, $3, '{}')`,
-      keyOf(days, 1), root.user.id, action,
-    ); // prettier-ignore
-  expect(await run('audit.cleanup')).toEqual({ deleted: 1 });
-  const left = await server.sql<{ action: string }>(`SELECT action FROM audit_log WHERE action IN ('old', 'young')`);
-  expect(left).toEqual([{ action: 'young' }]);
+it('entries of the audit log are deleted AUDIT_RETENTION days after they were sealed, and an entry states it', async () => {
+  const verify = () => server.app.get(AuditVerifier).verify();
+  const seals = () => server.sql<{ last: string }>('SELECT last FROM audit_seals ORDER BY first');
+  /** Seals an entry with this age. */
+  const seal = async (days: number): Promise<void> => {
+    const { length } = await seals();
+    server.advanceClock(-days * DAY_MS);
+    await server.registerUser();
+    await until(async () => (await seals()).length > length && (await verify()).unsealed === 0, 'a seal');
+    server.advanceClock(days * DAY_MS);
+  };
+  await until(async () => (await seals()).length > 0, 'the first seal, of now');
+  expect(await run('audit.cleanup')).toEqual({ deleted: 0 });
+  await server.app.get(CheckpointFile).remove(new URL(server.databaseUrl).pathname.slice(1)); // it has today
+  await server.sql(
+    'ALTER TABLE audit_seals DISABLE TRIGGER USER; DELETE FROM audit_seals; ALTER TABLE audit_seals ENABLE TRIGGER USER',
+  );
+  await seal(3.1);
+  const old = (await seals()).at(-1);
+  await seal(2.9);
+  const { deleted } = (await run('audit.cleanup')) as { deleted: number };
+  expect(deleted).toBe(Number(old?.last));
+  const { body } = await root.api.get<Page<AuditEntry>>('/api/audit-logs?action=audit.purged');
+  expect(body.items[0]?.details).toMatchObject({ through: String(deleted), deleted, days: 3 });
+  expect(await server.sql('SELECT FROM audit_log WHERE position <= $1', deleted)).toEqual([]);
+  expect((await verify()).faults).toEqual([]);
 });
 
 it('tasks are purged TASK_RETENTION days after their deletion, in several batches; the others can be restored', async () => {

@@ -1,9 +1,9 @@
 // Checks dead letters: listed with their errors, replayed exactly once, discarded, and recorded in the audit log.
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { AuditRepository } from '../../src/audit/audit.repository.js';
 import type { DeadLetterDetailsDto, DeadLetterDto, ReplayedDto } from '../../src/workers/api/dto/dead-letter.dto.js';
 import type { JobDto } from '../../src/workers/api/dto/job.dto.js';
+import { Events } from '../../src/shared/events/events.js';
 import { QueueDriver } from '../../src/workers/drivers/queue.driver.js';
 import type { Page, Wire } from '../support/http/api.js';
 import { type Person, startServer, type TestServer } from '../support/server/server.js';
@@ -226,9 +226,9 @@ describe('a replay of a dead letter', () => {
     expect(await listed()).toEqual([id]);
   });
 
-  it('is rolled back when the audit log cannot be written; so is a discard', async () => {
+  it('is rolled back when its event cannot be recorded; so is a discard', async () => {
     const id = await bury();
-    jest.spyOn(server.app.get(AuditRepository), 'add').mockRejectedValue(new Error('no room for the audit line'));
+    jest.spyOn(server.app.get(Events), 'emit').mockRejectedValue(new Error('no space for the event'));
     const announce = jest.spyOn(server.app.get(QueueDriver), 'announce');
     for (const answer of [
       await root.api.post(`/api/dead-letters/${id}/replay`),
@@ -275,7 +275,7 @@ describe('a replay by filter', () => {
     let replayed = answers.reduce((sum, { body }) => sum + body.replayed, 0);
     replayed += (await replayMatching({ queue: QUEUE })).body.replayed; // the jobs that the other requests had locked
     expect(replayed).toBe(40);
-    expect(await server.sql('SELECT DISTINCT version, max_attempts FROM jobs')).toEqual([
+    expect(await server.sql('SELECT DISTINCT version, max_attempts FROM jobs WHERE queue = $1', QUEUE)).toEqual([
       { version: 2, max_attempts: 4 },
     ]);
   });

@@ -1,15 +1,19 @@
-// Checks files stored in S3: upload, download, sweep and deletion, unencrypted, encrypted, and with redirects to S3.
+// Checks files stored in S3: upload, download, sweep and deletion, unencrypted, encrypted, with redirects, and slow uploads.
 import { randomBytes } from 'node:crypto';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { PartMemory } from '../../src/storage/drivers/part-memory.js';
 import { FileStorage } from '../../src/storage/file-storage.js';
 import { FileServer, sha256 } from '../support/files/file-server.js';
 import { runJob } from '../support/jobs/job-requests.js';
 import { S3_KINDS, type S3Server } from '../support/engines/s3-servers.js';
+import { Tus } from '../support/http/tus.js';
 import type { Person } from '../support/server/server.js';
 import { until } from '../support/time/until.js';
 
 jest.setTimeout(60_000);
 
+const MIB = 2 ** 20;
 const KEY = `k1:${randomBytes(32).toString('base64')}`;
 
 for (const { name, available, start } of S3_KINDS)
@@ -59,6 +63,42 @@ for (const { name, available, start } of S3_KINDS)
       },
     );
 
+    it.each([
+      ['unencrypted', {}],
+      ['encrypted', { FILE_ENCRYPTION_KEYS: KEY }],
+    ])('slow %s uploads make space for the upload of another network', async (_kind, env: Record<string, string>) => {
+      const [fileServer, ada] = await open(env);
+      const storage = fileServer.server.app.get(FileStorage);
+      const memory = new PartMemory({ maxBytes: 20 * MIB, slowMs: 200, waitMs: 30_000 });
+      Object.assign(storage, { memory });
+      const tus = new Tus(ada.api);
+      const path = await tus.begin(6 * MIB);
+      const resumable = tus.open(path, 0, 6 * MIB).send(randomBytes(5.1 * MIB)); // one segment of 4 MiB, and 1.1 MiB of the next
+      const segments = (): Promise<unknown[]> => fileServer.server.sql('SELECT 1 FROM upload_segments');
+      await until(async () => (await segments()).length === 1, 'the first segment to be stored');
+      await until(() => memory.usedBytes === 2 * MIB, 'the second segment to begin');
+      const slow = Array.from({ length: 9 }, () => new FormUpload(ada, '127.0.0.1').send(randomBytes(1.1 * MIB)));
+      await until(() => memory.usedBytes === 20 * MIB, 'the memory to be used up');
+      const other = new FormUpload(ada, '127.5.5.5').send(randomBytes(FormUpload.SIZE));
+      await until(() => other.status !== undefined, 'the answer to the other upload');
+      expect(other.status).toBe(201);
+      const refused = (): FormUpload[] => slow.filter(({ status }) => status === 503);
+      await until(() => refused().length === 2, 'the refusals');
+      expect(refused()[0]?.received).toMatch(/Retry-After: 1\r\n[\s\S]*"code":"SERVICE_UNAVAILABLE"/i);
+      expect(resumable.received).toMatch(/^HTTP\/1\.1 503 [\s\S]*"code":"SERVICE_UNAVAILABLE"/);
+      expect(await tus.offset(path)).toBe(4 * MIB);
+      expect(slow.filter(({ status }) => status === undefined)).toHaveLength(7);
+      for (const { socket } of slow) socket.destroy();
+      await until(() => memory.usedBytes === 0, 'the memory to be free');
+      await tus.send('DELETE', path);
+      const leases = (): Promise<unknown[]> => fileServer.server.sql('SELECT 1 FROM storage_leases');
+      await until(async () => (await leases()).length === 0, 'the leases to end');
+      const sizes: number[] = [];
+      for await (const { size } of storage.list()) sizes.push(size);
+      expect(sizes).toHaveLength(1);
+      await fileServer.close();
+    });
+
     it('with S3_REDIRECT, S3 itself serves a download with our type and disposition; we serve an encrypted file', async () => {
       const [fileServer, ada] = await open({ S3_REDIRECT: 'true' });
       const { id } = await fileServer.upload(ada, 'hello from afar', { name: 'ünter.txt' });
@@ -85,3 +125,33 @@ for (const { name, available, start } of S3_KINDS)
       await sealed.close();
     });
   });
+
+/** A form with one file, sent from an address of this machine as slowly as the test likes. */
+class FormUpload {
+  static readonly SIZE = 3 * MIB;
+  readonly socket: Socket;
+  received = '';
+
+  constructor({ api, accessToken }: Person, localAddress: string) {
+    const head = '--b\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n';
+    const end = '\r\n--b--\r\n';
+    this.socket = connect({ port: Number(new URL(api.url).port), host: '127.0.0.1', localAddress });
+    this.socket.on('error', () => undefined).on('data', (data) => (this.received += data.toString()));
+    this.socket.write(
+      `POST /api/files HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${accessToken}\r\n` +
+        `Content-Type: multipart/form-data; boundary=b\r\n` +
+        `Content-Length: ${head.length + FormUpload.SIZE + end.length}\r\n\r\n${head}`,
+    );
+  }
+
+  get status(): number | undefined {
+    const [, status] = /^HTTP\/1\.1 (\d+) /.exec(this.received) ?? [];
+    return status === undefined ? undefined : Number(status);
+  }
+
+  send(bytes: Buffer): this {
+    this.socket.write(bytes);
+    if (bytes.length === FormUpload.SIZE) this.socket.write('\r\n--b--\r\n');
+    return this;
+  }
+}

@@ -1,4 +1,4 @@
-// Checks the probes: /live tells that the process runs; /ready whether it can take traffic, and if not, why.
+// Checks the probes: /live reports that the process runs; /ready, whether it can take traffic, and if not, why.
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { createApp } from '../../src/app.setup.js';

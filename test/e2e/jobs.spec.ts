@@ -35,6 +35,9 @@ function ends(person: Asker, id: string): Promise<JobDto> {
 const inDays = (days: number): string => new Date(Date.now() + days * 86_400_000).toISOString();
 const far = (): string => inDays(1);
 
+/** Characters of about 60 font files: one of each 300 of the Chinese block. */
+const RARE_LETTERS = Array.from({ length: 70 }, (_, index) => String.fromCodePoint(0x4e00 + index * 300)).join('');
+
 describe('a report.pdf job', () => {
   it('runs, and stores a PDF that only its owner can read', async () => {
     for (const title of ['Buy milk', 'Купить молоко', '牛乳を買う'])
@@ -56,21 +59,23 @@ describe('a report.pdf job', () => {
     expect((await eve.api.get(`/api/files/${fileId}`)).status).toBe(404);
   });
 
-  it('reports on 3,000 tasks', async () => {
+  it('reports on 5,000 tasks with titles in ASCII, in the queue of short reports', async () => {
     await server.sql(
       `INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, status, due_at)
-       SELECT n, gen_random_uuid(), u.id, u.uuid, 'Task ' || n, 'TODO', now() + n * interval '1 h' FROM users u, generate_series(1, 3000) n
+       SELECT n, gen_random_uuid(), u.id, u.uuid, 'Task number ' || n, 'TODO', now() + n * interval '1 h' FROM users u, generate_series(1, 5000) n
        WHERE u.uuid = $1`,
       eve.user.id,
     );
     const { body } = await ask(eve, { type: 'report.pdf' });
     const job = await ends(eve, body.id);
-    expect(job).toMatchObject({ status: 'SUCCEEDED', queue: 'reports', result: { tasks: 3_000 } });
+    expect(job).toMatchObject({ status: 'SUCCEEDED', queue: 'reports', result: { tasks: 5_000 } });
   });
 
   it.each([
     ['many tasks', 5_001, 'short'],
+    ['5,000 short titles in Chinese', 5_000, '准备财务报告'],
     ['long titles in other scripts', 400, '漢字かな交じり文'.repeat(12)],
+    ['letters of many font files', 3, RARE_LETTERS],
   ])('moves to the queue of long reports with %s', async (_what, count, title) => {
     const owner = await server.registerUser('Longfellow');
     await server.sql(

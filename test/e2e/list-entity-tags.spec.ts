@@ -52,9 +52,12 @@ const additions: Record<string, () => Promise<unknown>> = {
   '/api/users': () => server.registerUser(`Person${++made}`),
 };
 
+/** A read of the audit log adds a line to it, so the whole list changes with each read. */
+const filters: Record<string, string> = { '/api/audit-logs': '&action=bucket.created' };
+
 function postExample(path: string): Promise<unknown> {
   const create = operations.find((operation) => operation.method === 'POST' && operation.path === path);
-  if (!create?.body) throw new Error(`Say in \`additions\` how an item gets into ${path}.`);
+  if (!create?.body) throw new Error(`State in \`additions\` how an item gets into ${path}.`);
   return root.api.post(path, exampleOf(create.body));
 }
 
@@ -65,7 +68,7 @@ const inAnHour = (): string => new Date(Date.now() + 3_600_000).toISOString();
 
 describe.each(lists)('the list GET %s', (path) => {
   const ask = (method: 'GET' | 'HEAD', known?: string): Promise<Answer<Page<unknown> | undefined>> =>
-    root.api.request(method, `${path.replace('{id}', fileId)}?limit=2`, undefined, {
+    root.api.request(method, `${path.replace('{id}', fileId)}?limit=2${filters[path] ?? ''}`, undefined, {
       headers: known === undefined ? {} : { 'if-none-match': known },
     });
 

@@ -138,3 +138,42 @@ it('a server error shows no internals, and its requestId is in a log line withou
     await server.sql('ALTER TABLE tasks RENAME COLUMN renamed TO title');
   }
 });
+
+it('requests that no rate limit counts cannot flood the log', async () => {
+  const limited = await startServer({
+    ...{ LOG_LEVEL: 'debug', RATE_LIMIT_MODE: 'enforce', TRUST_PROXY: '127.0.0.1/32' },
+    ...{ RATE_LIMIT_BURST: '2/10', RATE_LIMIT_SUSTAINED: '2/60' },
+  });
+  try {
+    const from = (address: string) => ({ headers: { 'x-forwarded-for': address } });
+    const linesFrom = async (address: string, method: string, path: string): Promise<number> => {
+      const startedAt = Date.now();
+      const ids = new Set<string>();
+      for (let count = 0; count < 60; count++) {
+        const answer = await limited.api.request(method, path, undefined, from(address));
+        ids.add(answer.headers.get('x-request-id') as string);
+      }
+      const last = await limited.api.get('/nowhere', from(address.replace('198', '203')));
+      const lastId = last.headers.get('x-request-id') as string;
+      await until(
+        () => limited.log.some((line) => line.includes('"request"') && line.includes(lastId)),
+        'the last line',
+      );
+      const written = limited.log.filter((line) => ids.has((JSON.parse(line) as Line).requestId ?? '')).length;
+      return written / (Math.floor((Date.now() - startedAt) / 1_000) + 2); // a second may have begun before
+    };
+    const [refused, preflights, free] = [
+      await linesFrom('198.51.100.1', 'GET', '/api/tasks'),
+      await linesFrom('198.51.101.1', 'OPTIONS', '/api/tasks'),
+      await linesFrom('198.51.102.1', 'GET', '/problems/RATE_LIMITED'),
+    ];
+    expect(refused).toBeLessThanOrEqual(12); // two lines each: five a second, and two requests that are counted
+    expect(preflights).toBeLessThanOrEqual(5);
+    expect(free).toBeLessThanOrEqual(5);
+    expect(Math.min(refused, preflights, free)).toBeGreaterThan(0);
+    const warning = limited.log.find((line) => line.includes('no rate limit counts'));
+    expect(JSON.parse(warning as string)).toMatchObject({ level: 'warn', network: '198.51.100.0/24' });
+  } finally {
+    await limited.close();
+  }
+});

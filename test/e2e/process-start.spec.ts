@@ -143,7 +143,7 @@ describe('demo accounts in an external database', () => {
     return [rows[0]?.n ?? NaN, server.output];
   };
 
-  it('are not created without NODE_ENV, and the log tells how to create them', async () => {
+  it('are not created without NODE_ENV, and the log states how to create them', async () => {
     const [users, output] = await usersAfterStart({ NODE_ENV: '' });
     expect(users).toBe(0);
     expect(output).toMatch(/No demo accounts: .* NODE_ENV=development makes them; npm run user:create-admin /);

@@ -51,7 +51,10 @@ describe('SIGTERM', () => {
       return (await lock.query(waits)).rowCount === 1;
     }, 'the change to wait for the lock');
     server.signal('SIGTERM');
-    await until(async () => (await api.get('/health/ready')).status === 503, 'the server to say it is not ready');
+    await until(
+      async () => (await api.get('/health/ready')).status === 503,
+      'the server to report that it is not ready',
+    );
     expect((await api.get('/health/live')).status).toBe(200);
     expect((await api.as(token).get('/api/profile')).status).toBe(200); // new requests are still served
     await lock.query('COMMIT');
@@ -126,7 +129,10 @@ describe('SIGTERM', () => {
     };
     expect(await ask()).toMatch(/\r\nConnection: keep-alive\r\n/i);
     server.signal('SIGTERM');
-    await until(async () => (await api.get('/health/ready')).status === 503, 'the server to say it is not ready');
+    await until(
+      async () => (await api.get('/health/ready')).status === 503,
+      'the server to report that it is not ready',
+    );
     expect(await ask()).toMatch(/^HTTP\/1\.1 200 [^]*\r\nConnection: close\r\n/i);
     await once(socket.resume(), 'close');
     expect(await server.ended).toBe(0);

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
-import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../src/shared/database/pipelined-connections.js';
 import { sqlStateOf } from '../../src/shared/database/sql-state.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
 import { requestContext, RunningRequest } from '../../src/shared/logging/request-context.js';
@@ -22,7 +22,7 @@ import { until } from '../support/time/until.js';
 
 jest.setTimeout(300_000); // starting a server takes half a minute on a busy machine
 
-const STUCK = `datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE 'UPDATE tasks AS row%'`;
+const STUCK = `datname = current_database() AND wait_event_type = 'Lock' AND query ILIKE '%UPDATE tasks AS row%'`;
 
 /** Locks a row, so that every change to it waits in PostgreSQL. */
 class Holder {
@@ -257,7 +257,7 @@ describe('cancelled statements on a pool of two connections', () => {
     database = await cloneDatabase();
     const config = testConfig(database.url, { DATABASE_POOL_SIZE: '2' });
     source = await new DataSource(servingOptions(config.get(DatabaseSettings), database.url)).initialize();
-    transaction = new Transaction(source, new ReadLanes(source), pino({ enabled: false }));
+    transaction = new Transaction(source, new PipelinedConnections(source), pino({ enabled: false }));
     await source.query('CREATE TABLE deeds (request int, part int)');
   });
   afterAll(async () => {

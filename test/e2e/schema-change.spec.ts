@@ -10,7 +10,7 @@ afterAll(() => server.close());
 
 it.each([
   ['adds a column', 'ALTER TABLE tasks ADD COLUMN colour text', 'ALTER TABLE users ADD COLUMN colour text'],
-  ['changes a type', 'ALTER TABLE tasks ALTER title TYPE text', 'ALTER TABLE users ALTER name TYPE text'],
+  ['changes a type', 'ALTER TABLE tasks ALTER priority TYPE integer', 'ALTER TABLE users ALTER name TYPE text'],
 ])('a migration that %s breaks no request', async (_what, ...statements) => {
   const { api } = await server.registerUser();
   const { body } = await api.post<{ id: string }>('/api/tasks', { title: 'Buy milk' });

@@ -7,12 +7,15 @@ import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000);
 
-/** Parameters of lists that are no filters, or that choose other rows of the same index. */
+/** Parameters that are no filters: the page, its order, and (for administrators) deleted rows or the rows of all users. */
 const NO_FILTERS = ['cursor', 'limit', 'sort', 'deleted', 'all'];
 /** Each has an index for every sort order of its list. */
-const INDEXED = ['/api/tasks?status'];
+const INDEXED = [
+  '/api/tasks?status',
+  ...['action', 'actorId', 'subjectId', 'since', 'until'].map((name) => `/api/audit-logs?${name}`),
+];
 /** The table that a list reads, unless the path ends with its name. */
-const TABLES: Record<string, string> = { '/api/audit-logs': 'audit_log', '/api/dead-letters': 'jobs' };
+const TABLES: Record<string, string> = { '/api/dead-letters': 'jobs' };
 
 let server: TestServer;
 let admin: Person;
@@ -55,7 +58,7 @@ async function remaining(path: string): Promise<number> {
 describe('filters that no index covers', () => {
   it('exist on the lists of this test', () => {
     const paths = new Set(searches().map((path) => path.split('?')[0]));
-    expect(paths.size).toBeGreaterThanOrEqual(6);
+    expect(paths.size).toBeGreaterThanOrEqual(5);
     for (const path of [...Object.keys(TABLES), '/api/tasks', '/api/users']) expect(paths).toContain(path);
   });
 

@@ -125,7 +125,7 @@ describe('a socket that sends slowly', () => {
     const slow = tus.open(path, 0, 5_000);
     slow.socket.write('x'.repeat(100));
     await slow.closed;
-    expect(slow.heard).toMatch(/^HTTP\/1\.1 408 /);
+    expect(slow.received).toMatch(/^HTTP\/1\.1 408 /);
     const offset = await tus.offset(path);
     expect(offset).toBeLessThanOrEqual(100); // less on a busy machine, which has not read all bytes when the time is up
     expect((await tus.patch(path, offset, 'x'.repeat(5_000 - offset))).headers.get('x-file-id')).toBeTruthy();
@@ -362,7 +362,8 @@ describe('pipelined requests', () => {
 
   it('run one after the other: unread downloads hold one file for each connection, and none when it is closed', async () => {
     const ada = await server.registerUser();
-    const path = `/api/files/${await new Tus(ada.api).complete(Buffer.alloc(4_000_000, 'x'))}/content`;
+    // more than the system buffers of a connection hold
+    const path = `/api/files/${await new Tus(ada.api).complete(Buffer.alloc(24_000_000, 'x'))}/content`;
     const opened = jest.spyOn(server.app.get(BlobStore), 'open');
     const streams = async () => Promise.all(opened.mock.results.map(({ value }) => value as Promise<Readable>));
     const unread = Array.from({ length: 5 }, () => open().pause());
@@ -406,6 +407,21 @@ describe('a client that resets its connection right after a request', () => {
     expect(opened.mock.results.length).toBeGreaterThan(0);
     const left = () => opened.mock.results.filter(({ value }) => !(value as Readable).destroyed).length;
     await until(() => left() === 0, 'the files to be closed', 20_000);
+  });
+
+  it('causes no request without an address: the limits would fail on it', async () => {
+    for (let at = 0; at < 400; at += 5) {
+      const sockets = Array.from({ length: 5 }, () => open());
+      for (const socket of sockets)
+        socket.on('connect', () => socket.write(head('GET /problems'), () => socket.resetAndDestroy()));
+      await Promise.all(sockets.map(closed));
+    }
+    await until(() => requests().size === 0, 'nothing to be in flight');
+    const answer = await server.api.get('/problems');
+    const id = answer.headers.get('x-request-id') as string;
+    const lines = await until(() => server.log.some((line) => line.includes(id)) && server.log, 'its line');
+    expect(lines.filter((line) => line.includes('"msg":"request"') && !line.includes('"ip":"'))).toEqual([]);
+    expect(lines.filter((line) => line.includes('INTERNAL_ERROR'))).toEqual([]);
   });
 });
 

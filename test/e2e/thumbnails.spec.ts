@@ -405,7 +405,7 @@ describe('a hostile image', () => {
 
   it('uses no memory of the server, which serves requests meanwhile', () => {
     expect(Math.min(...answers)).toBeGreaterThan(1); // starting a decoder alone takes as long
-    expect(grownBy).toBeLessThan(200 * MIB); // it grows by 70 MiB in any case
+    expect(grownBy).toBeLessThan(512 * MIB); // garbage alone makes 70 to 210 MiB; the bombs inflate to 2 GiB
     expect(fileServer.server.log.filter((line) => /"level":"(error|fatal)"/.test(line))).toEqual([]);
   });
 

@@ -144,7 +144,7 @@ describe('an upload', () => {
       const patch = tus.open(path, 1, 30_000).send(Buffer.alloc(30_000));
       patch.socket.write('GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
       await patch.closed;
-      expect(patch.heard.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 409', 'HTTP/1.1 200']);
+      expect(patch.received.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 409', 'HTTP/1.1 200']);
     });
   });
 
@@ -234,8 +234,8 @@ describe('resumable uploads from pages of another origin', () => {
   it('can read the tus capabilities without a token', async () => {
     for (const origin of [null, ORIGIN]) {
       const asked = origin === null ? {} : { headers: { origin } };
-      const { status, headers: told } = await server.api.request('OPTIONS', '/api/uploads', undefined, asked);
-      expect([status, Object.fromEntries(told)]).toMatchObject([
+      const { status, headers: received } = await server.api.request('OPTIONS', '/api/uploads', undefined, asked);
+      expect([status, Object.fromEntries(received)]).toMatchObject([
         204,
         {
           'tus-version': '1.0.0',
@@ -243,7 +243,7 @@ describe('resumable uploads from pages of another origin', () => {
           'tus-max-size': '5368709120',
         },
       ]);
-      expect(told.get('access-control-allow-origin')).toBe(origin);
+      expect(received.get('access-control-allow-origin')).toBe(origin);
     }
   });
 
@@ -254,10 +254,10 @@ describe('resumable uploads from pages of another origin', () => {
         const headers = {
           ...{ origin: ORIGIN, 'access-control-request-method': method, 'access-control-request-headers': asked },
         };
-        const { status, headers: told } = await server.api.request('OPTIONS', path, undefined, { headers });
-        expect([status, told.get('access-control-allow-origin')]).toEqual([204, ORIGIN]);
-        expect(told.get('access-control-allow-methods')?.split(', ')).toContain(method);
-        expect(told.get('access-control-allow-headers')).toBe(asked);
+        const { status, headers: received } = await server.api.request('OPTIONS', path, undefined, { headers });
+        expect([status, received.get('access-control-allow-origin')]).toEqual([204, ORIGIN]);
+        expect(received.get('access-control-allow-methods')?.split(', ')).toContain(method);
+        expect(received.get('access-control-allow-headers')).toBe(asked);
       }
     const created = await tus.send('POST', '/api/uploads', { 'upload-length': '1', origin: ORIGIN });
     expect(created.headers.get('access-control-allow-origin')).toBe(ORIGIN);

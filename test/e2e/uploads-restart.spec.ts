@@ -226,7 +226,7 @@ it('a server that stops ends running uploads with their offset, without waiting 
   expect(await server.stop()).toBe(0);
   clearInterval(keepAlive);
   expect(performance.now() - began).toBeLessThan(5_000);
-  expect(patch.heard).toMatch(/^HTTP\/1\.1 204 [\s\S]*upload-offset: 60\d/);
+  expect(patch.received).toMatch(/^HTTP\/1\.1 204 [\s\S]*upload-offset: 60\d/);
   expect(server.complaints).toEqual([]);
 });
 
@@ -250,7 +250,7 @@ describe('with two servers', () => {
     expect(await there.offset(path)).toBe(600);
     expect(performance.now() - began).toBeLessThan(3_000); // shorter than the lease: the other request ended when asked
     await older.closed;
-    expect(older.heard).toMatch(/^HTTP\/1\.1 204 [\s\S]*upload-offset: 600/);
+    expect(older.received).toMatch(/^HTTP\/1\.1 204 [\s\S]*upload-offset: 600/);
     const { headers } = await there.patch(path, 600, bytes.subarray(600));
     expect(await contentOf(headers.get('x-file-id') as string)).toEqual(bytes);
   });

@@ -323,7 +323,7 @@ describe('a running import that is cancelled', () => {
     const waiting = async (): Promise<boolean> =>
       (
         await server.sql(
-          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'INSERT INTO users%'`,
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INSERT INTO users%' AND query NOT LIKE '%pg_stat_activity%'`,
         )
       ).length > 0;
     try {

@@ -120,8 +120,8 @@ function suiteOf(start: StorageKind['start']): void {
       ['an unknown type', randomBytes(50), 'application/x-own', 'application/x-own'],
       ['no bytes', Buffer.alloc(0), 'text/plain', 'text/plain'],
     ])('gets its media type from its bytes: %s', async (_what, bytes, declaredType, found) => {
-      for (const pieces of [[bytes], [...bytes].map((byte) => Buffer.from([byte]))]) {
-        const written = await store.write(randomUUID(), Readable.from(pieces, { objectMode: false }), {
+      for (const chunks of [[bytes], [...bytes].map((byte) => Buffer.from([byte]))]) {
+        const written = await store.write(randomUUID(), Readable.from(chunks, { objectMode: false }), {
           ...RULES,
           declaredType,
         });
@@ -158,9 +158,9 @@ function suiteOf(start: StorageKind['start']): void {
         let read = 0;
         const source = Readable.from(
           (function* () {
-            for (const piece of [PNG, ...Array<Buffer>(1_000).fill(randomBytes(5_000))]) {
+            for (const chunk of [PNG, ...Array<Buffer>(1_000).fill(randomBytes(5_000))]) {
               read++;
-              yield piece;
+              yield chunk;
             }
           })(),
         );

@@ -8,12 +8,12 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { Sealer } from '../../src/shared/libs/sealer.js';
 import { Coherence } from '../../src/shared/cache/coherence.js';
-import { ChangeTooLateError } from '../../src/shared/cache/cache-change.js';
+import { ChangeTooLateError } from '../../src/shared/cache/change-deadline.js';
 import { MAX_CHANGE_MS, MemoryStore } from '../../src/shared/cache/memory.store.js';
 import type { Redis } from '../../src/shared/redis/redis.js';
 import { RedisStore } from '../../src/shared/cache/redis.store.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
-import { type CacheInstance, openCache } from '../support/stores/caches.js';
+import { allReady, type CacheInstance, openCache } from '../support/stores/caches.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import { OwnRedis } from '../support/engines/own-redis.js';
 import { seeded } from '../support/fuzz/random.js';
@@ -56,7 +56,7 @@ interface Pair {
 async function openPair(env: Record<string, string>): Promise<Pair> {
   const own = { ...env, REDIS_PREFIX: `test-${randomUUID()}` };
   const [one, two] = await Promise.all([openCache(database.url, own), openCache(database.url, own)]);
-  await Promise.all([one.ready(), two.ready()]);
+  await allReady(one, two);
   const close = async (): Promise<void> => {
     await one.cache.deletePattern('*');
     await Promise.all([one.close(), two.close()]);
@@ -126,7 +126,7 @@ async function lateReader({ one, two }: Pair): Promise<boolean> {
 function withoutAnnouncements(): void {
   jest.spyOn(Coherence.prototype, 'announce').mockResolvedValue(0);
   jest.spyOn(MemoryStore.prototype, 'beginChange').mockReturnValue();
-  jest.spyOn(RedisStore.prototype, 'beginChange').mockResolvedValue();
+  jest.spyOn(RedisStore.prototype, 'beginChange').mockResolvedValue(true);
   jest.spyOn(RedisStore.prototype, 'stampsOf').mockImplementation(async (tags) => tags.map(() => 'any'));
   jest.spyOn(RedisStore.prototype, 'fill').mockImplementation(function (this: RedisStore, key, _token, entry, ttl) {
     return this.set(key, entry, ttl);
@@ -223,6 +223,105 @@ for (const [name, available, env] of layers) {
       await fresh.close();
     });
 
+    it('a process that joins caches nothing of the change of a process that is frozen', async () => {
+      const { one, two, env: same } = await openForTest(env);
+      const key = randomUUID();
+      const options = { ttl: 60_000, tags: [`tag:${key}`] };
+      const steps = new EventEmitter();
+      const begun = once(steps, 'begun');
+      const resumed = once(steps, 'resumed');
+      const change = two.cache.changing(options.tags, async () => {
+        steps.emit('begun');
+        await resumed;
+      });
+      await begun;
+      // Simulates a frozen process: it sends and receives nothing.
+      const { coherence } = two.cache as unknown as { coherence: { receive(): void; beat(): void } };
+      const silent = [jest.spyOn(coherence, 'receive'), jest.spyOn(coherence, 'beat')];
+      for (const method of silent) method.mockReturnValue();
+      const fresh = await openCache(database.url, same);
+      await fresh.ready();
+      const load = jest.fn(async () => 'old');
+      for (const reads of [1, 2]) {
+        for (const { cache } of [one, fresh]) await cache.wrap(key, options, load);
+        expect(load).toHaveBeenCalledTimes(2 * reads);
+      }
+      for (const method of silent) method.mockRestore();
+      steps.emit('resumed');
+      await change;
+      await until(async () => {
+        const loads = load.mock.calls.length;
+        await fresh.cache.wrap(key, options, load);
+        return load.mock.calls.length === loads;
+      }, 'the value to be cached');
+      await fresh.close();
+    });
+
+    it('a change that ends while another process repeats its announcement does not leave its tags blocked', async () => {
+      const { one, two, env: same } = await openForTest(env);
+      const key = randomUUID();
+      const options = { ttl: 60_000, tags: [`tag:${key}`] };
+      type Receive = (state: unknown, text: string) => void;
+      const { coherence } = one.cache as unknown as { coherence: { receive: Receive } };
+      const receive = coherence.receive.bind(coherence);
+      const late: Array<Parameters<Receive>> = [];
+      // The end of the change arrives after the process that joins has asked for all running changes.
+      jest.spyOn(coherence, 'receive').mockImplementation((state, text) => {
+        if (text.includes('"changed"')) late.push([state, text]);
+        else receive(state, text);
+      });
+      await two.cache.changing(options.tags, nothing);
+      await until(() => late.length > 0, 'the end of the change');
+      const fresh = await openCache(database.url, same);
+      await fresh.ready();
+      for (const message of late) receive(...message);
+      let loads = 0;
+      await until(
+        async () => {
+          const before = loads;
+          await fresh.cache.wrap(key, options, async () => ++loads);
+          return loads === before;
+        },
+        'the value to be cached',
+        MAX_CHANGE_MS / 2,
+      );
+      await fresh.close();
+    });
+
+    it('a change whose announcement fails does not leave its tags blocked', async () => {
+      const { one, two } = await openForTest(env);
+      const options = { ttl: 60_000, tags: [`tag:${randomUUID()}`] };
+      const announce = Object.getOwnPropertyDescriptor(Coherence.prototype, 'announce')?.value as Coherence['announce'];
+      jest.spyOn(Coherence.prototype, 'announce').mockImplementation(async function (this: Coherence, ...args) {
+        await announce.apply(this, args);
+        throw new Error('lost');
+      });
+      await expect(one.cache.changing(options.tags, nothing)).rejects.toThrow('lost');
+      for (const { cache } of [one, two]) {
+        const key = randomUUID();
+        let loads = 0;
+        await until(
+          async () => {
+            const before = loads;
+            await cache.wrap(key, options, async () => ++loads);
+            return loads === before;
+          },
+          'the value to be cached',
+          MAX_CHANGE_MS / 2,
+        );
+      }
+    });
+
+    it('a change with an unknown outcome is announced again, since its commit may come late', async () => {
+      const { one } = await openForTest(env);
+      const announce = jest.spyOn(Coherence.prototype, 'announce');
+      const cut = async (): Promise<void> => Promise.reject(Object.assign(new Error('cut'), { code: 'ECONNRESET' }));
+      await expect(one.cache.changing(['tag'], cut)).rejects.toThrow('cut');
+      expect(announce).toHaveBeenCalledTimes(2);
+      await expect(one.cache.changing(['tag'], async () => Promise.reject(new Error('refused')))).rejects.toThrow();
+      expect(announce).toHaveBeenCalledTimes(3);
+    });
+
     it('40 simultaneous changes succeed although their relay connections are cut', async () => {
       const { one, two } = await openForTest(env);
       const change = (at: number) =>
@@ -282,7 +381,7 @@ for (const [name, available, env] of layers) {
         expect([await read(one), await read(two)]).toEqual([row, row]);
       }
       deaf.mockRestore();
-      await Promise.all([one.ready(), two.ready()]);
+      await allReady(one, two);
     });
 
     it('a process without its relay connection serves nothing from memory until it reconnects', async () => {
@@ -334,6 +433,13 @@ ownRedis('a Redis server of the cache', () => {
     await redis.stop();
   });
 
+  it('keeps the stamp of a tag for ten minutes, since each object that a client asks for has one', async () => {
+    await hold();
+    const lifetime = await redis.ask(async (client) => client.pttl((await client.keys(`*:s:*${key}*`))[0] ?? 'none'));
+    expect(lifetime).toBeGreaterThan(500_000);
+    expect(lifetime).toBeLessThanOrEqual(600_000);
+  });
+
   it('that hangs counts as down, and serves no old value after it resumes', async () => {
     const { one, two } = pair;
     await hold();
@@ -364,7 +470,7 @@ ownRedis('a Redis server of the cache', () => {
       redis.signal('SIGCONT');
     }
     await isUp(true);
-    await Promise.all([pair.one.ready(), pair.two.ready()]);
+    await allReady(pair.one, pair.two);
   });
 
   it('is not used by a process that cannot receive changes which bypass Redis', async () => {
@@ -378,7 +484,7 @@ ownRedis('a Redis server of the cache', () => {
       'a load',
     );
     deaf.mockRestore();
-    await Promise.all([one.ready(), two.ready()]);
+    await allReady(one, two);
   });
 
   it('that is full or a replica counts as down until this ends', async () => {
@@ -404,7 +510,17 @@ ownRedis('a Redis server of the cache', () => {
       await redis.ask((one) => one.call(mended[0], ...mended.slice(1)));
       await isUp(true);
     }
-    await Promise.all([pair.one.ready(), pair.two.ready()]);
+    await allReady(pair.one, pair.two);
+  });
+
+  it('contains a change whose process cannot write it there: another process writes it', async () => {
+    const storeOf = ({ cache }: CacheInstance) => (cache as unknown as { shared: RedisStore }).shared;
+    await hold();
+    jest.spyOn(storeOf(pair.one), 'beginChange').mockResolvedValue(false);
+    const stamps = () => storeOf(pair.two).stampsOf([`tag:${key}`]);
+    expect(await stamps()).not.toBeNull();
+    await pair.one.cache.changing([`tag:${key}`], async () => expect(await stamps()).toBeNull());
+    await until(async () => (await stamps()) !== null, 'the end of the change');
   });
 
   it('that missed a change is not trusted', async () => {
@@ -422,13 +538,15 @@ ownRedis('a Redis server of the cache', () => {
     expect([await read(two), await read(one)]).toEqual([row, row]);
   });
 
-  const openStore = (maxChangeMs: number): RedisStore => {
+  const openStore = async (maxChangeMs: number): Promise<RedisStore> => {
     const sealer = new Sealer('a secret of more than 32 characters', 'cache-value');
-    return new RedisStore(pair.one.redis as Redis, maxChangeMs, sealer, pino({ enabled: false }));
+    const store = new RedisStore(pair.one.redis as Redis, maxChangeMs, 60_000, sealer, pino({ enabled: false }));
+    await until(() => store.isUp, 'the store to know the epoch');
+    return store;
   };
 
   it.each(['', 'x', 'x'.repeat(100)])('with the damaged value %j lets one process load the value', async (value) => {
-    const store = openStore(15_000);
+    const store = await openStore(15_000);
     await store.set('key', { value: 1, tags: [], stamps: [], expiresAt: 0, cost: 0 }, 60_000);
     await redis.ask(async (client) => {
       const [name] = await client.keys('*:{key}');
@@ -441,7 +559,7 @@ ownRedis('a Redis server of the cache', () => {
   });
 
   it('returns no version for a tag during its changes, and a new version after them', async () => {
-    const store = openStore(15_000);
+    const store = await openStore(15_000);
     const before = await store.stampsOf(['tag']);
     expect(await store.stampsOf(['tag'])).toEqual(before);
     await store.beginChange(['tag'], 'first');
@@ -451,7 +569,7 @@ ownRedis('a Redis server of the cache', () => {
     expect(await store.stampsOf(['tag'])).toBeNull();
     await store.endChange(['tag'], 'second');
     expect(await store.stampsOf(['tag'])).not.toEqual(before);
-    const short = openStore(2_000);
+    const short = await openStore(2_000);
     await short.beginChange(['tag'], 'its process dies');
     expect(await store.stampsOf(['tag'])).toBeNull();
     await until(async () => (await store.stampsOf(['tag'])) !== null, 'the change to count as dead');

@@ -1,7 +1,7 @@
 // The contract of the cache on every store: two processes on one database without Redis, with one Redis and with a Redis Cluster.
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { type CacheInstance, openCache } from '../support/stores/caches.js';
+import { allReady, type CacheInstance, openCache } from '../support/stores/caches.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import { OwnRedisCluster } from '../support/engines/own-redis.js';
 import { REDIS_SERVER, REDIS_URL, redisAnswers } from '../support/engines/services.js';
@@ -43,7 +43,7 @@ for (const [name, available, openStore] of stores) {
       store = await openStore();
       const env = { ...store.env, REDIS_PREFIX: `test-${randomUUID()}` };
       [one, two] = await Promise.all([openCache(database.url, env), openCache(database.url, env)]);
-      await Promise.all([one.ready(), two.ready()]);
+      await allReady(one, two);
     });
     afterAll(async () => {
       await one.cache.deletePattern('*');
@@ -57,7 +57,7 @@ for (const [name, available, openStore] of stores) {
       let changes = 0;
       for (const { redis } of [one, two]) redis?.onChange(() => changes++);
       for (;;) {
-        await Promise.all([one.ready(), two.ready()]);
+        await allReady(one, two);
         const before = changes;
         try {
           return await check();

@@ -1,4 +1,4 @@
-// The built commands `npm run db:seed`, `db:reset`, `user:create-admin`, `openapi` and `env-example`, run as processes.
+// The built commands `npm run db:seed`, `db:reset`, `user:create-admin`, `audit:verify`, `openapi` and `env-example`, run as processes.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -6,11 +6,13 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
+import { AuditVerifier } from '../../src/audit/seals/audit-verifier.js';
 import { SecuritySettings } from '../../src/shared/security/security.settings.js';
 import { PasswordHasher } from '../../src/shared/security/password-hasher.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import { SELF_SIGNED, startTlsProxy } from '../support/engines/tls-proxy.js';
+import { startServer } from '../support/server/server.js';
 import { until } from '../support/time/until.js';
 
 jest.setTimeout(120_000); // each command is a separate process
@@ -51,11 +53,11 @@ async function run(args: string[], env: Record<string, string> = {}, input?: str
     stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
   });
   child.stdin?.on('error', () => undefined).end(input); // a command that refuses early does not read its input
-  const said = { out: '', err: '' };
-  child.stdout?.setEncoding('utf8').on('data', (text: string) => (said.out += text));
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => (said.err += text));
+  const output = { out: '', err: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.out += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.err += text));
   const [code] = (await once(child, 'close')) as [number | null];
-  return { code, ...said };
+  return { code, ...output };
 }
 
 /** Runs the command in a pseudo-terminal, which `script` of util-linux provides. */
@@ -223,18 +225,48 @@ describe('db:reset', () => {
   });
 });
 
+it('audit:verify names what was changed, and then fails', async () => {
+  const audit = { AUDIT_CHECKPOINT_DIR: join(folder, 'audit') };
+  const server = await startServer(audit);
+  const verify = () =>
+    run(['audit-verify'], {
+      ...audit,
+      DATABASE_URL: server.databaseUrl,
+      SESSION_SECRET: SECRET,
+      COOKIE_SECRET: `${SECRET} (cookie)`,
+    });
+  try {
+    await server.registerUser();
+    await until(async () => {
+      const { sealed, unsealed, hasCheckpoint } = await server.app.get(AuditVerifier).verify();
+      return sealed && unsealed === 0 && hasCheckpoint;
+    }, 'the seals');
+    const clean = await verify();
+    expect(clean).toMatchObject({ code: 0, err: '' });
+    expect(clean.out).toMatch(
+      /^Entries 1 to \d+ are sealed\.\nCheckpoint: .*\nNothing was changed, removed or added\.\n$/,
+    );
+    await server.sql('ALTER TABLE audit_log DISABLE TRIGGER USER');
+    await server.sql(`UPDATE audit_log SET action = 'test.three' WHERE position = 1`);
+    const tampered = await verify();
+    expect(tampered).toMatchObject({ code: 1, out: expect.stringMatching(/\nEntry 1 was changed\.\nFaults: 1\./) });
+  } finally {
+    await server.close();
+  }
+});
+
 describe('user:create-admin', () => {
   const PASSWORD = 'zebra-Lantern-42-quiet-orbit';
   const ROOT = 'root@example.com';
   const CREATED = `Created the administrator ${ROOT}.\n`;
   const EXISTS = 'An administrator exists already. Nothing was changed; --another creates one more.';
   /** Removes the logs, which production writes as JSON. */
-  const said = (out: string): string => out.replace(/^\{.*\}\n/gm, '');
+  const withoutLogs = (out: string): string => out.replace(/^\{.*\}\n/gm, '');
   const administrators = async () => (await accounts()).map(({ email, role }) => `${role} ${email}`);
 
   it('creates the first administrator in production with the password from standard input', async () => {
     const { code, out, err } = await run(['create-admin', ' Root@Example.com '], PRODUCTION, `${PASSWORD}\n`);
-    expect([code, said(out), err]).toEqual([0, CREATED, '']);
+    expect([code, withoutLogs(out), err]).toEqual([0, CREATED, '']);
     expect(await administrators()).toEqual([`ADMIN ${ROOT}`]);
     expect(await opened(new Map([[ROOT, PASSWORD]]))).toEqual([ROOT]);
   });
@@ -264,7 +296,7 @@ describe('user:create-admin', () => {
     ['with values that break the account rules', ['root at example'], 'short\n', /email must .*password must /],
   ])('fails with one line %s', async (_what, args, input, line) => {
     const { code, out, err } = await run(['create-admin', ...args], PRODUCTION, input);
-    expect([code, said(out), err.match(/\n/g)?.length]).toEqual([1, '', 1]);
+    expect([code, withoutLogs(out), err.match(/\n/g)?.length]).toEqual([1, '', 1]);
     expect(err).toMatch(line);
     expect(err).not.toContain(PASSWORD);
     expect(await accounts()).toEqual([]);
@@ -331,7 +363,9 @@ describe('invalid usage fails with one line', () => {
   it('for a missing or unknown command', async () => {
     const attempts = await Promise.all([[], ['sed'], ['constructor', '--yes']].map((args) => run(args)));
     for (const attempt of attempts)
-      expect(attempt).toEqual(refusal('Which command? One of: seed, reset, create-admin, openapi, env-example.'));
+      expect(attempt).toEqual(
+        refusal('Which command? One of: seed, reset, create-admin, audit-verify, openapi, env-example.'),
+      );
   });
 
   it('for an unknown or invalid option', async () => {

@@ -39,7 +39,7 @@ interface Word {
 
 /** A separate process that owns or joins a cluster. */
 class Holder {
-  readonly said: Word[] = [];
+  readonly messages: Word[] = [];
   readonly ended: Promise<void>;
   private readonly child: ChildProcess;
 
@@ -47,7 +47,7 @@ class Holder {
     this.child = spawn(process.execPath, [script, how, dataDir, password], { stdio: ['ignore', 'pipe', 'inherit'] });
     this.ended = new Promise((done) => this.child.once('close', () => done()));
     if (this.child.stdout) {
-      createInterface({ input: this.child.stdout }).on('line', (line) => this.said.push(JSON.parse(line) as Word));
+      createInterface({ input: this.child.stdout }).on('line', (line) => this.messages.push(JSON.parse(line) as Word));
     }
     processes.add(this);
     dataDirs.add(dataDir);
@@ -59,12 +59,12 @@ class Holder {
   }
 
   async receives(key: keyof Word, pattern = /^/): Promise<string> {
-    const find = () => this.said.map((word) => String(word[key] ?? '')).find((text) => text && pattern.test(text));
+    const find = () => this.messages.map((word) => String(word[key] ?? '')).find((text) => text && pattern.test(text));
     let over = false;
     void this.ended.then(() => (over = true));
     await until(() => find() !== undefined || over, `"${key}" ${String(pattern)}`);
     const text = find();
-    if (text === undefined) throw new Error(`Ended without "${key}": ${JSON.stringify(this.said)}`);
+    if (text === undefined) throw new Error(`Ended without "${key}": ${JSON.stringify(this.messages)}`);
     return text;
   }
 
@@ -189,16 +189,19 @@ describe('the first start of the embedded PostgreSQL', () => {
 
     const everyone = [postmasterOf(dataDir), ...guardiansOf(postmasterOf(dataDir))];
     await owner.kill('SIGTERM');
-    expect(owner.said.at(-1)).toEqual({ stopped: true });
+    expect(owner.messages.at(-1)).toEqual({ stopped: true });
     expect(anyLives(everyone)).toBe(false);
   });
 
   it('by two processes at once creates one cluster with one owner', async () => {
     const dataDir = newDataDir();
     const two = [new Holder('own', dataDir), new Holder('own', dataDir)];
-    await until(() => two.every(({ said }) => said.some((word) => word.ready ?? word.refused)), 'both outcomes');
-    const owner = two.find(({ said }) => said.some((word) => word.ready));
-    expect(two.flatMap(({ said }) => said.flatMap((word) => word.refused ?? []))).toEqual([
+    await until(
+      () => two.every(({ messages }) => messages.some((word) => word.ready ?? word.refused)),
+      'both outcomes',
+    );
+    const owner = two.find(({ messages }) => messages.some((word) => word.ready));
+    expect(two.flatMap(({ messages }) => messages.flatMap((word) => word.refused ?? []))).toEqual([
       `DATA_DIR ${dataDir} is in use by another Holdfast process (pid ${owner?.pid}). Stop it, or start this one with another DATA_DIR.`,
     ]);
     expect(await query(String(await owner?.receives('ready')), 'select 1 as one')).toEqual([{ one: 1 }]);
@@ -395,13 +398,13 @@ describe('a killed owner process', () => {
       detached: true,
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const [said] = (await once(parent.stdout, script === 'true' ? 'close' : 'data')) as [Buffer?];
-    const pid = said ? Number(said.toString()) : killed.pid;
+    const [output] = (await once(parent.stdout, script === 'true' ? 'close' : 'data')) as [Buffer?];
+    const pid = output ? Number(output.toString()) : killed.pid;
     await writeFile(join(clusterOf(dataDir), 'postmaster.pid'), text.replace(/^\d+/, String(pid)));
     const next = new Holder('own', dataDir);
     await expectKept(await next.receives('ready'));
     await next.kill('SIGTERM');
-    if (said) process.kill(-Number(parent.pid), 'SIGKILL');
+    if (output) process.kill(-Number(parent.pid), 'SIGKILL');
   });
 
   it('behaves like a killed PostgreSQL: its owner reports it, no helper process remains, and the next start recovers', async () => {

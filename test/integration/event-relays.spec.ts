@@ -9,7 +9,7 @@ import { RedisSettings } from '../../src/shared/redis/redis.settings.js';
 import { Redis } from '../../src/shared/redis/redis.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import type { EventRelay } from '../../src/shared/pubsub/relay.js';
-import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../src/shared/database/pipelined-connections.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
 import { RedisRelay } from '../../src/shared/pubsub/redis.relay.js';
 import { testConfig } from '../support/config.js';
@@ -39,7 +39,7 @@ async function onPostgres(): Promise<Ground> {
         servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
       ).initialize();
       sources.push(source);
-      return new PostgresRelay(source, new ReadLanes(source));
+      return new PostgresRelay(source, new PipelinedConnections(source));
     },
     async cut() {
       const client = new pg.Client({ connectionString: database.url });

@@ -7,6 +7,7 @@ import { EnumField, TextField } from '../../src/common/decorators/fields.decorat
 import { HttpErrors } from '../../src/common/http/http.errors.js';
 import { exponential } from '../../src/shared/libs/backoff.js';
 import { Transaction } from '../../src/shared/database/transaction.js';
+import { requestContext } from '../../src/shared/logging/request-context.js';
 import type { JobFailure, JobStatus } from '../../src/workers/job.entity.js';
 import {
   defineJob,
@@ -17,7 +18,7 @@ import {
   UnrecoverableError,
 } from '../../src/workers/job.js';
 import { JobsRepository } from '../../src/workers/engine/jobs.repository.js';
-import { JobLedger } from '../../src/workers/engine/job-ledger.js';
+import { JobQueueRepository } from '../../src/workers/engine/job-queue.repository.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import { type JobApplication, openJobApplication } from '../support/jobs/job-application.js';
 import { rabbitNames } from '../support/engines/rabbit-names.js';
@@ -125,6 +126,7 @@ class OnceHandler implements JobHandler<NotePayload> {
 const HANDLERS = [NoteHandler, SlowHandler, EndlessHandler, SingleHandler, UniqueHandler, OnceHandler];
 
 interface Row {
+  id: string;
   status: JobStatus;
   attempt: number;
   max_attempts: number;
@@ -133,6 +135,7 @@ interface Row {
   errors: JobFailure[];
   reason: string | null;
   crashes: number;
+  alone: boolean;
 }
 
 const place = rabbitNames();
@@ -182,6 +185,17 @@ function contract(env: Record<string, string>): void {
         values: [text],
       })
     ).map(({ attempt }) => attempt);
+
+  /** The log lines about the job. */
+  const linesOf = (id: string) =>
+    app.log
+      .map((line) => JSON.parse(line) as { jobId?: string; requestId?: string; status?: string })
+      .filter(({ jobId }) => jobId === id);
+  async function scansPass(): Promise<void> {
+    const scans = jest.spyOn(app.get(JobQueueRepository), 'findDue');
+    await until(() => scans.mock.calls.length >= 3, 'three scans to pass');
+    scans.mockRestore();
+  }
 
   it('runs an enqueued job once, and keeps its result', async () => {
     const { id, isNew } = await app.queue.enqueue(Note, { text: 'plain' });
@@ -268,9 +282,7 @@ function contract(env: Record<string, string>): void {
     ).rejects.toThrow('roll back');
     const kept = await app.transaction.run(async () => {
       const id = await enqueue('committed');
-      const scans = jest.spyOn(app.get(JobLedger), 'findDue');
-      await until(() => scans.mock.calls.length >= 3, 'scans to pass, which must not see the job before the commit');
-      scans.mockRestore();
+      await scansPass(); // they must not see the job before the commit
       expect(runsOf('committed')).toEqual([]);
       return id;
     });
@@ -354,6 +366,17 @@ function contract(env: Record<string, string>): void {
     expect(await repository.cancel(running, null, null)).toBe(false);
   });
 
+  it('knows an earlier attempt from the current one of the same job, in heartbeats and in completions', async () => {
+    const { id } = await app.queue.enqueue(Note, { text: 'twice', behave: 'wait' });
+    const { release } = await begun('twice');
+    const { id: key, attempt } = await rowOf(id);
+    const attempts = [attempt - 1, attempt].map((number) => ({ id: key, attempt: number, progress: 0, result: null }));
+    const repository = app.get(JobQueueRepository);
+    expect(await repository.heartbeat(attempts, 10_000)).toEqual([false, true]);
+    expect(await repository.finish(attempts)).toEqual([false, true]);
+    release();
+  });
+
   it('aborts an attempt after its timeout, and counts it as a failure', async () => {
     const { id } = await app.queue.enqueue(Slow, { text: 'dawdles', behave: 'wait' });
     const row = await ends(id, 'FAILED');
@@ -376,16 +399,16 @@ function contract(env: Record<string, string>): void {
   });
 
   it('runs a job once, no matter how many wake-ups arrive', async () => {
-    const { id } = await app.queue.enqueue(Note, { text: 'often told', behave: 'wait' });
-    const run = await begun('often told');
+    const { id } = await app.queue.enqueue(Note, { text: 'often announced', behave: 'wait' });
+    const run = await begun('often announced');
     for (let n = 0; n < 30; n++) app.driver.announce(['notes']);
     run.release();
     await ends(id, 'SUCCEEDED');
     for (let n = 0; n < 30; n++) app.driver.announce(['notes']);
     const { id: after } = await app.queue.enqueue(Note, { text: 'after' });
     await ends(after, 'SUCCEEDED');
-    expect(runsOf('often told')).toHaveLength(1);
-    expect(await effectsOf('often told')).toEqual([1]);
+    expect(runsOf('often announced')).toHaveLength(1);
+    expect(await effectsOf('often announced')).toEqual([1]);
   });
 
   it('finishes running jobs at shutdown, and releases the jobs that do not end in time', async () => {
@@ -406,6 +429,67 @@ function contract(env: Record<string, string>): void {
     (await begun('endless', 2)).release();
     await ends(endless, 'SUCCEEDED');
     expect(await effectsOf('endless')).toEqual([2]);
+  });
+
+  it('retries the job of a dead worker, unless its last attempt ran alone or was its only one', async () => {
+    const WORKER = '0f0e0d0c-0b0a-4908-8706-050403020100';
+    const cases: Array<[attempt: number, maxAttempts: number, crashes: number, alone: boolean, ends: string]> = [
+      [1, 3, 0, false, 'RETRYING 1'],
+      [2, 3, 1, false, 'RETRYING 2'], // from now on alone
+      [3, 3, 2, true, 'FAILED 3'],
+      [3, 3, 0, false, 'RETRYING 2'], // failed twice before
+      [1, 2, 0, false, 'RETRYING 1'],
+      [2, 2, 1, false, 'RETRYING 2'],
+      [3, 2, 2, true, 'FAILED 3'],
+      [1, 1, 0, false, 'FAILED 2'],
+    ];
+    const reaped = async (key: number, [attempt, maxAttempts, crashes, alone]: (typeof cases)[number]) => {
+      const [added] = await app.transaction.query<{ uuid: string }>({
+        text: `INSERT INTO jobs (id, uuid, type, queue, payload, status, attempt, max_attempts, crashes, alone, worker, lease_until, request_id)
+          VALUES ($1, gen_random_uuid(), 'test.note', 'unserved', '{}', 'RUNNING', $2, $3, $4, $5, $6, now(), 'the-request')
+          RETURNING uuid`,
+        values: [key, attempt, maxAttempts, crashes, alone, WORKER],
+      });
+      const { uuid } = added as { uuid: string };
+      await until(() => linesOf(uuid).length > 0, 'the job to be taken back');
+      const row = await rowOf(uuid);
+      expect(linesOf(uuid)).toEqual([
+        expect.objectContaining({ requestId: 'the-request', attempt, status: row.status, worker: WORKER }),
+      ]);
+      expect(row.errors).toMatchObject([{ attempt, code: 'JOB_WORKER_LOST', isPublic: true, worker: WORKER }]);
+      expect(row.reason).toBe(row.status === 'FAILED' ? 'JOB_WORKER_LOST' : null);
+      return `${row.status} ${row.crashes}`;
+    };
+    const outcomes = await Promise.all(cases.map((one, n) => reaped(n + 1, one)));
+    await app.transaction.query({ text: `DELETE FROM jobs WHERE queue = 'unserved'` });
+    expect(outcomes).toEqual(cases.map((one) => one[4]));
+  });
+
+  it('writes the id of the request that enqueued the job into the log lines of its attempts', async () => {
+    const enqueue = () => app.queue.enqueue(Note, { text: 'logged', behave: 'fail' });
+    const { id } = await requestContext.run({ requestId: 'the-request' }, enqueue);
+    await ends(id, 'FAILED');
+    await until(() => linesOf(id).length === 3, 'a line of each attempt');
+    expect(linesOf(id).map(({ requestId }) => requestId)).toEqual(['the-request', 'the-request', 'the-request']);
+    const { id: own } = await enqueue();
+    await ends(own, 'FAILED');
+    await until(() => linesOf(own).length === 3, 'a line of each attempt');
+    expect(linesOf(own).map(({ requestId }) => requestId)).toEqual([own, own, own]);
+  });
+
+  it('runs a suspect beside other jobs when it has waited ten minutes to run alone', async () => {
+    const { id: other } = await app.queue.enqueue(Note, { text: 'keeps the process busy', behave: 'wait' });
+    const holder = await begun('keeps the process busy');
+    const { id } = await app.queue.enqueue(Single, { text: 'suspect' }, { runAt: new Date(Date.now() + 3_600_000) });
+    await scansPass(); // otherwise the claim that follows the enqueue may take the job
+    await app.transaction.query({
+      text: `UPDATE jobs SET crashes = 2, run_at = now() - interval '11 min', announce_at = CASE WHEN announce_at IS NOT NULL THEN now() END WHERE uuid = $1`,
+      values: [id],
+    });
+    await until(() => runsOf('suspect').length > 0, 'the suspect to begin', 15_000); // the other job times out after 20 s
+    expect((await rowOf(other)).status).toBe('RUNNING');
+    holder.release();
+    for (const one of [id, other]) expect(await ends(one, 'SUCCEEDED')).toMatchObject({ attempt: 1, alone: false });
   });
 
   it('takes over the job of a killed process, and its effect happens once', async () => {

@@ -1,10 +1,13 @@
 // The local file storage beyond the shared contract: file permissions, obstacles, and confinement to its folder.
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdir, readFile, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { requestContext, RunningRequest } from '../../src/shared/logging/request-context.js';
 import type { FileStorage } from '../../src/storage/file-storage.js';
 import { descriptors, LocalStorageInstance } from '../support/files/storages.js';
 import { until } from '../support/time/until.js';
@@ -25,6 +28,54 @@ async function plant(path: string, text = 'planted'): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, text);
 }
+
+/** Bytes that arrived in each turn of the event loop, in order, while `read` runs. */
+async function bytesPerTurn(read: (arrived: (chunk: Buffer) => void) => Promise<unknown>): Promise<number[]> {
+  const turns = [0];
+  const reading = { isOver: false };
+  const counting = (async () => {
+    while (!reading.isOver) {
+      await nextTurn();
+      turns.push(0);
+    }
+  })();
+  await read(({ length }) => (turns[turns.length - 1]! += length));
+  reading.isOver = true;
+  await counting;
+  return turns;
+}
+
+class RequestFrom extends RunningRequest {
+  override get network(): string {
+    return this.requestId;
+  }
+}
+
+describe('many streams at once', () => {
+  const CHUNK = 262_144;
+  const keys = Array.from({ length: 40 }, () => randomUUID());
+  beforeEach(() => Promise.all(keys.map((key) => storage.write(key, Readable.from([Buffer.alloc(4 * CHUNK)])))));
+
+  it('send at most a MiB in a turn of the event loop, so that other events are handled between', async () => {
+    const streams = await Promise.all(keys.map((key) => storage.open(key)));
+    const turns = await bytesPerTurn((arrived) =>
+      Promise.all(streams.map((stream) => once(stream.on('data', arrived), 'end'))),
+    );
+    expect(turns.reduce((sum, bytes) => sum + bytes)).toBe(40 * 4 * CHUNK);
+    expect(Math.max(...turns)).toBeLessThanOrEqual(4 * CHUNK);
+  });
+
+  it('take turns by network: one network with many streams does not keep another one waiting', async () => {
+    const ends: string[] = [];
+    const readAll = (network: string, key: string) =>
+      requestContext.run(new RequestFrom(network), async () => {
+        await once((await storage.open(key)).resume(), 'end');
+        ends.push(network);
+      });
+    await Promise.all(keys.map((key, index) => readAll(index < 39 ? 'many' : 'one', key)));
+    expect(ends.indexOf('one')).toBeLessThan(20);
+  });
+});
 
 describe('a locally stored file', () => {
   it('is stored under its key only, and is readable by its owner only', async () => {

@@ -159,6 +159,21 @@ describe('the migrations in one process', () => {
     await dataSource.runMigrations();
   });
 
+  it('copy the texts of existing tasks, and go back', async () => {
+    while ((await applied()).some((name) => name.startsWith('SeparateTaskTexts'))) await dataSource.undoLastMigration();
+    await client.query(`
+      INSERT INTO users (id, uuid) VALUES (1, gen_random_uuid());
+      INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, description, deleted_at) VALUES
+        (1, gen_random_uuid(), 1, gen_random_uuid(), 'milk', 'two bottles', NULL),
+        (2, gen_random_uuid(), 1, gen_random_uuid(), 'bread', '', NULL),
+        (3, gen_random_uuid(), 1, gen_random_uuid(), 'deleted', 'before', now())`);
+    await dataSource.runMigrations();
+    const texts = `SELECT concat_ws(' ', owner_id, task_id, field, text) AS line FROM task_texts ORDER BY task_id, field`;
+    expect(await lines(texts)).toEqual(['1 1 title milk', '1 1 description two bottles', '1 2 title bread']);
+    await empty();
+    await dataSource.runMigrations();
+  });
+
   it('can be reverted one by one to an empty schema, and applied again to the same schema', async () => {
     const before = await schema();
     expect(before.length).toBeGreaterThan(40);

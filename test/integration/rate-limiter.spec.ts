@@ -101,7 +101,7 @@ for (const [name, available, open] of stores) {
       expect(await take(caller, '99/60', '99/600')).toMatchObject({ burst: { remaining: 89 } });
     });
 
-    it('takes the cost of a request; a refused expensive request leaves room for a cheap one', async () => {
+    it('takes the cost of a request; a refused expensive request leaves quota for a cheap one', async () => {
       const caller = newCaller();
       const tries = [4, 4, 4, 2, 1];
       const allowed: boolean[] = [];

@@ -82,10 +82,13 @@ async function render(
     generatedAt: NOW,
     pages: pagesOf(tasks),
     threads: 'render' as const,
+    maxFontFiles: Infinity,
     signal,
     onProgress: () => {},
   };
-  return { ...(await renderReport(pools, { ...whole, ...order })), path };
+  const rendered = await renderReport(pools, { ...whole, ...order });
+  if (rendered === 'TOO_MANY_FONTS') throw new Error(rendered);
+  return { ...rendered, path };
 }
 
 function many(count: number): ReportTask[] {
@@ -186,6 +189,7 @@ describe('the process that requests a report', () => {
       generatedAt: NOW,
       pages,
       threads: 'render',
+      maxFontFiles: Infinity,
       onProgress: () => {},
     } as const;
     const drawing = renderReport(change(some), { ...order, signal: new AbortController().signal });

@@ -37,12 +37,12 @@ const sql = <Row>(text: string, values: unknown[] = []) => repositories.dataSour
 /** Excludes the reservation of ids, which happens every few seconds. */
 const textsOf = async (work: () => Promise<unknown>) =>
   (await repositories.statementsOf(work))
-    .map(({ text }) => text.replaceAll('"', ''))
+    .map(({ text }) => text.replaceAll('"', '').replace(/\s+/g, ' ').trim())
     .filter((text) => !text.includes('snowflake_lease'));
 const newTask = () => repositories.tasks.create(actor, { title: 'first' });
 
 describe('a change is one atomic statement', () => {
-  const CONDITIONS = /WHERE uuid = \$\d+ AND deleted_at IS NULL AND \("?owner_id"? = \$\d+\) IS TRUE/;
+  const CONDITIONS = /WHERE id = old_id AND uuid = \$\d+ AND deleted_at IS NULL AND \("?owner_id"? = \$\d+\) IS TRUE/;
 
   it('with an expected version', async () => {
     const task = await newTask();
@@ -50,7 +50,9 @@ describe('a change is one atomic statement', () => {
       repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, versions([1])),
     );
     expect(texts).toEqual([
-      expect.stringMatching(/^UPDATE tasks AS row SET .*version = version \+ 1.* RETURNING row\./),
+      expect.stringMatching(
+        /^WITH changed AS \( UPDATE tasks AS row SET .*version = version \+ 1.* RETURNING row\..* INSERT INTO new_events /,
+      ),
     ]);
     expect(texts[0]).toMatch(CONDITIONS);
     expect(texts[0]).toMatch(/AND \(version = ANY \(\$\d+::integer\[\]\)\) = \$\d+/);
@@ -61,7 +63,9 @@ describe('a change is one atomic statement', () => {
     const changed = await textsOf(() => repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, null));
     const deleted = await textsOf(() => repositories.tasks.deleteOwned(actor, task.uuid, null));
     for (const texts of [changed, deleted]) {
-      expect(texts).toEqual([expect.stringMatching(/^UPDATE tasks AS row SET .*version = version \+ 1/)]);
+      expect(texts).toEqual([
+        expect.stringMatching(/^WITH changed AS \( UPDATE tasks AS row SET .*version = version \+ 1/),
+      ]);
       expect(texts[0]).toMatch(CONDITIONS);
     }
   });
@@ -72,7 +76,7 @@ describe('a change is one atomic statement', () => {
       repositories.tasks.updateOwned(actor, task.uuid, { title: 'second' }, versions([1])),
     );
     expect(
-      /SET (.*) WHERE/
+      /SET (.*?) FROM \(SELECT/
         .exec(text ?? '')?.[1]
         ?.split(',')
         .map((part) => part.trim().split(' ')[0]?.replaceAll('"', '')),
@@ -110,6 +114,12 @@ describe('a change is one atomic statement', () => {
     const ids = created.map(({ id }) => BigInt(id));
     expect(ids).toEqual([...ids].sort((a, b) => (a < b ? -1 : 1)));
   });
+});
+
+it('a filter of a list applies whatever its value, also 0', async () => {
+  await newTask();
+  const listed = await repositories.tasks.listOwned(actor, { limit: 5, sort: '-createdAt', priority: 0 });
+  expect(listed.items).toEqual([]);
 });
 
 it('a change returns the stored row', async () => {

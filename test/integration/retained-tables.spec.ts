@@ -12,7 +12,7 @@ import type { Statement } from '../support/stores/repositories.js';
 
 /** Tables with a time of an end that no trim limits, and the reason. */
 const UNLIMITED: Readonly<Record<string, string>> = {
-  audit_log: 'only administrators cause entries, and an entry must outlive what its actor does afterwards',
+  audit_log: 'an entry must outlive what its actor does afterwards; users cause few (docs/guides/cache-and-limits.md)',
   buckets: 'only administrators create them',
   snowflake_lease: 'it has 4,096 rows',
   storage_leases: 'bytes being written count in the quota of files; files.tidy removes what has expired',

@@ -254,7 +254,7 @@ describe('a failing S3 service', () => {
 });
 
 it('an S3 error that quotes the request is not passed on', async () => {
-  const credentials = { accessKeyId: 'AKIDQUOTED', secretAccessKey: 'not to be told' };
+  const credentials = { accessKeyId: 'AKIDQUOTED', secretAccessKey: 'not to be shown' };
   const quoting = createServer((request, answer) => {
     const quote = Object.entries(request.headers).join('\n').replaceAll('<', '');
     answer.writeHead(403, { 'content-type': 'application/xml' });

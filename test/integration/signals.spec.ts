@@ -5,7 +5,7 @@ import { pino } from 'pino';
 import { DataSource } from 'typeorm';
 import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
-import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../src/shared/database/pipelined-connections.js';
 import { PostgresRelay } from '../../src/shared/pubsub/postgres.relay.js';
 import { Signals } from '../../src/shared/pubsub/signals.js';
 import { testConfig } from '../support/config.js';
@@ -14,7 +14,7 @@ import { until } from '../support/time/until.js';
 
 let database: ClonedDatabase;
 let source: DataSource;
-let lanes: ReadLanes;
+let pipelined: PipelinedConnections;
 const opened: Signals[] = [];
 let log: string[] = [];
 beforeAll(async () => {
@@ -22,21 +22,21 @@ beforeAll(async () => {
   source = await new DataSource(
     servingOptions(testConfig(database.url).get(DatabaseSettings), database.url),
   ).initialize();
-  lanes = new ReadLanes(source);
+  pipelined = new PipelinedConnections(source);
 });
 afterEach(async () => {
   for (const signals of opened.splice(0)) await signals.onApplicationShutdown();
   log = [];
 });
 afterAll(async () => {
-  await lanes.onApplicationShutdown();
+  await pipelined.onApplicationShutdown();
   await source.destroy();
   await database.drop();
 });
 
 /** Opens the services as a process has them. */
 async function open(): Promise<Signals> {
-  const signals = new Signals(source, lanes, pino({}, { write: (line) => void log.push(line) }));
+  const signals = new Signals(source, pipelined, pino({}, { write: (line) => void log.push(line) }));
   opened.push(signals);
   await signals.onModuleInit();
   return signals;
@@ -116,7 +116,7 @@ it('a lost connection is restored and reported, because messages may be missing'
 it('the relays of messages and of the cache are separate', async () => {
   const signals = await open();
   const received = listen(signals, 'a');
-  const relay = new PostgresRelay(source, lanes);
+  const relay = new PostgresRelay(source, pipelined);
   const overheard: string[] = [];
   relay.open({ message: (text) => overheard.push(text), lost: () => undefined });
   await until(async () => {

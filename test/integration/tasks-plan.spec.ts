@@ -54,8 +54,8 @@ async function fill(): Promise<void> {
     FROM pg_constraint WHERE conrelid = 'tasks'::regclass AND contype IN ('p', 'f')`);
   const { rows: indexes } = await client.query<{ drop: string; add: string }>(`
     SELECT format('DROP INDEX %I', indexname) AS drop, indexdef AS add FROM pg_indexes
-    WHERE tablename = 'tasks' AND indexname NOT IN (SELECT conname FROM pg_constraint)`);
-  expect(indexes.length).toBeGreaterThanOrEqual(7);
+    WHERE tablename IN ('tasks', 'task_texts') AND indexname NOT IN (SELECT conname FROM pg_constraint)`);
+  expect(indexes.length).toBeGreaterThanOrEqual(8);
   const all = [...constraints, ...indexes];
   await client.query('SELECT setseed(0.5)');
   await client.query(`SET maintenance_work_mem = '256MB'; SET synchronous_commit = off`);
@@ -170,20 +170,49 @@ it('the cleanup query reads deleted tasks only', async () => {
 });
 
 describe('a task search', () => {
-  const search = (q: string) =>
-    statementOf(() => repositories.tasks.listOwned(actor, { limit: LIMIT, sort: '-createdAt', q }));
+  const search = async (q: string, searcher = actor): Promise<[PlanNode, PlanNode]> => {
+    const query = { limit: LIMIT, sort: '-createdAt', q };
+    const sent = await repositories.statementsOf(() => repositories.tasks.listOwned(searcher, query));
+    expect(sent).toHaveLength(2);
+    return [await explain(client, sent[0]!), await explain(client, sent[1]!)];
+  };
+  /** Each text is read in the index, in the table, and as a row of the materialized part. */
+  const READS = 3;
+  const indexesOf = (plan: PlanNode) => nodesOf(plan).flatMap((node) => node['Index Name'] ?? []);
+  const fill = (ids: string, description: string) =>
+    client.query(`UPDATE tasks SET description = $1 WHERE id IN (${ids})`, [description]);
 
   it('for a rare text reads only its matches, through the trigram index', async () => {
-    await client.query(`UPDATE tasks SET description = 'Zebras, and nothing else' WHERE id IN (1, 5, 10, 11)`);
-    const plan = await explain(client, await search('zeBRAs'));
-    expect(plan['Actual Rows']).toBe(3); // number 1 has another owner, number 5 is deleted
-    expect(nodesOf(plan).map((node) => node['Index Name'])).toContain('tasks_text');
-    expect(rowsReadBy(plan)).toBeLessThan(100);
+    await fill('1, 5, 10, 11', 'Zebras, and nothing else');
+    const [texts, tasks] = await search('zeBRAs');
+    expect(tasks['Actual Rows']).toBe(3); // number 1 has another owner, number 5 is deleted
+    expect(indexesOf(texts)).toEqual(['task_texts_search']);
+    expect(rowsReadBy(texts)).toBe(3 * READS);
+    expect(rowsReadBy(tasks)).toBe(3);
   });
 
-  it('for a frequent text stops at the end of the page', async () => {
-    const plan = await explain(client, await search('TASK'));
-    expect(faultsOf(plan, { indexes: ['tasks_created'], rows: LIMIT + 1 })).toEqual([]);
+  it('for a frequent text stops after a few texts, and at the end of the page', async () => {
+    const [texts, tasks] = await search('TASK');
+    expect(indexesOf(texts)).toEqual(['task_texts_search']);
+    expect(texts['Actual Rows']).toBe(201);
+    expect(faultsOf(tasks, { indexes: ['tasks_created'], rows: LIMIT + 1 })).toEqual([]);
+  });
+
+  it('reads no text of others, also for an owner whom the statistics do not know', async () => {
+    await fill('SELECT id FROM tasks WHERE owner_id = 1 AND id > 990000', 'Giraffes for all');
+    await client.query(`INSERT INTO users (id, uuid) VALUES (${OWNERS + 1}, gen_random_uuid())`);
+    await client.query(`
+      INSERT INTO tasks (id, uuid, owner_id, owner_uuid, title, description)
+      SELECT ${TASKS} + i, gen_random_uuid(), ${OWNERS + 1}, gen_random_uuid(), 'Task ' || i, CASE WHEN i % 10 = 0 THEN 'A giraffe' ELSE '' END
+      FROM generate_series(1, 500) i`);
+    for (const [key, own, found] of [
+      [OWNERS + 1, 550, LIMIT + 1],
+      [2, 400, 0],
+    ] as const) {
+      const [texts, tasks] = await search('giraffe', { ...actor, key: String(key) });
+      expect([key, tasks['Actual Rows']]).toEqual([key, found]);
+      expect([key, rowsReadBy(texts) <= own * READS, rowsReadBy(tasks) <= own]).toEqual([key, true, true]);
+    }
   });
 });
 

@@ -99,12 +99,12 @@ describe('a confined process', () => {
 
   it('is killed when its input fails, and rejects with that error', async () => {
     const argument = marked('deaf');
-    async function* pieces(): AsyncGenerator<Buffer> {
+    async function* chunks(): AsyncGenerator<Buffer> {
       yield Buffer.alloc(10);
       await hasBegun(argument);
       throw new Error('the disk is broken');
     }
-    await expect(run(argument, {}, Readable.from(pieces()))).rejects.toThrow('the disk is broken');
+    await expect(run(argument, {}, Readable.from(chunks()))).rejects.toThrow('the disk is broken');
     await processEnd(argument);
   });
 

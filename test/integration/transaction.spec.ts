@@ -8,7 +8,7 @@ import { PostgresQueryRunner } from 'typeorm/driver/postgres/PostgresQueryRunner
 import { DatabaseSettings } from '../../src/shared/database/database.settings.js';
 import { servingOptions } from '../../src/shared/database/database.options.js';
 import { sqlStateOf } from '../../src/shared/database/sql-state.js';
-import { ReadLanes } from '../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../src/shared/database/pipelined-connections.js';
 import { type Outcome, Transaction } from '../../src/shared/database/transaction.js';
 import { testConfig } from '../support/config.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
@@ -25,7 +25,7 @@ beforeAll(async () => {
   ).initialize();
   transaction = new Transaction(
     dataSource,
-    new ReadLanes(dataSource),
+    new PipelinedConnections(dataSource),
     pino({}, { write: (line) => void log.push(line) }),
   );
   await dataSource.query(`

@@ -2,8 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
-import { SystemClock } from '../../src/shared/libs/clock.js';
-import { SnowflakeIds } from '../../src/shared/database/snowflake-ids.js';
 import type { ImportedUser } from '../../src/users/import/import-row.js';
 import { UsersBulkRepository } from '../../src/users/users-bulk.repository.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
@@ -19,10 +17,7 @@ let client: pg.Client;
 beforeAll(async () => {
   database = await cloneDatabase();
   repositories = await openRepositories(database.url);
-  bulk = new UsersBulkRepository(
-    repositories.transaction,
-    new SnowflakeIds(repositories.dataSource, new SystemClock()),
-  );
+  bulk = new UsersBulkRepository(repositories.transaction, repositories.tools.ids, repositories.users);
   client = new pg.Client({ connectionString: database.url });
   await client.connect();
 });

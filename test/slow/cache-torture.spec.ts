@@ -13,7 +13,7 @@ interface Verdict {
 /** The verdict is the last line of output; the exit code is 1 when there are violations. */
 function torture(...args: string[]): Promise<{ code: number; verdict: Verdict }> {
   const env = { PATH: process.env['PATH'], DATABASE_URL: process.env['TEST_DATABASE_URL'] };
-  const command = ['test/torture/cache-races.mjs', '--keys=5', ...args];
+  const command = ['test/torture/cache-races.mjs', '--keys=5', '--readers=12', '--writers=4', ...args];
   return new Promise((resolve, reject) => {
     const child = execFile(process.execPath, command, { env, timeout: 400_000 }, (_error, out, complaints) => {
       if (!out.startsWith('{')) return reject(new Error(`No verdict: ${out}${complaints}`));

@@ -45,23 +45,23 @@ describe.each([
     const account = { email: 'ada@example.com', password: 'correct horse battery staple', name: 'Ada' };
     const { accessToken } = (await api.post<Tokens>('/api/auth/register', account)).body;
     const authorization = `Bearer ${accessToken}`;
-    const piece = randomBytes(MIB);
+    const chunk = randomBytes(MIB);
     const hash = createHash('sha256');
     const before = rss();
     let peak = 0;
     const look = setInterval(() => (peak = Math.max(peak, rss())), 20);
-    const pieces = function* (): Generator<Buffer> {
+    const chunks = function* (): Generator<Buffer> {
       yield Buffer.from('--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n');
       for (let sent = 0; sent < SIZE; sent++) {
-        hash.update(piece);
-        yield piece;
+        hash.update(chunk);
+        yield chunk;
       }
       yield Buffer.from('\r\n--b--\r\n');
     };
     const answer = await fetch(`${api.url}/api/files`, {
       method: 'POST',
       headers: { authorization, 'content-type': 'multipart/form-data; boundary=b' },
-      body: Readable.from(pieces()),
+      body: Readable.from(chunks()),
       duplex: 'half',
     } as unknown as RequestInit);
     const file = (await answer.json()) as StoredFile;

@@ -65,9 +65,9 @@ it(`${REQUESTS} almost valid requests get only documented responses`, async () =
       const answer = await send(server.port, request);
       refused ||= answer.status === 401;
       statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
-      const said = JSON.stringify({ ...request, body: request.body?.toString().slice(0, 300) });
+      const sent = JSON.stringify({ ...request, body: request.body?.toString().slice(0, 300) });
       faults.push(
-        ...faultsOf(answer, catalogue, request.method).map((fault) => `${fault}\n  after ${said.slice(0, 1_000)}`),
+        ...faultsOf(answer, catalogue, request.method).map((fault) => `${fault}\n  after ${sent.slice(0, 1_000)}`),
       );
     });
     await Promise.all(batch);

@@ -42,7 +42,8 @@ const CONTENTS = [
 const INERT = /^(application\/(octet-stream|pdf|json)|image\/(avif|gif|jpeg|png|webp)|text\/(plain|csv)(; charset=utf-(8|16|32))?|multipart\/byteranges; boundary=[\w-]+)$/; // prettier-ignore
 const DISPOSITION =
   /^attachment; filename="(?!\.+")[ !#-.0-[\]-~]*"; filename\*=UTF-8''([\w.!#$&+^`|~-]|%[0-9A-F]{2})+$/;
-const STORED = /^data\/files\/(incoming|([0-9a-f]{2}\/){2}[0-9a-f-]{36})$/;
+/** Bytes of files, and the checkpoint of the audit log. */
+const STORED = /^data\/(files\/(incoming|([0-9a-f]{2}\/){2}[0-9a-f-]{36})|audit\/torture_[0-9a-f]+\.json(\.\d+)?)$/;
 
 const folder = makeFolder('names');
 mkdirSync(join(folder, 'data'));
@@ -162,9 +163,9 @@ function send(method, path, headers = {}, body, withToken = true) {
   return new Promise((resolve, reject) => {
     const call = { host: '127.0.0.1', port: server.port, agent: server.agent, method, path, headers: all };
     request(call, (response) => {
-      const pieces = [];
-      response.on('data', (piece) => pieces.push(piece)).on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, bytes: Buffer.concat(pieces) })); // prettier-ignore
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, headers: response.headers, bytes: Buffer.concat(chunks) })); // prettier-ignore
     })
       .on('error', reject)
       .end(body);

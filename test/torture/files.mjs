@@ -274,9 +274,9 @@ function content({ port, agent }, id, headers = {}) {
   const call = { host: '127.0.0.1', port, agent, path, headers: { authorization: `Bearer ${token}`, ...headers } };
   return new Promise((resolve, reject) => {
     request(call, (response) => {
-      const pieces = [];
-      response.on('data', (piece) => pieces.push(piece)).on('error', reject);
-      response.on('end', () => resolve({ status: response.statusCode, bytes: Buffer.concat(pieces) }));
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk)).on('error', reject);
+      response.on('end', () => resolve({ status: response.statusCode, bytes: Buffer.concat(chunks) }));
     })
       .on('error', reject)
       .end();

@@ -93,7 +93,7 @@ async function judgeTimes() {
   }))
     if (rows.length > 0) environment.violate(`${rows.length} ${what}, as ${JSON.stringify(rows.slice(0, 3))}`);
   late = await latenesses(environment);
-  for (const [when, most] of Object.entries(LATE_MS))
-    if (late[when]?.p99 > most)
+  for (const [when, maxMs] of Object.entries(LATE_MS))
+    if (late[when]?.p99 > maxMs)
       environment.violate(`${when}: the latest 1 % came ${late[when].p99} ms after they were due`);
 }

@@ -1,7 +1,7 @@
 // The red twin of the poison torture: as is common, a worker death counts against all its jobs, and no job is retried alone.
-import { JobLedger } from '../../dist/src/workers/engine/job-ledger.js';
+import { JobQueueRepository } from '../../dist/src/workers/engine/job-queue.repository.js';
 
-JobLedger.prototype.reap = function reap(code) {
+JobQueueRepository.prototype.reap = function reap(code) {
   return this.transaction.query({
     name: 'reap-blaming',
     text: `UPDATE jobs SET
@@ -10,7 +10,7 @@ JobLedger.prototype.reap = function reap(code) {
         finished_at = CASE WHEN attempt >= max_attempts THEN now() END,
         reason = CASE WHEN attempt >= max_attempts THEN $1 END
       WHERE status = 'RUNNING' AND lease_until < now()
-      RETURNING id, uuid, queue, type, status, attempt, owner_uuid`,
+      RETURNING id, uuid, queue, type, status, attempt, owner_uuid, request_id`,
     values: [code, this.driver.announces],
   });
 };

@@ -23,5 +23,5 @@ const common = {
 };
 export const Effect = defineJob({ ...common, name: 'torture.effect' });
 export const Unique = defineJob({ ...common, name: 'torture.unique', uniqueKey: ({ key }) => key });
-/** The fewest attempts with which a poison job can be distinguished from the jobs beside it. */
+/** After two deaths a job runs alone: the last of the three attempts shows whether it kills its worker. */
 export const Brittle = defineJob({ ...common, name: 'torture.brittle', attempts: 3 });

@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { JobQueue } from '../../dist/src/workers/job-queue.js';
-import { JobsService } from '../../dist/src/workers/api/jobs.service.js';
+import { JobCanceller } from '../../dist/src/workers/api/job-canceller.js';
 import { Effect, Unique } from './jobs.definitions.mjs';
 import { Environment, LEASE_MS } from './jobs.environment.mjs';
 import { judge, load, reclaims } from './jobs.oracle.mjs';
@@ -111,7 +111,7 @@ function toJob(key) {
 async function cancel(key, id, after) {
   await delay(after);
   try {
-    await environment.get(JobsService).cancel(ADMIN, id);
+    await environment.get(JobCanceller).cancel(ADMIN, id);
     environment.acknowledge([{ key, cancelled: true }]);
     counts.cancelled++;
   } catch (error) {

@@ -28,7 +28,7 @@ export function killAll() {
 
 export class Holder {
   #child;
-  #said = [];
+  #messages = [];
   #end;
   #over = false;
 
@@ -36,7 +36,7 @@ export class Holder {
   constructor(task, onEvent) {
     this.#child = fork(join(import.meta.dirname, 'locks.worker.mjs'), [JSON.stringify(task)]);
     running.add(this.#child);
-    this.#child.on('message', (message) => (message.event ? onEvent(message.event) : this.#said.push(message)));
+    this.#child.on('message', (message) => (message.event ? onEvent(message.event) : this.#messages.push(message)));
     this.#end = once(this.#child, 'exit').then(([code]) => {
       running.delete(this.#child);
       this.#over = true;
@@ -46,7 +46,7 @@ export class Holder {
 
   /** Starts the work when all `holders` are ready: a single one would have no competition for a while. */
   static async start(...holders) {
-    for (const holder of holders) await holder.#hears((message) => message.ready, 'a worker to be ready');
+    for (const holder of holders) await holder.#receives((message) => message.ready, 'a worker to be ready');
     for (const holder of holders) holder.#child.send({ start: true });
   }
 
@@ -61,7 +61,7 @@ export class Holder {
   /** Waits until the worker pauses at the point in a turn with the lock, and returns the fence of the turn. */
   async stopAt(point) {
     this.#child.send({ stopAt: point });
-    return (await this.#hears((message) => message.stopped === point, `a holder to come to "${point}"`)).fence;
+    return (await this.#receives((message) => message.stopped === point, `a holder to come to "${point}"`)).fence;
   }
 
   async kill() {
@@ -79,13 +79,13 @@ export class Holder {
 
   /** Returns the code with which the turn of that fence ended. */
   async codeOf(fence) {
-    return (await this.#hears((message) => message.ended === fence, `the turn of fence ${fence} to end`)).code;
+    return (await this.#receives((message) => message.ended === fence, `the turn of fence ${fence} to end`)).code;
   }
 
-  async #hears(wanted, what) {
-    await until(() => this.#over || this.#said.some(wanted), what);
-    const at = this.#said.findIndex(wanted);
+  async #receives(wanted, what) {
+    await until(() => this.#over || this.#messages.some(wanted), what);
+    const at = this.#messages.findIndex(wanted);
     if (at === -1) throw new Error(`a worker ended instead of ${what}`);
-    return this.#said.splice(at, 1)[0];
+    return this.#messages.splice(at, 1)[0];
   }
 }

@@ -10,7 +10,7 @@ import { PostgresLock } from '../../dist/src/shared/locks/postgres.lock.js';
 import { RedisLock } from '../../dist/src/shared/locks/redis.lock.js';
 import { Redis } from '../../dist/src/shared/redis/redis.js';
 import { servingOptions } from '../../dist/src/shared/database/database.options.js';
-import { ReadLanes } from '../../dist/src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../dist/src/shared/database/pipelined-connections.js';
 import { Transaction } from '../../dist/src/shared/database/transaction.js';
 import { createLogger } from '../../dist/src/shared/logging/logger.js';
 
@@ -42,7 +42,7 @@ async function at(point, fence) {
   stopAt = null;
   stoppedIn = String(fence);
   process.send({ stopped: point, fence: stoppedIn });
-  await told('go');
+  await receive('go');
 }
 
 /** Adds one without checking the signal, as the worst work would: only the fences stop it. Returns true when refused. */
@@ -74,13 +74,13 @@ async function unlocked(_key, _options, work) {
   return work({ fence: BigInt(rows[0].fence) });
 }
 
-const transaction = new Transaction(dataSource, new ReadLanes(dataSource), logger);
+const transaction = new Transaction(dataSource, new PipelinedConnections(dataSource), logger);
 const real = store === 'redis' ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
 const locks = unprotected ? { withLock: unlocked } : real;
 if (store === 'redis') await redis.open();
 
 process.send({ ready: true });
-await told('start');
+await receive('start');
 while (!finish) {
   let refused = false;
   let code = 'OK';
@@ -88,23 +88,23 @@ while (!finish) {
     await locks.withLock('counter', { ttl }, async ({ fence }) => {
       refused = await addOne(fence);
     });
-    if (refused) tell('silent'); // another process had the lock, but this lock reported no loss
+    if (refused) report('silent'); // another process had the lock, but this lock reported no loss
   } catch (error) {
     code = error.code;
     if (!(code in EVENTS)) throw error;
-    tell(EVENTS[code]);
+    report(EVENTS[code]);
     await delay(20); // without a pause, repeated refusals would delay the message that ends the worker
   }
-  if (refused) tell('refused');
+  if (refused) report('refused');
   if (stoppedIn !== null) process.send({ ended: stoppedIn, refused, code });
   stoppedIn = null;
 }
 process.exit();
 
-async function told(word) {
+async function receive(word) {
   for (let message; message?.[word] !== true;) [message] = await once(process, 'message');
 }
 
-function tell(event) {
+function report(event) {
   process.send({ event });
 }

@@ -1,7 +1,7 @@
 // The batcher combines items that arrive one by one into joint sends.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect, it } from '@jest/globals';
-import { createBatcher } from '../../src/shared/libs/batcher.js';
+import { createBatcher, createKeyedBatcher } from '../../src/shared/libs/batcher.js';
 
 /** A `send` function that the test resolves by hand. */
 function byHand() {
@@ -71,4 +71,19 @@ it('sends in the async context of its creation, not in that of the first caller'
   );
   await Promise.all([context.run('one', () => batch(1)), context.run('other', () => batch(2))]);
   expect(seen).toEqual(['maker']);
+});
+
+it('with keys, sends the items of each key apart and does not wait for another key', async () => {
+  const { sent, send } = byHand();
+  const batch = createKeyedBatcher(send);
+  const first = [batch('a', 1), batch('b', 2)];
+  await turn();
+  const second = [batch('a', 3), batch('a', 4)];
+  await turn();
+  expect(sent.map(({ items }) => items)).toEqual([[1], [2]]);
+  sent[0]?.answer();
+  await turn();
+  expect(sent[2]?.items).toEqual([3, 4]);
+  for (const one of sent) one.answer();
+  expect(await Promise.all([...first, ...second])).toEqual([10, 20, 30, 40]);
 });

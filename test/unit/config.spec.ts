@@ -145,7 +145,7 @@ describe('the configuration', () => {
   });
 
   it('requires a database, Redis and RabbitMQ in production unless the embedded engines are enabled', () => {
-    const rest = 'is required in production (or say EMBEDDED=true to run on the embedded engines)';
+    const rest = 'is required in production (or set EMBEDDED=true to run on the embedded engines)';
     const database = `DATABASE_URL or DATABASE_HOST ${rest}`;
     const redis = `REDIS_URL or REDIS_HOST or REDIS_CLUSTER_NODES ${rest}`;
     const rabbit = `RABBITMQ_URL ${rest}`;

@@ -14,8 +14,8 @@ function read(text: string, size = text.length || 1, delimiter: Delimiter = ',')
   return [...records, ...reader.read('', true)];
 }
 
-const textOf = (random: Random, alphabet: string, most: number): string =>
-  Array.from({ length: below(random, most) }, () => pick(random, [...alphabet])).join('');
+const textOf = (random: Random, alphabet: string, max: number): string =>
+  Array.from({ length: below(random, max) }, () => pick(random, [...alphabet])).join('');
 
 /** Returns the cells that a spreadsheet with semicolons as list separators makes of an exported line. */
 const splitAtSemicolons = (csv: string): string[] => csv.split(/[;\r\n]/);
@@ -104,9 +104,9 @@ describe('the CSV reader', () => {
       expect(read(`a,b\r\n"${long}",y\r\nc,d`, size)).toEqual(after);
       expect(read(`a,b\n${long}`, size)).toEqual(after.slice(0, 2));
     }
-    const most = 'x'.repeat(MAX_RECORD - 1);
-    expect(read(`${most}\na`, 7_000)).toEqual([[most], ['a']]);
-    expect(read(`${most}x\na`, 7_000)).toEqual(['RECORD_TOO_LONG', ['a']]);
+    const longest = 'x'.repeat(MAX_RECORD - 1);
+    expect(read(`${longest}\na`, 7_000)).toEqual([[longest], ['a']]);
+    expect(read(`${longest}x\na`, 7_000)).toEqual(['RECORD_TOO_LONG', ['a']]);
   });
 
   it('buffers at most one record: an unclosed quote in a large file costs only its line', () => {

@@ -272,8 +272,8 @@ describe('an import row', () => {
       '_',
       "'",
     ];
-    const some = (most: number): string =>
-      Array.from({ length: below(random, most) }, () => pick(random, parts)).join('');
+    const some = (max: number): string =>
+      Array.from({ length: below(random, max) }, () => pick(random, parts)).join('');
     const textOf = (): string =>
       pick(random, [
         () => '',

@@ -13,13 +13,13 @@ interface Passed {
 
 /** Returns the largest number of passed attempts within `ms`, both ends included. */
 function mostWithin(ms: number, passed: readonly Passed[]): number {
-  let [most, sum, first] = [0, 0, 0];
+  let [max, sum, first] = [0, 0, 0];
   for (const { at, cost } of passed) {
     sum += cost;
     for (; (passed[first] as Passed).at < at - ms; first++) sum -= (passed[first] as Passed).cost;
-    most = Math.max(most, sum);
+    max = Math.max(max, sum);
   }
-  return most;
+  return max;
 }
 
 /** An attempt that costs more than the quota counts as the whole quota. */
@@ -53,7 +53,7 @@ it.each(Array.from({ length: 20 }, (_, seed) => seed))('random arrivals keep the
       // A refusal is justified: the attempts within one window and one slot exceed the quota.
       const counted = sumSince(clock.time - window * 1000 * (61 / 60) - 1, pricedBy(quota, passed));
       expect(counted + Math.min(cost, quota)).toBeGreaterThan(quota);
-      // After at most this time a whole quota is free again, so every attempt passes this tier.
+      // After at max this time a whole quota is free again, so every attempt passes this tier.
       clock.time += taking[tier].resetMs - 1;
       expect(limiter.take('ada', rates, cost)[tier].allowed).toBe(false);
       clock.time += 1;

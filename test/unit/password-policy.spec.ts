@@ -81,7 +81,7 @@ it.each([
   expect(findPasswordFault(password, ADA)).toBeNull();
 });
 
-it('the message names the field and says what to choose', () => {
+it('the message names the field and states what to choose', () => {
   for (const password of ['password1', 'aaaaaaaa', '        ', 'Ada Lovelace'])
     expect(findPasswordFault(password, ADA)?.message).toMatch(/^must .*: choose /);
 });

@@ -23,10 +23,10 @@ it.each([
     'NOT_ALLOWED',
     /^RabbitMQ refuses the virtual host of RABBITMQ_URL \(NOT_ALLOWED\): create it/,
   ],
-])('is a refusal that needs an operator: %s', (message, code, said) => {
+])('is a refusal that needs an operator: %s', (message, code, expected) => {
   const refusal = refusalOf(new Error(message));
   expect(refusal?.code).toBe(code);
-  expect(refusal?.message).toMatch(said);
+  expect(refusal?.message).toMatch(expected);
   expect(refusalOf(refusal as RabbitRefusal)).toBe(refusal);
 });
 

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { describe, expect, it, jest } from '@jest/globals';
 import { create, type Glyph } from 'fontkit';
-import { directionOf, visualPieces } from '../../src/shared/libs/typesetting/direction.js';
+import { directionOf, levelRunsOf } from '../../src/shared/libs/typesetting/direction.js';
 import { type Face, findFace } from '../../src/shared/libs/typesetting/faces.js';
 import { GlyphSubset } from '../../src/shared/libs/typesetting/glyph-subset.js';
 import { beginLayout } from '../../src/shared/libs/typesetting/layout-cache.js';
@@ -58,7 +58,7 @@ describe('chart columns', () => {
 });
 
 describe('text direction', () => {
-  const visual = (text: string): string[] => visualPieces(text, directionOf(text)).map((piece) => piece.text);
+  const visual = (text: string): string[] => levelRunsOf(text, directionOf(text)).map((run) => run.text);
 
   it('keeps left-to-right text in one run', () => {
     expect(visual('Größe 中文 (1) 🚀')).toEqual(['Größe 中文 (1) 🚀']);
@@ -79,8 +79,8 @@ describe('text direction', () => {
 });
 
 describe('report lines', () => {
-  const lines = (text: string, width: number, most = 9): string[] => {
-    const broken = breakLines(text, width, most, (part) => Array.from(part).length);
+  const lines = (text: string, width: number, maxLines = 9): string[] => {
+    const broken = breakLines(text, width, maxLines, (part) => Array.from(part).length);
     return broken.lines.map(({ start, end }) => broken.text.slice(start, end));
   };
 
@@ -127,6 +127,21 @@ describe('report layout', () => {
     clock.mockRestore();
     beginLayout();
     expect(glyphsOf('क्षू')).toBeLessThan(4);
+  });
+
+  it('sets Chinese characters and syllables of Korean without shaping, exactly as their fonts shape them', () => {
+    for (const [first, last] of [
+      [0x3400, 0x4dbf],
+      [0x4e00, 0x9fff],
+      [0xac00, 0xd7a3],
+    ] as const)
+      // prettier-ignore
+      for (let codePoint = first; codePoint <= last; codePoint += 211) {
+        const char = String.fromCodePoint(codePoint);
+        const { font } = findFace(codePoint, 400) as Face;
+        const [alone, shaped] = [font.layout(char), font.layout(`${char} `)]; // text with a space is shaped
+        expect([char, alone.glyphs[0], alone.positions[0]]).toEqual([char, shaped.glyphs[0], shaped.positions[0]]);
+      }
   });
 
   it('remembers the words of right-to-left text, in their order from left to right', () => {

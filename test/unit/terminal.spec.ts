@@ -2,10 +2,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { readPassword, TerminalError } from '../../src/terminal.js';
 
-async function* pieces(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
+async function* chunks(bytes: Buffer, size: number): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield await Promise.resolve(bytes.subarray(at, at + size));
 }
-const read = (text: string | Buffer, size = 3): Promise<string> => readPassword(pieces(Buffer.from(text), size));
+const read = (text: string | Buffer, size = 3): Promise<string> => readPassword(chunks(Buffer.from(text), size));
 
 describe('a password on standard input', () => {
   it.each([

@@ -1,8 +1,6 @@
 // Deletes the oldest ended sessions of users who have more of them than SESSION_RETENTION_COUNT.
 import { defineRetainedRows } from '../../common/repositories/retained-rows.js';
-import { RowTrimmer } from '../../common/repositories/row-trimmer.js';
-import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
-import type { NoPayload } from '../../workers/no-payload.js';
+import { trimHandler } from '../../workers/cleanup/trim-handler.js';
 import { SessionSettings } from '../sessions.settings.js';
 import { SessionsTrim } from './sessions-cleanup.jobs.js';
 
@@ -14,14 +12,8 @@ const ENDED_SESSIONS = defineRetainedRows({
   counted: 'deleted_at IS NOT NULL',
 });
 
-@Handles(SessionsTrim)
-export class SessionsTrimHandler implements JobHandler<NoPayload> {
-  constructor(
-    private readonly trimmer: RowTrimmer,
-    private readonly settings: SessionSettings,
-  ) {}
-
-  async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
-    return { trimmed: await this.trimmer.trim(ENDED_SESSIONS, { rows: this.settings.retentionCount }, signal) };
-  }
-}
+export const SessionsTrimHandler = trimHandler(SessionsTrim, {
+  rows: ENDED_SESSIONS,
+  settings: SessionSettings,
+  maxRows: ({ retentionCount }) => retentionCount,
+});

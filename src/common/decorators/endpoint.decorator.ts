@@ -44,8 +44,8 @@ interface EndpointOptions extends Limited {
   conditional?: boolean;
   /** The response is a page: Link header. */
   paged?: boolean;
-  /** Browsers receive the response as an HTML page, depending on their Accept header. */
-  asPage?: boolean;
+  /** A further media type of the response, for clients whose Accept header prefers it. */
+  orAs?: 'text/html' | 'text/csv';
   /** No access token is required. `optional`: a token that is sent identifies the user. */
   public?: boolean | 'optional';
   requires?: Permission;
@@ -95,10 +95,10 @@ function success(status: number, options: EndpointOptions): ApiResponseOptions {
     ...(paged && LINK),
   };
   const description = STATUS_CODES[status] ?? '';
-  if (!returns || !options.asPage) return { status, description, headers, ...(returns && { type: returns }) };
+  if (!returns || !options.orAs) return { status, description, headers, ...(returns && { type: returns }) };
   const json = { schema: { $ref: getSchemaPath(returns) } };
-  const page = { schema: { type: 'string' as const } };
-  return { status, description, headers, content: { 'application/json': json, 'text/html': page } };
+  const text = { schema: { type: 'string' as const } };
+  return { status, description, headers, content: { 'application/json': json, [options.orAs]: text } };
 }
 
 function codesOf(options: EndpointOptions): string[] {

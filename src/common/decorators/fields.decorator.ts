@@ -12,6 +12,7 @@ import {
   IsInt,
   IsObject,
   IsString,
+  IsUUID,
   Matches,
   Max,
   Min,
@@ -155,6 +156,11 @@ export function UsernameField(options: FieldOptions): PropertyDecorator {
 
 export function IntField({ min, max, ...options }: FieldOptions & { min: number; max: number }): PropertyDecorator {
   return field({ type: 'integer', minimum: min, maximum: max }, [IsInt(), Min(min), Max(max)], options);
+}
+
+/** The id of an object. */
+export function IdField(options: FieldOptions): PropertyDecorator {
+  return field({ type: 'string', format: 'uuid' }, [IsUUID()], options);
 }
 
 /** An integer in a query: plain decimal digits, no sign and no other notation. */

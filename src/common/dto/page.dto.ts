@@ -35,7 +35,7 @@ export function SortField(values: readonly [string, ...string[]]): PropertyDecor
     description: `Order; a minus means descending. Default: ${values[0]}`,
   };
   return (query, property) => {
-    const name = query.constructor.name.replace(/^List(.*)Query$/, '$1Sort'); // ListTasksQuery gives TasksSort
+    const name = query.constructor.name.replace(/^List(.*)Query$/, '$1Sort'); // ListTasksQuery: TasksSort
     EnumField({ name, values, ...options })(query, property);
   };
 }

@@ -10,6 +10,8 @@ declare module 'fastify' {
     claims?: AccessClaims | null | undefined;
     /** Set by the access guard; absent on public routes. */
     user?: Actor;
+    /** A rate limit has counted this request, or the limits are switched off. */
+    isCounted: boolean;
   }
 
   interface FastifyContextConfig {

@@ -109,7 +109,7 @@ export const HttpErrors = defineErrors('', {
     status: 413,
     level: 'info',
     message: (detail: string) => detail,
-    cure: 'The answers of a batch are 2 MiB together at most. Send this request in another batch, or request less data; `detail` tells whether it was executed.',
+    cure: 'The answers of a batch are 2 MiB together at most. Send this request in another batch, or request less data; `detail` states whether it was executed.',
   },
   URI_TOO_LONG: {
     status: 414,
@@ -147,6 +147,12 @@ export const HttpErrors = defineErrors('', {
     level: 'info',
     message: () => 'Other searches of yours are already running and waiting.',
     cure: 'One search of a user runs at a time and a few may wait. Wait for their answers, or for the seconds in Retry-After.',
+  },
+  TOO_MANY_UPLOADS: {
+    status: 429,
+    level: 'info',
+    message: (perUser: number) => `${perUser} of your uploads are arriving already.`,
+    cure: 'Send further files when earlier ones have arrived. The operator sets the limit with UPLOADS_PER_USER.',
   },
   HEADERS_TOO_LARGE: {
     status: 431,

@@ -50,7 +50,7 @@ export const HttpSettings = defineSettings(
       total: integer('MAX_CONNECTIONS', {
         min: 1,
         default: 10_000,
-        doc: 'Maximum open connections of a process, each of which takes a file descriptor; further ones are closed',
+        doc: 'Maximum open connections of a process, each of which takes a file descriptor, and an upload two; further ones take the place of one of the network that holds most, or are closed',
       }),
       perNetwork: integer('MAX_CONNECTIONS_PER_ADDRESS', {
         min: 1,
@@ -58,6 +58,11 @@ export const HttpSettings = defineSettings(
         doc: 'Maximum of these connections from one IPv4 address or IPv6 /64 network, with 64 times as many (at most half of MAX_CONNECTIONS) from one /48; the proxies of TRUST_PROXY are exempt',
       }),
     },
+    uploadsPerUser: integer('UPLOADS_PER_USER', {
+      min: 1,
+      default: 30,
+      doc: 'Maximum uploads of one user that arrive at a process at the same time; further ones are answered 429',
+    }),
     requestTimeout: integer('REQUEST_TIMEOUT', {
       min: 1000,
       default: 30_000,

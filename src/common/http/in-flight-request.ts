@@ -42,6 +42,20 @@ export class InFlightRequest extends RunningRequest {
     return widestNetworkOf(this.#reply.request.ip);
   }
 
+  /** The user that the access guard has recognised; after the request has ended, too. */
+  override get actorId(): string | null {
+    return this.#reply.request.user?.id ?? null;
+  }
+
+  override get address(): string {
+    return this.#reply.request.ip;
+  }
+
+  override get route(): string {
+    const { method, routeOptions } = this.#reply.request;
+    return `${method} ${routeOptions.url ?? ''}`;
+  }
+
   get elapsedMs(): number {
     return this.#reply.elapsedTime;
   }

@@ -1,16 +1,29 @@
 // The base of all repositories: inserts, conditional changes, keyset pages.
 import { Injectable } from '@nestjs/common';
-import { type EntityTarget, IsNull, Not, type ObjectLiteral, type SelectQueryBuilder } from 'typeorm';
-import { v7 as uuidV7 } from 'uuid';
+import type pg from 'pg';
+import {
+  type EntityMetadata,
+  type EntityTarget,
+  IsNull,
+  Not,
+  type ObjectLiteral,
+  type SelectQueryBuilder,
+} from 'typeorm';
+import { newUuid } from '../../shared/libs/new-uuid.js';
 import type { BaseEntityCustom } from '../../shared/entities/base.entity.js';
 import type { AppError } from '../../shared/libs/app-error.js';
 import type { CursorKey } from '../../shared/libs/cursor.js';
+import type { ChangeDeadline } from '../../shared/cache/change-deadline.js';
 import type { CacheService } from '../../shared/cache/cache.service.js';
 import type { Transaction } from '../../shared/database/transaction.js';
-import { changeStatement } from './change-statement.js';
+import type { EventDefinition, RowChange } from '../../shared/events/event.js';
+import { eventOrigin, type OriginSource, originAt } from '../../shared/events/record-events.js';
+import { changeStatement, type ConditionalChange } from './change-statement.js';
+import { type EventShape, recordRows } from './event-of-row.js';
 import { type ExpectedVersions, expectVersion } from './expected-versions.js';
 import type { Page, PageRequest } from './page.js';
 import { HttpErrors } from '../http/http.errors.js';
+import { GatheredChanges, isLight } from './gathered-changes.js';
 import { fittingRows } from './fitting-rows.js';
 import { RepositoryTools } from './repository-tools.js';
 import { toEntity } from './to-entity.js';
@@ -38,12 +51,16 @@ export interface Purged {
   deleted: number;
 }
 
-/** The target of a change, the expected versions, and the error when there is no such row. */
+/** The target of a change, the expected versions, the cached reads of the row, and the error when there is no such row. */
 export interface ChangeRequest<E> {
   where: Where<E>;
   expected?: ExpectedVersions;
   /** True: only a deleted row; default: only a row that is not deleted. */
   deleted?: boolean;
+  /** Tags of the cached reads that the change makes outdated. */
+  tags: readonly string[];
+  /** Recorded in the same statement; null: the caller emits an event, or clients cannot notice the change. */
+  event: EventDefinition<RowChange> | null;
   missing(): AppError;
 }
 
@@ -51,6 +68,8 @@ export interface ChangeRequest<E> {
 export abstract class BaseRepository<E extends BaseEntityCustom> {
   protected abstract readonly entity: EntityTarget<E>;
   protected abstract readonly sorts: Record<string, SortColumn<E>>;
+  protected abstract readonly eventShape: EventShape<E>;
+  private gathered: GatheredChanges<E> | undefined;
 
   constructor(protected readonly tools: RepositoryTools) {}
 
@@ -66,24 +85,37 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     return this.transaction.manager.createQueryBuilder(this.entity, alias);
   }
 
-  /** Inserts rows in one statement and returns them as stored; a row without a `uuid` gets a new one. */
-  protected async insertAll(values: ReadonlyArray<Partial<E>>): Promise<E[]> {
+  /**
+   * Inserts rows and records an event of each in one statement. Returns them as stored; a row without a `uuid` gets a new one.
+   */
+  protected async insertAll(values: ReadonlyArray<Partial<E>>, event: EventDefinition<RowChange>): Promise<E[]> {
     const fresh: ObjectLiteral[] = [];
-    for (const value of values) fresh.push({ uuid: uuidV7(), ...value, id: await this.tools.ids.next() });
-    const inserted = await this.transaction.manager
+    for (const value of values) fresh.push({ uuid: newUuid(), ...value, id: await this.tools.ids.next() });
+    const [insert, parameters] = this.transaction.manager
       .createQueryBuilder()
       .insert()
       .into(this.entity)
       .values(fresh as never)
       .returning('*')
-      .execute();
-    return (inserted.raw as ObjectLiteral[]).map((row) => this.toEntity(row));
+      .getQueryAndParameters();
+    const recorded = this.recordRows(event, 'inserted', originAt(parameters.length + 1));
+    const text = `WITH inserted AS (${insert}), recorded AS (${recorded}) SELECT * FROM inserted`;
+    const rows = await this.transaction.query({ text, values: [...(parameters as unknown[]), ...eventOrigin()] });
+    return rows.map((row) => this.toEntity(row));
+  }
+
+  /**
+   * Returns SQL that records an event of each row of `source`, a part of the same statement that returns all columns of rows it has
+   * written.
+   */
+  protected recordRows(event: EventDefinition<RowChange>, source: string, origin: OriginSource): string {
+    return recordRows(this.metadata, this.eventShape, event, { changed: [], from: `${source} AS row`, origin });
   }
 
   /**
    * Changes a row with one conditional UPDATE. It reads nothing before, so no concurrent change is lost. An empty patch
    * changes nothing, not even the version. Throws `missing()` when the row does not exist (for this caller), VERSION_STALE
-   * when it has another version.
+   * when it has another version, ChangeTooLateError.
    */
   protected async change(patch: Partial<E>, request: ChangeRequest<E>): Promise<E> {
     const { where, expected = null, deleted = false } = request;
@@ -97,10 +129,31 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     throw HttpErrors.CONFLICT(); // the row was created or deleted between the two statements
   }
 
-  private async tryChange(patch: Partial<E>, { where, expected, deleted }: ChangeRequest<E>): Promise<E | null> {
-    const change = { patch, where, expected, deleted };
-    const [row] = await this.transaction.query(changeStatement(this.transaction.manager, this.entity, change));
-    return row ? this.toEntity(row) : null;
+  /** Returns null when no row matches. Outside of a transaction, simultaneous changes are made together. */
+  private tryChange(patch: Partial<E>, request: ChangeRequest<E>): Promise<E | null> {
+    const alone = (): Promise<E | null> => this.changeAlone(patch, request);
+    if (!request.event || request.deleted || this.transaction.isRunning || !isLight(patch)) return alone();
+    const origin = eventOrigin();
+    const statement = (deadline: ChangeDeadline) =>
+      this.statementOf(patch, request, { deadline, origin, skipsLocked: true });
+    return this.changes.change({ tags: request.tags, statement, alone });
+  }
+
+  private changeAlone(patch: Partial<E>, request: ChangeRequest<E>): Promise<E | null> {
+    return this.cache.changing(request.tags, async (deadline) => {
+      const [row] = await this.transaction.query(this.statementOf(patch, request, { deadline, origin: eventOrigin() }));
+      if (!row) await deadline.expectNotPassed();
+      return row ? this.toEntity(row) : null;
+    });
+  }
+
+  private statementOf(
+    patch: Partial<E>,
+    { where, expected, deleted, event }: ChangeRequest<E>,
+    more: Pick<ConditionalChange, 'deadline' | 'origin' | 'skipsLocked'>,
+  ): pg.QueryConfig {
+    const change = { patch, where, expected, deleted, event, ...more };
+    return changeStatement(this.transaction.manager, this.entity, this.eventShape, change);
   }
 
   /** Soft-deletes a row, with the rules of `change`. */
@@ -127,19 +180,27 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     const [row] = await this.transaction.query<Purged & Record<string, unknown>>({
       name: `${table}-purge`,
       text: `
-        WITH stretch AS (
+        WITH batch AS (
           SELECT id FROM ${table} WHERE id > $1 AND id < $2 AND ${among} ORDER BY id LIMIT $3
-        ), gone AS (
-          DELETE FROM ${table} AS old WHERE old.id = ANY (ARRAY(SELECT id FROM stretch)) AND (${isOver}) RETURNING old.id
+        ), deleted_rows AS (
+          DELETE FROM ${table} AS old WHERE old.id = ANY (ARRAY(SELECT id FROM batch)) AND (${isOver}) RETURNING old.id
         )
-        SELECT max(id) AS last, (SELECT count(*) FROM gone)::integer AS deleted FROM stretch`,
+        SELECT max(id) AS last, (SELECT count(*) FROM deleted_rows)::integer AS deleted FROM batch`,
       values: [after, below, limit, ...values],
     });
     return row as Purged;
   }
 
+  private get changes(): GatheredChanges<E> {
+    return (this.gathered ??= new GatheredChanges(this.transaction, this.cache, (row) => this.toEntity(row)));
+  }
+
+  private get metadata(): EntityMetadata {
+    return this.transaction.manager.connection.getMetadata(this.entity);
+  }
+
   private table(): string {
-    return this.transaction.manager.connection.getMetadata(this.entity).tableName;
+    return this.metadata.tableName;
   }
 
   /** Runs `work` in a transaction that locks the owner's rows of this table against others, so that what it counts stays true. */

@@ -36,11 +36,14 @@ export class FileDto {
 
   @ApiProperty({
     example: 'application/pdf',
-    description: 'As the bytes show; where they show nothing, as the upload said',
+    description: 'As the bytes show; where they show nothing, as the upload declared',
   })
   mimeType!: string;
 
-  @ApiProperty({ example: 'application/pdf', description: 'As the upload said; unlike `mimeType`, it may be a lie' })
+  @ApiProperty({
+    example: 'application/pdf',
+    description: 'As the upload declared; unlike `mimeType`, it may be a lie',
+  })
   declaredType!: string;
 
   @ApiProperty({ type: 'integer', format: 'int64', minimum: 0, example: 48213, description: 'Bytes' })

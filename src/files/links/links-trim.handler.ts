@@ -1,8 +1,6 @@
 // Deletes the oldest invalid links of users who have more links than LINK_QUOTA and LINK_RETENTION_COUNT together.
 import { defineRetainedRows } from '../../common/repositories/retained-rows.js';
-import { RowTrimmer } from '../../common/repositories/row-trimmer.js';
-import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
-import type { NoPayload } from '../../workers/no-payload.js';
+import { trimHandler } from '../../workers/cleanup/trim-handler.js';
 import { FileSettings } from '../files.settings.js';
 import { LinksTrim } from './links.jobs.js';
 
@@ -19,15 +17,8 @@ const LINKS = defineRetainedRows({
     SELECT FROM files f WHERE f.id = old.file_id AND f.version = old.file_version AND f.deleted_at IS NULL)`,
 });
 
-@Handles(LinksTrim)
-export class LinksTrimHandler implements JobHandler<NoPayload> {
-  constructor(
-    private readonly trimmer: RowTrimmer,
-    private readonly settings: FileSettings,
-  ) {}
-
-  async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
-    const { linkQuota, linkRetentionCount } = this.settings;
-    return { trimmed: await this.trimmer.trim(LINKS, { rows: linkQuota + linkRetentionCount }, signal) };
-  }
-}
+export const LinksTrimHandler = trimHandler(LinksTrim, {
+  rows: LINKS,
+  settings: FileSettings,
+  maxRows: ({ linkQuota, linkRetentionCount }) => linkQuota + linkRetentionCount,
+});

@@ -7,11 +7,13 @@ import {
   type Purged,
   type SortColumn,
 } from '../../common/repositories/base.repository.js';
+import type { EventShape } from '../../common/repositories/event-of-row.js';
 import { RepositoryTools } from '../../common/repositories/repository-tools.js';
 import type { FileEntity } from '../file.entity.js';
 import { FileSettings } from '../files.settings.js';
 import { FileLink } from './file-link.entity.js';
 import { isPurgedFor } from '../purged-files.js';
+import { LinkCreated, LinkRevoked } from '../files.events.js';
 import { LinkErrors } from './links.errors.js';
 
 /** Target of a link. `isAlive`: the link is valid. */
@@ -25,6 +27,7 @@ export interface LinkTarget {
 @Injectable()
 export class LinksRepository extends BaseRepository<FileLink> {
   protected readonly entity = FileLink;
+  protected readonly eventShape: EventShape<FileLink> = { owner: 'ownerId', fields: ['fileVersion', 'expiresAt'] };
   protected readonly sorts: Record<string, SortColumn<FileLink>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },
   };
@@ -43,7 +46,8 @@ export class LinksRepository extends BaseRepository<FileLink> {
     const { id: fileId, version: fileVersion, ownerId } = file;
     return this.lockingOwner(ownerId, async () => {
       if ((await this.countLiving(ownerId)) >= linkQuota) throw LinkErrors.QUOTA_EXCEEDED(linkQuota);
-      const [link] = await this.insertAll([{ fileId, fileVersion, ownerId, expiresAt: expiresAt as unknown as Date }]);
+      const value = { fileId, fileVersion, ownerId, expiresAt: expiresAt as unknown as Date };
+      const [link] = await this.insertAll([value], LinkCreated);
       return link as FileLink;
     });
   }
@@ -69,7 +73,8 @@ export class LinksRepository extends BaseRepository<FileLink> {
 
   /** Revokes a link. Throws NOT_FOUND. */
   async revoke(file: FileEntity, uuid: string): Promise<void> {
-    await this.remove({ where: { uuid, fileId: file.id }, missing: () => LinkErrors.NOT_FOUND() });
+    const where = { uuid, fileId: file.id };
+    await this.remove({ where, tags: [], event: LinkRevoked, missing: () => LinkErrors.NOT_FOUND() });
   }
 
   /**

@@ -8,7 +8,7 @@ import { UPLOAD_PART } from '../../common/http/hooks/body.hooks.js';
 const TAKEN = {
   'Upload-Length': 'Bytes of the whole upload',
   'Upload-Metadata':
-    'Keys and base64 values, as in `filename d29ybGQucGRm,filetype YXBwbGljYXRpb24vcGRm`. `bucket` names the bucket; others are kept and told, no more',
+    'Keys and base64 values, as in `filename d29ybGQucGRm,filetype YXBwbGljYXRpb24vcGRm`. `bucket` names the bucket; other keys are stored and returned, no more',
   'Upload-Offset': 'Where the bytes of this request begin: all before it are here',
   'X-HTTP-Method-Override': '`PATCH`, `HEAD` or `DELETE`',
 };

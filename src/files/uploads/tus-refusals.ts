@@ -23,10 +23,10 @@ const REFUSALS = new Map<unknown, () => AppError>([
 
 /**
  * Maps what tus, or a function that it calls, has thrown. `thrown` is undefined when tus rejected headers, whose names are
- * in its answer `said`. Returns unknown errors unchanged.
+ * in its `answer`. Returns unknown errors unchanged.
  */
-export function toRefusal(thrown: unknown, said: string): unknown {
-  if (thrown === undefined) return invalidHeaders(said.trim().split(' ').slice(1));
+export function toRefusal(thrown: unknown, answer: string): unknown {
+  if (thrown === undefined) return invalidHeaders(answer.trim().split(' ').slice(1));
   const known = REFUSALS.get(thrown);
   if (known) return known();
   return (thrown as { status_code?: unknown }).status_code === 413 ? UploadErrors.TOO_LONG() : thrown;
@@ -36,7 +36,7 @@ function invalidHeaders(names: readonly string[]): AppError {
   const fields = names.map((field) => ({
     field,
     rule: 'tus',
-    message: `${field} is missing, or not what tus 1.0.0 says`,
+    message: `${field} is missing, or not as tus 1.0.0 requires`,
   }));
   return HttpErrors.VALIDATION_FAILED(fields.map(({ message }) => message).join('; ')).withFields(fields);
 }

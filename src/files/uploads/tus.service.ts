@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { ERRORS, Server, TUS_RESUMABLE, TUS_VERSION } from '@tus/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { requestContext } from '../../shared/logging/request-context.js';
+import { runUncancelled } from '../../shared/logging/request-context.js';
 import { toRefusal } from './tus-refusals.js';
 import { TusRequest } from './tus-request.js';
 import { UploadLocks } from './upload-locks.js';
@@ -45,8 +45,8 @@ export class TusService {
     const store = new UploadStore(this.service, owner, request.headers['upload-metadata']?.toString() ?? '');
     const tusRequest = new TusRequest(request, id !== undefined);
     try {
-      // Runs outside of the request's context: a disconnect must not cancel statements that have begun.
-      const response = await requestContext.exit(() => this.handle(tusRequest, store, pathOf(request), id));
+      // A disconnect must not cancel statements that have begun.
+      const response = await runUncancelled(() => this.handle(tusRequest, store, pathOf(request), id));
       if (reply.sent) return; // the request was cancelled
       await reply
         .code(response.status)

@@ -1,8 +1,6 @@
 // Deletes the oldest complete uploads of users who have more of them than UPLOAD_RETENTION_COUNT.
 import { defineRetainedRows } from '../../common/repositories/retained-rows.js';
-import { RowTrimmer } from '../../common/repositories/row-trimmer.js';
-import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
-import type { NoPayload } from '../../workers/no-payload.js';
+import { trimHandler } from '../../workers/cleanup/trim-handler.js';
 import { UploadsTrim } from '../files.jobs.js';
 import { FileSettings } from '../files.settings.js';
 
@@ -14,14 +12,8 @@ const COMPLETE_UPLOADS = defineRetainedRows({
   counted: 'file_uuid IS NOT NULL',
 });
 
-@Handles(UploadsTrim)
-export class UploadsTrimHandler implements JobHandler<NoPayload> {
-  constructor(
-    private readonly trimmer: RowTrimmer,
-    private readonly settings: FileSettings,
-  ) {}
-
-  async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
-    return { trimmed: await this.trimmer.trim(COMPLETE_UPLOADS, { rows: this.settings.uploadRetentionCount }, signal) };
-  }
-}
+export const UploadsTrimHandler = trimHandler(UploadsTrim, {
+  rows: COMPLETE_UPLOADS,
+  settings: FileSettings,
+  maxRows: ({ uploadRetentionCount }) => uploadRetentionCount,
+});

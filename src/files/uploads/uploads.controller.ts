@@ -6,6 +6,7 @@ import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
 import { Id, QueryParams } from '../../common/decorators/input.decorator.js';
 import type { Actor } from '../../common/access/permissions.js';
+import { HttpErrors } from '../../common/http/http.errors.js';
 import { BucketErrors } from '../../storage/buckets/buckets.errors.js';
 import { FileErrors } from '../files.errors.js';
 import { ListUploadsQuery, UploadPage } from './dto/upload.dto.js';
@@ -18,6 +19,7 @@ import { QuotaErrors, StorageErrors } from '../../storage/storage.errors.js';
 const ABSENT = [UploadErrors.NOT_FOUND, UploadErrors.EXPIRED, UploadErrors.VERSION_UNSUPPORTED, UploadErrors.LOCKED];
 /** Errors after the last byte; the type is refused as soon as the first bytes show it. */
 const REFUSED = [
+  HttpErrors.TOO_MANY_UPLOADS,
   ...[FileErrors.TOO_LARGE, FileErrors.TYPE_NOT_ALLOWED, StorageErrors.WRITE_LOST],
   ...[QuotaErrors.QUOTA_EXCEEDED, StorageErrors.STORAGE_FULL, UploadErrors.DAMAGED],
 ];
@@ -148,7 +150,7 @@ export class UploadsController {
   @Delete(':id')
   @TusEndpoint({ status: 204, answers: [] })
   @Endpoint({
-    summary: 'Give an upload up',
+    summary: 'Terminate an upload',
     description: 'What was reserved for it is free at once. One that is complete is a file, to be deleted as such.',
     errors: [...ABSENT, UploadErrors.FINISHED],
   })

@@ -5,14 +5,14 @@ export const UploadErrors = defineErrors('UPLOAD', {
   LENGTH_REQUIRED: {
     status: 400,
     level: 'debug',
-    message: () => 'Upload-Length must say how many bytes there will be.',
+    message: () => 'Upload-Length must state how many bytes there will be.',
     cure: 'Send `Upload-Length`. An upload whose length becomes known later (`Upload-Defer-Length`) is not taken.',
   },
   EXTENSION_UNSUPPORTED: {
     status: 400,
     level: 'debug',
     message: (header: string) => `${header} belongs to an extension of tus that is not supported.`,
-    cure: 'OPTIONS /api/uploads tells the extensions in `Tus-Extension`. Clients do parallel uploads by one that is not among them: switch those off.',
+    cure: 'OPTIONS /api/uploads returns the extensions in `Tus-Extension`. Clients do parallel uploads by one that is not among them: switch those off.',
   },
   NOT_FOUND: {
     status: 404,
@@ -23,8 +23,8 @@ export const UploadErrors = defineErrors('UPLOAD', {
   OFFSET_CONFLICT: {
     status: 409,
     level: 'debug',
-    message: () => 'The upload does not go on at this Upload-Offset.',
-    cure: 'HEAD the upload: its `Upload-Offset` tells where it goes on.',
+    message: () => 'The upload does not continue at this Upload-Offset.',
+    cure: 'HEAD the upload: its `Upload-Offset` states where it continues.',
   },
   FINISHED: {
     status: 409,
@@ -36,7 +36,7 @@ export const UploadErrors = defineErrors('UPLOAD', {
     status: 410,
     level: 'info',
     message: (id: string) => `The upload ${id} has expired.`,
-    cure: 'Begin anew with POST /api/uploads. `Upload-Expires` tells until when an upload may take; the operator sets it with UPLOAD_EXPIRY.',
+    cure: 'Begin anew with POST /api/uploads. `Upload-Expires` states when an upload expires; the operator sets it with UPLOAD_EXPIRY.',
   },
   DAMAGED: {
     status: 410,
@@ -53,7 +53,7 @@ export const UploadErrors = defineErrors('UPLOAD', {
   TOO_LONG: {
     status: 413,
     level: 'debug',
-    message: () => 'There are more bytes than Upload-Length has said.',
+    message: () => 'There are more bytes than Upload-Length states.',
     cure: 'HEAD the upload: `Upload-Length` less `Upload-Offset` is what may still come.',
   },
   LOCKED: {

@@ -8,6 +8,7 @@ import { Transaction } from '../../shared/database/transaction.js';
 import { StorageLeases, type WriteLease } from '../../storage/blobs/storage-leases.js';
 import { SNIFFED_BYTES } from '../../storage/media-types/media-type.js';
 import { allowsType, DEFAULT_BUCKET } from '../../storage/buckets/bucket.entity.js';
+import { usageKey } from '../../storage/usages.repository.js';
 import { BucketErrors } from '../../storage/buckets/buckets.errors.js';
 import { BucketsRepository } from '../../storage/buckets/buckets.repository.js';
 import { cleanFileName, expectFileName, plainMediaType } from '../file-name.js';
@@ -54,9 +55,9 @@ export class UploadsService {
     const { bucket: bucketName, filename } = parse(metadata);
     expectFileName('filename', filename ?? undefined);
     const bucket = await this.buckets.getNamed(bucketName ?? DEFAULT_BUCKET);
-    const most = Math.min(this.maxBytes, bucket.maxFileSize ?? Infinity);
-    if (size > most) throw FileErrors.TOO_LARGE(most);
-    const upload = await this.transaction.run(async () => {
+    const maxBytes = Math.min(this.maxBytes, bucket.maxFileSize ?? Infinity);
+    if (size > maxBytes) throw FileErrors.TOO_LARGE(maxBytes);
+    const upload = await this.transaction.runInTurn(usageKey(owner), async () => {
       const { uploadTtl } = this.settings;
       await this.leases.reserve(id, owner, bucket, size, uploadTtl + EXPIRY_MARGIN_MS);
       return this.uploads.create(owner, { id, bucket: bucket.name, metadata, size, storageKey: id }, uploadTtl);

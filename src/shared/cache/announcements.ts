@@ -10,6 +10,8 @@ export class Announcement {
   missing: Set<string> | undefined;
   /** The number of values that the others dropped. */
   removed = 0;
+  /** The epochs in Redis in which no earlier change is missing, as others know. */
+  readonly completeEpochs = new Set<string>();
   private resolveEchoed: () => void = () => undefined;
   private resolveAcknowledged: () => void = () => undefined;
 

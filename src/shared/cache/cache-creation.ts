@@ -7,8 +7,8 @@ import { type RedisStore, storedOf } from './redis.store.js';
 import { unlessUnavailable } from '../redis/redis.js';
 
 /**
- * Like a load, it opens before the value can change: the stamps, the claim and the `Loading` are older than the commit. A
- * later change of the new row comes after the commit; it removes the stamps and marks the `Loading` as overtaken.
+ * Like a load, it reads the stamps, claims the key and opens a `Loading` before the row can exist for others. A later change of
+ * the row comes after the commit; it removes the stamps and marks the `Loading` as invalidated.
  */
 export class CacheCreation {
   private readonly token = randomUUID();

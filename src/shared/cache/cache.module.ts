@@ -2,7 +2,7 @@
 import { Global, Module } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { CacheSettings } from './cache.settings.js';
-import { ReadLanes } from '../database/read-lanes.js';
+import { PipelinedConnections } from '../database/pipelined-connections.js';
 import { Transaction } from '../database/transaction.js';
 import { Clock } from '../libs/clock.js';
 import { LOGGER } from '../logging/logger.js';
@@ -15,7 +15,7 @@ import { createCache } from './create-cache.js';
   providers: [
     {
       provide: CacheService,
-      inject: [CacheSettings, Redis, DataSource, ReadLanes, Transaction, Clock, LOGGER],
+      inject: [CacheSettings, Redis, DataSource, PipelinedConnections, Transaction, Clock, LOGGER],
       useFactory: createCache,
     },
   ],

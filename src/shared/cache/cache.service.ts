@@ -1,12 +1,14 @@
-// Cached reads, in this process and in Redis if there is one; they never return values older than the last commit.
+// Cached reads, in this process and in Redis if there is one; a value is not older than the last commit (ADR 003).
 import type { BeforeApplicationShutdown, OnApplicationShutdown } from '@nestjs/common';
 import { createBatchLoader } from '../libs/batch-loader.js';
 import type { Clock } from '../libs/clock.js';
 import { globMatcher } from '../libs/glob.js';
 import { isConnectionFailure } from '../database/sql-state.js';
+import type { DatabaseClock } from '../database/database-clock.js';
 import type { Outcome, Transaction } from '../database/transaction.js';
 import type { EventRelay } from '../pubsub/relay.js';
 import { CacheChange } from './cache-change.js';
+import { ChangeDeadline } from './change-deadline.js';
 import { CacheCreation } from './cache-creation.js';
 import { type CacheOptions, isDueEarly, toEntry } from './cache-entry.js';
 import { CacheLoader, type Load } from './cache-loader.js';
@@ -35,6 +37,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     private readonly shared: RedisStore | null,
     relays: readonly EventRelay[],
     private readonly transaction: Transaction,
+    private readonly databaseClock: DatabaseClock,
     private readonly clock: Clock,
   ) {
     this.own = {
@@ -44,7 +47,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     shared?.onNewEpoch(() => memory.clear());
     const last = relays.length - 1;
     this.coherence = new Coherence(relays, {
-      // The last relay carries the changes of processes that cannot reach Redis; the others write them to Redis for them.
+      // The last relay carries the changes of processes that cannot reach Redis: each receiver writes them to Redis.
       beginChange: async (tags, id, relay) => {
         memory.beginChange(tags, id);
         if (relay === last) await shared?.beginChange(tags, id);
@@ -53,11 +56,14 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
         memory.endChange(tags, id);
         if (relay === last) void shared?.endChange(tags, id);
       },
-      distrust: (isRejoin, isLast) => {
+      distrust: (isLast, completeEpochs) => {
         memory.clear();
-        if (isRejoin && isLast) shared?.distrust(); // processes without Redis may have announced changes that are missing in Redis
+        // Changes of processes that could not reach Redis may be missing there.
+        if (isLast) shared?.distrust(completeEpochs);
       },
+      completeEpoch: async () => (await shared?.completeEpoch()) ?? null,
       drop: (pattern) => this.dropFromMemory(pattern),
+      runningChanges: () => memory.runningChanges(),
       report: () => this.counts(),
     });
     this.loader = new CacheLoader(memory, shared, this.coherence, this.own, clock);
@@ -91,7 +97,7 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
       return entry.value as T | null;
     }
     this.own.memory.misses++;
-    const found = await this.ask((shared) => shared.find(key), undefined);
+    const found = this.coherence.isListening ? await this.ask((shared) => shared.find(key), undefined) : undefined;
     if (!found) this.own.loads++;
     this.count('redis', found !== undefined, began);
     return found?.value as T | null | undefined;
@@ -151,20 +157,22 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   /**
    * Runs a change of the data behind these tags. After its commit no process in the deployment serves the old values. Inside
-   * a transaction the tags are announced before its commit; outside, `work` must be a single statement.
+   * a transaction the tags are announced before its commit; outside, `work` must be a single statement that begins no
+   * change after the deadline. Throws ChangeTooLateError.
    */
-  async changing<T>(tags: readonly string[], work: () => Promise<T>): Promise<T> {
+  async changing<T>(tags: readonly string[], work: (deadline: ChangeDeadline) => Promise<T>): Promise<T> {
+    if (tags.length === 0) return work(ChangeDeadline.NONE);
     const joined = this.transaction.participant(this, () => this.createChange());
     if (joined) {
       joined.add(tags);
-      return work();
+      return work(ChangeDeadline.NONE);
     }
     const change = this.createChange();
     change.add(tags);
     let outcome: Outcome = 'rolled back';
     try {
       await change.prepare();
-      const result = await work();
+      const result = await work(await ChangeDeadline.after(change.beganAt, this.databaseClock));
       outcome = 'committed';
       return result;
     } catch (error) {

@@ -3,15 +3,16 @@
 /** Maximum bytes of tags in one message; PostgreSQL accepts 8,000 bytes in total. */
 const MAX_TAGS_BYTES = 6_000;
 
+/** `epoch`: the one in Redis in which no change is missing, as the sender knows; only in the answer to a process that joins. */
 export type CoherenceMessage =
-  | { is: 'here'; from: string; sent: number; report: unknown }
-  | { is: 'gone'; from: string }
+  | { is: 'heartbeat'; from: string; sent: number; report: unknown }
+  | { is: 'leaving'; from: string }
   | { is: 'changing'; from: string; id: string; tags: string[] }
-  | { is: 'heard'; from: string; to: string; id: string; removed: number; report: unknown }
+  | { is: 'acknowledged'; from: string; to: string; id: string; removed: number; epoch: string | null; report: unknown }
   | { is: 'changed'; from: string; id: string; tags: string[] }
   | { is: 'drop'; from: string; id: string; pattern: string };
 
-const KINDS = new Set<unknown>(['here', 'gone', 'changing', 'heard', 'changed', 'drop'] satisfies Array<
+const KINDS = new Set<unknown>(['heartbeat', 'leaving', 'changing', 'acknowledged', 'changed', 'drop'] satisfies Array<
   CoherenceMessage['is']
 >);
 
@@ -25,6 +26,7 @@ export function readMessage(text: string): CoherenceMessage | null {
   }
 }
 
+/** `id` is that of the change, with the number of the part: each part is acknowledged separately. */
 export interface Part {
   id: string;
   tags: string[];
@@ -43,4 +45,8 @@ export function partsOf(tags: readonly string[], id: string): Part[] {
     (parts.at(-1) as Part).tags.push(tag);
   }
   return parts;
+}
+
+export function changeOf(partId: string): string {
+  return partId.slice(0, partId.lastIndexOf('/'));
 }

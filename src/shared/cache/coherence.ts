@@ -3,13 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { EventRelay } from '../pubsub/relay.js';
 import { succeedsWithin } from '../libs/time-limit.js';
-import { Announcements } from './announcements.js';
-import { type CoherenceMessage, partsOf, readMessage } from './coherence-messages.js';
-import { LEASE_MS, Membership } from './membership.js';
+import type { Announcement } from './announcements.js';
+import { changeOf, type CoherenceMessage, partsOf, readMessage } from './coherence-messages.js';
+import { LEASE_MS } from './membership.js';
+import { RelayState } from './relay-state.js';
 
 /** Interval between the heartbeats of a process. */
 const HEARTBEAT_MS = 300;
-/** How long an announcement waits on a relay before the next relay is tried. */
+/** How long an announcement waits on a relay for its echo, and again for acknowledgements, before the next relay is tried. */
 const ANNOUNCE_MS = 100;
 /** How long a reader waits for the renewal of a lease that ended because the process was busy. */
 const RENEWAL_MS = 100;
@@ -21,41 +22,19 @@ export interface CoherenceListener {
   /** Another process is about to change these tags; it announced this over the relay with this index. */
   beginChange(tags: readonly string[], id: string, relay: number): Promise<void> | void;
   endChange(tags: readonly string[], id: string, relay: number): void;
-  /** Messages arrive for the first time, or (`isRejoin`) again after a gap: cached values may be old. `isLast`: on the last relay. */
-  distrust(isRejoin: boolean, isLast: boolean): void;
+  /**
+   * Messages arrive for the first time, or again after a gap: cached values may be old. `isLast`: on the last relay.
+   * `completeEpochs`: those of other processes that have received all earlier announcements.
+   */
+  distrust(isLast: boolean, completeEpochs: ReadonlySet<string>): void;
+  /** Resolves to the epoch in Redis, or to null when a change that this process received before the call may be missing there. */
+  completeEpoch(): Promise<string | null>;
   /** Deletes the values that match the glob and returns their number. */
   drop(pattern: string): number;
+  /** Returns the tags of each change that this process knows to run, also of other processes, by the id of the change. */
+  runningChanges(): Iterable<readonly [string, readonly string[]]>;
   /** Returns the report about this process for the others. */
   report(): unknown;
-}
-
-/** One relay, and what this process knows from it. */
-class RelayState {
-  readonly membership: Membership;
-  readonly announcements = new Announcements();
-  /** Set while a connection is new: identifies it. `joined`: we know all running changes. */
-  joiningConnection: object | undefined;
-  joined = false;
-  wasJoined = false;
-
-  constructor(
-    readonly index: number,
-    readonly relay: EventRelay,
-    self: string,
-  ) {
-    this.membership = new Membership(self);
-  }
-
-  /** True when no announcement can have been missed. */
-  get isCurrent(): boolean {
-    return this.joined && this.membership.holdsLease;
-  }
-
-  cutOff(): void {
-    this.membership.cutOff();
-    this.joined = false;
-    this.joiningConnection = undefined;
-  }
 }
 
 /**
@@ -65,20 +44,24 @@ class RelayState {
  *    heartbeat; the lease lasts LEASE_MS from the moment of sending. A relay delivers in one order, so the process has then
  *    received every announcement that was published before that heartbeat.
  * 2. A process that changes data announces the tags before the commit. It waits until all others have acknowledged that they
- *    dropped the tags, or until LEASE_MS after their last heartbeat. When its own announcement comes back, it has received
- *    every heartbeat that was published before it; a later heartbeat comes back to its sender after the announcement. A
- *    process that has listened for less than LEASE_MS does not know all others, and waits until it has.
+ *    dropped the tags, or until LEASE_MS after their last heartbeat. When its own announcement comes back, it knows each
+ *    process that sent a heartbeat before. A process that sends one later receives the announcement first. A process that has
+ *    listened for less than LEASE_MS does not know all others, and waits until it has.
  * 3. Between the announcement and the end of the change no process caches values of these tags. A process that joins, or
- *    was cut off, first announces itself; the others repeat their running changes before they acknowledge it.
+ *    was cut off, first announces itself; the others repeat all running changes that they know before they acknowledge it.
+ * 4. A process that cannot write its change to Redis announces it over the last relay; each process that receives it there
+ *    writes it. So one that missed no announcement, and no write, vouches for the values in Redis to each process that joins.
  *
- * So at the commit no process can serve the old value. This holds as long as clocks run at about the same speed. A process
- * that can publish but does not receive waits LEASE_MS: every process that still has a lease then has received a heartbeat
- * after the announcement. A process that cannot publish must not change anything.
+ * So at the commit no process can serve the old value. This rests on clocks that run at about the same speed; ADR 003 lists the
+ * rest.
+ *
+ * A process may be able to publish but receive nothing. It then waits LEASE_MS after the publication: by then each process that
+ * has a lease has renewed it, with a heartbeat that came after the announcement, and has therefore received the announcement. A
+ * process that cannot publish changes nothing.
  */
 export class Coherence {
   readonly id = randomUUID();
   private readonly relayStates: RelayState[];
-  private readonly runningChanges = new Map<string, readonly string[]>();
   private readonly timer: NodeJS.Timeout;
   private hasLeft = false;
   private renewing: Promise<boolean> | undefined;
@@ -113,7 +96,12 @@ export class Coherence {
     return (this.renewing ??= this.receiveOwnHeartbeat().finally(() => (this.renewing = undefined)));
   }
 
-  /** True when we receive announcements over the last relay, the only one of some processes. */
+  /** The index of the last relay. */
+  get lastRelay(): number {
+    return this.relayStates.length - 1;
+  }
+
+  /** True when we receive announcements over the last relay: a process that cannot reach Redis announces only there. */
   get isListening(): boolean {
     return (this.relayStates.at(-1) as RelayState).isCurrent;
   }
@@ -128,8 +116,7 @@ export class Coherence {
    * worth a try. Returns the relay that carried the announcement, for `publishEnd`. Rejects when no relay could publish it.
    */
   async announce(tags: readonly string[], id: string, usable: (relay: number) => boolean): Promise<number> {
-    const last = this.relayStates.length - 1;
-    this.runningChanges.set(id, tags);
+    const last = this.lastRelay;
     for (const state of this.relayStates) {
       if (state.index < last && !usable(state.index)) continue;
       if (await this.announceOn(state, tags, id, state.index === last ? null : ANNOUNCE_MS)) return state.index;
@@ -139,7 +126,6 @@ export class Coherence {
 
   /** Publishes the end of the change on every relay that may have carried its announcement. */
   publishEnd(tags: readonly string[], id: string, relay: number): void {
-    this.runningChanges.delete(id);
     for (const state of this.relayStates.slice(0, relay + 1))
       for (const part of partsOf(tags, id)) this.publish(state, { is: 'changed', from: this.id, ...part });
   }
@@ -147,15 +133,15 @@ export class Coherence {
   /** Makes every other process drop the matching values. Returns their number; rejects when it cannot be published. */
   async drop(pattern: string): Promise<number> {
     const state = this.relayStates.at(-1) as RelayState;
-    const { removed } = await this.announcePart(state, { is: 'drop', from: this.id, id: randomUUID(), pattern }, null);
-    return removed;
+    const message = { is: 'drop' as const, from: this.id, id: randomUUID(), pattern };
+    return (await this.announcePart(state, message, null)).announcement.removed;
   }
 
   /** From now on nothing is served from memory and no process waits for us; our own changes are still announced. */
   async leave(): Promise<void> {
     clearInterval(this.timer);
     this.hasLeft = true;
-    const farewell = JSON.stringify({ is: 'gone', from: this.id } satisfies CoherenceMessage);
+    const farewell = JSON.stringify({ is: 'leaving', from: this.id } satisfies CoherenceMessage);
     await Promise.allSettled(this.relayStates.map((state) => state.relay.publish(farewell)));
   }
 
@@ -179,7 +165,7 @@ export class Coherence {
         state.membership.echoedAt = now;
         state.relay.reconnect();
       }
-      this.publish(state, { is: 'here', from: this.id, sent: now, report: this.listener.report() });
+      this.publish(state, { is: 'heartbeat', from: this.id, sent: now, report: this.listener.report() });
     }
   }
 
@@ -203,9 +189,9 @@ export class Coherence {
     state: RelayState,
     message: CoherenceMessage & { is: 'changing' | 'drop' },
     limitMs: number | null,
-  ): Promise<{ isDone: boolean; removed: number }> {
+  ): Promise<{ isDone: boolean; announcement: Announcement }> {
     const announcement = state.announcements.begin(message.id);
-    const result = (isDone: boolean) => ({ isDone, removed: announcement.removed });
+    const result = (isDone: boolean) => ({ isDone, announcement });
     try {
       const published = state.relay.publish(JSON.stringify(message));
       if (limitMs === null) await published;
@@ -229,19 +215,26 @@ export class Coherence {
   private receive(state: RelayState, text: string): void {
     const message = readMessage(text);
     if (!message) return;
-    if (message.is === 'here') return this.heartbeat(state, message);
-    if (message.is === 'heard') return this.acknowledged(state, message);
-    if (message.is === 'gone') {
+    if (message.is === 'heartbeat') return this.heartbeat(state, message);
+    if (message.is === 'acknowledged') return this.acknowledged(state, message);
+    if (message.is === 'leaving') {
       state.membership.remove(message.from);
       return state.announcements.settleAll(message.from);
     }
     if (message.from === this.id) return this.echo(state, message);
-    if (message.is === 'changed') return this.listener.endChange(message.tags, message.id, state.index);
+    if (message.is === 'changed') return this.endChange(state, message);
     void this.acknowledge(state, message);
   }
 
+  /** Our repetition of the announcement may follow this end on the relay, so the end is repeated, too. */
+  private endChange(state: RelayState, message: CoherenceMessage & { is: 'changed' }): void {
+    this.listener.endChange(message.tags, changeOf(message.id), state.index);
+    for (const each of this.relayStates)
+      if (each.repeatedParts.delete(message.id)) this.publish(each, { ...message, from: this.id });
+  }
+
   /** Our own heartbeat renews the lease; all messages published before it have been received by then. */
-  private heartbeat(state: RelayState, { from, sent, report }: CoherenceMessage & { is: 'here' }): void {
+  private heartbeat(state: RelayState, { from, sent, report }: CoherenceMessage & { is: 'heartbeat' }): void {
     state.membership.heartbeat(from, sent, report);
     if (from !== this.id) return;
     this.isEchoMissing = false;
@@ -250,10 +243,13 @@ export class Coherence {
   }
 
   private async join(state: RelayState, connection: object): Promise<void> {
-    const known = await this.announceOn(state, [], randomUUID(), null).catch(() => false);
+    const message = { is: 'changing' as const, from: this.id, id: randomUUID(), tags: [] };
+    const announced = await this.announcePart(state, message, null).catch(() => null);
     if (state.joiningConnection !== connection) return; // the connection was lost again
-    this.listener.distrust(state.wasJoined, state.index === this.relayStates.length - 1);
-    Object.assign(state, { joined: known, wasJoined: true, joiningConnection: undefined });
+    state.joiningConnection = undefined;
+    if (!announced) return; // our next heartbeat tries again
+    this.listener.distrust(state.index === this.lastRelay, announced.announcement.completeEpochs);
+    state.joined = true;
   }
 
   private echo(state: RelayState, message: CoherenceMessage & { id: string }): void {
@@ -263,23 +259,39 @@ export class Coherence {
     announcement.receiveEcho(state.membership.holders());
   }
 
-  private acknowledged(state: RelayState, { from, to, id, removed, report }: CoherenceMessage & { is: 'heard' }): void {
+  private acknowledged(
+    state: RelayState,
+    { from, to, id, removed, epoch, report }: CoherenceMessage & { is: 'acknowledged' },
+  ): void {
     state.membership.updateReport(from, report);
     const announcement = to === this.id ? state.announcements.find(id) : undefined;
     if (!announcement) return;
     announcement.removed += removed;
+    if (epoch) announcement.completeEpochs.add(epoch);
     announcement.settle(from);
   }
 
   private async acknowledge(state: RelayState, message: CoherenceMessage & { is: 'changing' | 'drop' }): Promise<void> {
     let removed = 0;
+    let epoch: string | null = null;
     if (message.is === 'drop') removed = this.listener.drop(message.pattern);
-    else if (message.tags.length > 0) await this.listener.beginChange(message.tags, message.id, state.index);
-    else
-      for (const [change, changing] of this.runningChanges)
-        for (const part of partsOf(changing, change)) this.publish(state, { is: 'changing', from: this.id, ...part });
+    else if (message.tags.length > 0) await this.listener.beginChange(message.tags, changeOf(message.id), state.index);
+    else {
+      this.repeatRunningChanges(state);
+      if (state.joined) epoch = await this.listener.completeEpoch();
+    }
     const { from: to, id } = message;
-    this.publish(state, { is: 'heard', from: this.id, to, id, removed, report: this.listener.report() });
+    const report = this.listener.report();
+    this.publish(state, { is: 'acknowledged', from: this.id, to, id, removed, epoch, report });
+  }
+
+  private repeatRunningChanges(state: RelayState): void {
+    state.repeatedParts.clear(); // those that still run are repeated again
+    for (const [change, tags] of this.listener.runningChanges())
+      for (const part of partsOf(tags, change)) {
+        state.repeatedParts.add(part.id);
+        this.publish(state, { is: 'changing', from: this.id, ...part });
+      }
   }
 }
 

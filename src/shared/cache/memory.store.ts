@@ -22,7 +22,10 @@ export class Loading {
   ) {}
 }
 
-/** Time after which a change without a published end counts as dead: its process died. Longer than any transaction, ms. */
+/**
+ * Time after which a change without a published end counts as dead: its process died or is frozen. Until then PostgreSQL has
+ * ended its transaction or refused its statement (change-deadline.ts). Milliseconds.
+ */
 export const MAX_CHANGE_MS = 15_000;
 
 export class MemoryStore {
@@ -64,7 +67,7 @@ export class MemoryStore {
 
   /**
    * Call it before the value is read, and `close` the result at the end. While one of the tags changes, the returned load is
-   * overtaken from the start.
+   * invalidated from the start.
    */
   open(key: string, tags: readonly string[]): Loading {
     const loading = new Loading(key, tags);
@@ -109,7 +112,19 @@ export class MemoryStore {
     }
   }
 
-  /** Deletes matching entries, and overtakes matching loads. Returns the number of deleted entries. */
+  /** Returns the tags of each change that runs, by its id. */
+  runningChanges(): Map<string, string[]> {
+    const tagsOf = new Map<string, string[]>();
+    for (const [tag, ids] of this.changes)
+      for (const id of ids.keys()) {
+        const tags = tagsOf.get(id);
+        if (tags) tags.push(tag);
+        else tagsOf.set(id, [tag]);
+      }
+    return tagsOf;
+  }
+
+  /** Deletes matching entries, and marks matching loads as invalidated. Returns the number of deleted entries. */
   deleteWhere(matches: (key: string) => boolean): number {
     for (const loading of this.loadings) if (matches(loading.key)) loading.isInvalidated = true;
     let removed = 0;
@@ -117,7 +132,7 @@ export class MemoryStore {
     return removed;
   }
 
-  /** Deletes all entries and overtakes all running loads. */
+  /** Deletes all entries, and marks all running loads as invalidated. */
   clear(): void {
     this.entries.clear();
     for (const loading of this.loadings) loading.isInvalidated = true;

@@ -29,8 +29,8 @@ export interface Stored extends Omit<StoredValue, 'size'> {
 }
 
 const NOTHING = Buffer.alloc(0);
-/** Longer than the lifetime of any value. */
-const STAMP_MS = 2 * 86_400_000;
+/** Accepts every epoch. */
+const ANY_EPOCH: readonly string[] = ['*'];
 /** How long one process may load the value of a key while others wait for it. Longer than the time limit of a statement. */
 const CLAIM_MS = 8_000;
 
@@ -45,18 +45,23 @@ const CLAIM_MS = 8_000;
  */
 export class RedisStore {
   private epoch = '';
-  /** True when Redis missed a change, so its values may be old. Also true before Redis was reached for the first time. */
-  private missed: boolean;
+  /** Set while no value may be used: the next probe goes on with one of these epochs, or begins a new one. */
+  private acceptable: readonly string[] | null = ANY_EPOCH;
+  /** The writes of begun changes that Redis has not answered yet. */
+  private readonly writes = new Set<Promise<boolean>>();
   private notifyNewEpoch = (): void => undefined;
 
-  /** `maxChangeMs`: after this time the process behind a change counts as dead. */
+  /**
+   * `maxChangeMs`: after this time the process behind a change counts as dead. `stampMs`: lifetime of a stamp; the end of a stamp only
+   * makes values invalid.
+   */
   constructor(
     private readonly redis: Redis,
     private readonly maxChangeMs: number,
+    private readonly stampMs: number,
     private readonly sealer: Sealer,
     private readonly logger: Logger,
   ) {
-    this.missed = !redis.isUp;
     redis.whenReachable((identity, script) => this.synchronize(identity, script));
   }
 
@@ -65,15 +70,23 @@ export class RedisStore {
     this.notifyNewEpoch = listener;
   }
 
-  /** Invalidates all values for all processes before the next read. */
-  distrust(): void {
-    this.missed = true;
-    this.epoch = '';
+  /**
+   * Changes may be missing in Redis: its values become invalid for all processes, except those of `completeEpochs`. In these none is
+   * missing, as other processes know.
+   */
+  distrust(completeEpochs: Iterable<string>): void {
+    this.accept([...completeEpochs]);
     this.redis.probeSoon();
   }
 
   get isUp(): boolean {
-    return this.redis.isUp && this.epoch !== '';
+    return this.redis.isUp && this.acceptable === null;
+  }
+
+  /** Resolves to the epoch, or to null when a change that this process received before the call may be missing in it. */
+  async completeEpoch(): Promise<string | null> {
+    await Promise.allSettled(this.writes);
+    return this.acceptable ? null : this.epoch;
   }
 
   /** Reads a value and the stamps of `tags`. Throws RedisUnavailableError. */
@@ -91,7 +104,7 @@ export class RedisStore {
   }
 
   /** Claims the load of a value. `outdated`: prefix of the stored value that is no longer valid. Throws RedisUnavailableError. */
-  claim(key: string, token: string, outdated: Buffer = Buffer.alloc(0)): Promise<'mine' | 'theirs' | 'there'> {
+  async claim(key: string, token: string, outdated: Buffer = Buffer.alloc(0)): Promise<'mine' | 'theirs' | 'there'> {
     return this.redis.script('cache-claim', this.pair(key), [token, CLAIM_MS, outdated]);
   }
 
@@ -107,12 +120,14 @@ export class RedisStore {
 
   /** Stores a value without a claim. Throws RedisUnavailableError. */
   async set(key: string, entry: Stored, ttl: number): Promise<void> {
-    await this.redis.run((client) => client.set(this.valueKey(key), this.seal(key, entry), 'PX', Math.ceil(ttl)));
+    const [name, sealed] = [this.valueKey(key), this.seal(key, entry)];
+    await this.redis.run((client) => client.set(name, sealed, 'PX', Math.ceil(ttl)));
   }
 
   /** Deletes the value and the claim of a running load. Throws RedisUnavailableError. */
   async delete(key: string): Promise<boolean> {
-    return (await this.redis.run((client) => client.del(this.pair(key)))) > 0;
+    const names = this.pair(key);
+    return (await this.redis.run((client) => client.del(names))) > 0;
   }
 
   /** Deletes all matching keys (glob) on every master. SCAN does not block other clients as KEYS does. Throws RedisUnavailableError. */
@@ -135,9 +150,14 @@ export class RedisStore {
     return infos.reduce((sum, info) => sum + Number(/^evicted_keys:(\d+)/m.exec(info)?.[1] ?? 0), 0);
   }
 
-  /** Never rejects: if Redis is unreachable, all its values become invalid once it is back. */
-  async beginChange(tags: readonly string[], id: string): Promise<void> {
-    this.missed = !(await this.runForTags('cache-begin-change', tags, [id, this.maxChangeMs])) || this.missed;
+  /**
+   * Resolves to false when Redis is unreachable: all its values become invalid when this process reaches it again. Until then
+   * others may use them, so they must write the change to Redis.
+   */
+  beginChange(tags: readonly string[], id: string): Promise<boolean> {
+    const write = this.writeChange(tags, id);
+    this.writes.add(write);
+    return write.finally(() => this.writes.delete(write));
   }
 
   /** Never rejects. If Redis is unreachable, the tags become usable again when the change counts as dead. */
@@ -149,9 +169,20 @@ export class RedisStore {
   async stampsOf(tags: readonly string[]): Promise<string[] | null> {
     const fresh = randomBytes(9).toString('base64url');
     const stamps = await Promise.all(
-      tags.map((tag) => this.redis.script<string | null>('cache-stamp', this.tagKeys(tag), [fresh, STAMP_MS])),
+      tags.map((tag) => this.redis.script<string | null>('cache-stamp', this.tagKeys(tag), [fresh, this.stampMs])),
     );
     return stamps.includes(null) ? null : (stamps as string[]);
+  }
+
+  private async writeChange(tags: readonly string[], id: string): Promise<boolean> {
+    const isWritten = await this.runForTags('cache-begin-change', tags, [id, this.maxChangeMs]);
+    if (!isWritten) this.accept([]);
+    return isWritten;
+  }
+
+  /** A change that this process has missed counts until a new epoch begins, whatever the others know. */
+  private accept(epochs: readonly string[]): void {
+    this.acceptable = this.acceptable?.length === 0 ? [] : epochs;
   }
 
   private seal(key: string, entry: Stored): Buffer {
@@ -190,24 +221,21 @@ export class RedisStore {
 
   /** Runs on every probe. After a server restart or a missed change, earlier values are never read again. */
   private async synchronize(identity: string, script: RunScript): Promise<void> {
-    const { missed } = this;
-    this.missed = false; // from now on a missed change counts again
-    try {
-      const args = [identity, randomBytes(6).toString('base64url'), missed ? 1 : 0];
-      const epoch = await script<string>('cache-epoch', [`${this.redis.prefix}:epoch`], args);
-      if (epoch !== this.epoch) this.notifyNewEpoch();
-      this.epoch = epoch;
-    } catch (error) {
-      this.missed ||= missed;
-      throw error;
-    }
+    const { acceptable } = this;
+    const args = [identity, randomBytes(6).toString('base64url'), ...(acceptable ?? ANY_EPOCH)];
+    const epoch = await script<string>('cache-epoch', [`${this.redis.prefix}:epoch`], args);
+    if (epoch !== this.epoch) this.notifyNewEpoch();
+    this.epoch = epoch;
+    if (this.acceptable === acceptable) this.acceptable = null; // otherwise a change was missed meanwhile: the next probe counts
   }
 
+  /** Throws RedisUnavailableError while no value may be used. */
   private valueKey(key: string): string {
+    if (!this.isUp) throw new RedisUnavailableError();
     return `${this.redis.prefix}:v:${this.epoch}:{${key}}`;
   }
 
-  /** The keys of the value and of the lease of its load. */
+  /** The keys of the value and of the claim of its load. */
   private pair(key: string): string[] {
     return [this.valueKey(key), `${this.redis.prefix}:l:${this.epoch}:{${key}}`];
   }

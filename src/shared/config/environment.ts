@@ -28,7 +28,7 @@ export function readEnv(source: NodeJS.ProcessEnv = processEnv()): Environment {
 function faultLine(detail: Joi.ValidationErrorItem, docOf: (name: string) => string | undefined): string {
   const { peers = [] } = detail.context as { peers?: string[] };
   if (detail.type === 'object.missing')
-    return `${peers.join(' or ')} is required in production (or say EMBEDDED=true to run on the embedded engines)`;
+    return `${peers.join(' or ')} is required in production (or set EMBEDDED=true to run on the embedded engines)`;
   if (detail.type === 'object.oxor') return `${peers.join(' and ')} exclude each other; set one of them`;
   if (detail.type === 'object.and') {
     const { present, missing } = detail.context as { present: string[]; missing: string[] };

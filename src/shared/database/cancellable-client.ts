@@ -10,7 +10,7 @@ const GIVE_UP_MS = 2_000;
 const FIRST_WAIT_MS = 20;
 
 /** The result of a cancel request. `unknown`: it was sent but not confirmed, so it may still arrive at any time. */
-type SendOutcome = 'heard' | 'not sent' | 'unknown';
+type SendOutcome = 'received' | 'not sent' | 'unknown';
 
 /** Members that pg's types omit. */
 interface RawConnection extends pg.Connection {
@@ -32,8 +32,8 @@ export class StatementNotSentError extends Error {
 
 /**
  * Cancels only statements that a request itself sends and awaits. It leaves out calls with a callback: those come from the
- * pool, which runs them in the context of another request. Read lanes and relays use their own connections, because several
- * callers share those.
+ * pool, which runs them in the context of another request. Pipelined statements and relays use their own connections,
+ * because several callers share those.
  */
 export class CancellableClient extends pg.Client {
   override query(...parameters: never[]): never {
@@ -65,7 +65,7 @@ export class CancellableClient extends pg.Client {
     for (let wait = FIRST_WAIT_MS; !isOver; wait *= 2) {
       const outcome = await this.sendCancel();
       if (outcome === 'unknown') void this.end(); // the pool does not reuse a connection that has ended
-      if (outcome !== 'heard') return;
+      if (outcome !== 'received') return;
       await succeedsWithin(wait, over);
     }
   }
@@ -80,11 +80,11 @@ export class CancellableClient extends pg.Client {
     return new Promise((resolve) => {
       let outcome: SendOutcome = 'not sent';
       const send = (): void => {
-        outcome = 'heard';
+        outcome = 'received';
         connection.cancel(processID, secretKey);
       };
       const fail = (): void => {
-        if (outcome === 'heard') outcome = 'unknown';
+        if (outcome === 'received') outcome = 'unknown';
         (connection.stream as Socket).destroy();
       };
       const timer = setTimeout(fail, GIVE_UP_MS);

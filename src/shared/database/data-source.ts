@@ -1,4 +1,4 @@
-// The data source for the TypeORM CLI: `yarn migration:generate|create|run|revert|show`.
+// The data source for the TypeORM CLI: `npm run migration:generate|create|run|revert|show`.
 import type { Migration } from 'typeorm';
 import { loadConfig } from '../config/app-config.js';
 import { migrationOptions } from './database.options.js';

@@ -4,7 +4,7 @@ import { TypeOrmModule } from '@nestjs/typeorm';
 import { DatabaseSettings } from './database.settings.js';
 import { servingOptions } from './database.options.js';
 import { MigrationStatus } from './migration-status.js';
-import { ReadLanes } from './read-lanes.js';
+import { PipelinedConnections } from './pipelined-connections.js';
 import { SnowflakeIds } from './snowflake-ids.js';
 import { Transaction } from './transaction.js';
 
@@ -26,8 +26,8 @@ export class DatabaseModule {
           }),
         }),
       ],
-      providers: [Transaction, ReadLanes, SnowflakeIds, MigrationStatus],
-      exports: [ReadLanes, Transaction, SnowflakeIds, MigrationStatus],
+      providers: [Transaction, PipelinedConnections, SnowflakeIds, MigrationStatus],
+      exports: [PipelinedConnections, Transaction, SnowflakeIds, MigrationStatus],
     };
   }
 }

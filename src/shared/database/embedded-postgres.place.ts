@@ -101,7 +101,7 @@ async function findBinaries(): Promise<{ native: string; version: string; releas
   }
 }
 
-/** As root: gives the server's user passage through DATA_DIR (no listing; secrets keep 0600). True when it can enter. */
+/** As root: lets the server's user pass through DATA_DIR (no listing; secrets keep 0600). True when it can enter. */
 async function makeTraversable(user: ServerUser, folder: string): Promise<boolean> {
   if (await succeeds(user, '/bin/sh', '-c', 'cd "$1"', 'sh', dirname(folder))) {
     await chmod(folder, (await stat(folder)).mode | 0o001);

@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import snowflake from 'nodejs-snowflake';
-import { DataSource } from 'typeorm';
 import { Clock } from '../libs/clock.js';
+import { PipelinedConnections } from './pipelined-connections.js';
 import { requestContext } from '../logging/request-context.js';
 
 /** 2024-01-01T00:00:00Z. A change would repeat ids. */
@@ -26,7 +26,8 @@ interface Lease {
  * nodejs-snowflake packs the bits, but it trusts the clock and accepts any instance number. Here both come from the table
  * `snowflake_lease`: a process takes a free instance number and reserves time before it uses it; the next process with that
  * number starts above the reservation. So neither a stolen lease, a frozen process nor a clock jump can repeat an id. When
- * the clock steps back, the time in the ids only runs ahead of it. Ids renew the lease on use, without a timer.
+ * the clock steps back, the time in the ids only runs ahead of it. Ids renew the lease on use, without a timer, and over a connection outside of the pool:
+ * transactions that wait for an id may hold all connections of the pool.
  */
 @Injectable()
 export class SnowflakeIds {
@@ -37,7 +38,7 @@ export class SnowflakeIds {
   private renewing: Promise<Lease> | undefined;
 
   constructor(
-    private readonly dataSource: DataSource,
+    private readonly connections: PipelinedConnections,
     private readonly clock: Clock,
   ) {}
 
@@ -90,27 +91,25 @@ export class SnowflakeIds {
 
   /** Extends our reservation. Returns null when another process has taken over the instance number. */
   private async reserve(instance: number, until: number): Promise<number | null> {
-    const [rows] = await this.dataSource.query<[Array<{ reserved_ms: string }>, number]>(
-      `UPDATE snowflake_lease SET reserved_ms = greatest(reserved_ms, $3), lease_until = clock_timestamp() + make_interval(secs => $4)
+    const rows = await this.connections.query<{ reserved_ms: string }>({
+      text: `UPDATE snowflake_lease SET reserved_ms = greatest(reserved_ms, $3), lease_until = clock_timestamp() + make_interval(secs => $4)
        WHERE instance_id = $1 AND holder = $2 RETURNING reserved_ms`,
-      [instance, this.holder, until, LEASE_SECONDS],
-    );
+      values: [instance, this.holder, until, LEASE_SECONDS],
+    });
     return rows[0] ? Number(rows[0].reserved_ms) : null;
   }
 
   /** Takes the free instance number with the oldest lease. Ids start above the reservation of its last holder. */
   private async claim(): Promise<Lease> {
-    const [rows] = await this.dataSource.query<
-      [Array<{ instance_id: number; before: string; reserved_ms: string }>, number]
-    >(
-      `WITH free AS (
+    const rows = await this.connections.query<{ instance_id: number; before: string; reserved_ms: string }>({
+      text: `WITH free AS (
          SELECT instance_id, reserved_ms AS before FROM snowflake_lease
          WHERE lease_until < clock_timestamp() ORDER BY lease_until LIMIT 1 FOR UPDATE SKIP LOCKED)
        UPDATE snowflake_lease l SET holder = $1, lease_until = clock_timestamp() + make_interval(secs => $4),
          reserved_ms = greatest(free.before, $2) + $3
        FROM free WHERE l.instance_id = free.instance_id RETURNING l.instance_id, free.before, l.reserved_ms`,
-      [this.holder, Math.max(this.clock.now(), this.lastMs), RESERVE_MS, LEASE_SECONDS],
-    );
+      values: [this.holder, Math.max(this.clock.now(), this.lastMs), RESERVE_MS, LEASE_SECONDS],
+    });
     const row = rows[0];
     if (!row)
       throw new Error(

@@ -4,12 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Inject, Injectable } from '@nestjs/common';
 import { DataSource, EntityManager, QueryRunner } from 'typeorm';
 import type pg from 'pg';
-import { ReadLanes } from './read-lanes.js';
+import { PipelinedConnections } from './pipelined-connections.js';
 import { KeyedSemaphore } from '../libs/semaphore.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { sqlStateOf } from './sql-state.js';
 
-/** Takes part in the end of a transaction: one for all that happens in it, unlike what `onEnd` registers. */
+/** Takes part in the end of a transaction. A transaction has one participant for each key, and any number of `onEnd` callbacks. */
 export interface Participant {
   /** Called just before the commit; a failure rolls the transaction back. */
   prepare?(): Promise<void>;
@@ -44,7 +44,7 @@ export class Transaction {
 
   constructor(
     private readonly dataSource: DataSource,
-    private readonly lanes: ReadLanes,
+    private readonly pipelined: PipelinedConnections,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -126,10 +126,16 @@ export class Transaction {
     return client ? (await client.query<R>(statement)).rows : this.queryPool<R>(statement);
   }
 
-  /** Like `query`, for the most frequent reads. Outside a transaction it uses a shared read lane, so no cancel stops it. */
+  /** Like `query`, for the most frequent reads. Outside a transaction it uses a shared pipelined connection, so no cancel stops it. */
   async read<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const client = await this.client();
-    return client ? (await client.query<R>(statement)).rows : this.lanes.query<R>(statement);
+    return client ? (await client.query<R>(statement)).rows : this.pipelined.query<R>(statement);
+  }
+
+  /** Runs statements in a transaction of their own, in one round trip. Null: one was refused, and nothing is written. */
+  runPipelined(statements: readonly pg.QueryConfig[]): Promise<pg.QueryResultRow[][] | null> {
+    if (this.isRunning) throw new Error('A transaction runs already.');
+    return this.pipelined.transaction(statements);
   }
 
   /** Avoids the pool's `query`, which sends the statement in the async context of the caller that released the connection. */

@@ -1,42 +1,37 @@
-// An event as its feature module declares it: a name and the type of its payload, without behaviour.
+// An event as its feature module declares it: a name and the type of its data, without behaviour.
 
-/** `T`: ids that state what happened, never entities. */
 export interface EventDefinition<T> {
   readonly name: string;
-  /** True: each event becomes an audit entry, in the transaction of its change. */
-  readonly audited: boolean;
+  /** True: it is in the event log of the subject's owner. */
+  readonly isPublished: boolean;
+  /** True: it becomes an audit entry. */
+  readonly isAudited: boolean;
   /** Exists for the type checker only. */
-  readonly payload?: T;
+  readonly data?: T;
 }
 
-/** Payload of an audited event; the other members become the details of the entry. */
-export interface Audited {
-  /** UUID of the user that made the change. */
-  actorId: string;
+/** Data of an event that a repository records with the row it writes. */
+export interface RowChange {
+  /** The row after the change, by the names that clients see. */
+  after: Record<string, unknown>;
+  /** Earlier values of the fields that changed. */
+  before: Record<string, unknown>;
 }
 
+const NAME = /^[a-z][a-z-]*(\.[a-z][a-z-]*)+$/;
 const defined = new Map<string, EventDefinition<unknown>>();
 
 /**
- * Declares an event: `export const UserDeleted = defineEvent<{ userId: string }>('user.deleted')`. Throws when the name is
- * taken.
+ * Declares an event: `export const NoteCreated = defineEvent<RowChange>('note.created', { published: true, audited: true })`.
+ * With neither option only listeners get it. Throws when the name is taken or invalid.
  */
-export function defineEvent<T extends object>(name: string): EventDefinition<T> {
-  return register({ name, audited: false });
-}
-
-/** Declares an event whose occurrences are audit entries. Throws when the name is taken. */
-export function defineAuditedEvent<T extends Audited>(name: string): EventDefinition<T> {
-  return register({ name, audited: true });
-}
-
-/** Returns the audited events of all modules that are imported by now. */
-export function auditedEvents(): Array<EventDefinition<Audited>> {
-  return [...defined.values()].filter(({ audited }) => audited) as Array<EventDefinition<Audited>>;
-}
-
-function register<T>(event: EventDefinition<T>): EventDefinition<T> {
-  if (defined.has(event.name)) throw new Error(`Event ${event.name} is declared twice. Rename one of them.`);
-  defined.set(event.name, event);
+export function defineEvent<T extends object>(
+  name: string,
+  { published = false, audited = false }: { published?: boolean; audited?: boolean } = {},
+): EventDefinition<T> {
+  if (!NAME.test(name)) throw new Error(`Event ${name}: use lower case and a dot, as in task.created.`);
+  if (defined.has(name)) throw new Error(`Event ${name} is declared twice. Rename one of them.`);
+  const event = { name, isPublished: published, isAudited: audited };
+  defined.set(name, event);
   return event;
 }

@@ -2,7 +2,7 @@
 
 export type ErrorLevel = 'debug' | 'info' | 'warn' | 'error';
 
-/** One entry of the error catalogue. `message` may take arguments; `cure` tells the caller how to fix the problem. */
+/** One entry of the error catalogue. `message` may take arguments; `cure` states how to fix the problem. */
 export interface ErrorSpec {
   status: number;
   level: ErrorLevel;

@@ -49,3 +49,25 @@ export function createBatcher<T, R>(
       next();
     });
 }
+
+/** Like `createBatcher`, with a batcher for each key. Keys without items take no memory. */
+export function createKeyedBatcher<T, R>(
+  send: (items: T[]) => Promise<readonly R[]>,
+  options: { maxItems?: number } = {},
+): (key: string, item: T) => Promise<R> {
+  const inCreatorContext = AsyncLocalStorage.snapshot();
+  const batchers = new Map<string, { batch: (item: T) => Promise<R>; items: number }>();
+  return async (key, item) => {
+    let entry = batchers.get(key);
+    if (!entry) {
+      entry = { batch: inCreatorContext(() => createBatcher(send, options)), items: 0 };
+      batchers.set(key, entry);
+    }
+    entry.items++;
+    try {
+      return await entry.batch(item);
+    } finally {
+      if (--entry.items === 0) batchers.delete(key);
+    }
+  };
+}

@@ -1,5 +1,6 @@
 // Client addresses: decides which addresses count as one client and which belong to trusted proxies.
 import { isIPv4, isIPv6 } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import proxyAddr from '@fastify/proxy-addr';
 import ipaddr from 'ipaddr.js';
 
@@ -12,7 +13,7 @@ const EMBEDDED_AT: Partial<Record<string, number>> = {
 };
 
 /**
- * A /48 may have so many times what one of its /64 networks may have. It may be more than one customer: mobile carriers give
+ * A /48 may have so many times what one of its /64 networks may have. It may be more than one customer: mobile carriers assign
  * each phone a /64, so the phones of a whole town may share a /48. One /64 can use up a 64th of it at most.
  */
 export const SITE_FACTOR = 64;
@@ -63,6 +64,13 @@ function prefixOf(bytes: readonly number[], bits: 48 | 64): string {
 /** Returns the host as a URL writes it: an IPv6 address is in brackets (RFC 3986, 3.2.2). */
 export function hostInUrl(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
+}
+
+/** Returns a function for the client's address behind trusted proxies, with the same rules as Fastify's `request.ip`. */
+export function clientBehind(proxies: readonly string[]): (request: IncomingMessage) => string {
+  if (proxies.length === 0) return ({ socket }) => socket.remoteAddress ?? '';
+  const isListed = proxyAddr.compile([...proxies]);
+  return (request) => proxyAddr(request, isListed);
 }
 
 /** Returns a test for addresses that match `proxies` (addresses and CIDR ranges), with the same rules as Fastify. */

@@ -15,9 +15,10 @@ export class WaitQueue {
     return this.count;
   }
 
-  /** Resolves at the caller's turn. Rejects with `timeoutError()` after `ms` milliseconds. */
+  /** Resolves at the caller's turn. Rejects with `timeoutError()` after `ms` milliseconds; Infinity: never. */
   waitAtMost(ms: number, timeoutError: () => Error, group = ''): Promise<void> {
     return this.wait(group, (leave) => {
+      if (ms === Infinity) return () => undefined;
       const timer = setTimeout(() => leave(timeoutError()), ms);
       return () => clearTimeout(timer);
     });

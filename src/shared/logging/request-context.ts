@@ -16,8 +16,30 @@ export class RunningRequest implements RequestContext {
   #reason: CancelReason | undefined;
   #listeners: Set<() => void> | undefined;
   #controller: AbortController | undefined;
+  readonly #actorId: string | null;
 
-  constructor(readonly requestId: string) {}
+  /** `actorId`: for whom a job runs. */
+  constructor(
+    readonly requestId: string,
+    actorId: string | null = null,
+  ) {
+    this.#actorId = actorId;
+  }
+
+  /** UUID of the user that asks for this work; null: the client has not logged in, or the system itself asks. */
+  get actorId(): string | null {
+    return this.#actorId;
+  }
+
+  /** Address of the client; null for a job. */
+  get address(): string | null {
+    return null;
+  }
+
+  /** Method and path of the route, as in the OpenAPI document; null for a job. */
+  get route(): string | null {
+    return null;
+  }
 
   /** The client's widest network, which takes turns with others; null for a job, for which no client waits. */
   get network(): string | null {
@@ -52,13 +74,33 @@ export class RunningRequest implements RequestContext {
   }
 }
 
+/** Of the same client and id, but never cancelled. */
+class UncancellableRequest extends RunningRequest {
+  readonly #network: string | null;
+  readonly #address: string | null;
+
+  constructor({ requestId, actorId, network, address }: RunningRequest) {
+    super(requestId, actorId);
+    this.#network = network;
+    this.#address = address;
+  }
+
+  override get address(): string | null {
+    return this.#address;
+  }
+
+  override get network(): string | null {
+    return this.#network;
+  }
+}
+
 /**
  * Work that several requests share, such as a load for the cache, must leave this context with `requestContext.exit`:
  * otherwise the first request could cancel it for all.
  */
 export const requestContext = new AsyncLocalStorage<RequestContext>();
 
-/** Returns the request that waits for this code; undefined outside a request and in a job. */
+/** Returns the request that waits for this code; undefined outside of requests and jobs. */
 export function runningRequest(): RunningRequest | undefined {
   const context = requestContext.getStore();
   return context instanceof RunningRequest ? context : undefined;
@@ -70,4 +112,15 @@ export function runningRequest(): RunningRequest | undefined {
  */
 export function lineGroup(): string {
   return runningRequest()?.network ?? '';
+}
+
+/** Runs work for a request that waited for its turn; undefined: for none. The cancel of the request ends the work. */
+export function runFor<T>(request: RunningRequest | undefined, work: () => T): T {
+  return request ? requestContext.run(request, work) : work();
+}
+
+/** Runs work of the request that its cancel must not end. It still counts for the client's network. */
+export function runUncancelled<T>(work: () => T): T {
+  const running = runningRequest();
+  return running ? requestContext.run(new UncancellableRequest(running), work) : work();
 }

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import type { DataSource } from 'typeorm';
-import type { ReadLanes } from '../database/read-lanes.js';
+import type { PipelinedConnections } from '../database/pipelined-connections.js';
 import { EventRelay, type Subscription } from './relay.js';
 
 const END_MS = 500;
@@ -15,12 +15,12 @@ export class PostgresRelay extends EventRelay {
   private client: pg.Client | undefined;
 
   /**
-   * `lanes`: connections outside the pool, whose own may be held by callers that wait for us. `channel`: a plain SQL name, the
-   * same for all processes on this database. `listening`: called each time the connection is established.
+   * `pipelined`: not connections of the pool, which may all be held by callers that wait for this relay. `channel`: a plain SQL name,
+   * the same for all processes on this database. `listening`: called each time the connection is established.
    */
   constructor(
     private readonly dataSource: DataSource,
-    private readonly lanes: ReadLanes,
+    private readonly pipelined: PipelinedConnections,
     private readonly channel = 'holdfast',
     private readonly listening: () => void = () => undefined,
   ) {
@@ -31,10 +31,10 @@ export class PostgresRelay extends EventRelay {
   async publish(text: string): Promise<void> {
     const notify = { name: 'notify', text: 'SELECT pg_notify($1, $2)', values: [this.channel, text] };
     const isNotified = await this.client?.query(notify).catch(() => undefined);
-    if (!isNotified) await this.lanes.query(notify);
+    if (!isNotified) await this.pipelined.query(notify);
   }
 
-  protected async subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription> {
+  protected async subscribe(deliver: (text: string) => void, ended: () => void): Promise<Subscription> {
     const client = new pg.Client({
       ...(this.dataSource.driver as unknown as { master: pg.Pool }).master.options,
       application_name: 'holdfast relay',
@@ -45,7 +45,7 @@ export class PostgresRelay extends EventRelay {
     client.on('notification', ({ payload }) => deliver(payload ?? ''));
     client.on('end', () => {
       if (this.client === client) this.client = undefined;
-      gone();
+      ended();
     });
     await client.connect();
     await client.query(`LISTEN ${this.channel}`);

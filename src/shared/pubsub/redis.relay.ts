@@ -24,14 +24,14 @@ export class RedisRelay extends EventRelay {
     await this.redis.script('publish', [this.channel], [macOf(this.secret, this.channel, text) + text]);
   }
 
-  protected async subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription> {
+  protected async subscribe(deliver: (text: string) => void, ended: () => void): Promise<Subscription> {
     const client = this.redis.createSubscriber(this.channel);
     client.on('error', () => undefined); // `end` follows
     client.on('message', (_channel, signed) => {
       const text = signed.slice(MAC_LENGTH);
       if (isMacOf(this.secret, this.channel, text, signed.slice(0, MAC_LENGTH))) deliver(text);
     });
-    client.on('end', gone);
+    client.on('end', ended);
     await client.connect();
     await client.subscribe(this.channel);
     return { end: () => client.disconnect() };

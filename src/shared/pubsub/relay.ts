@@ -7,7 +7,7 @@ export interface RelayListener {
   lost(): void;
 }
 
-/** A live subscription. `end` closes it; its end is reported through the callback `gone` of `subscribe`. */
+/** A live subscription. `end` closes it; its end is reported through the callback `ended` of `subscribe`. */
 export interface Subscription {
   end(): void;
 }
@@ -30,8 +30,8 @@ export abstract class EventRelay {
   /** At most 7,000 bytes of UTF-8. Rejects when it is uncertain whether the message was published. */
   abstract publish(text: string): Promise<void>;
 
-  /** Connects and subscribes. Calls `deliver` for each message, and `gone` when the connection has ended for any reason. */
-  protected abstract subscribe(deliver: (text: string) => void, gone: () => void): Promise<Subscription>;
+  /** Connects and subscribes. Calls `deliver` for each message, and `ended` when the connection has ended for any reason. */
+  protected abstract subscribe(deliver: (text: string) => void, ended: () => void): Promise<Subscription>;
 
   /** Connects in the background and reconnects after each loss, with growing pauses, until `close`. */
   open(listener: RelayListener): void {
@@ -52,7 +52,7 @@ export abstract class EventRelay {
 
   private async connect(): Promise<void> {
     let over = false;
-    const gone = (): void => {
+    const ended = (): void => {
       if (over) return;
       over = true;
       this.subscription = undefined;
@@ -65,13 +65,13 @@ export abstract class EventRelay {
       const deliver = (text: string): void => {
         if (!this.closed) this.listener?.message(text); // some may still be on their way
       };
-      const subscription = await this.subscribe(deliver, gone);
+      const subscription = await this.subscribe(deliver, ended);
       if (this.closed) return subscription.end();
       if (over) return;
       this.subscription = subscription;
       this.attempts = 0;
     } catch {
-      gone();
+      ended();
     }
   }
 }

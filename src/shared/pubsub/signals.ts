@@ -2,7 +2,7 @@
 import { Inject, Injectable, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { DataSource } from 'typeorm';
 import { succeedsWithin } from '../libs/time-limit.js';
-import { ReadLanes } from '../database/read-lanes.js';
+import { PipelinedConnections } from '../database/pipelined-connections.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
 import { PostgresRelay } from './postgres.relay.js';
 
@@ -28,10 +28,10 @@ export class Signals implements OnModuleInit, OnApplicationShutdown {
 
   constructor(
     dataSource: DataSource,
-    lanes: ReadLanes,
+    pipelined: PipelinedConnections,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    this.relay = new PostgresRelay(dataSource, lanes, CHANNEL, () => this.listening());
+    this.relay = new PostgresRelay(dataSource, pipelined, CHANNEL, () => this.listening());
   }
 
   /** Receives the messages of all processes on this topic, including our own. */

@@ -3,7 +3,7 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import { isVisible, normalize } from '../libs/text.js';
 
 /** The data of the account that an attacker may know. */
-export interface AboutAccount {
+export interface PersonalDetails {
   email?: string | null;
   name?: string | null;
   username?: string | null;
@@ -40,16 +40,16 @@ const FAULTS = {
  * an entropy estimate: zxcvbn takes 60 to 90 ms for 72 hostile characters and blocks the process meanwhile; this takes
  * microseconds for 128. `password` must follow the rules of PasswordField.
  */
-export function findPasswordFault(password: string, about: AboutAccount): PasswordFault | null {
+export function findPasswordFault(password: string, details: PersonalDetails): PasswordFault | null {
   const text = normalize(password, 'NFKC').toLowerCase();
-  const rule = brokenRule(text, about);
+  const rule = brokenRule(text, details);
   return rule && { rule, message: FAULTS[rule] };
 }
 
-function brokenRule(text: string, about: AboutAccount): keyof typeof FAULTS | null {
+function brokenRule(text: string, details: PersonalDetails): keyof typeof FAULTS | null {
   if (!isVisible(text)) return 'isNotBlank';
   const stems = [text, text.replace(/[^\p{L}\p{N}]$/u, ''), text.replace(APPENDIX, '')];
-  if (isPersonal(stems, about)) return 'isNotPersonal';
+  if (isPersonal(stems, details)) return 'isNotPersonal';
   if (stems.some(isRepetitive)) return 'isNotRepetitive';
   return stems.some(isCommon) ? 'isNotCommon' : null;
 }
@@ -68,7 +68,7 @@ function isRepetitive(text: string): boolean {
 }
 
 /** Ignores symbols between the letters. */
-function isPersonal(stems: readonly string[], { email, name, username }: AboutAccount): boolean {
+function isPersonal(stems: readonly string[], { email, name, username }: PersonalDetails): boolean {
   const bare = (text: string): string =>
     normalize(text, 'NFKC')
       .toLowerCase()

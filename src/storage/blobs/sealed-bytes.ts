@@ -20,8 +20,8 @@ export class Sealer extends Transform {
     super();
   }
 
-  override _transform(piece: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.rest.add(piece);
+  override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.rest.add(bytes);
     while (this.rest.length > CHUNK) this.push(this.seal(this.rest.take(CHUNK), false)); // more follows: not the last one
     done();
   }
@@ -84,8 +84,8 @@ export class Opener extends Transform {
     this.remaining = part.length;
   }
 
-  override _transform(piece: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
-    this.rest.add(piece);
+  override _transform(bytes: Buffer, _encoding: BufferEncoding, done: TransformCallback): void {
+    this.rest.add(bytes);
     try {
       while (this.rest.length >= CHUNK + TAG) this.open(this.rest.take(CHUNK + TAG));
       done();

@@ -4,8 +4,10 @@ import { randomUUID } from 'node:crypto';
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import { StorageSettings } from '../storage.settings.js';
 import { Transaction } from '../../shared/database/transaction.js';
+import { Semaphore } from '../../shared/libs/semaphore.js';
+import { throttle } from '../../shared/libs/throttle.js';
 import { LeaseKeeper } from '../../shared/libs/lease-keeper.js';
-import { requestContext } from '../../shared/logging/request-context.js';
+import { lineGroup, requestContext } from '../../shared/logging/request-context.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { FileStorage } from '../file-storage.js';
@@ -13,6 +15,7 @@ import type { Bucket } from '../buckets/bucket.entity.js';
 import { BucketErrors } from '../buckets/buckets.errors.js';
 import type { Owner } from '../../common/access/permissions.js';
 import { QuotaErrors, StorageErrors } from '../storage.errors.js';
+import { usageKey } from '../usages.repository.js';
 
 const statement = sqlFiles(import.meta.url, 'storage-leases');
 
@@ -34,6 +37,14 @@ export interface ExpiredLease {
 }
 
 /**
+ * Ends of leases at the same time, those of networks in turns: each takes three statements, and when the connections of a
+ * thousand uploads break at once, all other requests would wait for them.
+ */
+const MAX_ENDING = 3;
+/** Failures write at most one line per period, milliseconds. */
+const WARNING_PERIOD_MS = 10_000;
+
+/**
  * The only rule: when a lease ends, first its bytes are removed, then its row. So after a crash at any moment, all bytes in
  * the storage are known to some row.
  */
@@ -42,12 +53,18 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   private readonly held: LeaseKeeper<AbortController>;
   /** Collects the removals that a caller of `waitingForRemoval` waits for. */
   private readonly awaited = new AsyncLocalStorage<Array<Promise<void>>>();
+  private readonly ending = new Semaphore(MAX_ENDING, Infinity, Infinity);
+  private readonly logFailure: (error: unknown) => void;
+
   constructor(
     private readonly transaction: Transaction,
     private readonly storage: FileStorage,
     private readonly settings: StorageSettings,
-    @Inject(LOGGER) private readonly logger: Logger,
+    @Inject(LOGGER) logger: Logger,
   ) {
+    this.logFailure = throttle(WARNING_PERIOD_MS, () => performance.now(), (skipped, err: unknown) =>
+      logger.warn({ err, skipped }, 'Failed to remove unused bytes; the sweep retries'),
+    ); // prettier-ignore
     this.held = new LeaseKeeper({
       leaseMs: settings.lease,
       renew: (keys) => this.renew(keys),
@@ -76,12 +93,13 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
    * how many bytes the owner may still store, including these. Throws QUOTA_EXCEEDED, NOT_FOUND (of the bucket).
    */
   async reserve(storageKey: string, owner: Owner, bucket: Bucket, bytes: number, ms: number): Promise<number> {
-    const [row] = await this.transaction.query<{ bytes: string; files: string }>(
-      statement('begin-write', [
-        ...[storageKey, owner.key, bucket.name, bytes, ms],
-        ...[this.settings.quota.bytes, this.settings.quota.files, bucket.userQuota],
-        !this.transaction.isRunning, // a writer that lost its lease is refused at the end
-      ]),
+    const reservation = statement('begin-write', [
+      ...[storageKey, owner.key, bucket.name, bytes, ms],
+      ...[this.settings.quota.bytes, this.settings.quota.files, bucket.userQuota],
+      !this.transaction.isRunning, // a writer that lost its lease is refused at the end
+    ]);
+    const [row] = await this.transaction.inTurn(usageKey(owner), () =>
+      this.transaction.query<{ bytes: string; files: string }>(reservation),
     );
     if (!row) throw BucketErrors.NOT_FOUND(bucket.name); // deleted since it was read
     const left = { bytes: Number(row.bytes), files: Number(row.files) };
@@ -165,9 +183,12 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
    */
   async discard(storageKey: string): Promise<void> {
     if (!this.held.release(storageKey)) return;
-    try {
+    const remove = async (): Promise<void> => {
       await requestContext.exit(() => this.mark([storageKey], 'DELETE'));
       await this.end(storageKey);
+    };
+    try {
+      await this.ending.run(remove, lineGroup());
     } catch (error) {
       this.logFailure(error); // the caller has a result, or the error that led here
     }
@@ -193,9 +214,6 @@ export class StorageLeases implements OnApplicationBootstrap, OnApplicationShutd
   private async endAll(storageKeys: readonly string[]): Promise<void> {
     for (const key of storageKeys) await this.end(key);
   }
-
-  private readonly logFailure = (error: unknown): void =>
-    this.logger.warn({ err: error }, 'Failed to remove unused bytes; the sweep retries');
 
   private async renew(keys: readonly string[]): Promise<string[]> {
     const rows = await this.transaction.query<{ storage_key: string }>(statement('renew', [keys, this.settings.lease]));

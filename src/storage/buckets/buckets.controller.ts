@@ -35,8 +35,8 @@ export class BucketsController {
 
   @Post()
   @Endpoint({ ...CHANGE, summary: 'Make a bucket', status: 201, errors: [BucketErrors.NAME_TAKEN] })
-  async create(@CurrentUser() actor: Actor, @JsonBody() body: CreateBucketDto): Promise<BucketDto> {
-    return toBucketDto(await this.service.create(actor, body));
+  async create(@JsonBody() body: CreateBucketDto): Promise<BucketDto> {
+    return toBucketDto(await this.service.create(body));
   }
 
   @Get()
@@ -64,13 +64,8 @@ export class BucketsController {
     conditional: true,
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NEEDED],
   })
-  put(
-    @CurrentUser() actor: Actor,
-    @Id() id: string,
-    @IfMatch() expected: ExpectedVersions,
-    @JsonBody() body: ChangeBucketDto,
-  ): Promise<BucketDto> {
-    return this.update(actor, id, expected, body);
+  put(@Id() id: string, @IfMatch() expected: ExpectedVersions, @JsonBody() body: ChangeBucketDto): Promise<BucketDto> {
+    return this.update(id, expected, body);
   }
 
   @Patch(':id')
@@ -81,12 +76,11 @@ export class BucketsController {
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NEEDED],
   })
   async update(
-    @CurrentUser() actor: Actor,
     @Id() id: string,
     @IfMatch() expected: ExpectedVersions,
     @JsonBody() body: ChangeBucketDto,
   ): Promise<BucketDto> {
-    return toBucketDto(await this.service.change(actor, id, body, expected));
+    return toBucketDto(await this.service.change(id, body, expected));
   }
 
   @Delete(':id')
@@ -96,8 +90,8 @@ export class BucketsController {
     conditional: true,
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NOT_EMPTY, BucketErrors.NEEDED],
   })
-  async delete(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    await this.service.delete(actor, id, expected);
+  async delete(@Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    await this.service.delete(id, expected);
   }
 
   @Post(':id/restore')
@@ -108,7 +102,7 @@ export class BucketsController {
     requires: DeletedPermissions.restore,
     errors: [BucketErrors.NOT_FOUND, BucketErrors.NAME_TAKEN],
   })
-  async restore(@CurrentUser() actor: Actor, @Id() id: string): Promise<BucketDto> {
-    return toBucketDto(await this.service.restore(actor, id));
+  async restore(@Id() id: string): Promise<BucketDto> {
+    return toBucketDto(await this.service.restore(id));
   }
 }

@@ -1,15 +1,7 @@
 // The events of buckets.
-import { defineAuditedEvent } from '../../shared/events/event.js';
+import { defineEvent, type RowChange } from '../../shared/events/event.js';
 
-interface BucketChange {
-  actorId: string;
-  bucketId: string;
-  bucket: string;
-  /** The requested change. */
-  change: object;
-}
-
-export const BucketCreated = defineAuditedEvent<BucketChange>('bucket.created');
-export const BucketChanged = defineAuditedEvent<BucketChange>('bucket.changed');
-export const BucketDeleted = defineAuditedEvent<BucketChange>('bucket.deleted');
-export const BucketRestored = defineAuditedEvent<BucketChange>('bucket.restored');
+export const BucketCreated = defineEvent<RowChange>('bucket.created', { audited: true });
+export const BucketUpdated = defineEvent<RowChange>('bucket.updated', { audited: true });
+export const BucketDeleted = defineEvent<RowChange>('bucket.deleted', { audited: true });
+export const BucketRestored = defineEvent<RowChange>('bucket.restored', { audited: true });

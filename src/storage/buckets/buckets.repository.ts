@@ -2,23 +2,31 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../../common/repositories/page.js';
-import { BaseRepository, type SortColumn } from '../../common/repositories/base.repository.js';
+import { BaseRepository, type ChangeRequest, type SortColumn } from '../../common/repositories/base.repository.js';
+import type { EventShape } from '../../common/repositories/event-of-row.js';
 import { columnsOf } from '../../common/repositories/to-entity.js';
 import { constraintOf } from '../../shared/database/sql-state.js';
 import { Bucket } from './bucket.entity.js';
+import { BucketCreated, BucketDeleted, BucketRestored, BucketUpdated } from './buckets.events.js';
 import { BucketErrors } from './buckets.errors.js';
 
 @Injectable()
 export class BucketsRepository extends BaseRepository<Bucket> {
   private columnList: string | undefined;
   protected readonly entity = Bucket;
+  protected readonly eventShape: EventShape<Bucket> = {
+    owner: null,
+    fields: ['name', 'visibility', 'maxFileSize', 'userQuota', 'allowedTypes'],
+  };
   protected readonly sorts: Record<string, SortColumn<Bucket>> = {
     name: { sql: 'row.name', type: 'text', value: (row) => row.name },
   };
 
   /** Inserts a bucket. Throws NAME_TAKEN. */
   async create(value: Pick<Bucket, 'name'> & Partial<Bucket>): Promise<Bucket> {
-    const [bucket] = await this.insertAll([value]).catch((error: unknown) => refuseTaken(error, value.name));
+    const [bucket] = await this.insertAll([value], BucketCreated).catch((error: unknown) =>
+      refuseTaken(error, value.name),
+    );
     return bucket as Bucket;
   }
 
@@ -47,18 +55,17 @@ export class BucketsRepository extends BaseRepository<Bucket> {
 
   /** Throws NOT_FOUND, VERSION_STALE. */
   update(uuid: string, patch: Partial<Bucket>, expected: ExpectedVersions): Promise<Bucket> {
-    return this.change(patch, { where: { uuid }, expected, missing: () => BucketErrors.NOT_FOUND(uuid) });
+    return this.change(patch, { ...requestFor(uuid, BucketUpdated), expected });
   }
 
   /** Throws NOT_FOUND, VERSION_STALE. */
   delete(uuid: string, expected: ExpectedVersions): Promise<Bucket> {
-    return this.remove({ where: { uuid }, expected, missing: () => BucketErrors.NOT_FOUND(uuid) });
+    return this.remove({ ...requestFor(uuid, BucketDeleted), expected });
   }
 
   /** Throws NOT_FOUND unless deleted, NAME_TAKEN. */
   undelete(uuid: string): Promise<Bucket> {
-    const missing = () => BucketErrors.NOT_FOUND(uuid);
-    return this.restore({ where: { uuid }, missing }).catch((error: unknown) => refuseTaken(error, 'of this name'));
+    return this.restore(requestFor(uuid, BucketRestored)).catch((error: unknown) => refuseTaken(error, 'of this name'));
   }
 
   /** True when the bucket has files, running uploads, or deleted files that can still be restored. */
@@ -76,6 +83,10 @@ export class BucketsRepository extends BaseRepository<Bucket> {
   private get columns(): string {
     return (this.columnList ??= columnsOf(this.transaction.manager, Bucket, 'b'));
   }
+}
+
+function requestFor(uuid: string, event: typeof BucketUpdated): ChangeRequest<Bucket> {
+  return { where: { uuid }, tags: [], event, missing: () => BucketErrors.NOT_FOUND(uuid) };
 }
 
 function refuseTaken(error: unknown, name: string): never {

@@ -4,17 +4,17 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { type ByteRange, expectKey, FileStorage, keyIn, NoSuchBytes, type StoredObject } from '../file-storage.js';
+import { LocalReads, READ_BYTES } from './local-reads.js';
 
 /** Opens without following links, and creates only files that do not exist yet. */
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 const OLD_FILE = constants.O_RDONLY | constants.O_NOFOLLOW;
 const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
-/** Bytes read or written at once: fewer and larger calls than with the usual 64 KiB. */
-const READ_BYTES = 262_144;
 
 export class LocalStorage extends FileStorage {
   readonly kind = 'local';
+  private readonly reads = new LocalReads();
 
   constructor(private readonly root: string) {
     super();
@@ -43,7 +43,7 @@ export class LocalStorage extends FileStorage {
     const handle = await open(path, OLD_FILE).catch((error: unknown) => {
       throw isAbsent(error) ? new NoSuchBytes(key, { cause: error }) : error;
     });
-    return handle.createReadStream({ ...range, highWaterMark: READ_BYTES });
+    return this.reads.stream(handle, range);
   }
 
   async sizeOf(key: string): Promise<number | null> {

@@ -20,6 +20,7 @@ import {
   NoSuchBytes,
   type StoredObject,
 } from '../file-storage.js';
+import { PART_LIMITS, PartMemory } from './part-memory.js';
 import { createS3Client, TIMEOUTS, S3Error } from './s3-client.js';
 import { S3Listing } from './s3-listing.js';
 import { upload } from './s3-upload.js';
@@ -27,6 +28,8 @@ import { upload } from './s3-upload.js';
 /** Limits of S3: the minimum bytes of a part that is not the last, and the maximum number of parts. */
 const MIN_PART = 5 * 2 ** 20;
 const MAX_PARTS = 10_000;
+/** The memory holds at least so many parts, also when FILE_MAX_SIZE makes them huge. */
+const MIN_PARTS = 4;
 /** The growth through encryption, rounded up. */
 const OVERHEAD = 1.001;
 
@@ -35,6 +38,7 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
   private readonly client: S3Client;
   private readonly listing: S3Listing;
   private readonly partSize: number;
+  private readonly memory: PartMemory;
   /** Prefix of all object names. */
   private readonly prefix: string;
   /** Options for requests without a body. */
@@ -45,10 +49,12 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
     private readonly config: S3Config,
     maxBytes: number,
     timeouts = TIMEOUTS,
+    limits = PART_LIMITS,
   ) {
     super();
     this.client = createS3Client(config, timeouts);
     this.partSize = Math.max(MIN_PART, Math.ceil((maxBytes * OVERHEAD) / MAX_PARTS));
+    this.memory = new PartMemory({ ...limits, maxBytes: Math.max(limits.maxBytes, MIN_PARTS * this.partSize) });
     this.prefix = `${config.prefix}/files/`;
     this.quick = { requestTimeout: timeouts.answer };
     this.listing = new S3Listing(this.client, config.bucket, this.quick);
@@ -66,7 +72,7 @@ export class S3Storage extends FileStorage implements OnApplicationShutdown {
     try {
       const address = this.addressOf(key);
       if (signal) addAbortSignal(signal, source);
-      await upload(this.client, address, source, this.partSize);
+      await this.memory.run(source, (memory) => upload(this.client, address, source, this.partSize, memory));
     } catch (error) {
       source.destroy();
       await this.remove(key).catch(() => undefined); // the end of the lease removes the rest

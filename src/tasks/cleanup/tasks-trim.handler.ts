@@ -1,8 +1,6 @@
 // Removes the oldest deleted tasks of users who have more of them than TASK_RETENTION_COUNT.
 import { defineRetainedRows } from '../../common/repositories/retained-rows.js';
-import { RowTrimmer } from '../../common/repositories/row-trimmer.js';
-import { Handles, type JobContext, type JobHandler, type JobResult } from '../../workers/job.js';
-import type { NoPayload } from '../../workers/no-payload.js';
+import { trimHandler } from '../../workers/cleanup/trim-handler.js';
 import { TasksTrim } from '../tasks.jobs.js';
 import { TaskSettings } from '../tasks.settings.js';
 
@@ -13,14 +11,8 @@ const DELETED_TASKS = defineRetainedRows({
   counted: 'deleted_at IS NOT NULL',
 });
 
-@Handles(TasksTrim)
-export class TasksTrimHandler implements JobHandler<NoPayload> {
-  constructor(
-    private readonly trimmer: RowTrimmer,
-    private readonly settings: TaskSettings,
-  ) {}
-
-  async run(_payload: NoPayload, { signal }: JobContext): Promise<JobResult> {
-    return { trimmed: await this.trimmer.trim(DELETED_TASKS, { rows: this.settings.retentionCount }, signal) };
-  }
-}
+export const TasksTrimHandler = trimHandler(TasksTrim, {
+  rows: DELETED_TASKS,
+  settings: TaskSettings,
+  maxRows: ({ retentionCount }) => retentionCount,
+});

@@ -1,7 +1,7 @@
 // Renders a report in a thread: passes it the tasks page by page, and reports its progress and result.
 import { MessageChannel } from 'node:worker_threads';
 import { type ThreadKind, type ThreadPools, threadFile } from '../../workers/threads/thread-pools.js';
-import type { FromThread, RenderedReport, ReportInput, ReportSubject, ReportTask, ToThread } from './report-task.js';
+import type { FromThread, RenderResult, ReportInput, ReportSubject, ReportTask, ToThread } from './report-task.js';
 
 export interface ReportOrder extends ReportSubject {
   /**
@@ -10,6 +10,8 @@ export interface ReportOrder extends ReportSubject {
    */
   pages: AsyncIterable<ReportTask[]>;
   threads: ThreadKind;
+  /** A report whose titles need more font files is not drawn. */
+  maxFontFiles: number;
   /** Ends the drawing at any time. */
   signal: AbortSignal;
   /** Progress of the drawing, percent. It stays at 0 while the tasks are read. */
@@ -20,8 +22,8 @@ export interface ReportOrder extends ReportSubject {
  * Rejects with what `pages` or the thread threw, with an AbortError after `signal`, or when the thread died. A failure may
  * leave a part of the file.
  */
-export async function renderReport(pools: ThreadPools, order: ReportOrder): Promise<RenderedReport> {
-  const { path, owner, generatedAt, pages, threads, signal, onProgress } = order;
+export async function renderReport(pools: ThreadPools, order: ReportOrder): Promise<RenderResult> {
+  const { path, owner, generatedAt, maxFontFiles, pages, threads, signal, onProgress } = order;
   const { port1, port2 } = new MessageChannel();
   const tasks = pages[Symbol.asyncIterator]();
   const broken = new AbortController();
@@ -32,7 +34,7 @@ export async function renderReport(pools: ThreadPools, order: ReportOrder): Prom
   };
   port1.on('message', (message: FromThread) => void answer(message).catch((error: unknown) => broken.abort(error)));
   try {
-    const input: ReportInput = { path, owner, generatedAt, port: port2 };
+    const input: ReportInput = { path, owner, generatedAt, maxFontFiles, port: port2 };
     return await pools.run(threads, threadFile(import.meta.url, './report.thread'), input, {
       signal: AbortSignal.any([signal, broken.signal]),
       transfer: [port2],

@@ -25,6 +25,8 @@ export interface ReportSubject {
 /** The thread's task. The thread asks for the tasks through the port, page by page. */
 export interface ReportInput extends ReportSubject {
   port: MessagePort;
+  /** A report whose titles need more font files is not drawn. */
+  maxFontFiles: number;
 }
 
 export interface RenderedReport {
@@ -32,6 +34,9 @@ export interface RenderedReport {
   tasks: number;
   bytes: number;
 }
+
+/** Result of the thread. `TOO_MANY_FONTS`: it drew nothing, because of `maxFontFiles`. */
+export type RenderResult = RenderedReport | 'TOO_MANY_FONTS';
 
 /** Messages from the thread. `next` asks for one page of tasks, so at most one is on its way. */
 export type FromThread = { kind: 'next' } | { kind: 'progress'; percent: number };

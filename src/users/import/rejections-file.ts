@@ -13,7 +13,7 @@ export class RejectionsFile<T> {
   /** `receive` makes a file of the lines; it is called with the first rejected row. */
   constructor(private readonly receive: (lines: Readable) => Promise<T>) {}
 
-  /** Resolves when the stream has room for more. Rejects when the bytes cannot be stored. */
+  /** Resolves when the stream accepts more. Rejects when the bytes cannot be stored. */
   async add(rejections: readonly Rejection[]): Promise<void> {
     if (rejections.length === 0) return;
     const [lines, received] = this.open();

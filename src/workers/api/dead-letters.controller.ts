@@ -72,8 +72,8 @@ export class DeadLettersController {
     requires: JobPermissions.replay,
     errors: [JobErrors.KEY_TAKEN],
   })
-  replayMatching(@CurrentUser() actor: Actor, @JsonBody() body: ReplayDeadLettersDto): Promise<ReplayedDto> {
-    return this.service.replayMatching(actor, body);
+  replayMatching(@JsonBody() body: ReplayDeadLettersDto): Promise<ReplayedDto> {
+    return this.service.replayMatching(body);
   }
 
   @Post(':id/replay')
@@ -85,23 +85,19 @@ export class DeadLettersController {
     requires: JobPermissions.replay,
     errors: [JobErrors.NOT_DEAD, JobErrors.KEY_TAKEN],
   })
-  async replay(
-    @CurrentUser() actor: Actor,
-    @Id() id: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    return answerJob(reply, await this.service.replay(actor, id));
+  async replay(@Id() id: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    return answerJob(reply, await this.service.replay(id));
   }
 
   @Delete(':id')
   @Endpoint({
     summary: 'Discard a dead letter',
-    description: 'It is in no list any more, and deleted for good with the finished jobs of its day.',
+    description: 'No request finds the job any more. `jobs.cleanup` deletes its row after `JOB_RETENTION` days.',
     requires: JobPermissions.discard,
     conditional: true,
     errors: [JobErrors.NOT_DEAD],
   })
-  async discard(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    await this.service.discard(actor, id, expected);
+  async discard(@Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
+    await this.service.discard(id, expected);
   }
 }

@@ -2,7 +2,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/repositories/expected-versions.js';
 import { HttpErrors } from '../../common/http/http.errors.js';
-import type { Actor } from '../../common/access/permissions.js';
 import { constraintOf } from '../../shared/database/sql-state.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { Events } from '../../shared/events/events.js';
@@ -34,10 +33,10 @@ export class DeadLettersService {
   }
 
   /** Replays one dead letter. Throws KEY_TAKEN, and NOT_DEAD, also for the second of two simultaneous replays. */
-  async replay(actor: Actor, id: string): Promise<Job> {
+  async replay(id: string): Promise<Job> {
     try {
       return await this.transaction.run(async () => {
-        if ((await this.send(actor, [id])) === 0) throw JobErrors.NOT_DEAD(id);
+        if ((await this.send([id])) === 0) throw JobErrors.NOT_DEAD(id);
         return (await this.jobs.find(id, null)) as Job; // its row is locked
       });
     } catch (error) {
@@ -49,14 +48,14 @@ export class DeadLettersService {
    * Replays matching dead letters, at most `filter.limit`; `more`: there may be others. Throws VALIDATION_FAILED without a
    * filter, and KEY_TAKEN when unique keys were taken in every try.
    */
-  async replayMatching(actor: Actor, filter: ReplayDeadLettersDto): Promise<ReplayedDto> {
+  async replayMatching(filter: ReplayDeadLettersDto): Promise<ReplayedDto> {
     if (!filter.queue && !filter.type && !filter.reason)
       throw HttpErrors.VALIDATION_FAILED('The body must name a queue, a type or a reason.');
     for (let attempt = 1; ; attempt++) {
       try {
         return await this.transaction.run(async () => {
           const { ids, found } = await this.jobs.claimDead(filter);
-          return { replayed: await this.send(actor, ids), more: found === filter.limit };
+          return { replayed: await this.send(ids), more: found === filter.limit };
         });
       } catch (error) {
         if (!isKeyTaken(error)) throw error;
@@ -66,20 +65,20 @@ export class DeadLettersService {
   }
 
   /** Discards one dead letter. Throws NOT_DEAD, VERSION_STALE. */
-  async discard(actor: Actor, id: string, expected: ExpectedVersions): Promise<void> {
+  async discard(id: string, expected: ExpectedVersions): Promise<void> {
     await this.transaction.run(async () => {
       await this.jobs.discard(id, expected);
-      await this.events.emit(JobsDiscarded, { actorId: actor.id, jobIds: [id] });
+      await this.events.emit(JobsDiscarded, { jobIds: [id] }, { id });
     });
   }
 
   /** Runs in the caller's transaction. Returns the number of replayed dead letters. */
-  private async send(actor: Actor, ids: readonly string[]): Promise<number> {
+  private async send(ids: readonly string[]): Promise<number> {
     const replayed = ids.length > 0 ? await this.jobs.replay(ids, this.driver.announces) : [];
     if (replayed.length === 0) return 0;
     const queues = replayed.map(({ queue }) => queue);
     announceAfterCommit(this.transaction, this.driver, queues);
-    await this.events.emit(JobsReplayed, { actorId: actor.id, jobIds: replayed.map(({ uuid }) => uuid) });
+    await this.events.emit(JobsReplayed, { jobIds: replayed.map(({ uuid }) => uuid) });
     return replayed.length;
   }
 }

@@ -22,7 +22,7 @@ export class JobStatsController {
   @Header('Cache-Control', 'no-store')
   @Endpoint({
     summary: 'How every queue does: depth, waits, rates, retries, dead letters',
-    description: 'Rates are told by the workers every five seconds.',
+    description: 'The workers report their rates every five seconds.',
     returns: JobStatsDto,
     requires: JobPermissions.read,
   })

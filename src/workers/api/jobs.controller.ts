@@ -11,6 +11,7 @@ import { HttpErrors } from '../../common/http/http.errors.js';
 import type { Actor } from '../../common/access/permissions.js';
 import { CreateJobDto, JobDto, JobPage, ListJobsQuery, SEARCH_FILTERS, toJobDto } from './dto/job.dto.js';
 import { JobErrors } from '../jobs.errors.js';
+import { JobCanceller } from './job-canceller.js';
 import { JobsService } from './jobs.service.js';
 
 @ApiTags('Jobs')
@@ -18,6 +19,7 @@ import { JobsService } from './jobs.service.js';
 export class JobsController {
   constructor(
     private readonly jobs: JobsService,
+    private readonly canceller: JobCanceller,
     private readonly searches: SearchGate,
   ) {}
 
@@ -25,7 +27,7 @@ export class JobsController {
   @Endpoint({
     summary: 'Ask for a background job',
     description: `\`report.pdf\` {}: the caller's tasks as a PDF. \`file.thumbnail\` {"fileId"}: small pictures of an image of the caller's. \`users.statistics\` {}, \`users.export\` {}, \`users.import\` {"fileId"}: for administrators.
-Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then says what came of it, like the \`fileId\` to download.`,
+Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then states the outcome, like the \`fileId\` to download.`,
     returns: JobDto,
     status: 202,
     versioned: true,
@@ -63,6 +65,6 @@ Follow \`Location\` until \`status\` is SUCCEEDED; \`result\` then says what cam
     errors: [JobErrors.NOT_FOUND, JobErrors.FINISHED],
   })
   async cancel(@CurrentUser() actor: Actor, @Id() id: string, @IfMatch() expected: ExpectedVersions): Promise<void> {
-    await this.jobs.cancel(actor, id, expected);
+    await this.canceller.cancel(actor, id, expected);
   }
 }

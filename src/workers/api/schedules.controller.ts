@@ -3,9 +3,7 @@ import { Controller, Get, Param, Post, Res } from '@nestjs/common';
 import { ApiParam, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { SchedulePermissions } from '../jobs.permissions.js';
-import { CurrentUser } from '../../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../../common/decorators/endpoint.decorator.js';
-import type { Actor } from '../../common/access/permissions.js';
 import { JobDto } from './dto/job.dto.js';
 import { SchedulePage, toScheduleDto } from './dto/schedule.dto.js';
 import { answerJob } from './job-answer.js';
@@ -43,11 +41,7 @@ export class SchedulesController {
     requires: SchedulePermissions.run,
     errors: [ScheduleErrors.NOT_FOUND],
   })
-  async run(
-    @CurrentUser() actor: Actor,
-    @Param('name') name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<string> {
-    return answerJob(reply, await this.service.run(actor, name));
+  async run(@Param('name') name: string, @Res({ passthrough: true }) reply: FastifyReply): Promise<string> {
+    return answerJob(reply, await this.service.run(name));
   }
 }

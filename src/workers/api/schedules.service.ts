@@ -1,6 +1,5 @@
 // Runs schedules on request of an administrator.
 import { Injectable } from '@nestjs/common';
-import type { Actor } from '../../common/access/permissions.js';
 import { Transaction } from '../../shared/database/transaction.js';
 import { Events } from '../../shared/events/events.js';
 import type { Job } from '../job.entity.js';
@@ -22,13 +21,13 @@ export class SchedulesService {
   ) {}
 
   /** Enqueues the job and returns it, or the unfinished job that holds its unique key. Throws NOT_FOUND. */
-  async run(actor: Actor, name: string): Promise<Job> {
+  async run(name: string): Promise<Job> {
     const job = findScheduledJob(name);
     if (!job) throw ScheduleErrors.NOT_FOUND(name);
     return this.transaction.run(async () => {
       const { id } = await this.queue.enqueue(job, job.schedule.payload);
       await this.schedules.ran(name, id);
-      await this.events.emit(ScheduleRun, { actorId: actor.id, schedule: name, jobId: id });
+      await this.events.emit(ScheduleRun, { schedule: name, jobId: id }, { id });
       return (await this.jobs.find(id, null)) as Job;
     });
   }

@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { can } from '../../common/access/permissions.js';
 import { AppError } from '../../shared/libs/app-error.js';
-import type { Claim } from './job-ledger.js';
+import type { Claim } from './job-queue.repository.js';
 import { JobOwners } from '../job-owners.js';
 import { checkPayload } from '../job-payload.js';
 import { JobRegistry } from './job-registry.js';

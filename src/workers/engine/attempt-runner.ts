@@ -12,7 +12,7 @@ import { requestContext, RunningRequest } from '../../shared/logging/request-con
 import { Attempt, AttemptAborted, AttemptLost } from './attempt.js';
 import { AttemptPreparer } from './attempt-preparer.js';
 import { Heartbeats } from './heartbeats.js';
-import { type AttemptKey, type Claim, JobLedger } from './job-ledger.js';
+import { type AttemptKey, type Claim, JobQueueRepository } from './job-queue.repository.js';
 import { JobOutcomes } from './job-outcomes.js';
 import type { JobFailure } from '../job.entity.js';
 import { type JobResult, LongJob, UnrecoverableError } from '../job.js';
@@ -21,8 +21,8 @@ import { JobErrors } from '../jobs.errors.js';
 /** Wait for a handler that ignores its abort signal. Then the attempt ends; its slot is free when the handler returns. */
 const SETTLE_MS = 5_000;
 /**
- * While the database is unavailable, writes of an outcome are retried this long. After that no heartbeat extends the lease, and
- * the job is taken back when it expires.
+ * While the database is unavailable, writes of an outcome are retried this long. Then the process gives up: it stops extending the
+ * lease, and a reaper takes the job back when the lease expires.
  */
 const WRITE_MS = 60_000;
 const MAX_MESSAGE = 2_000;
@@ -36,13 +36,10 @@ interface Completion extends AttemptKey {
 @Injectable()
 export class AttemptRunner {
   /** Batches completions: those that arrive during a commit are committed together with the next one. */
-  private readonly complete = createBatcher<Completion, boolean>(async (done) => {
-    const owned = await persist(() => this.ledger.finish(done));
-    return done.map(({ id }) => owned.has(id));
-  });
+  private readonly complete = createBatcher<Completion, boolean>((done) => persist(() => this.repository.finish(done)));
 
   constructor(
-    private readonly ledger: JobLedger,
+    private readonly repository: JobQueueRepository,
     private readonly preparer: AttemptPreparer,
     private readonly heartbeats: Heartbeats,
     private readonly outcomes: JobOutcomes,
@@ -61,16 +58,16 @@ export class AttemptRunner {
     let work: Promise<JobResult> | undefined;
     try {
       const { job, handler, payload } = await this.preparer.prepare(claim);
-      const context = new RunningRequest(claim.request_id ?? claim.uuid);
+      const context = new RunningRequest(attempt.requestId, claim.owner_uuid);
       attempt.whenAborted(() => context.cancel('asked')); // also cancels its statements in PostgreSQL
       work = requestContext.run(context, async () => (await handler.run(payload, attempt)) ?? null);
       work.then(free, free);
       const result = await this.within(job.timeoutMs, attempt, work);
       if (!attempt.isFinished && !(await this.complete({ ...keyOf(claim), result }))) throw new AttemptLost();
-      await this.outcomes.succeeded(claim);
+      this.outcomes.succeeded(claim);
     } catch (error) {
       await this.ended(attempt, error).catch((fault: unknown) =>
-        this.logger.error({ err: fault, jobId: claim.uuid }, 'Failed to write the outcome of an attempt'),
+        this.logger.error({ ...namesOf(attempt), err: fault }, 'Failed to write the outcome of an attempt'),
       );
     } finally {
       this.heartbeats.delete(attempt);
@@ -95,32 +92,35 @@ export class AttemptRunner {
   }
 
   /**
-   * Updates the fenced row first: its row lock keeps the reaper and a cancel away until the commit, and an outdated attempt
-   * finds no matching row.
+   * Completes the job before it runs `effects`, in the same transaction. The UPDATE locks the row, so that until the commit the
+   * reaper skips the job and a cancel waits. It matches no row when this attempt is not the current one any more.
    */
   private async finishWith<R extends JobResult>(attempt: Attempt, effects: () => Promise<R>): Promise<R> {
     const key = keyOf(attempt.claim);
     return this.transaction.run(async () => {
-      const owned = await this.ledger.finish([{ ...key, result: null }]);
-      if (!owned.has(key.id)) throw new AttemptLost();
+      const [isCurrent] = await this.repository.finish([{ ...key, result: null }]);
+      if (!isCurrent) throw new AttemptLost();
       const result = await effects();
-      if (result !== null) await this.ledger.setResult(key.id, result);
+      if (result !== null) await this.repository.setResult(key.id, result);
       return result;
     });
   }
 
   private async ended(attempt: Attempt, error: unknown): Promise<void> {
     const { claim, abortReason } = attempt;
-    const about = { jobId: claim.uuid, type: claim.type, attempt: claim.attempt };
+    const about = namesOf(attempt);
     if (attempt.isFinished) return this.logger.error({ ...about, err: error }, 'A job handler failed after finish()');
     if (error instanceof AttemptLost || abortReason === 'CANCELLED' || abortReason === 'LEASE_LOST')
-      return this.logger.warn({ ...about, abortReason }, 'job.fenced: the attempt is not the current one any more');
+      return this.logger.warn(
+        { ...about, abortReason },
+        'job.fenced: the job was cancelled or taken back, or its lease could not be extended in time',
+      );
     if (abortReason === 'STOPPING') {
-      return persist(() => this.ledger.release([keyOf(claim)]));
+      return persist(() => this.repository.release([keyOf(claim)]));
     }
     const longQueue = this.preparer.findJob(claim.type)?.longQueue;
     if (error instanceof LongJob && longQueue)
-      return persist(() => this.ledger.release([keyOf(claim)], longQueue.name));
+      return persist(() => this.repository.release([keyOf(claim)], longQueue.name));
     await this.failed(attempt, error, about);
   }
 
@@ -132,10 +132,10 @@ export class AttemptRunner {
     const failure = this.toFailure(claim, error);
     const wait = job?.backoff(claim.attempt) ?? UNKNOWN_WAIT_MS;
     const isFinal = error instanceof UnrecoverableError || (isTimeout && job?.isTimeoutFinal === true);
-    const status = await persist(() => this.ledger.fail(keyOf(claim), Math.round(wait), isFinal, failure));
+    const status = await persist(() => this.repository.fail(keyOf(claim), Math.round(wait), isFinal, failure));
     this.logger.warn({ ...about, status, code: failure.code, err: error }, `Attempt failed: ${failure.message}`);
     if (status === 'RETRYING') this.outcomes.willRetry(claim);
-    if (status === 'FAILED') await this.outcomes.failed([claim], failure.code);
+    if (status === 'FAILED') this.outcomes.failed([claim], failure.code);
   }
 
   private toFailure({ attempt }: Claim, thrown: unknown): JobFailure {
@@ -157,6 +157,11 @@ function withoutMemory(error: unknown): unknown {
   return isOutOfMemory ? new UnrecoverableError(JobErrors.OUT_OF_MEMORY()) : error;
 }
 
+/** The members of each log line about the attempt. Outside of the handler, the logger does not know the request id. */
+function namesOf({ requestId, claim }: Attempt): object {
+  return { requestId, jobId: claim.uuid, type: claim.type, attempt: claim.attempt };
+}
+
 function keyOf({ id, attempt }: Claim): AttemptKey {
   return { id, attempt };
 }
@@ -166,7 +171,10 @@ function storable(text: string): string {
   return text.replaceAll('\0', '').toWellFormed();
 }
 
-/** Retries an idempotent write while the database is unavailable, for WRITE_MS at most. */
+/**
+ * Repeats a write while the database is unavailable, for WRITE_MS at most. If an earlier try was committed and only its
+ * answer was lost, the repeated write matches no row and changes nothing.
+ */
 async function persist<T>(write: () => Promise<T>): Promise<T> {
   for (const began = performance.now(); ; await delay(100 + Math.random() * 400)) {
     try {

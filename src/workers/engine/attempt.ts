@@ -1,5 +1,5 @@
 // One attempt at a job; its handler receives it as JobContext.
-import type { Claim } from './job-ledger.js';
+import type { Claim } from './job-queue.repository.js';
 import type { JobContext, JobResult } from '../job.js';
 import type { Owner } from '../../common/access/permissions.js';
 
@@ -40,6 +40,11 @@ export class Attempt implements JobContext {
 
   get id(): string {
     return this.claim.uuid;
+  }
+
+  /** The `requestId` of its log lines: of the request that enqueued the job, or else the job's UUID. */
+  get requestId(): string {
+    return this.claim.request_id ?? this.claim.uuid;
   }
 
   get attempt(): number {

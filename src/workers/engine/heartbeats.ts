@@ -5,7 +5,7 @@ import { Events } from '../../shared/events/events.js';
 import { Signals } from '../../shared/pubsub/signals.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import type { AbortReason, Attempt } from './attempt.js';
-import { JobLedger } from './job-ledger.js';
+import { JobQueueRepository } from './job-queue.repository.js';
 import { JobProgress } from '../jobs.events.js';
 
 /** Topic of the signal that aborts a cancelled job in the process that runs it. Its body is the job's UUID. */
@@ -22,13 +22,13 @@ export class Heartbeats {
   private readonly timers: NodeJS.Timeout[] = [];
 
   constructor(
-    private readonly ledger: JobLedger,
+    private readonly repository: JobQueueRepository,
     private readonly events: Events,
     private readonly settings: JobSettings,
     signals: Signals,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    signals.on(CANCEL_TOPIC, (jobId) => this.find(jobId)?.abort('CANCELLED'));
+    signals.on(CANCEL_TOPIC, (jobId) => this.cancel(jobId));
   }
 
   start(): void {
@@ -52,10 +52,9 @@ export class Heartbeats {
     for (const attempt of [...this.running]) attempt.abort(reason);
   }
 
-  /** Returns the attempt of the job with this UUID, if it runs in this process. */
-  private find(jobId: string): Attempt | undefined {
-    for (const attempt of this.running) if (attempt.id === jobId) return attempt;
-    return undefined;
+  /** Aborts the attempts of the job with this UUID that run in this process: an earlier one may still run beside the current one. */
+  private cancel(jobId: string): void {
+    for (const attempt of [...this.running]) if (attempt.id === jobId) attempt.abort('CANCELLED');
   }
 
   private every(ms: number, isDue: (attempt: Attempt) => boolean): void {
@@ -74,9 +73,9 @@ export class Heartbeats {
     const at = performance.now();
     const beats = attempts.map((one) => ({ id: one.claim.id, attempt: one.attempt, progress: one.percent }));
     try {
-      const lost = await this.ledger.heartbeat(beats, lease);
+      const areCurrent = await this.repository.heartbeat(beats, lease);
       for (const [index, attempt] of attempts.entries())
-        if (lost.has(attempt.claim.id)) this.abortIfRunning(attempt);
+        if (!areCurrent[index]) this.abortIfRunning(attempt);
         else await this.livesOn(attempt, at + lease, beats[index]?.progress ?? 0);
     } catch (error) {
       this.logger.warn({ err: error }, 'Failed to extend the leases of running jobs');

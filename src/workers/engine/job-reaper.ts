@@ -4,7 +4,7 @@ import { repeat, type StopRepeating } from '../../shared/libs/repeat.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { JobErrors } from '../jobs.errors.js';
 import { JobSettings } from '../jobs.settings.js';
-import { JobLedger } from './job-ledger.js';
+import { JobQueueRepository } from './job-queue.repository.js';
 import { JobOutcomes } from './job-outcomes.js';
 
 @Injectable()
@@ -12,7 +12,7 @@ export class JobReaper {
   private stopReaping: StopRepeating | undefined;
 
   constructor(
-    private readonly ledger: JobLedger,
+    private readonly repository: JobQueueRepository,
     private readonly outcomes: JobOutcomes,
     private readonly settings: JobSettings,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -33,11 +33,17 @@ export class JobReaper {
 
   private async reap(): Promise<void> {
     const { code, message } = JobErrors.WORKER_LOST();
-    const reaped = await this.ledger.reap(code, message);
+    const reaped = await this.repository.reap(code, message);
     if (reaped.length === 0) return;
-    this.logger.warn({ jobs: reaped.length }, 'Took back the jobs of dead workers');
     const isDead = ({ status }: (typeof reaped)[number]): boolean => status === 'FAILED';
-    for (const job of reaped) if (!isDead(job)) this.outcomes.willRetry(job);
-    await this.outcomes.failed(reaped.filter(isDead), code);
+    for (const job of reaped) {
+      const { uuid: jobId, request_id, type, attempt, status, worker } = job;
+      this.logger.warn(
+        { requestId: request_id ?? jobId, jobId, type, attempt, status, code, worker },
+        'Took back the job of a dead worker',
+      );
+      if (!isDead(job)) this.outcomes.willRetry(job);
+    }
+    this.outcomes.failed(reaped.filter(isDead), code);
   }
 }

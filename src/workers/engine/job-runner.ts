@@ -9,7 +9,7 @@ import { succeedsWithin } from '../../shared/libs/time-limit.js';
 import { LOGGER, type Logger } from '../../shared/logging/logger.js';
 import { AttemptRunner } from './attempt-runner.js';
 import { QueueDriver } from '../drivers/queue.driver.js';
-import { type Claim, JobLedger } from './job-ledger.js';
+import { type Claim, JobQueueRepository } from './job-queue.repository.js';
 import { JobRegistry } from './job-registry.js';
 
 /**
@@ -39,7 +39,7 @@ interface QueueSlots {
 
 @Injectable()
 export class JobRunner {
-  /** Id of this process in the rows of its jobs. */
+  /** Id of this process in the rows of its jobs, and in the log line about its death (job-reaper.ts). */
   readonly worker = randomUUID();
   private readonly slotsByQueue = new Map<string, QueueSlots>();
   private readonly working = new Set<Promise<void>>();
@@ -53,7 +53,7 @@ export class JobRunner {
   constructor(
     private readonly driver: QueueDriver,
     private readonly registry: JobRegistry,
-    private readonly ledger: JobLedger,
+    private readonly repository: JobQueueRepository,
     private readonly attempts: AttemptRunner,
     private readonly settings: JobSettings,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -73,6 +73,7 @@ export class JobRunner {
       (error) => this.logger.warn({ err: error }, 'Failed to scan the jobs'),
     );
     for (const name of this.slotsByQueue.keys()) this.driver.noteDueJobs(name);
+    this.logger.info({ worker: this.worker }, 'Started to run jobs');
   }
 
   wake(queue: string): void {
@@ -89,7 +90,7 @@ export class JobRunner {
   /** Waits until no job runs, for `ms` at most. */
   async idle(ms: number): Promise<void> {
     const allIdle = async (): Promise<void> => {
-      while (this.working.size > 0) await Promise.all(this.working); // what they release may start another
+      while (this.working.size > 0) await Promise.all(this.working); // a claim among them may have started jobs
     };
     await succeedsWithin(ms, allIdle());
   }
@@ -122,14 +123,14 @@ export class JobRunner {
     if (isStarvingTurn && (await this.startAttempts(slots, limit, true)) > 0) return limit; // jobs that are not starving may be due, too
     const started = await this.startAttempts(slots, limit, false);
     slots.isShort = started < limit;
-    if (!slots.isShort || (await this.ledger.assignTurns([slots.name])) === 0) return started;
+    if (!slots.isShort || (await this.repository.assignTurns([slots.name])) === 0) return started;
     return started + (await this.startAttempts(slots, limit - started, false));
   }
 
   private async startAttempts(slots: QueueSlots, limit: number, starving: boolean): Promise<number> {
     const at = performance.now();
     const { lease } = this.settings;
-    const claims = await this.ledger.claim(slots, limit, this.worker, lease, starving);
+    const claims = await this.repository.claim(slots, limit, this.worker, lease, starving);
     for (const claim of claims) void this.run(slots, claim, at + lease);
     return claims.some((claim) => claim.held_back) ? limit : claims.length;
   }
@@ -148,16 +149,16 @@ export class JobRunner {
   }
 
   private async scan(): Promise<void> {
-    await this.ledger.assignTurns([...this.slotsByQueue.keys()]);
-    const due = await this.ledger.findDue([...this.slotsByQueue.keys()]);
+    await this.repository.assignTurns([...this.slotsByQueue.keys()]);
+    const due = await this.repository.findDue([...this.slotsByQueue.keys()]);
     for (const { queue, usual } of due) if (usual) this.driver.noteDueJobs(queue);
     const suspects = due.filter(({ suspect }) => suspect).map(({ queue }) => queue);
     if (suspects.length > 0 && performance.now() >= this.quarantineAfter) await this.quarantine(suspects);
   }
 
   /**
-   * Runs suspects (jobs that may kill workers) one by one, with no other job in the process. When this process stays busy
-   * for a lease, it pauses its tries so that other processes can run the suspects.
+   * Runs suspects (jobs that may kill workers) one by one, with no other job in the process. Claims nothing meanwhile. If the
+   * running jobs do not end within one lease, the process gives up and tries again after ten leases.
    */
   private async quarantine(queues: readonly string[]): Promise<void> {
     const { lease } = this.settings;
@@ -169,7 +170,7 @@ export class JobRunner {
         if (this.working.size > 0) return;
         this.quarantineAfter = 0;
         const at = performance.now();
-        const claim = await this.ledger.claimSuspect(queues, this.worker, lease);
+        const claim = await this.repository.claimSuspect(queues, this.worker, lease);
         const slots = claim && this.slotsByQueue.get(claim.queue);
         if (!claim || !slots) return;
         await this.run(slots, claim, at + lease);

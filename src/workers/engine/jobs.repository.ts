@@ -1,4 +1,4 @@
-// Reads and administrates the jobs table. The statements of the runner are in job-ledger.ts.
+// Reads and administrates the jobs table. The statements that enqueue and run jobs are in job-queue.repository.ts.
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../../common/repositories/page.js';
@@ -8,10 +8,12 @@ import {
   type Purged,
   type SortColumn,
 } from '../../common/repositories/base.repository.js';
+import { NO_EVENTS } from '../../common/repositories/event-of-row.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
 import { Job, type JobStatus } from '../job.entity.js';
 import { jobDefinitions } from '../job.js';
 import { JobErrors } from '../jobs.errors.js';
+import { eventOrigin } from '../../shared/events/record-events.js';
 import type { Owner } from '../../common/access/permissions.js';
 
 const statement = sqlFiles(import.meta.url, 'jobs');
@@ -49,6 +51,7 @@ export interface DeadLettersFilter {
 @Injectable()
 export class JobsRepository extends BaseRepository<Job> {
   protected readonly entity = Job;
+  protected readonly eventShape = NO_EVENTS; // the statements that end jobs, and the services, record theirs
   /** Sorts by id, which grows with time: an index on the creation time would cost every job three more index writes. */
   protected readonly sorts: Record<string, SortColumn<Job>> = {
     createdAt: { sql: 'row.id', type: 'bigint', value: (row) => row.id },
@@ -100,10 +103,10 @@ export class JobsRepository extends BaseRepository<Job> {
 
   /** Returns true when a job was cancelled. `owner` null: jobs of any owner. */
   async cancel(uuid: string, owner: Owner | null, expected: ExpectedVersions): Promise<boolean> {
-    const rows = await this.transaction.query(
-      statement('cancel', [uuid, owner?.key ?? null, expected?.versions ?? null, expected?.isRequired ?? true]),
-    );
-    return rows.length > 0;
+    const { versions = null, isRequired = true } = expected ?? {};
+    const [actorId] = eventOrigin();
+    const values = [uuid, owner?.key ?? null, versions, isRequired, actorId];
+    return (await this.transaction.query(statement('cancel', values))).length > 0;
   }
 
   /** The status is a literal, not a parameter, so that PostgreSQL uses the partial index of dead letters. */
@@ -141,7 +144,13 @@ export class JobsRepository extends BaseRepository<Job> {
 
   /** Discards a dead letter. Throws NOT_DEAD. */
   async discard(uuid: string, expected: ExpectedVersions): Promise<void> {
-    await this.remove({ where: { uuid, status: 'FAILED' }, expected, missing: () => JobErrors.NOT_DEAD(uuid) });
+    await this.remove({
+      where: { uuid, status: 'FAILED' },
+      expected,
+      tags: [],
+      event: null, // the service emits job.discarded
+      missing: () => JobErrors.NOT_DEAD(uuid),
+    });
   }
 
   /** Deletes finished and discarded jobs after `days`. */

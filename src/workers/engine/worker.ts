@@ -50,8 +50,9 @@ export class Worker implements Consumer, OnModuleInit {
   }
 
   /**
-   * Takes no new jobs. Running jobs may finish until shortly before the end of SHUTDOWN_GRACE; then they are aborted and
-   * released, and the aborted attempt does not count. When their leases expire, another worker takes over the jobs that still ran.
+   * Takes no new jobs. Running jobs may finish until shortly before the end of SHUTDOWN_GRACE; then this worker aborts and
+   * releases them, and the aborted attempts do not count. A job whose handler ignores the abort stays RUNNING until its lease
+   * expires; then its worker counts as dead (reap.sql).
    */
   stop(): Promise<void> {
     return (this.stopping ??= this.isStarted ? this.end() : Promise.resolve());

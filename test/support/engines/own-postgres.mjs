@@ -4,18 +4,18 @@
 import { EmbeddedPostgres, EmbeddedPostgresError } from '../../../dist/src/shared/database/embedded-postgres.js';
 
 const [how, dataDir, password = 'correct horse'] = process.argv.slice(2);
-const say = (word) => process.stdout.write(`${JSON.stringify(word)}\n`);
-const options = { dataDir, password, database: 'holdfast', durable: false, log: (line) => say({ log: line }) };
+const report = (word) => process.stdout.write(`${JSON.stringify(word)}\n`);
+const options = { dataDir, password, database: 'holdfast', durable: false, log: (line) => report({ log: line }) };
 
 try {
   const postgres = await (how === 'join' ? EmbeddedPostgres.join(options) : EmbeddedPostgres.own(options));
-  say({ ready: postgres.url });
+  report({ ready: postgres.url });
   const stay = setInterval(() => undefined, 60_000);
   process.once('SIGTERM', () => {
     clearInterval(stay);
-    void postgres.stop().then(() => say({ stopped: true }));
+    void postgres.stop().then(() => report({ stopped: true }));
   });
 } catch (error) {
   if (!(error instanceof EmbeddedPostgresError)) throw error;
-  say({ refused: error.message });
+  report({ refused: error.message });
 }

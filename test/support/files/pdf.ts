@@ -76,6 +76,6 @@ export async function pictureOf(path: string, page: number): Promise<Picture> {
   const args = ['-r', String(dotsPerInch), '-f', String(page), '-l', String(page), path];
   const ppm = await poppler('pdftoppm', args);
   const header = /^P6\s+(\d+)\s+\d+\s+255\s/.exec(ppm.toString('latin1', 0, 40));
-  if (!header) throw new Error('pdftoppm gave no picture');
+  if (!header) throw new Error('pdftoppm made no picture');
   return new Picture(ppm.subarray(header[0].length), Number(header[1]), dotsPerInch / 72);
 }

@@ -112,14 +112,14 @@ export class S3StorageInstance implements StorageInstance {
 /** Returns a stream of chunks of random sizes up to 100 KB. */
 export function inRandomChunks(bytes: Buffer): Readable {
   const random = seeded(bytes.length);
-  const pieces = function* (): Generator<Buffer> {
+  const chunks = function* (): Generator<Buffer> {
     for (let rest = bytes; rest.length > 0;) {
-      const piece = rest.subarray(0, 1 + below(random, 100_000));
-      rest = rest.subarray(piece.length);
-      yield piece;
+      const chunk = rest.subarray(0, 1 + below(random, 100_000));
+      rest = rest.subarray(chunk.length);
+      yield chunk;
     }
   };
-  return Readable.from(pieces(), { objectMode: false });
+  return Readable.from(chunks(), { objectMode: false });
 }
 
 /** Returns the number of open files and connections of this process. */

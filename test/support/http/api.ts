@@ -1,4 +1,5 @@
 // A small typed client for real HTTP, and the types of the response bodies.
+import type { AuditEntryDto } from '../../../src/audit/dto/audit.dto.js';
 import type { TokensDto, SessionPage } from '../../../src/auth/dto/auth.dto.js';
 import type { ProblemDto } from '../../../src/common/dto/problem.dto.js';
 import type { TaskDto } from '../../../src/tasks/dto/task.dto.js';
@@ -12,6 +13,8 @@ export type Task = Wire<TaskDto>;
 export type User = Wire<UserDto>;
 export type Tokens = Wire<TokensDto>;
 export type Sessions = Wire<SessionPage>;
+
+export type AuditEntry = Wire<AuditEntryDto>;
 
 export interface Page<T> {
   items: T[];

@@ -44,8 +44,8 @@ ajv.addSchema(closed(document) as object, 'openapi.json');
 const validators = new Map<string, ValidateFunction>();
 
 /**
- * Throws when the document describes the route but not this response. Responses admin all routes are not in the
- * document: unknown paths, unsupported methods of a path, preflights, ROUTE_NOT_FOUND.
+ * Throws when the document describes the route but not this response. Returns for what the document does not describe: unknown
+ * paths, unsupported methods of a path, preflights, ROUTE_NOT_FOUND.
  */
 export function checkAnswer(method: string, url: string, answer: ReceivedAnswer): void {
   const path = url.replace(/^https?:\/\/[^/]+/, '').replace(/[?#].*$/s, '');

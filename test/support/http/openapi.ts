@@ -41,6 +41,8 @@ interface WrittenSchema extends Omit<Schema, 'type' | 'items' | 'properties'> {
   $ref?: string;
   /** Has one entry: an enum with its own default or example. */
   allOf?: WrittenSchema[];
+  /** Has two entries: a named schema, and null. */
+  anyOf?: WrittenSchema[];
   type?: string | string[];
   items?: WrittenSchema;
   properties?: Record<string, WrittenSchema>;
@@ -88,9 +90,11 @@ function named<T>(components: Record<string, T>, $ref = ''): T | undefined {
 }
 
 function resolve(schemas: Document['components']['schemas'], written: WrittenSchema): Schema {
-  const whole = { ...written.allOf?.[0], ...written };
+  const { allOf, anyOf = [], ...own } = written;
+  const [entry] = allOf ?? anyOf.filter((one) => one.type !== 'null');
+  const whole = { ...entry, ...own };
   const { type, items, properties, ...rest } = { ...named(schemas, whole.$ref), ...whole };
-  const types = [type ?? []].flat();
+  const types = [type ?? [], anyOf.length > 0 ? 'null' : []].flat();
   const members = Object.entries(properties ?? {}).map(([name, member]) => [name, resolve(schemas, member)] as const);
   return {
     ...rest,

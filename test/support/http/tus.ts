@@ -91,12 +91,12 @@ export class Tus {
 export class OpenPatch {
   readonly socket: Socket;
   /** The received bytes so far. */
-  heard = '';
+  received = '';
   readonly closed: Promise<void>;
 
   constructor({ url, token }: Api, path: string, offset: number, length: number) {
     this.socket = connect(Number(new URL(url).port), '127.0.0.1').on('error', () => undefined);
-    this.socket.setEncoding('utf8').on('data', (text: string) => (this.heard += text));
+    this.socket.setEncoding('utf8').on('data', (text: string) => (this.received += text));
     this.closed = new Promise((resolve) => this.socket.once('close', () => resolve()));
     this.socket.write(
       `PATCH ${path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${token}\r\nTus-Resumable: 1.0.0\r\n` +

@@ -84,13 +84,20 @@ export class TestServer {
   }
 }
 
-/** `env`: variables as text, as in the environment of a process. */
-export async function startServer(env: Record<string, string> = {}): Promise<TestServer> {
+/**
+ * `env`: variables as text, as in the environment of a process. `urlFor` receives the URL of the owner of the database, and returns
+ * the one that the server uses.
+ */
+export async function startServer(
+  env: Record<string, string> = {},
+  urlFor: (ownerUrl: string) => Promise<string> = (url) => Promise.resolve(url),
+): Promise<TestServer> {
   const database = await cloneDatabase();
-  const config = testConfig(database.url, { LOG_FORMAT: 'json', ...env });
+  const url = await urlFor(database.url);
+  const config = testConfig(url, { LOG_FORMAT: 'json', ...env });
   const log: string[] = [];
   const logger = createLogger(config, { write: (line: string) => void log.push(line) });
-  const app = await createApp(config, database.url, logger);
+  const app = await createApp(config, url, logger);
   await app.listen(0, '127.0.0.1');
   await app.startAllMicroservices();
   app.get(Lifecycle).serve();

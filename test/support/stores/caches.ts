@@ -9,7 +9,7 @@ import type { CacheService } from '../../../src/shared/cache/cache.service.js';
 import { createCache } from '../../../src/shared/cache/create-cache.js';
 import { Redis, RedisUnavailableError } from '../../../src/shared/redis/redis.js';
 import { servingOptions } from '../../../src/shared/database/database.options.js';
-import { ReadLanes } from '../../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../../src/shared/database/pipelined-connections.js';
 import { Transaction } from '../../../src/shared/database/transaction.js';
 import { ManualClock } from '../time/manual-clock.js';
 import { testConfig } from '../config.js';
@@ -20,8 +20,10 @@ export interface CacheInstance {
   readonly redis: Redis | null;
   readonly transaction: Transaction;
   readonly clock: ManualClock;
-  /** Waits until the cache may serve from its memory. */
+  /** Waits until the cache may serve from its memory, and uses Redis if there is one. */
   ready(): Promise<void>;
+  /** The epoch of the values in Redis that it uses. */
+  epoch(): string | undefined;
   close(): Promise<void>;
 }
 
@@ -38,10 +40,11 @@ export async function openCache(
   const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
   // Without a timeout, a wait for a connection that never comes hangs.
   (dataSource.driver as unknown as { master: pg.Pool }).master.options.connectionTimeoutMillis = 0;
-  const lanes = new ReadLanes(dataSource);
-  const transaction = new Transaction(dataSource, lanes, logger);
+  const pipelined = new PipelinedConnections(dataSource);
+  const transaction = new Transaction(dataSource, pipelined, logger);
   const clock = new ManualClock();
-  const cache = createCache(config.get(CacheSettings), redis, dataSource, lanes, transaction, clock, logger);
+  const cache = createCache(config.get(CacheSettings), redis, dataSource, pipelined, transaction, clock, logger);
+  const { coherence, shared } = cache as unknown as { coherence: { holdsLease: boolean }; shared?: { epoch: string } };
   return {
     cache,
     redis,
@@ -53,19 +56,26 @@ export async function openCache(
         const before = loads;
         await cache.wrap('is it ready?', { ttl: 60_000, tags: [] }, async () => ++loads);
         await cache.wrap('is it ready?', { ttl: 60_000, tags: [] }, async () => ++loads);
-        const { counts, redisSize } = await cache.status();
-        return loads === before && counts.memory.hits > 0 && (redisSize !== null || !redis);
+        const { redisSize } = await cache.status();
+        return loads === before && coherence.holdsLease && (redisSize !== null || !redis);
       }, 'the cache to hold its lease');
     },
+    epoch: () => shared?.epoch,
     close: async () => {
       await cache.beforeApplicationShutdown();
       await cache.onApplicationShutdown();
       if (redis) await forget(redis);
       await redis?.onApplicationShutdown();
-      await lanes.onApplicationShutdown();
+      await pipelined.onApplicationShutdown();
       await dataSource.destroy();
     },
   };
+}
+
+/** Waits until all are ready and use the same values in Redis: of processes that start at once, each begins a new epoch. */
+export async function allReady(...caches: CacheInstance[]): Promise<void> {
+  await Promise.all(caches.map((cache) => cache.ready()));
+  await until(() => new Set(caches.map((cache) => cache.epoch())).size === 1, 'the caches to know the last epoch');
 }
 
 /** Deletes the keys of this suite, because the Redis of the machine may be shared. */

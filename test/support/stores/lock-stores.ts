@@ -11,7 +11,7 @@ import { PostgresLock } from '../../../src/shared/locks/postgres.lock.js';
 import { RedisLock } from '../../../src/shared/locks/redis.lock.js';
 import { Redis } from '../../../src/shared/redis/redis.js';
 import { servingOptions } from '../../../src/shared/database/database.options.js';
-import { ReadLanes } from '../../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../../src/shared/database/pipelined-connections.js';
 import { Transaction } from '../../../src/shared/database/transaction.js';
 import { testConfig } from '../config.js';
 import { until } from '../time/until.js';
@@ -32,7 +32,7 @@ export async function openLock(databaseUrl: string, env: Record<string, string> 
   const redis = servers ? new Redis({ servers, ...rest }, logger) : null;
   await redis?.open();
   const dataSource = await new DataSource(servingOptions(config.get(DatabaseSettings), databaseUrl)).initialize();
-  const transaction = new Transaction(dataSource, new ReadLanes(dataSource), logger);
+  const transaction = new Transaction(dataSource, new PipelinedConnections(dataSource), logger);
   const locks = redis ? new RedisLock(redis, transaction) : new PostgresLock(dataSource, transaction);
   return {
     locks,

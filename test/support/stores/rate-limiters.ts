@@ -7,6 +7,7 @@ import { SystemClock } from '../../../src/shared/libs/clock.js';
 import { Redis } from '../../../src/shared/redis/redis.js';
 import { RedisRateLimiter } from '../../../src/shared/rate-limits/redis.rate-limiter.js';
 import { testConfig } from '../config.js';
+import { until } from '../time/until.js';
 
 export interface LimiterInstance {
   readonly limiter: RedisRateLimiter;
@@ -20,7 +21,7 @@ export async function openLimiter(env: Record<string, string>): Promise<LimiterI
   if (!servers) throw new Error('Name a Redis.');
   const redis = new Redis({ servers, ...rest }, pino({ enabled: false }));
   await redis.open();
-  if (!redis.isUp) throw new Error('Redis does not answer.');
+  await until(() => redis.isUp, 'Redis to answer'); // a new cluster may need a moment
   return { limiter: new RedisRateLimiter(redis, new SystemClock()), redis, close: () => redis.onApplicationShutdown() };
 }
 

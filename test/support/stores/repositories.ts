@@ -18,7 +18,7 @@ import { RepositoryTools } from '../../../src/common/repositories/repository-too
 import { SystemClock } from '../../../src/shared/libs/clock.js';
 import { createCache } from '../../../src/shared/cache/create-cache.js';
 import { servingOptions } from '../../../src/shared/database/database.options.js';
-import { ReadLanes } from '../../../src/shared/database/read-lanes.js';
+import { PipelinedConnections } from '../../../src/shared/database/pipelined-connections.js';
 import { SnowflakeIds } from '../../../src/shared/database/snowflake-ids.js';
 import { Transaction } from '../../../src/shared/database/transaction.js';
 import { Task } from '../../../src/tasks/task.entity.js';
@@ -80,12 +80,12 @@ export async function openRepositories(url: string): Promise<Repositories> {
     logging: ['query'],
     logger,
   }).initialize();
-  const lanes = new ReadLanes(dataSource);
+  const pipelined = new PipelinedConnections(dataSource);
   const noLog = pino({ enabled: false });
-  const transaction = new RecordingTransaction(dataSource, lanes, noLog);
+  const transaction = new RecordingTransaction(dataSource, pipelined, noLog);
   const caching = config.get(CacheSettings);
-  const cache = createCache(caching, null, dataSource, lanes, transaction, new SystemClock(), noLog);
-  const ids = new SnowflakeIds(dataSource, new SystemClock());
+  const cache = createCache(caching, null, dataSource, pipelined, transaction, new SystemClock(), noLog);
+  const ids = new SnowflakeIds(pipelined, new SystemClock());
   const tools = new RepositoryTools(transaction, ids, cache, config.get(SecuritySettings), caching);
   return {
     dataSource,
@@ -103,7 +103,7 @@ export async function openRepositories(url: string): Promise<Repositories> {
     },
     async close() {
       await cache.onApplicationShutdown();
-      await lanes.onApplicationShutdown();
+      await pipelined.onApplicationShutdown();
       await dataSource.destroy();
     },
   };

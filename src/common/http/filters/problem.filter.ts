@@ -1,12 +1,13 @@
 // The only place that answers errors: it sends problem+json (RFC 9457) and writes the log line.
 import { STATUS_CODES } from 'node:http';
-import { type ArgumentsHost, Catch, type ExceptionFilter, Inject } from '@nestjs/common';
+import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { AppError } from '../../../shared/libs/app-error.js';
-import { LOGGER, type Logger } from '../../../shared/logging/logger.js';
+import type { Logger } from '../../../shared/logging/logger.js';
 import { runningRequest } from '../../../shared/logging/request-context.js';
 import type { ProblemDto } from '../../dto/problem.dto.js';
 import { routeOf } from '../fastify-request.js';
+import type { UncountedLines } from '../hooks/uncounted-lines.js';
 import { announceClose } from '../hooks/unread-body.js';
 import { HttpErrors } from '../http.errors.js';
 import { toAppError } from './to-problem.js';
@@ -18,7 +19,10 @@ const CHALLENGE = { 'www-authenticate': 'Bearer' };
 
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+  constructor(
+    private readonly logger: Logger,
+    private readonly uncounted: UncountedLines,
+  ) {}
 
   catch(thrown: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
@@ -30,9 +34,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent && runningRequest()?.cancelled) return;
     const notFound = request.is404 && (thrown as { status?: unknown }).status === 404;
     const error = notFound ? HttpErrors.ROUTE_NOT_FOUND(request.method, pathOf(request.url)) : toAppError(thrown);
-    const where = `${error.code} on ${request.method} ${routeOf(request)}`;
-    const cause = error.status >= 500 ? { err: thrown } : {}; // a refusal needs no stack
-    this.logger[error.level]({ requestId: request.id, code: error.code, ...cause }, where);
+    this.log(error, thrown, request);
     if (reply.sent) return;
     announceClose(request, reply);
     void reply
@@ -40,6 +42,13 @@ export class ProblemFilter implements ExceptionFilter {
       .headers({ 'cache-control': 'no-store', ...(error.status === 401 && CHALLENGE), ...error.headers })
       .type(PROBLEM_JSON)
       .send(JSON.stringify(toProblem(error, request)));
+  }
+
+  private log(error: AppError, thrown: unknown, request: FastifyRequest): void {
+    if (error.level !== 'error' && !this.uncounted.writes(request)) return;
+    const cause = error.status >= 500 ? { err: thrown } : {}; // a refusal needs no stack
+    const where = `${error.code} on ${request.method} ${routeOf(request)}`;
+    this.logger[error.level]({ requestId: request.id, code: error.code, ...cause }, where);
   }
 }
 

@@ -3,11 +3,11 @@ import { HttpException } from '@nestjs/common';
 import { AppError } from '../../../shared/libs/app-error.js';
 import { SemaphoreFullError } from '../../../shared/libs/semaphore.js';
 import { StrictJsonError } from '../../../shared/libs/strict-json.js';
-import { ChangeTooLateError } from '../../../shared/cache/cache-change.js';
+import { ChangeTooLateError } from '../../../shared/cache/change-deadline.js';
 import { isConnectionFailure, sqlStateOf } from '../../../shared/database/sql-state.js';
 import { HttpErrors } from '../http.errors.js';
 
-/** Pure: equal errors give equal responses. An unknown error becomes INTERNAL_ERROR and reveals nothing. */
+/** Pure: equal errors become equal responses. An unknown error becomes INTERNAL_ERROR and reveals nothing. */
 export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (error instanceof StrictJsonError) return HttpErrors.INVALID_JSON(error.message);

@@ -5,9 +5,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../../shared/libs/clock.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { routeOf } from '../fastify-request.js';
-import { RequestLog } from '../../../shared/logging/request-log.js';
+import { type RequestLine, RequestLog } from '../../../shared/logging/request-log.js';
 import { requestContext } from '../../../shared/logging/request-context.js';
 import { trackRequest, type InFlightRequest } from '../in-flight-request.js';
+import type { UncountedLines } from './uncounted-lines.js';
 
 const ACCEPTABLE_ID = /^[A-Za-z0-9._-]{1,64}$/;
 
@@ -17,24 +18,32 @@ export function requestIdOf(request: Pick<IncomingMessage, 'headers'>): string {
   return typeof given === 'string' && ACCEPTABLE_ID.test(given) ? given : randomUUID();
 }
 
-export function addRequestHooks(fastify: FastifyInstance, logger: Logger, clock: Clock): void {
+export function addRequestHooks(
+  fastify: FastifyInstance,
+  logger: Logger,
+  clock: Clock,
+  uncounted: UncountedLines,
+): void {
   const log = new RequestLog(logger, clock);
+  const writeLine = (request: FastifyRequest, reply: FastifyReply): void => {
+    const level = request.url.startsWith('/health') || request.url === '/ping' ? 'debug' : 'info';
+    if (log.writes(level) && uncounted.writes(request)) log.write(level, lineOf(request, reply));
+  };
+  fastify.decorateRequest('isCounted', false);
   fastify.decorate('inFlight', new Set<InFlightRequest>());
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
-    const onDisconnect = (): void => writeLine(log, request, reply); // then nothing finishes, and no onResponse follows
+    const onDisconnect = (): void => writeLine(request, reply); // then nothing finishes, and no onResponse follows
     requestContext.run(trackRequest(fastify, reply, onDisconnect), done);
   });
   fastify.addHook('onResponse', (request, reply, done) => {
-    writeLine(log, request, reply);
+    writeLine(request, reply);
     done();
   });
 }
 
-function writeLine(log: RequestLog, request: FastifyRequest, reply: FastifyReply): void {
-  const level = request.url.startsWith('/health') || request.url === '/ping' ? 'debug' : 'info';
-  if (!log.writes(level)) return;
-  log.write(level, {
+function lineOf(request: FastifyRequest, reply: FastifyReply): RequestLine {
+  return {
     requestId: request.id,
     method: request.method,
     route: routeOf(request),
@@ -42,5 +51,5 @@ function writeLine(log: RequestLog, request: FastifyRequest, reply: FastifyReply
     ms: Math.round(reply.elapsedTime * 10) / 10,
     ip: request.ip,
     user: request.user?.id,
-  });
+  };
 }

@@ -1,5 +1,5 @@
 // Limits the memory of answers that their clients do not read, per network, per /48 network and in total.
-import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import { type Networks, networksOf } from '../../../shared/libs/network.js';
 import { NetworkSums, siteShareOf } from '../../../shared/libs/network-sums.js';
@@ -16,13 +16,18 @@ const MAX_OF_SITE = siteShareOf(MAX_OF_NETWORK, MAX_OF_ALL);
 const SHARE = 4 * 1024 * 1024;
 /** Minimum size of a counted answer, in UTF-16 units or bytes. The limits of connections and pipelining bound smaller ones. */
 const MIN_COUNTED = 16_384;
+/** Bytes of a streamed answer in memory: one chunk of the storage waits in the socket, the next one in the stream. */
+const MAX_OF_STREAM = 512 * 1024;
 /** Headers of the refused answer that would be wrong for the problem that takes its place. */
-const ABOUT_THE_BODY = ['etag', 'link', 'location', 'content-encoding', 'last-modified', 'vary'];
+const ABOUT_THE_BODY = [
+  ...['etag', 'link', 'location', 'last-modified', 'vary', 'accept-ranges'],
+  ...['content-encoding', 'content-length', 'content-range', 'content-disposition', 'content-location'],
+];
 
 /**
  * A GET beyond the limits is answered with 503, which is small. Another method may have done its work by then: a route with
- * `maxAnswerBytes` reserves them before it runs and is refused there, and other answers go out and only count. Streams do not
- * count: no more than a chunk or two of them is in memory. A batch counts as one.
+ * `maxAnswerBytes` reserves them before it runs and is refused there, and other answers go out and only count. A stream
+ * counts with what is in memory of it. A batch counts as one.
  */
 export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   const unread = new UnreadBytes();
@@ -40,10 +45,11 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
     };
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
     reservations.get(request)?.();
-    if (!isLarge(payload) || isInjected(request)) return done(null, payload);
+    const bytes = heldBytesOf(payload, reply);
+    if (bytes < MIN_COUNTED || isInjected(request)) return done(null, payload);
     const networks = networksOf(request.ip);
-    const bytes = Buffer.byteLength(payload);
     if (request.method === 'GET' && !unread.hasSpaceFor(networks, bytes)) {
+      if (payload instanceof Readable) payload.destroy(); // Fastify drops it unclosed: its file would stay open
       for (const name of ABOUT_THE_BODY) reply.removeHeader(name);
       return done(unavailable());
     }
@@ -60,7 +66,6 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
 
 class UnreadBytes {
   private readonly sums = new NetworkSums();
-  private readonly ofSocket = new WeakMap<Socket, { bytes: number }>();
   private total = 0;
 
   hasSpaceFor(networks: Networks, bytes: number): boolean {
@@ -71,36 +76,18 @@ class UnreadBytes {
 
   /**
    * Counts the bytes until the operating system has the last one, or the connection is closed, or the returned function is
-   * called.
+   * called. Needs `limitPipelining`: Node does not emit `close` on an answer that waits behind another one of its connection.
    */
   add(networks: Networks, { raw, request }: FastifyReply, bytes: number): () => void {
-    const { socket } = request.raw;
-    if (socket.destroyed || raw.destroyed) return () => undefined;
-    const queued = this.queuedOn(socket, networks);
-    queued.bytes += bytes;
+    if (request.raw.socket.destroyed || raw.destroyed) return () => undefined;
     this.change(networks, bytes);
     let counted = bytes;
     const release = (): void => {
-      const rest = Math.min(counted, queued.bytes); // less when the connection was closed first
+      this.change(networks, -counted);
       counted = 0;
-      queued.bytes -= rest;
-      this.change(networks, -rest);
     };
     raw.once('close', release);
     return release;
-  }
-
-  /** An answer behind another one on its connection is not notified when that is closed: so one listener releases them all. */
-  private queuedOn(socket: Socket, networks: Networks): { bytes: number } {
-    let queued = this.ofSocket.get(socket);
-    if (queued) return queued;
-    this.ofSocket.set(socket, (queued = { bytes: 0 }));
-    const all = queued;
-    socket.once('close', () => {
-      this.change(networks, -all.bytes);
-      all.bytes = 0;
-    });
-    return queued;
   }
 
   private change(networks: Networks, bytes: number): void {
@@ -109,6 +96,9 @@ class UnreadBytes {
   }
 }
 
-function isLarge(payload: unknown): payload is string | Buffer {
-  return (typeof payload === 'string' || Buffer.isBuffer(payload)) && payload.length >= MIN_COUNTED;
+/** Returns how many bytes an answer may hold in memory until its client has read it. */
+function heldBytesOf(payload: unknown, reply: FastifyReply): number {
+  if (typeof payload === 'string' || Buffer.isBuffer(payload)) return Buffer.byteLength(payload);
+  if (!(payload instanceof Readable)) return 0;
+  return Math.min(Number(reply.getHeader('content-length') ?? Infinity), MAX_OF_STREAM);
 }

@@ -10,7 +10,7 @@ const LINGER_READS = 1_000;
 /** A body this small is already on its way as a whole, so the connection can be kept. */
 const SMALL_BODY_BYTES = 65_536;
 
-/** Call before the response: tells the client to stop sending (RFC 9112, 9.3), which upload clients do. */
+/** Call before the response: asks the client to stop sending (RFC 9112, 9.3), which upload clients do. */
 export function announceClose({ raw, headers }: FastifyRequest, reply: FastifyReply): void {
   if (raw.complete !== false || isSmall(headers)) return; // an injected request has no `complete`
   reply.header('connection', 'close');

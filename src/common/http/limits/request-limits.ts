@@ -65,7 +65,7 @@ export class RequestLimits {
   }
 
   private take(reply: FastifyReply, caller: Caller, rates: RatesName, cost: number): void | Promise<void> {
-    if (this.settings.mode === 'off') return;
+    if (this.settings.mode === 'off') return void (reply.request.isCounted = true);
     const limit = this.limits[rates];
     const result = this.limiter.take(caller, limit.rates, cost);
     if (result instanceof Promise) return result.then((taken) => this.settle(reply, caller, limit, taken));
@@ -75,6 +75,7 @@ export class RequestLimits {
   private settle(reply: FastifyReply, caller: Caller, { rates, policy }: Limit, result: TakeResult): void {
     reply.header('ratelimit-policy', policy).header('ratelimit', describe(rates, result));
     const tier = refusedTier(result);
+    if (tier === null || this.settings.mode === 'dry-run') reply.request.isCounted = true;
     if (tier === null) return;
     const { ofSite } = result[tier];
     if (this.settings.mode === 'dry-run') {
@@ -95,15 +96,15 @@ function rateOf(throttlers: readonly ThrottlerOptions[], name: string): Rate {
 }
 
 function limitOf(rates: Rates): Limit {
-  const say = (tier: keyof Rates): string => `"${tier}";q=${rates[tier].quota};w=${rates[tier].window}`;
-  return { rates, policy: `${say('burst')}, ${say('sustained')}` };
+  const format = (tier: keyof Rates): string => `"${tier}";q=${rates[tier].quota};w=${rates[tier].window}`;
+  return { rates, policy: `${format('burst')}, ${format('sustained')}` };
 }
 
 /** Whole seconds, at most the window: the extra slot (1/60 of it) would only confuse. Retry-After includes it. */
 function describe(rates: Rates, result: TakeResult): string {
-  const say = (tier: keyof Rates): string => {
+  const format = (tier: keyof Rates): string => {
     const { remaining, resetMs } = result[tier];
     return `"${tier}";r=${remaining};t=${Math.min(rates[tier].window, Math.ceil(resetMs / 1000))}`;
   };
-  return `${say('burst')}, ${say('sustained')}`;
+  return `${format('burst')}, ${format('sustained')}`;
 }

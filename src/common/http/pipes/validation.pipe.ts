@@ -2,6 +2,7 @@
 import { type ArgumentMetadata, ValidationPipe, type ValidationError } from '@nestjs/common';
 import type { AppError, FieldError } from '../../../shared/libs/app-error.js';
 import { HttpErrors } from '../http.errors.js';
+import { acceptClean } from './accept-clean.js';
 import { findUnknownMembers } from './unknown-members.js';
 
 /** The maximum number of reported faults. */
@@ -11,6 +12,8 @@ const MAX_PATH = 200;
 /** Handles input that class-validator accepts wrongly or processes too slowly. */
 class InputPipe extends ValidationPipe {
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    const accepted = metadata.metatype ? acceptClean(value, metadata.metatype) : null;
+    if (accepted) return accepted;
     if (value === null) throw HttpErrors.VALIDATION_FAILED('The body must be a JSON object.');
     const inherited = findInherited(value);
     if (inherited !== null) throw unknownMembers([inherited]);

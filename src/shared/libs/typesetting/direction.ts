@@ -1,8 +1,8 @@
-// Text direction: splits a line into parts of one direction and puts them in their visual order.
+// Text direction: splits a line into runs of one direction (level runs, UAX #9) and puts them in their visual order.
 import bidiFactory from 'bidi-js';
 
-/** A part to draw from left to right. Its letters are in visual order where the font does not reorder them itself. */
-export interface Piece {
+/** Text of one direction, to draw from left to right. Its letters are in visual order where the font does not reorder them. */
+export interface LevelRun {
   text: string;
   rightToLeft: boolean;
 }
@@ -31,18 +31,18 @@ export function directionOf(text: string): Direction {
   return { rightToLeft: (paragraphs[0]?.level ?? 0) % 2 === 1, levels };
 }
 
-/** Returns the parts of `text` from `start` to `end`, from left to right. */
-export function visualPieces(text: string, { levels }: Direction, start = 0, end = text.length): Piece[] {
+/** Returns the level runs of `text` from `start` to `end`, from left to right. */
+export function levelRunsOf(text: string, { levels }: Direction, start = 0, end = text.length): LevelRun[] {
   if (!levels) return [{ text: text.slice(start, end), rightToLeft: false }];
-  const pieces: { from: number; to: number; level: number }[] = [];
+  const runs: { from: number; to: number; level: number }[] = [];
   for (let at = start; at < end; at++) {
-    const last = pieces.at(-1);
+    const last = runs.at(-1);
     const level = levels[at] as number;
     if (last?.level === level) last.to = at + 1;
-    else pieces.push({ from: at, to: at + 1, level });
+    else runs.push({ from: at, to: at + 1, level });
   }
-  reorder(pieces);
-  return pieces.map(({ from, to, level }) => {
+  reorder(runs);
+  return runs.map(({ from, to, level }) => {
     const logical = text.slice(from, to);
     return level % 2 === 0
       ? { text: logical.replace(CONTROLS, ''), rightToLeft: false }
@@ -51,12 +51,12 @@ export function visualPieces(text: string, { levels }: Direction, start = 0, end
 }
 
 /** Rule L2 of the bidi algorithm: for each level from the highest to the lowest odd one, reverses the runs at or above it. */
-function reorder(pieces: { level: number }[]): void {
-  for (let level = Math.max(0, ...pieces.map((piece) => piece.level)); level > 0; level--) {
-    for (let from = 0; from < pieces.length; from++) {
+function reorder(runs: { level: number }[]): void {
+  for (let level = Math.max(0, ...runs.map((run) => run.level)); level > 0; level--) {
+    for (let from = 0; from < runs.length; from++) {
       let to = from;
-      while (to < pieces.length && (pieces[to] as { level: number }).level >= level) to++;
-      if (to > from) pieces.splice(from, to - from, ...pieces.slice(from, to).reverse());
+      while (to < runs.length && (runs[to] as { level: number }).level >= level) to++;
+      if (to > from) runs.splice(from, to - from, ...runs.slice(from, to).reverse());
       from = to;
     }
   }

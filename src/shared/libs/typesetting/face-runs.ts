@@ -1,5 +1,5 @@
 // Splits text into runs that one font can draw; a character that no font has becomes a box.
-import { type Piece, isTurnedByFont } from './direction.js';
+import { type LevelRun, isTurnedByFont } from './direction.js';
 import { type Face, findFace, type Weight } from './faces.js';
 
 export interface Run {
@@ -15,10 +15,10 @@ const INVISIBLE = /(?!\p{Join_Control})\p{Default_Ignorable_Code_Point}/gu;
 const ENDS_IN_LETTER = /[\p{L}\p{M}]$/u;
 const graphemes = new Intl.Segmenter('und', { granularity: 'grapheme' });
 
-/** Returns the runs of a piece, from left to right. */
-export function runsOf(piece: Piece, weight: Weight): Run[] {
-  const runs = splitByFace(piece.text.replace(INVISIBLE, ''), weight);
-  if (!piece.rightToLeft) return runs;
+/** Splits a level run into runs of one font, from left to right. */
+export function runsOf(levelRun: LevelRun, weight: Weight): Run[] {
+  const runs = splitByFace(levelRun.text.replace(INVISIBLE, ''), weight);
+  if (!levelRun.rightToLeft) return runs;
   return runs.reverse().map(({ text, face }) => ({ text: isTurnedByFont(text) ? text : backwards(text), face }));
 }
 

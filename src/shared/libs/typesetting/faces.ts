@@ -19,7 +19,8 @@ export interface Face {
 
 interface Source {
   file: (weight: Weight) => string;
-  covers: (codePoint: number) => boolean;
+  /** The first and the last character of each range. */
+  ranges: readonly (readonly [number, number])[];
 }
 
 const require = createRequire(import.meta.url);
@@ -46,20 +47,19 @@ function webFamily(name: string, fileOf: (subset: string) => string): Source[] {
   const folder = folderOf(name);
   const subsets = JSON.parse(readFileSync(join(folder, 'unicode.json'), 'utf8')) as Record<string, string>;
   return Object.entries(subsets).map(([subset, ranges]) => {
-    const bounds = ranges.split(',').map((range) => {
-      const [first, last = first] = range.slice(2).split('-') as [string, string?];
-      return [parseInt(first, 16), parseInt(last, 16)] as const;
-    });
     return {
       file: () => join(folder, 'files', fileOf(subset.replace(/[[\]]/g, ''))),
-      covers: (codePoint) => bounds.some(([first, last]) => codePoint >= first && codePoint <= last),
+      ranges: ranges.split(',').map((range) => {
+        const [first, last = first] = range.slice(2).split('-') as [string, string?];
+        return [parseInt(first, 16), parseInt(last, 16)] as const;
+      }),
     };
   });
 }
 
 function wholeFile(name: string, fileOf: (weight: Weight) => string): Source {
   const folder = folderOf(name);
-  return { file: (weight) => join(folder, fileOf(weight)), covers: () => true };
+  return { file: (weight) => join(folder, fileOf(weight)), ranges: [[0, 0x10ffff]] };
 }
 
 function folderOf(name: string): string {
@@ -68,6 +68,8 @@ function folderOf(name: string): string {
 
 const opened = new Map<string, Face>();
 const byCharacter = new Map<number, Face | undefined>();
+/** The sources of each block of 256 characters, since a search through all ranges takes 0.1 ms. */
+const byBlock = new Map<number, Source[]>();
 
 /** Returns undefined when no font has the character. */
 export function findFace(codePoint: number, weight: Weight): Face | undefined {
@@ -76,13 +78,39 @@ export function findFace(codePoint: number, weight: Weight): Face | undefined {
   return byCharacter.get(key);
 }
 
+/**
+ * Counts the files with the characters of all texts, without opening one: opening a file takes about 15 ms of CPU. A file may
+ * lack a character that its list has, so the drawing may open some more.
+ */
+export function countFontFiles(texts: Iterable<string>): number {
+  const characters = new Set<number>();
+  for (const text of texts) for (const char of text) characters.add(char.codePointAt(0) as number);
+  const files = new Set<Source | undefined>();
+  for (const codePoint of characters)
+    files.add(sourcesOfBlock(codePoint >> 8).find((source) => covers(source, codePoint, codePoint)));
+  return files.size;
+}
+
 function lookFor(codePoint: number, weight: Weight): Face | undefined {
-  for (const source of SOURCES) {
-    if (!source.covers(codePoint)) continue;
+  for (const source of sourcesOfBlock(codePoint >> 8)) {
+    if (!covers(source, codePoint, codePoint)) continue;
     const face = open(source.file(weight), weight);
     if (face.font.hasGlyphForCodePoint(codePoint)) return face;
   }
   return undefined;
+}
+
+function sourcesOfBlock(block: number): Source[] {
+  const known = byBlock.get(block);
+  if (known) return known;
+  const found = SOURCES.filter((source) => covers(source, block << 8, (block << 8) | 0xff));
+  byBlock.set(block, found);
+  return found;
+}
+
+/** True when a range of the source has a character from `low` to `high`. */
+function covers({ ranges }: Source, low: number, high: number): boolean {
+  return ranges.some(([first, last]) => high >= first && low <= last);
 }
 
 function open(file: string, weight: Weight): Face {
@@ -96,7 +124,8 @@ function open(file: string, weight: Weight): Face {
   const { advance, layout, glyphOf } = cacheLayouts(font);
   font.createSubset = () => new GlyphSubset(font, glyphOf);
   font.layout = layout;
-  const face = { name, font, widthOf: (text: string) => advance(text) / font.unitsPerEm };
+  const { unitsPerEm } = font;
+  const face = { name, font, widthOf: (text: string) => advance(text) / unitsPerEm };
   opened.set(name, face);
   return face;
 }

@@ -79,29 +79,32 @@ function encodeMetrics(glyph: Glyph): Buffer {
 /** Writes absolute 16-bit points with one flag each; a compact form is not needed because pdfkit deflates the result. */
 function encodeOutline({ path }: Glyph): Buffer {
   const ends: number[] = [];
-  const points: { x: number; y: number; on: boolean }[] = [];
+  const [xs, ys, flags]: [number[], number[], number[]] = [[], [], []];
   for (const { command, args } of path.commands) {
-    if (command === 'closePath') ends.push(points.length - 1);
-    for (let at = 0; at < args.length; at += 2)
-      points.push({
-        x: Math.round(args[at] as number),
-        y: Math.round(args[at + 1] as number),
-        on: at === args.length - 2,
-      });
+    if (command === 'closePath') ends.push(xs.length - 1);
+    for (let at = 0; at < args.length; at += 2) {
+      xs.push(Math.round(args[at] as number));
+      ys.push(Math.round(args[at + 1] as number));
+      flags.push(at === args.length - 2 ? 1 : 0); // 1: on the curve
+    }
   }
   if (ends.length === 0) return Buffer.alloc(0);
-  const outline = Buffer.alloc((10 + ends.length * 2 + 2 + points.length * 5 + 3) & ~3);
+  const outline = Buffer.alloc((10 + ends.length * 2 + 2 + xs.length * 5 + 3) & ~3);
   const { minX, minY, maxX, maxY } = path.bbox;
   let at = outline.writeInt16BE(ends.length, 0);
   for (const edge of [Math.floor(minX), Math.floor(minY), Math.ceil(maxX), Math.ceil(maxY)])
     at = outline.writeInt16BE(edge, at);
   for (const end of ends) at = outline.writeUInt16BE(end, at);
   at += 2; // no instructions
-  for (const { on } of points) at = outline.writeUInt8(on ? 1 : 0, at);
-  for (const axis of ['x', 'y'] as const)
-    points.forEach((point, index) => {
-      at = outline.writeInt16BE(point[axis] - (points[index - 1]?.[axis] ?? 0), at);
-    });
+  outline.set(flags, at);
+  at += flags.length;
+  for (const axis of [xs, ys]) {
+    let before = 0;
+    for (const value of axis) {
+      at = outline.writeInt16BE(value - before, at);
+      before = value;
+    }
+  }
   return outline;
 }
 

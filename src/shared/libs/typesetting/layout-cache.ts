@@ -22,6 +22,8 @@ const MAX_LAYOUT_MS = 10_000;
 let spentMs = 0;
 /** OpenType features that position glyphs relative to each other, turned off. */
 const WITHOUT_ANCHORS = { mark: false, mkmk: false, abvm: false, blwm: false, curs: false };
+/** Chinese characters and whole syllables of Korean: fonts draw them one after the other, and reports have thousands of them. */
+const UNSHAPED = /^[\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3]+$/;
 let fonts = 0;
 
 /** Call at the start of a document. */
@@ -39,7 +41,7 @@ export function cacheLayouts(font: Font): CachedLayout {
     const known = memory.get(key);
     if (known) return known;
     const numbered = ({ glyphs, ...places }: GlyphRun): GlyphRun => ({ glyphs: glyphs.map(number), ...places });
-    if (spentMs >= MAX_LAYOUT_MS) return numbered(setLetters(font, text));
+    if (spentMs >= MAX_LAYOUT_MS || UNSHAPED.test(text)) return numbered(setLetters(font, text));
     const began = performance.now();
     const { glyphs, positions, advanceWidth } = layOut(layout, text);
     spentMs += performance.now() - began;

@@ -1,6 +1,7 @@
 // Writes text of any language on a page: picks fonts by character, handles right-to-left text, and breaks lines.
+import { LRUCache } from 'lru-cache';
 import type PDFDocument from 'pdfkit';
-import { directionOf, visualPieces } from './direction.js';
+import { directionOf, levelRunsOf } from './direction.js';
 import { type Run, runsOf } from './face-runs.js';
 import type { Weight } from './faces.js';
 import { type Broken, breakLines } from './line-break.js';
@@ -28,12 +29,26 @@ const FEATURES: [] = [];
  */
 const SHAPED = /[\p{M}\p{Join_Control}]/u;
 
+/** A line that is ready to be drawn. */
+interface Line {
+  runs: Run[];
+  widths: number[];
+  rightToLeft: boolean;
+  /** The original text, where readers cannot find it by the glyphs. */
+  spoken: string | undefined;
+}
+
+/** Labels repeat: a row of a table has one title, and four labels of which there are few. */
+const MAX_LABELS = 1_000;
+
 export class Typesetter {
+  private readonly labels = new LRUCache<string, Line[]>({ max: MAX_LABELS });
+
   constructor(private readonly pdf: InstanceType<typeof PDFDocument>) {}
 
   width(text: string, style: Style): number {
-    return visualPieces(text, directionOf(text))
-      .flatMap((piece) => runsOf(piece, style.weight))
+    return levelRunsOf(text, directionOf(text))
+      .flatMap((levelRun) => runsOf(levelRun, style.weight))
       .reduce((sum, run) => sum + widthOf(run, style), 0);
   }
 
@@ -43,30 +58,32 @@ export class Typesetter {
 
   /** Writes one line; an ellipsis replaces the text that does not fit. */
   write(text: string, place: Place, style: Style): void {
-    this.writeLines(this.break(text, place.width, 1, style), place, 0, style);
+    const key = `${style.size} ${style.weight} ${place.width} ${text}`;
+    const lines = this.labels.get(key) ?? linesOf(this.break(text, place.width, 1, style), style);
+    this.labels.set(key, lines);
+    this.draw(lines, place, 0, style);
   }
 
   /** Writes lines that `break` returned, `leading` apart. */
-  writeLines({ text, lines }: Broken, place: Place, leading: number, style: Style): void {
-    const direction = directionOf(text);
-    lines.forEach(({ start, end }, index) => {
-      const pieces = visualPieces(text, direction, start, end);
+  writeLines(broken: Broken, place: Place, leading: number, style: Style): void {
+    this.draw(linesOf(broken, style), place, leading, style);
+  }
+
+  private draw(lines: Line[], place: Place, leading: number, style: Style): void {
+    lines.forEach((line, index) => {
       const align = place.align ?? 'start';
-      const logical = text.slice(start, end);
-      const isSpoken = SHAPED.test(logical) && !direction.levels;
-      if (isSpoken) this.pdf.markContent('Span', { actual: logical });
-      this.writeRuns(
-        pieces.flatMap((piece) => runsOf(piece, style.weight)),
-        { ...place, y: place.y + index * leading, align: align === 'start' && direction.rightToLeft ? 'right' : align },
+      if (line.spoken !== undefined) this.pdf.markContent('Span', { actual: line.spoken });
+      this.drawLine(
+        line,
+        { ...place, y: place.y + index * leading, align: align === 'start' && line.rightToLeft ? 'right' : align },
         style,
       );
-      if (isSpoken) this.pdf.endMarkedContent();
+      if (line.spoken !== undefined) this.pdf.endMarkedContent();
     });
   }
 
-  private writeRuns(runs: Run[], { x, y, width, align }: Place, style: Style): void {
+  private drawLine({ runs, widths }: Line, { x, y, width, align }: Place, style: Style): void {
     this.pdf.fillColor(style.color);
-    const widths = runs.map((run) => widthOf(run, style));
     const left = width - widths.reduce((sum, one) => sum + one, 0);
     let at = x + (align === 'right' ? left : align === 'center' ? left / 2 : 0);
     runs.forEach((run, index) => {
@@ -78,6 +95,20 @@ export class Typesetter {
   private use({ face }: Run, { size }: Style): InstanceType<typeof PDFDocument> {
     return this.pdf.font(face.font as never, face.name, size);
   }
+}
+
+function linesOf({ text, lines }: Broken, style: Style): Line[] {
+  const direction = directionOf(text);
+  return lines.map(({ start, end }) => {
+    const runs = levelRunsOf(text, direction, start, end).flatMap((levelRun) => runsOf(levelRun, style.weight));
+    const logical = text.slice(start, end);
+    return {
+      runs,
+      widths: runs.map((run) => widthOf(run, style)),
+      rightToLeft: direction.rightToLeft,
+      spoken: SHAPED.test(logical) && !direction.levels ? logical : undefined,
+    };
+  });
 }
 
 function widthOf({ text, face }: Run, { size }: Style): number {

@@ -76,55 +76,72 @@ interface Body {
   box: Buffer;
 }
 
+/** The moves of one outline, reused: a font has a million points, and most of the time of opening it went into their objects. */
+const MAX_POINTS = 65_536;
+const moves = { flags: new Uint8Array(MAX_POINTS), xs: new Int16Array(MAX_POINTS), ys: new Int16Array(MAX_POINTS) };
+
 function readOutline(streams: Streams, contours: number): Body {
   const ends = Buffer.alloc(contours * 2 + 2);
   let count = 0;
   for (let contour = 0; contour < contours; contour++)
     ends.writeUInt16BE((count += streams.points.short()) - 1, contour * 2);
-  const [flags, xs, ys] = [Buffer.alloc(count), Buffer.alloc(count * 2), Buffer.alloc(count * 2)];
-  const [low, high, at] = [
-    [32767, 32767],
-    [-32768, -32768],
-    [0, 0],
-  ] as [number[], number[], [number, number]];
-  for (let point = 0; point < count; point++) {
-    const flag = streams.flags.byte();
-    const moved = readMove(flag & 127, streams.coordinates);
-    flags.writeUInt8(flag >> 7 ? 0 : 1, point);
-    [xs, ys].forEach((axis, index) => axis.writeInt16BE(moved[index] as number, point * 2));
-    for (const axis of [0, 1] as const) {
-      at[axis] += moved[axis];
-      low[axis] = Math.min(low[axis] as number, at[axis]);
-      high[axis] = Math.max(high[axis] as number, at[axis]);
-    }
-  }
-  const box = Buffer.alloc(8);
-  [...low, ...high].forEach((value, index) => box.writeInt16BE(value, index * 2));
+  const box = readMoves(streams, count);
   const hints = streams.instructions.take(streams.coordinates.short());
   ends.writeUInt16BE(hints.length, contours * 2);
-  return { data: Buffer.concat([ends, hints, flags, xs, ys]), box };
+  const points = Buffer.allocUnsafe(count * 5);
+  points.set(moves.flags.subarray(0, count));
+  let at = count;
+  for (const axis of [moves.xs, moves.ys])
+    for (let point = 0; point < count; point++) at = points.writeInt16BE(axis[point] as number, at);
+  return { data: Buffer.concat([ends, hints, points]), box };
 }
 
-/** Reads the offset to the next point; the flag contains its size in bytes and its signs. */
-function readMove(flag: number, stream: Reader): [number, number] {
-  const sign = (bit: number, value: number): number => (bit & 1 ? value : -value);
-  if (flag < 10) return [0, sign(flag, ((flag & 14) << 7) + stream.byte())];
-  if (flag < 20) return [sign(flag, (((flag - 10) & 14) << 7) + stream.byte()), 0];
-  if (flag < 84) {
+/** Reads the flags and moves of `count` points, and returns the box around the points. */
+function readMoves({ flags, coordinates }: Streams, count: number): Buffer {
+  let [x, y, minX, minY, maxX, maxY] = [0, 0, 32767, 32767, -32768, -32768];
+  for (let point = 0; point < count; point++) {
+    const flag = flags.byte();
+    readMove(flag & 127, coordinates, point);
+    moves.flags[point] = flag >> 7 ? 0 : 1;
+    x += moves.xs[point] as number;
+    y += moves.ys[point] as number;
+    minX = Math.min(minX, x);
+    minY = Math.min(minY, y);
+    maxX = Math.max(maxX, x);
+    maxY = Math.max(maxY, y);
+  }
+  const box = Buffer.alloc(8);
+  [minX, minY, maxX, maxY].forEach((value, index) => box.writeInt16BE(value, index * 2));
+  return box;
+}
+
+/** Reads the offset to the next point into `moves`; the flag contains its size in bytes and its signs. */
+function readMove(flag: number, stream: Reader, point: number): void {
+  let [x, y] = [0, 0];
+  if (flag < 10) y = signed(flag, ((flag & 14) << 7) + stream.byte());
+  else if (flag < 20) x = signed(flag, (((flag - 10) & 14) << 7) + stream.byte());
+  else if (flag < 84) {
     const [base, byte] = [flag - 20, stream.byte()];
-    return [sign(flag, 1 + (base & 48) + (byte >> 4)), sign(flag >> 1, 1 + ((base & 12) << 2) + (byte & 15))];
-  }
-  if (flag < 120) {
+    x = signed(flag, 1 + (base & 48) + (byte >> 4));
+    y = signed(flag >> 1, 1 + ((base & 12) << 2) + (byte & 15));
+  } else if (flag < 120) {
     const base = flag - 84;
-    const x = sign(flag, 1 + (Math.floor(base / 12) << 8) + stream.byte());
-    return [x, sign(flag >> 1, 1 + (((base % 12) >> 2) << 8) + stream.byte())];
+    x = signed(flag, 1 + (Math.floor(base / 12) << 8) + stream.byte());
+    y = signed(flag >> 1, 1 + (((base % 12) >> 2) << 8) + stream.byte());
+  } else if (flag < 124) {
+    const [first, middle, last] = [stream.byte(), stream.byte(), stream.byte()];
+    x = signed(flag, (first << 4) + (middle >> 4));
+    y = signed(flag >> 1, ((middle & 15) << 8) + last);
+  } else {
+    x = signed(flag, (stream.byte() << 8) + stream.byte());
+    y = signed(flag >> 1, (stream.byte() << 8) + stream.byte());
   }
-  if (flag < 124) {
-    const [first, middle, last] = stream.take(3) as unknown as [number, number, number];
-    return [sign(flag, (first << 4) + (middle >> 4)), sign(flag >> 1, ((middle & 15) << 8) + last)];
-  }
-  const x = sign(flag, stream.take(2).readUInt16BE());
-  return [x, sign(flag >> 1, stream.take(2).readUInt16BE())];
+  moves.xs[point] = x;
+  moves.ys[point] = y;
+}
+
+function signed(bit: number, value: number): number {
+  return bit & 1 ? value : -value;
 }
 
 function readComposite(streams: Streams): Body {

@@ -1,8 +1,8 @@
--- Takes the lease to load a missing value, so that only one process in the whole deployment loads it.
+-- Claims the load of a missing value, so that only one process in the whole deployment loads it.
 -- KEYS[1] the value
--- KEYS[2] the lease of the process that loads it
+-- KEYS[2] the claim of the process that loads it
 -- ARGV[1] our token
--- ARGV[2] duration of the lease, milliseconds
+-- ARGV[2] duration of the claim, milliseconds
 -- ARGV[3] prefix of the outdated value, or empty
 -- returns 'mine' (loads it), 'theirs' (another process does), or 'there' when a newer value exists
 local value = redis.call('GET', KEYS[1])

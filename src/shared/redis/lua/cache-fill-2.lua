@@ -1,6 +1,6 @@
--- Stores a loaded value if the lease is still ours, and releases the lease.
+-- Stores a loaded value if the claim is still ours, and releases the claim.
 -- KEYS[1] the value
--- KEYS[2] the lease of the process that loads it
+-- KEYS[2] the claim of the process that loads it
 -- ARGV[1] our token
 -- ARGV[2] the value
 -- ARGV[3] lifetime of the value, milliseconds

@@ -68,7 +68,7 @@ export class DeadLetterDto {
   })
   message!: string | null;
 
-  @ApiProperty({ type: 'integer', description: 'How often it was begun' })
+  @ApiProperty({ type: 'integer', description: 'Number of attempts that have begun' })
   attempts!: number;
 
   @ApiProperty({ type: String, format: 'uuid', nullable: true, description: "Null: the system's own" })
@@ -110,7 +110,8 @@ export class DeadLetterDetailsDto extends DeadLetterDto {
   @ApiProperty({
     type: String,
     nullable: true,
-    description: 'Finds the log lines of who enqueued it, and of its attempts',
+    description:
+      'Id of the request that enqueued the job; the log lines of that request and of the attempts contain it. Null: no request enqueued it, and the log lines of the attempts contain `id` instead',
   })
   requestId!: string | null;
 }

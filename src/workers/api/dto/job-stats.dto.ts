@@ -3,10 +3,13 @@ import { ApiProperty } from '@nestjs/swagger';
 import type { QueueStats } from '../../engine/job-stats.repository.js';
 
 export class QueueRatesDto {
-  @ApiProperty({ example: 12.4, description: 'Jobs that were done' })
+  @ApiProperty({ example: 12.4, description: 'Jobs that succeeded' })
   succeeded!: number;
 
-  @ApiProperty({ example: 0.2, description: 'Attempts that failed and are tried again' })
+  @ApiProperty({
+    example: 0.2,
+    description: 'Attempts that failed, or whose worker died, and after which another attempt follows',
+  })
   retried!: number;
 
   @ApiProperty({ example: 0, description: 'Jobs that failed for good' })
@@ -29,16 +32,25 @@ export class QueueStatsDto {
   @ApiProperty({ type: 'integer', description: 'Dead letters' })
   dead!: number;
 
-  @ApiProperty({ type: 'integer', nullable: true, description: 'How long the oldest due job waits; null: none does' })
+  @ApiProperty({
+    type: 'integer',
+    nullable: true,
+    description: 'How long ago the oldest waiting job became due, its lost attempts included; null: no job is due',
+  })
   oldestWaitMs!: number | null;
 
-  @ApiProperty({ type: 'integer', description: 'Processes that run some of them at the moment' })
+  @ApiProperty({
+    type: 'integer',
+    description:
+      'Number of processes in which a job of this queue is running now. One that died counts until its jobs are taken back',
+  })
   workers!: number;
 
   @ApiProperty({
     type: 'integer',
     nullable: true,
-    description: 'How many one process runs at once; null: no job of this version is for this queue',
+    description:
+      'Number of jobs of this queue that one process runs at once; null: this version has no job for this queue',
   })
   concurrency!: number | null;
 
@@ -53,7 +65,7 @@ export class BrokerDto {
   @ApiProperty()
   isUp!: boolean;
 
-  @ApiProperty({ type: String, nullable: true, description: 'Why it is not' })
+  @ApiProperty({ type: String, nullable: true, description: 'Why the broker is down; null: it is up' })
   reason!: string | null;
 }
 

@@ -77,10 +77,14 @@ export class JobDto {
   @ApiProperty({ type: 'integer', minimum: 0, maximum: 100 })
   progress!: number;
 
-  @ApiProperty({ type: 'integer', description: 'How often it was begun' })
+  @ApiProperty({ type: 'integer', description: 'Number of attempts that have begun' })
   attempts!: number;
 
-  @ApiProperty({ type: 'integer', description: 'So many may fail before it is FAILED for good' })
+  @ApiProperty({
+    type: 'integer',
+    description:
+      'The job becomes FAILED when this many attempts have failed. After deaths of its worker there may be more: usually one, and one for each time that the job waited ten minutes to run alone. An attempt that a stopping worker gives back, a move to a queue for long jobs, and a replay raise this number',
+  })
   maxAttempts!: number;
 
   @ApiProperty({ type: 'integer', minimum: 1, maximum: 5 })

@@ -1,6 +1,7 @@
 -- Re-announces due jobs whose last announcement is $3 ms old, and due jobs that were never announced because they were
 -- enqueued without a broker. Skips the jobs that claim.sql skips.
--- $1 queues without a waiting wake-up, $2 maximum number, $3 ms, $4 ms until a job is re-announced in any case
+-- $1 queues without a waiting wake-up, $2 maximum number, $3 ms, $4 ms until a job is re-announced, even if its message may
+-- still wait
 WITH due AS (
   SELECT unannounced.id
   FROM unnest($1::varchar[]) AS q (queue) CROSS JOIN generate_series(1, 5) AS urgency

@@ -1,9 +1,8 @@
 -- Marks due jobs that are not announced yet as announced, the longest waiting first. The mark is written before the
 -- publish: if the message or the process is lost, announce-again.sql finds the job. Announced jobs leave the index range
 -- that is scanned here, so a large backlog costs nothing.
--- Times in a row are rounded to milliseconds, also up. Without the extra millisecond, half of the new jobs would wait for
--- the next scan.
--- $1 queues, $2 maximum number, $3 ms until a job is re-announced in any case
+-- PostgreSQL rounds stored times to ms, so one may lie slightly in the future: hence the extra millisecond.
+-- $1 queues, $2 maximum number, $3 ms until a job is re-announced, even if its message may still wait
 WITH due AS (
   SELECT id FROM jobs
   WHERE announce_at <= now() + interval '1 ms' AND status IN ('QUEUED', 'RETRYING') AND queue = ANY ($1)

@@ -1,5 +1,6 @@
--- Claims one due job that was running during two worker crashes, to run it alone: if it is the cause, it kills its worker
--- again; otherwise it completes.
+-- Claims one due suspect, to run it alone. A suspect (crashes >= 2) is a job whose worker died twice, or once during its last
+-- attempt. If the suspect is the cause, it kills its worker again; otherwise it completes. No limit of running jobs per owner
+-- applies here.
 -- $1 queues, $2 worker, $3 lease in ms
 WITH due AS (
   SELECT id FROM jobs

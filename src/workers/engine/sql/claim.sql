@@ -2,8 +2,8 @@
 -- least urgent first, so that a constant load of urgent jobs starves no other job.
 -- Skips jobs of an owner who has $6 running already (two processes that claim at the same time may exceed that by the jobs
 -- that each of them claims), or $7 in this queue and process: so one owner cannot take all slots of a process.
--- Skips jobs that were running during two worker crashes, see claim-suspect.sql; after ten minutes they may run beside
--- other jobs again.
+-- Skips suspects (crashes >= 2), which claim-suspect.sql claims. A suspect that has waited ten minutes, because no process was
+-- free to run it alone, may run beside other jobs again.
 -- $1 queue, $2 maximum number, $3 worker, $4 lease in ms, $5 claim the starving jobs, $6 maximum of running jobs per owner,
 -- $7 the same for this queue and worker
 -- Costs one index probe per priority. Rows that are not due have no turn and are never read.

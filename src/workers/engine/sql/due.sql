@@ -1,12 +1,14 @@
--- Returns for each queue whether it has due jobs (usual), and due jobs that must run alone (suspect).
+-- Returns for each queue whether it has due jobs that claim.sql may take (usual), and due jobs that claim-suspect.sql takes
+-- (suspect). A suspect that has waited ten minutes counts as both.
 -- $1 queues
--- Costs one index probe per queue and priority, whatever waits: with ORDER BY and LIMIT, PostgreSQL takes the index in the
--- generic plan of a large table, too, where it would read the table for EXISTS.
+-- Costs one index probe per queue and priority, however many jobs wait. With EXISTS alone, the generic plan reads the whole
+-- table; ORDER BY … LIMIT makes it use the index.
 SELECT queue,
   EXISTS (
     SELECT FROM generate_series(1, 5) AS urgency CROSS JOIN LATERAL (
       SELECT id FROM jobs
-      WHERE jobs.queue = q.queue AND priority = urgency AND status IN ('QUEUED', 'RETRYING') AND turn <= 'infinity' AND crashes < 2
+      WHERE jobs.queue = q.queue AND priority = urgency AND status IN ('QUEUED', 'RETRYING') AND turn <= 'infinity'
+        AND (crashes < 2 OR run_at < now() - interval '10 min')
       ORDER BY turn, id LIMIT 1
     ) AS first
   ) AS usual,

@@ -1,8 +1,8 @@
 -- Inserts jobs in the given order. Skips jobs whose unique key is taken by an unfinished job of the same type.
 -- now() is truncated: rounded up to the column's milliseconds, a new job might not be due for the claim that follows.
 -- A due job gets its turn: now, or one hour after the last waiting turn of the same owner in this line, whichever is
--- later. So the owners of a line take turns: of another owner's jobs that became due k hours earlier, a job waits only for
--- the first k. A delayed job gets its turn when it becomes due, in line-up.sql.
+-- later. So the owners of a line take turns: if another owner queued 100 jobs less than 3 hours ago, a new owner's job waits
+-- for at most the first 3. A delayed job gets its turn when it becomes due, in line-up.sql.
 -- $1 ids, $2 uuids, $3 types, $4 queues, $5 payloads, $6 priorities, $7 run_at (null: now), $8 max_attempts, $9 unique_keys,
 -- $10 owner_ids, $11 owner_uuids, $12 request_ids, $13 true: announce to the broker
 INSERT INTO jobs (id, uuid, type, queue, payload, priority, run_at, turn, announce_at, max_attempts, unique_key, owner_id, owner_uuid, request_id)

@@ -1,5 +1,5 @@
 -- Returns the queues with jobs that announce-again.sql would take if no wake-up waited in the queue.
--- $1 queues, $2 ms since the last announcement, $3 ms until a job is re-announced in any case
+-- $1 queues, $2 ms since the last announcement, $3 ms until a job is re-announced, even if its message may still wait
 -- Costs one index probe per queue and priority: 0.1 ms with 100,000 waiting jobs.
 SELECT DISTINCT queue
 FROM unnest($1::varchar[]) AS q (queue) CROSS JOIN generate_series(1, 5) AS urgency

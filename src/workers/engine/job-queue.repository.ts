@@ -1,4 +1,4 @@
-// The frequent statements on the jobs table, most of them in files of their own in sql/.
+// The statements that enqueue and run jobs, which are frequent; most of them are in files of their own in sql/.
 import { Injectable } from '@nestjs/common';
 import { JobSettings } from '../jobs.settings.js';
 import { sqlFiles } from '../../shared/database/sql-file.js';
@@ -54,7 +54,10 @@ export interface Reaped extends AttemptKey {
   queue: string;
   type: string;
   status: JobStatus;
+  /** Id of the dead worker. */
+  worker: string;
   owner_uuid: string | null;
+  request_id: string | null;
 }
 
 export interface DueQueue {
@@ -69,8 +72,16 @@ const TURN_BATCH = 500;
 const statement = sqlFiles(import.meta.url, 'jobs');
 const column = <T, K extends keyof T>(rows: readonly T[], key: K): Array<T[K]> => rows.map((row) => row[key]);
 
+type QueryRow = Record<string, unknown>;
+
+/** Returns for each attempt whether it is in `found`. An earlier attempt of a job may run beside its current one. */
+function areIn(attempts: readonly AttemptKey[], found: readonly AttemptKey[]): boolean[] {
+  const current = new Set(found.map(({ id, attempt }) => `${id}/${attempt}`));
+  return attempts.map(({ id, attempt }) => current.has(`${id}/${attempt}`));
+}
+
 @Injectable()
-export class JobLedger {
+export class JobQueueRepository {
   constructor(
     private readonly transaction: Transaction,
     private readonly driver: QueueDriver,
@@ -127,24 +138,21 @@ export class JobLedger {
     return this.transaction.read<DueQueue>(statement('due', [queues]));
   }
 
-  /** Extends the leases. Returns the ids of the attempts that are not current any more. */
-  async heartbeat(beats: ReadonlyArray<AttemptKey & { progress: number }>, lease: number): Promise<Set<string>> {
+  /** Extends the leases. Returns for each attempt whether it is still the current one of its job. */
+  async heartbeat(beats: ReadonlyArray<AttemptKey & { progress: number }>, lease: number): Promise<boolean[]> {
     const ids = column(beats, 'id');
     const attempts = column(beats, 'attempt');
     await this.transaction.query(statement('heartbeat', [ids, attempts, column(beats, 'progress'), lease]));
-    const mine = await this.transaction.read<{ id: string }>(statement('still-mine', [ids, attempts]));
-    const lost = new Set(ids);
-    for (const { id } of mine) lost.delete(id);
-    return lost;
+    return areIn(beats, await this.transaction.read<AttemptKey & QueryRow>(statement('still-mine', [ids, attempts])));
   }
 
-  /** Completes attempts. Returns the ids of those that were still current. */
-  async finish(done: ReadonlyArray<AttemptKey & { result: JobResult }>): Promise<Set<string>> {
+  /** Completes attempts. Returns for each whether it was still the current one of its job. */
+  async finish(done: ReadonlyArray<AttemptKey & { result: JobResult }>): Promise<boolean[]> {
     const results = done.map(({ result }) => (result === null ? null : JSON.stringify(result)));
-    const rows = await this.transaction.query<{ id: string }>(
+    const rows = await this.transaction.query<AttemptKey & QueryRow>(
       statement('finish', [column(done, 'id'), column(done, 'attempt'), results]),
     );
-    return new Set(column(rows, 'id'));
+    return areIn(done, rows);
   }
 
   /** Sets the result of a job that was completed in the same transaction. */

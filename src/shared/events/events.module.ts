@@ -1,0 +1,9 @@
+// Provides events: the bus, the event log and its sequencer.
+import { Global, Module } from '@nestjs/common';
+import { EventLog } from './event-log.js';
+import { EventSequencer } from './event-sequencer.js';
+import { Events } from './events.js';
+
+@Global()
+@Module({ providers: [Events, EventLog, EventSequencer], exports: [Events, EventLog, EventSequencer] })
+export class EventsModule {}
