@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { AuditVerifier } from '../../src/audit/seals/audit-verifier.js';
 import { CheckpointFile } from '../../src/audit/seals/checkpoint-file.js';
+import { EventSequencer } from '../../src/shared/events/event-sequencer.js';
 import { SNOWFLAKE_EPOCH } from '../../src/shared/database/snowflake-ids.js';
 import type { AuditEntry, Page } from '../support/http/api.js';
 import { type Job, finishedJob, uploadFile } from '../support/jobs/job-requests.js';
@@ -97,17 +98,26 @@ it('links are deleted LINK_RETENTION days after they expired or were revoked', a
 it('entries of the audit log are deleted AUDIT_RETENTION days after they were sealed, and an entry states it', async () => {
   const verify = () => server.app.get(AuditVerifier).verify();
   const seals = () => server.sql<{ last: string }>('SELECT last FROM audit_seals ORDER BY first');
+  const checkpoints = server.app.get(CheckpointFile);
+  const database = new URL(server.databaseUrl).pathname.slice(1);
+  /** Waits until all entries are sealed and the sealer has written its file, so that it writes no more of them. */
+  const allSealed = async (): Promise<void> => {
+    await server.app.get(EventSequencer).catchUp();
+    await until(async () => {
+      const [last, checkpoint] = [(await seals()).at(-1)?.last, await checkpoints.read(database)];
+      return last !== undefined && checkpoint?.last === last && (await verify()).unsealed === 0;
+    }, 'the seals and their checkpoint');
+  };
   /** Seals an entry with this age. */
   const seal = async (days: number): Promise<void> => {
-    const { length } = await seals();
     server.advanceClock(-days * DAY_MS);
     await server.registerUser();
-    await until(async () => (await seals()).length > length && (await verify()).unsealed === 0, 'a seal');
+    await allSealed();
     server.advanceClock(days * DAY_MS);
   };
-  await until(async () => (await seals()).length > 0, 'the first seal, of now');
   expect(await run('audit.cleanup')).toEqual({ deleted: 0 });
-  await server.app.get(CheckpointFile).remove(new URL(server.databaseUrl).pathname.slice(1)); // it has today
+  await allSealed();
+  await checkpoints.remove(database); // it has today
   await server.sql(
     'ALTER TABLE audit_seals DISABLE TRIGGER USER; DELETE FROM audit_seals; ALTER TABLE audit_seals ENABLE TRIGGER USER',
   );
