@@ -1,4 +1,4 @@
-// Creates tasks: those of one owner that wait for each other share a statement, a commit and an announcement.
+// Creates tasks: simultaneous creates of one owner share a statement, a commit and a message to the caches.
 import type { EntityMetadata } from 'typeorm';
 import { newUuid } from '../shared/libs/new-uuid.js';
 import type { Actor, Owner } from '../common/access/permissions.js';
@@ -34,7 +34,7 @@ const CREATE = `
     FROM counted CROSS JOIN wanted
     RETURNING tasks.*
   )`;
-/** Creates of one owner that share a statement, at most: the texts of each cost up to 30 ms for the search. */
+/** Maximum creates in one statement: indexing the texts of each takes up to 30 ms. */
 const MAX_GATHERED = 50;
 
 /** A task to create, and who asks for it. */
@@ -74,7 +74,7 @@ export class TaskCreations {
     return this.insert(values.map((value) => creationOf(actor, value)));
   }
 
-  /** Several run in no request, so that the end of one cancels none of the others. */
+  /** A group runs outside of any request: a client that leaves must not cancel the creates of others. */
   private async createGathered(creations: Creation[]): Promise<Array<Task | Error>> {
     const wanted = creations.filter(({ running }) => !running?.cancelled);
     let created: Array<Task | Error>;

@@ -31,11 +31,11 @@ export interface JobOptions<P extends object> {
   payload: Type<P>;
   /**
    * Number of attempts before the job becomes a dead letter. Deaths of its worker may add some, unless max_attempts of the row is
-   * 1 (reap.sql); a release and a replay raise max_attempts.
+   * 1 (reap.sql); giving the job back when the process stops (release.sql) and a replay raise max_attempts.
    */
   attempts: number;
   backoff: Backoff;
-  /** Time limit of one attempt, ms. After it, the attempt's signal aborts and the attempt counts as failed. */
+  /** Time limit of one attempt, ms. After it the signal aborts; the attempt fails unless its handler still returns within 5 s. */
   timeoutMs: number;
   /** True: no attempt follows a timeout, because a computation would take as long again. Default: false. */
   isTimeoutFinal?: boolean;
@@ -89,7 +89,7 @@ export interface JobContext {
   progress(percent: number): void;
   /**
    * Completes the job and runs `effects` in one transaction: both are committed once, or neither is. Throws AttemptLost
-   * before it runs `effects` when the job was cancelled, or another worker has taken it over. Returns the result of
+   * before it runs `effects` when the job was cancelled or taken back. `effects` may run again after a deadlock. Returns the result of
    * `effects`, which becomes the job's result. Without this call, the job completes when the handler returns, with the
    * handler's return value.
    */

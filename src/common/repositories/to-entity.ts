@@ -2,8 +2,8 @@
 import type { EntityManager, EntityTarget, ObjectLiteral } from 'typeorm';
 
 /**
- * Returns the columns of an entity for a named statement, each with the alias before it. Never use `*`: a prepared statement
- * breaks when a migration adds a column while the server runs.
+ * Returns the columns of an entity for a named statement, each with the alias before it. No statement
+ * may return `*`: its result would change when a migration adds a column while the server runs.
  */
 export function columnsOf<E extends ObjectLiteral>(
   manager: EntityManager,
