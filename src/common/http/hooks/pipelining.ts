@@ -42,6 +42,7 @@ export function limitPipelining(
     log.warn({ skipped }, `Closed a connection that sent more than ${MAX_UNANSWERED} requests ahead of their answers`),
   ); // prettier-ignore
   const turns = new StartsPerTurn(STARTS_PER_TURN);
+  const outside = new AsyncResource('NextOfConnection'); // not in the context of the request before it
   const listeners = server.listeners('request');
   server.removeAllListeners('request').on('request', (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
@@ -54,14 +55,12 @@ export function limitPipelining(
     }
     const start = (): void => {
       if (socket.destroyed) return; // the client left while its request waited
-      response.once('close', () => runNext(socket, waiting));
+      response.once('close', () => outside.runInAsyncScope(runNext, undefined, socket, waiting));
       for (const listener of listeners) listener.call(server, request, response);
     };
     const waiting = unanswered;
     const run = (): void => turns.run(start, () => widestNetworkOf(clientOf(request)));
-    if (unanswered.length > 0) return void unanswered.push(AsyncResource.bind(run)); // not in the context of the one before it
-    unanswered.push(run);
-    run();
+    if (unanswered.push(run) === 1) run();
   });
   return (socket) => (connections.get(socket)?.length ?? 0) > 0;
 }
