@@ -2,6 +2,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
+import { joinWrites } from '../libs/joined-writes.js';
 import { sqlStateOf } from './sql-state.js';
 
 /** feature_not_supported, with the message `cached plan must not change result type`. */
@@ -11,15 +12,15 @@ const CONNECTIONS = 2;
 /** Place of the connection for transactions. */
 const WRITER = CONNECTIONS;
 /**
- * A process that freezes while it sends a transaction must not complete it later: with the latest start of its statements (7.5 s)
- * and their time limit (5 s), its locks and its change end before the others treat the change as dead (15 s, change-deadline.ts).
+ * A process that freezes while it sends a transaction must not complete it later. Its last statement fails 7.5 s after the change
+ * began (change-deadline.ts). The COMMIT comes at most this time after it, before the others treat the change as dead (15 s).
  */
 const MAX_IDLE_MS = 2_000;
 
 /**
  * Pipelining (pg's `pipeline`) sends a statement without waiting for the result of the one before. It saves taking a pool
- * connection, and most system calls under load. Use it only for single statements that take no locks and read few rows: a
- * slow statement delays those behind it. A broken connection fails its statements and is replaced.
+ * connection, and most system calls under load. Use `query` only for single statements that take no locks and read few
+ * rows, and `transaction` only for statements that wait for no lock: a slow one delays those behind it. A broken connection fails its statements and is replaced.
  */
 @Injectable()
 export class PipelinedConnections implements OnApplicationShutdown {
@@ -31,6 +32,7 @@ export class PipelinedConnections implements OnApplicationShutdown {
   async query<R extends pg.QueryResultRow>(statement: pg.QueryConfig): Promise<R[]> {
     const index = this.turn++ % CONNECTIONS;
     const client = await (this.clients[index] ?? this.open(index));
+    joinWrites(client.connection.stream);
     try {
       return (await client.query<R>(statement)).rows;
     } catch (error) {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import slotOf from 'cluster-key-slot';
 import { Redis as Node, Cluster } from 'ioredis';
+import { joinWrites } from '../libs/joined-writes.js';
 import type { RedisSettings } from './redis.settings.js';
 
 export type RedisClient = Node | Cluster;
@@ -40,6 +41,11 @@ export function createClient({ servers, password }: RedisServers): RedisClient {
     retryDelayOnTryAgain: 20,
     maxRedirections: 4,
   });
+}
+
+/** Sends the commands of one turn of the event loop together. In a cluster each node's commands are too few to matter. */
+export function joinCommands(client: RedisClient): void {
+  if (client instanceof Node && client.status === 'ready') joinWrites(client.stream);
 }
 
 /** Calls `lost` when the connection to any node is lost. */

@@ -7,6 +7,7 @@ import { type LuaScript, readLuaScripts } from './lua-scripts.js';
 import {
   createClient,
   createSubscriber,
+  joinCommands,
   identify,
   mastersOf,
   onConnectionLost,
@@ -107,6 +108,7 @@ export class Redis implements OnApplicationShutdown {
   async run<T>(work: (client: RedisClient) => Promise<T>): Promise<T> {
     if (!this.isUp) throw new RedisUnavailableError();
     try {
+      joinCommands(this.client);
       return await this.breaker.limited(() => work(this.client));
     } catch (error) {
       this.breaker.fail(error as Error);
