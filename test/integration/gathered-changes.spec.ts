@@ -2,6 +2,10 @@
 import { afterAll, beforeAll, beforeEach, expect, it, jest } from '@jest/globals';
 import pg from 'pg';
 import type { Actor } from '../../src/common/access/permissions.js';
+import { GatheredChanges } from '../../src/common/repositories/gathered-changes.js';
+import type { CacheService } from '../../src/shared/cache/cache.service.js';
+import { ChangeDeadline } from '../../src/shared/cache/change-deadline.js';
+import type { DatabaseClock } from '../../src/shared/database/database-clock.js';
 import { requestContext, RunningRequest } from '../../src/shared/logging/request-context.js';
 import type { Task } from '../../src/tasks/task.entity.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
@@ -108,6 +112,21 @@ it('a locked row delays only its own change', async () => {
   expect(done).not.toContain('0');
   await client.query('COMMIT');
   await changes[0];
+});
+
+it('none is made when the deadline passes before the commit, although each began in time', async () => {
+  const late = await ChangeDeadline.after(0, { lowerBoundAt: () => Promise.resolve(0) } as unknown as DatabaseClock);
+  const cache = { changing: (_tags: unknown, work: (deadline: ChangeDeadline) => unknown) => work(late) };
+  const changes = new GatheredChanges<string>(repositories.transaction, cache as unknown as CacheService, () => 'made');
+  const wanted = tasks.slice(0, 3).map(({ uuid }) =>
+    changes.change({
+      tags: [],
+      statement: () => ({ text: `UPDATE tasks SET title = 'late' WHERE uuid = $1 RETURNING id`, values: [uuid] }),
+      alone: () => Promise.resolve('tried alone'),
+    }),
+  ); // prettier-ignore
+  expect(await Promise.all(wanted)).toEqual(['tried alone', 'tried alone', 'tried alone']);
+  expect((await client.query(`SELECT FROM tasks WHERE title = 'late'`)).rowCount).toBe(0);
 });
 
 /** Counts the commits of gathered changes. */

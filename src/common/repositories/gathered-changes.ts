@@ -59,7 +59,7 @@ export class GatheredChanges<R> {
     if (wanted.length === 0) return all.map(() => null);
     const tags = new Set(wanted.flatMap((one) => one.tags));
     const answers = await this.cache.changing([...tags], (deadline) =>
-      this.transaction.runPipelined(wanted.map((one) => one.statement(deadline))),
+      this.transaction.runPipelined([...wanted.map((one) => one.statement(deadline)), deadline.check()]),
     );
     const rows = new Map(wanted.map((one, at) => [one, answers?.[at]?.[0]]));
     return all.map((one) => {

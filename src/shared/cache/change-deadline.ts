@@ -1,12 +1,14 @@
 // The time until which PostgreSQL may begin the statement of a change that runs outside a transaction.
+import type pg from 'pg';
 import type { DatabaseClock } from '../database/database-clock.js';
 import { MAX_CHANGE_MS } from './memory.store.js';
 
 /**
  * A process may freeze after its last check and send its statement only after the others have begun to treat the change as dead.
  * PostgreSQL then refuses the statement by its own clock: `clock_timestamp() < $n`. Inside a transaction
- * idle_in_transaction_session_timeout has this effect. A statement that began in time ends within statement_timeout (5 s). These
- * 7.5 s and 5 s leave 2.5 s of MAX_CHANGE_MS for the commit, and for a clock that was set back since its last reading.
+ * idle_in_transaction_session_timeout has this effect. A statement that began in time, at most 7.5 s after the change
+ * began, ends within statement_timeout (5 s). So 2.5 s of MAX_CHANGE_MS are left for the commit, and for a clock that was set back
+ * since its last reading. Statements that are sent together are followed by `check`: their COMMIT begins at most 2 s after the deadline.
  */
 const MAX_START_MS = MAX_CHANGE_MS / 2;
 
@@ -31,6 +33,16 @@ export class ChangeDeadline {
   static async after(beganAt: number, clock: DatabaseClock): Promise<ChangeDeadline> {
     const at = (await clock.lowerBoundAt(beganAt)) + MAX_START_MS;
     return new ChangeDeadline(new Date(at).toISOString(), clock);
+  }
+
+  /**
+   * Returns a statement that fails after the deadline. It is the last one before the COMMIT of several statements that are sent
+   * at once: a process may freeze when PostgreSQL has received half of them, and no time limit of PostgreSQL counts in the middle
+   * of a statement.
+   */
+  check(): pg.QueryConfig {
+    const text = 'SELECT 1 / (clock_timestamp() < $1::timestamptz)::integer';
+    return { name: 'change-deadline', text, values: [this.sql] };
   }
 
   /** Call it when the statement has changed nothing: the deadline may be the reason. Throws ChangeTooLateError. */
