@@ -39,12 +39,12 @@ export class AuditRepository extends BaseRepository<AuditEntry> {
 
   list(query: AuditRequest): Promise<Page<AuditEntry>> {
     const { action, actorId, subjectId, since, until } = query;
-    const rows = this.rows();
-    if (action !== undefined) rows.andWhere('row.action = :action', { action });
-    if (actorId !== undefined) rows.andWhere('row.actor_uuid = :actorId', { actorId });
-    if (subjectId !== undefined) rows.andWhere('row.subject_uuid = :subjectId', { subjectId });
-    if (since) rows.andWhere('row.created_at >= :since', { since });
-    if (until) rows.andWhere('row.created_at < :until', { until });
+    const rows = this.pageQuery('present');
+    if (action !== undefined) rows.where('row.action = :action', { action });
+    if (actorId !== undefined) rows.where('row.actor_uuid = :actorId', { actorId });
+    if (subjectId !== undefined) rows.where('row.subject_uuid = :subjectId', { subjectId });
+    if (since) rows.where('row.created_at >= :since', { since });
+    if (until) rows.where('row.created_at < :until', { until });
     return this.page(rows, query);
   }
 }

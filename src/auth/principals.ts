@@ -19,6 +19,8 @@ export interface Principal extends Actor {
 
 const MAX_TOKENS = 10_000;
 
+const keyOf = ({ sid }: AccessClaims): string => `principal:${sid}`;
+
 /** A request with a known token costs two look-ups: its verified claims, and its session. */
 @Injectable()
 export class Principals {
@@ -43,11 +45,17 @@ export class Principals {
     this.claims.set(token, claims);
   }
 
+  /** Returns the principal if this process holds it in memory. */
+  peek(claims: AccessClaims): Principal | undefined {
+    const found = this.cache.peek<Principal>(keyOf(claims));
+    return found && (this.living(claims, found) ?? undefined);
+  }
+
   /** Returns null when the session has ended or its user is deleted. Returns no promise on a cache hit. */
   find(claims: AccessClaims): Principal | null | Promise<Principal | null> {
     const tags = [sessionTag(claims.sid), userTag(claims.sub)];
     const options = { ttl: this.settings.ttl, tags, shared: false };
-    const found = this.cache.wrap(`principal:${claims.sid}`, options, () => this.load(claims));
+    const found = this.cache.wrap(keyOf(claims), options, () => this.load(claims));
     return found instanceof Promise
       ? found.then((principal) => this.living(claims, principal))
       : this.living(claims, found);

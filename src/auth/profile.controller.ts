@@ -2,6 +2,7 @@
 import { Controller, Get, Patch, Put, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { AnswerFromMemory } from '../common/decorators/answer-from-memory.decorator.js';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
@@ -26,6 +27,7 @@ export class ProfileController {
 
   @Get()
   @Endpoint({ summary: 'Get the caller', returns: UserDto, versioned: true })
+  @AnswerFromMemory<ProfileController>((_controller, caller) => (caller as Principal).profile)
   get(@CurrentUser() caller: Principal, @Res({ passthrough: true }) reply: FastifyReply): string {
     return answerRendered(reply, caller.profile); // cached with the session
   }

@@ -56,7 +56,7 @@ export class SessionsRepository extends BaseRepository<Session> {
   listOf(actor: Actor, request: PageRequest, now: Date, idleSince: Date): Promise<Page<Session>> {
     const current = actor.sessionId;
     const scope = `row.user_id = :userId AND (row.uuid = :current OR row.expires_at > :now AND row.rotated_at > :idleSince)`;
-    return this.page(this.rows().where(scope, { userId: actor.key, current, now, idleSince }), request, {
+    return this.page(this.pageQuery('present').where(scope, { userId: actor.key, current, now, idleSince }), request, {
       createdAt: {
         sql: `CASE WHEN row.uuid = :current THEN 'infinity' ELSE row.created_at END`,
         type: 'timestamptz',

@@ -1,5 +1,6 @@
 // Reads the access token before the body, so that rate limits count by user and no large body is read without a valid token.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { requestContext } from '../shared/logging/request-context.js';
 import type { AccessClaims } from '../shared/security/access-tokens.js';
 import { MAX_PUBLIC_BODY_BYTES } from '../common/decorators/endpoint.decorator.js';
 import { bearerTokenOf, invalidToken, missingToken } from './bearer-token.js';
@@ -30,7 +31,7 @@ export function addTokenHook(fastify: FastifyInstance, strategy: JwtStrategy, pr
       principals.remember(token, false);
       request.claims = null;
     };
-    const found = principals.find(claims);
+    const found = principals.peek(claims) ?? requestContext.run(request.running, () => principals.find(claims));
     if (!(found instanceof Promise)) return settle(found);
     // Uncounted routes, such as probes, do not wait for the database. The guard asks again and reports a failure.
     const isCounted = request.routeOptions.config.limited?.limit !== 'none';
@@ -46,8 +47,8 @@ export function addTokenHook(fastify: FastifyInstance, strategy: JwtStrategy, pr
       const admitted = admit(request, token, known);
       return admitted ? void admitted.then(() => done()) : done();
     }
-    strategy
-      .verify(request)
+    requestContext
+      .run(request.running, () => strategy.verify(request))
       .then((claims) => {
         if (claims) principals.remember(token, claims);
         return admit(request, token, claims);

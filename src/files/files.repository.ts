@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
+import type { PageQuery } from '../common/repositories/page-query.js';
 import { BaseRepository, type KeyRange, type Purged, type SortColumn } from '../common/repositories/base.repository.js';
 import type { EventShape } from '../common/repositories/event-of-row.js';
 import { columnsOf } from '../common/repositories/to-entity.js';
@@ -64,12 +65,12 @@ export class FilesRepository extends BaseRepository<FileEntity> {
   }
 
   listOwned(owner: Owner, request: FilesRequest): Promise<Page<FileEntity>> {
-    return this.list('row.owner_id = :owner AND row.deleted_at IS NULL', { owner: owner.key }, request);
+    return this.list(this.pageQuery('present').where('row.owner_id = :owner', { owner: owner.key }), request);
   }
 
   /** Lists the deleted files of all owners. */
   listDeleted(request: FilesRequest): Promise<Page<FileEntity>> {
-    return this.list('row.deleted_at IS NOT NULL', {}, request);
+    return this.list(this.pageQuery('deleted'), request);
   }
 
   /** Changes a file of the owner. Throws NOT_FOUND, VERSION_STALE. */
@@ -166,9 +167,8 @@ export class FilesRepository extends BaseRepository<FileEntity> {
     });
   }
 
-  private list(scope: string, parameters: object, request: FilesRequest): Promise<Page<FileEntity>> {
-    const query = this.rows().withDeleted().where(scope, parameters);
-    if (request.bucket !== undefined) query.andWhere('row.bucket = :bucket', { bucket: request.bucket });
+  private list(query: PageQuery, request: FilesRequest): Promise<Page<FileEntity>> {
+    if (request.bucket !== undefined) query.where('row.bucket = :bucket', { bucket: request.bucket });
     return this.page(query, request);
   }
 

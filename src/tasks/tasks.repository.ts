@@ -2,6 +2,7 @@
 import { Injectable } from '@nestjs/common';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
+import type { PageQuery } from '../common/repositories/page-query.js';
 import type { Actor } from '../common/access/permissions.js';
 import {
   BaseRepository,
@@ -15,7 +16,7 @@ import { columnsOf } from '../common/repositories/to-entity.js';
 import { escapeLike } from '../shared/libs/text.js';
 import { TaskCreations } from './task-creations.repository.js';
 import { Task, type TaskStatus } from './task.entity.js';
-import { listTag, taskTag } from './tasks.cache.js';
+import { listTag, taskTag, ownedKey } from './tasks.cache.js';
 import { TASK_EVENT_SHAPE, TaskDeleted, TaskRestored, TaskUpdated } from './tasks.events.js';
 import { TaskErrors } from './tasks.errors.js';
 import { TaskSettings } from './tasks.settings.js';
@@ -93,12 +94,17 @@ export class TasksRepository extends BaseRepository<Task> {
 
   /** Returns what `represent` makes of the task, cached per caller. Throws NOT_FOUND. */
   async cachedOwned<T>(actor: Actor, uuid: string, represent: (task: Task) => T): Promise<T> {
-    const found = await this.cache.wrap(`task:${actor.id}:${uuid}`, this.tools.cached(taskTag(uuid)), async () => {
+    const found = await this.cache.wrap(ownedKey(actor, uuid), this.tools.cached(taskTag(uuid)), async () => {
       const task = await this.findOwned(actor, uuid);
       return task && represent(task);
     });
     if (!found) throw TaskErrors.NOT_FOUND(uuid);
     return found;
+  }
+
+  /** Returns what `cachedOwned` would, if this process holds it in memory. */
+  peekOwned<T>(actor: Actor, uuid: string): T | undefined {
+    return this.cache.peek(ownedKey(actor, uuid));
   }
 
   /**
@@ -108,8 +114,9 @@ export class TasksRepository extends BaseRepository<Task> {
   async cachedList<T>(actor: Actor, query: TasksRequest, represent: (page: Page<Task>) => T): Promise<T> {
     const { limit, sort, status, priority, q, dueBefore, cursor } = query;
     const key = `tasks:${actor.id}:${JSON.stringify([limit, sort, status, priority, q, dueBefore, cursor])}`;
-    const isCacheable = q === undefined && dueBefore === undefined && cursor === undefined; // the others have too many values to cache
-    const options = this.tools.cached(listTag(actor.id));
+    const isCacheable = q === undefined && dueBefore === undefined && cursor === undefined; // these have too many values to cache
+    // Each write of the owner ends a page. Sharing it with other processes costs three steps in Redis, as much as loading it.
+    const options = { ...this.tools.cached(listTag(actor.id)), shared: false };
     const load = async (): Promise<T> => represent(await this.listOwned(actor, query));
     return (await this.cache.wrap(key, isCacheable ? options : { ...options, ttl: 0 }, load)) as T;
   }
@@ -117,12 +124,14 @@ export class TasksRepository extends BaseRepository<Task> {
   /** Reads tasks and texts of this owner only, however many others have the same text. */
   async listOwned(actor: Actor, query: TasksRequest): Promise<Page<Task>> {
     const few = await this.findFew(actor.key, query.q);
-    const scope = `row.owner_id = :owner AND row.deleted_at IS NULL${few ? ' AND row.id = ANY (:few)' : ''}`;
-    return this.list(query, scope, { owner: actor.key, few });
+    const rows = this.pageQuery('present').where('row.owner_id = :owner', { owner: actor.key });
+    rows.isIndexed = query.q === undefined && query.dueBefore === undefined && query.priority === undefined;
+    if (few) rows.where('row.id = ANY (:few)', { few });
+    return this.list(rows, query);
   }
 
   listDeleted(query: TasksRequest): Promise<Page<Task>> {
-    return this.list(query, 'row.deleted_at IS NOT NULL', {});
+    return this.list(this.pageQuery('deleted'), query);
   }
 
   /** Changes a task of the actor. Throws what `change` throws. */
@@ -190,7 +199,7 @@ export class TasksRepository extends BaseRepository<Task> {
   /**
    * Returns the keys of the owner's tasks that contain the text; null when there are many, or when no index finds the text. Triggers
    * keep `task_texts` equal to the tasks (migration 1764000081000). MATERIALIZED: PostgreSQL then plans without regard to the LIMIT;
-   * with regard to it, it would read the texts of all owners in the hope of an early end. No name: a plan for this text.
+   * with regard to it, it would read the texts of all owners in the hope of an early end. It has no name, so that PostgreSQL plans it for this text.
    */
   private async findFew(ownerKey: string, q: string | undefined): Promise<string[] | null> {
     if (q === undefined || Array.from(q).length < MIN_INDEXED_TEXT) return null;
@@ -203,13 +212,11 @@ export class TasksRepository extends BaseRepository<Task> {
     return found.length > MAX_TEXT_MATCHES ? null : found.map(({ id }) => id);
   }
 
-  private list(query: TasksRequest, scope: string, values: Record<string, unknown>): Promise<Page<Task>> {
-    const rows = this.rows().withDeleted().where(scope, values);
-    if (query.status !== undefined) rows.andWhere('row.status = :status', { status: query.status });
-    if (query.priority !== undefined) rows.andWhere('row.priority = :priority', { priority: query.priority });
-    if (query.dueBefore !== undefined) rows.andWhere(`${DUE} < :dueBefore`, { dueBefore: query.dueBefore });
-    if (query.q !== undefined)
-      rows.andWhere('(row.title ILIKE :q OR row.description ILIKE :q)', { q: containing(query.q) });
+  private list(rows: PageQuery, query: TasksRequest): Promise<Page<Task>> {
+    if (query.status !== undefined) rows.where('row.status = :status', { status: query.status });
+    if (query.priority !== undefined) rows.where('row.priority = :priority', { priority: query.priority });
+    if (query.dueBefore !== undefined) rows.where(`${DUE} < :dueBefore`, { dueBefore: query.dueBefore });
+    if (query.q !== undefined) rows.where('row.title ILIKE :q OR row.description ILIKE :q', { q: containing(query.q) });
     return this.page(rows, query);
   }
 }

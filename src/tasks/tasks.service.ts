@@ -43,6 +43,11 @@ export class TasksService {
     return this.tasks.cachedOwned(actor, id, renderTask);
   }
 
+  /** Returns what `get` would, if it is in memory. */
+  peek(actor: Actor, id: string): Rendered | undefined {
+    return this.tasks.peekOwned(actor, id);
+  }
+
   /** Throws NOT_FOUND, VERSION_STALE. */
   update(actor: Actor, id: string, patch: ChangeTaskDto, expected: ExpectedVersions): Promise<Task> {
     return this.tasks.updateOwned(actor, id, patch, expected);

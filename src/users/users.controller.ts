@@ -4,6 +4,7 @@ import { ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { DeletedPermissions } from '../common/access/permissions.js';
 import { UserPermissions } from './users.policy.js';
+import { AnswerFromMemory } from '../common/decorators/answer-from-memory.decorator.js';
 import { CurrentUser } from '../common/decorators/current-user.decorator.js';
 import { Endpoint } from '../common/decorators/endpoint.decorator.js';
 import { IfMatch } from '../common/decorators/if-match.decorator.js';
@@ -75,6 +76,7 @@ export class UsersController {
     versioned: true,
     errors: [UserErrors.NOT_FOUND],
   })
+  @AnswerFromMemory<UsersController>(({ service }, actor, { id }) => service.peek(actor, id as string))
   async get(
     @CurrentUser() actor: Actor,
     @Id() id: string,

@@ -1,6 +1,5 @@
 // The users table.
 import { Injectable } from '@nestjs/common';
-import { Brackets } from 'typeorm';
 import { newUuid } from '../shared/libs/new-uuid.js';
 import type { Page, PageRequest } from '../common/repositories/page.js';
 import type { ExpectedVersions } from '../common/repositories/expected-versions.js';
@@ -75,6 +74,11 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
     });
   }
 
+  /** Returns what `cachedById` would, if this process holds it in memory. */
+  peekById<T>(uuid: string): T | undefined {
+    return this.cache.peek(userKey(uuid));
+  }
+
   /** Returns the role of a user by its internal key; null when deleted. Not cached: every attempt at a job needs it fresh. */
   async findRole(key: string): Promise<Role | null> {
     const [row] = await this.transaction.read<{ role: Role }>({
@@ -100,13 +104,11 @@ export class UsersRepository extends BaseRepository<User> implements JobOwners {
   }
 
   list(query: UsersRequest): Promise<Page<User>> {
-    const rows = this.rows()
-      .where(query.deleted ? 'row.deleted_at IS NOT NULL' : 'row.deleted_at IS NULL')
-      .withDeleted();
-    if (query.role) rows.andWhere('row.role = :role', { role: query.role });
+    const rows = this.pageQuery(query.deleted ? 'deleted' : 'present');
+    if (query.role) rows.where('row.role = :role', { role: query.role });
     if (query.q !== undefined) {
       const parts = ['email', 'name', 'username'].map((column) => `row.${column} ILIKE :q`);
-      rows.andWhere(new Brackets((any) => any.where(parts.join(' OR '))), { q: `%${escapeLike(query.q)}%` });
+      rows.where(parts.join(' OR '), { q: `%${escapeLike(query.q)}%` });
     }
     return this.page(rows, query);
   }

@@ -55,6 +55,11 @@ export class UsersService {
     return user;
   }
 
+  /** Returns the actor's own account, if it is in memory. Reading another one is recorded, so it is not answered from here. */
+  peek(actor: Actor, id: string): Rendered | undefined {
+    return id === actor.id ? this.users.peekById(id) : undefined;
+  }
+
   /**
    * Changes a user. A new password or role ends the user's sessions. Throws NOT_FOUND,
    * VERSION_STALE, VALIDATION_FAILED, PASSWORD_TOO_LONG, LAST_ADMIN, EMAIL_TAKEN, USERNAME_TAKEN, NAMELESS.

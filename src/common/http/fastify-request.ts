@@ -1,8 +1,11 @@
 // Our own members of Fastify's request and route configuration, and the name of a route in logs.
+import type { Type } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { AccessClaims } from '../../shared/security/access-tokens.js';
+import type { MemoryAnswer } from '../decorators/answer-from-memory.decorator.js';
 import type { Limited } from '../decorators/limited.decorator.js';
 import type { Actor } from '../access/permissions.js';
+import type { InFlightRequest } from './in-flight-request.js';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -12,6 +15,8 @@ declare module 'fastify' {
     user?: Actor;
     /** A rate limit has counted this request, or the limits are switched off. */
     isCounted: boolean;
+    /** The same request for code that may end it early; its context begins when the limits have admitted it. */
+    running: InFlightRequest;
   }
 
   interface FastifyContextConfig {
@@ -31,6 +36,8 @@ declare module 'fastify' {
     maxBodyBytes?: number;
     /** Bytes of the largest answer beyond those of the body; see hooks/unread-answers.ts. */
     maxAnswerBytes?: number;
+    /** See hooks/memory-answers.hooks.ts. */
+    memoryAnswer?: { controller: Type; answer: MemoryAnswer<unknown> };
   }
 }
 

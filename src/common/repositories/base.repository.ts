@@ -22,6 +22,7 @@ import { changeStatement, type ConditionalChange } from './change-statement.js';
 import { type EventShape, recordRows } from './event-of-row.js';
 import { type ExpectedVersions, expectVersion } from './expected-versions.js';
 import type { Page, PageRequest } from './page.js';
+import { PageQuery, type RowState } from './page-query.js';
 import { HttpErrors } from '../http/http.errors.js';
 import { GatheredChanges, isLight } from './gathered-changes.js';
 import { fittingRows } from './fitting-rows.js';
@@ -83,6 +84,11 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
 
   protected rows(alias = 'row'): SelectQueryBuilder<E> {
     return this.transaction.manager.createQueryBuilder(this.entity, alias);
+  }
+
+  /** Starts a list; `page` ends it. */
+  protected pageQuery(state: RowState, properties?: ReadonlyArray<keyof E & string>): PageQuery {
+    return new PageQuery(this.transaction.manager.connection.getMetadata(this.entity), state, properties);
   }
 
   /**
@@ -218,32 +224,27 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
 
   /** Returns a keyset page. It starts behind the cursor's row in the index: all pages cost the same. Throws INVALID_CURSOR. */
   protected async page(
-    query: SelectQueryBuilder<E>,
+    query: PageQuery,
     request: PageRequest,
     sorts: Record<string, SortColumn<E>> = this.sorts,
   ): Promise<Page<E>> {
     const descending = request.sort.startsWith('-');
     const column = sorts[request.sort.replace(/^-/, '')];
     if (!column) throw new Error(`No sort column ${request.sort}. Add it to \`sorts\`, with an index.`);
-    const scope = `${query.expressionMap.mainAlias?.metadata.tableName}:${request.sort}`;
+    const scope = `${query.table}:${request.sort}`;
     if (request.cursor !== undefined) {
       const key = this.tools.cursors.open(scope, request.cursor);
       if (!key) throw HttpErrors.INVALID_CURSOR();
-      query.andWhere(
-        `(${column.sql}, ${query.alias}.id) ${descending ? '<' : '>'} (:after::${column.type}, :afterId::bigint)`,
-        {
-          after: key[0],
-          afterId: key[1],
-        },
-      );
+      query.where(`(${column.sql}, row.id) ${descending ? '<' : '>'} (:after::${column.type}, :afterId::bigint)`, {
+        after: key[0],
+        afterId: key[1],
+      });
     }
     const direction = descending ? 'DESC' : 'ASC';
-    const found = await query
-      .orderBy(column.sql, direction)
-      .addOrderBy(`${query.alias}.id`, direction)
-      .limit(request.limit + 1)
-      .getMany();
-    const items = fittingRows(found.slice(0, request.limit));
+    const order = `${column.sql} ${direction}, row.id ${direction}`;
+    const statement = query.statement(order, request.limit + 1);
+    const found = await (query.isIndexed ? this.transaction.read(statement) : this.transaction.query(statement));
+    const items = fittingRows(found.slice(0, request.limit).map((row) => this.toEntity(row)));
     const last = found.length > items.length ? items.at(-1) : undefined;
     return { items, nextCursor: last ? this.tools.cursors.seal(scope, keyOf(column, last)) : null };
   }

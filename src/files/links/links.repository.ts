@@ -67,8 +67,7 @@ export class LinksRepository extends BaseRepository<FileLink> {
 
   /** Lists the links of a file that are not revoked. */
   listOf(file: FileEntity, request: PageRequest): Promise<Page<FileLink>> {
-    const scope = 'row.file_id = :file AND row.deleted_at IS NULL';
-    return this.page(this.rows().withDeleted().where(scope, { file: file.id }), request);
+    return this.page(this.pageQuery('present').where('row.file_id = :file', { file: file.id }), request);
   }
 
   /** Revokes a link. Throws NOT_FOUND. */

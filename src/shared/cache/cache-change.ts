@@ -30,7 +30,7 @@ export class CacheChange implements Participant {
   async prepare(): Promise<void> {
     this.beganAt = performance.now();
     await this.announce();
-    // The process may have been frozen so long that others soon treat the change as dead; it must not happen after that.
+    // The process may have been frozen so long that others soon treat the change as dead; the commit must not come after that.
     if (performance.now() - this.beganAt > MAX_ANNOUNCEMENT_MS) throw new ChangeTooLateError();
   }
 

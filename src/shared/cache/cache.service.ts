@@ -88,6 +88,19 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
     return this.loader.load<T>(key, options, load).finally(() => this.countTime(began));
   }
 
+  /**
+   * Returns a value that this process holds in memory, as `wrap` would. Undefined: use `wrap`, since the value is missing, is
+   * known not to exist, or is due for a refresh.
+   */
+  peek<T>(key: string): T | undefined {
+    if (this.transaction.isRunning || !this.coherence.holdsLease) return undefined;
+    const [began, now] = [performance.now(), this.clock.now()];
+    const entry = this.memory.get(key, now);
+    if (!entry || entry.value === null || isDueEarly(entry, now)) return undefined;
+    this.count('memory', true, began);
+    return entry.value as T;
+  }
+
   /** Returns the value that `set` or `wrap` stored under `key`, or undefined. */
   async get<T>(key: string): Promise<T | null | undefined> {
     const began = performance.now();
@@ -157,8 +170,8 @@ export class CacheService implements BeforeApplicationShutdown, OnApplicationShu
 
   /**
    * Runs a change of the data behind these tags. After its commit no process in the deployment serves the old values. Inside
-   * a transaction the tags are announced before its commit; outside, `work` must be a single statement that begins no
-   * change after the deadline. Throws ChangeTooLateError.
+   * a transaction the tags are announced before its commit; outside, `work` must be one statement, or one
+   * `runPipelined`, that makes no change after the deadline. Throws ChangeTooLateError.
    */
   async changing<T>(tags: readonly string[], work: (deadline: ChangeDeadline) => Promise<T>): Promise<T> {
     if (tags.length === 0) return work(ChangeDeadline.NONE);

@@ -50,14 +50,15 @@ export interface CoherenceListener {
  * 3. Between the announcement and the end of the change no process caches values of these tags. A process that joins, or
  *    was cut off, first announces itself; the others repeat all running changes that they know before they acknowledge it.
  * 4. A process that cannot write its change to Redis announces it over the last relay; each process that receives it there
- *    writes it. So one that missed no announcement, and no write, vouches for the values in Redis to each process that joins.
+ *    writes the change to Redis. So a process that missed no announcement, and failed no write, can say to one that joins that the
+ *    values in Redis are good.
  *
  * So at the commit no process can serve the old value. This rests on clocks that run at about the same speed; ADR 003 lists the
  * rest.
  *
  * A process may be able to publish but receive nothing. It then waits LEASE_MS after the publication: by then each process that
- * has a lease has renewed it, with a heartbeat that came after the announcement, and has therefore received the announcement. A
- * process that cannot publish changes nothing.
+ * has a lease has renewed it, with a heartbeat that came after the announcement, and has therefore received the announcement. If
+ * a process cannot publish, its change is refused.
  */
 export class Coherence {
   readonly id = randomUUID();

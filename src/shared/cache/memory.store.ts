@@ -23,7 +23,7 @@ export class Loading {
 }
 
 /**
- * Time after which a change without a published end counts as dead: its process died or is frozen. Until then PostgreSQL has
+ * Time after which a change without a published end counts as dead: its process died or is frozen. By then PostgreSQL has
  * ended its transaction or refused its statement (change-deadline.ts). Milliseconds.
  */
 export const MAX_CHANGE_MS = 15_000;

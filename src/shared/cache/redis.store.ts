@@ -45,7 +45,10 @@ const CLAIM_MS = 8_000;
  */
 export class RedisStore {
   private epoch = '';
-  /** Set while no value may be used: the next probe goes on with one of these epochs, or begins a new one. */
+  /**
+   * Null: values may be used. Otherwise none may until the next probe, which keeps the epoch if it is one of these, or begins a
+   * new one (empty: always).
+   */
   private acceptable: readonly string[] | null = ANY_EPOCH;
   /** The writes of begun changes that Redis has not answered yet. */
   private readonly writes = new Set<Promise<boolean>>();
@@ -151,8 +154,8 @@ export class RedisStore {
   }
 
   /**
-   * Resolves to false when Redis is unreachable: all its values become invalid when this process reaches it again. Until then
-   * others may use them, so they must write the change to Redis.
+   * Resolves to false when Redis is unreachable. When this process reaches it again, all values in Redis become invalid. Until
+   * then other processes may use them, so those must write the change.
    */
   beginChange(tags: readonly string[], id: string): Promise<boolean> {
     const write = this.writeChange(tags, id);

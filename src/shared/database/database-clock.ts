@@ -20,7 +20,7 @@ export class DatabaseClock {
 
   /**
    * Returns a lower bound of PostgreSQL's clock, milliseconds since 1970, for the moment when `performance.now()` returned `at`.
-   * The clock showed this time or a later one, at most one round trip later, unless it was set since the last reading.
+   * The true time is the same or up to one round trip later, unless the clock was set since the last reading.
    */
   async lowerBoundAt(at: number): Promise<number> {
     const age = performance.now() - this.last.readAt;

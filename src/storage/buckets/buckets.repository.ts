@@ -49,8 +49,7 @@ export class BucketsRepository extends BaseRepository<Bucket> {
   }
 
   list(request: PageRequest, deleted: boolean): Promise<Page<Bucket>> {
-    const scope = deleted ? 'row.deleted_at IS NOT NULL' : 'row.deleted_at IS NULL';
-    return this.page(this.rows().withDeleted().where(scope), request);
+    return this.page(this.pageQuery(deleted ? 'deleted' : 'present'), request);
   }
 
   /** Throws NOT_FOUND, VERSION_STALE. */

@@ -19,21 +19,10 @@ import type { Owner } from '../../common/access/permissions.js';
 const statement = sqlFiles(import.meta.url, 'jobs');
 
 /** Columns of a list of dead letters: no payloads, since they may be large. */
-const LISTED = (
-  [
-    'id',
-    'uuid',
-    'type',
-    'queue',
-    'reason',
-    'errors',
-    'attempt',
-    'ownerUuid',
-    'createdAt',
-    'finishedAt',
-    'version',
-  ] as const
-).map((member) => `row.${member}`);
+const LISTED = [
+  ...(['id', 'uuid', 'type', 'queue', 'reason', 'errors', 'attempt'] as const),
+  ...(['ownerUuid', 'createdAt', 'finishedAt', 'version'] as const),
+];
 
 export interface JobsRequest extends PageRequest {
   status?: JobStatus;
@@ -93,11 +82,11 @@ export class JobsRepository extends BaseRepository<Job> {
   }
 
   list(query: JobsRequest, owner: Owner | null): Promise<Page<Job>> {
-    const rows = this.rows();
-    if (owner) rows.andWhere('row.owner_id = :owner', { owner: owner.key });
-    if (query.status) rows.andWhere('row.status = :status', { status: query.status });
-    if (query.type) rows.andWhere('row.type = :type', { type: query.type });
-    if (query.queue) rows.andWhere('row.queue = :queue', { queue: query.queue });
+    const rows = this.pageQuery('present');
+    if (owner) rows.where('row.owner_id = :owner', { owner: owner.key });
+    if (query.status) rows.where('row.status = :status', { status: query.status });
+    if (query.type) rows.where('row.type = :type', { type: query.type });
+    if (query.queue) rows.where('row.queue = :queue', { queue: query.queue });
     return this.page(rows, query);
   }
 
@@ -111,10 +100,10 @@ export class JobsRepository extends BaseRepository<Job> {
 
   /** The status is a literal, not a parameter, so that PostgreSQL uses the partial index of dead letters. */
   listDead({ queue, type, reason, ...request }: DeadLettersFilter & PageRequest): Promise<Page<Job>> {
-    const rows = this.rows().select(LISTED).where(`row.status = 'FAILED'`);
-    if (queue) rows.andWhere('row.queue = :queue', { queue });
-    if (type) rows.andWhere('row.type = :type', { type });
-    if (reason) rows.andWhere('row.reason = :reason', { reason });
+    const rows = this.pageQuery('present', LISTED).where(`row.status = 'FAILED'`);
+    if (queue) rows.where('row.queue = :queue', { queue });
+    if (type) rows.where('row.type = :type', { type });
+    if (reason) rows.where('row.reason = :reason', { reason });
     return this.page(rows, request);
   }
 

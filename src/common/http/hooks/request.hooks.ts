@@ -1,7 +1,7 @@
 // Fastify hooks for every request: an id, a request context, and one log line after the response.
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Clock } from '../../../shared/libs/clock.js';
 import type { Logger } from '../../../shared/logging/logger.js';
 import { routeOf } from '../fastify-request.js';
@@ -30,17 +30,31 @@ export function addRequestHooks(
     if (log.writes(level) && uncounted.writes(request)) log.write(level, lineOf(request, reply));
   };
   fastify.decorateRequest('isCounted', false);
+  fastify.decorateRequest('running');
   fastify.decorate('inFlight', new Set<InFlightRequest>());
   fastify.addHook('onRequest', (request, reply, done) => {
     reply.header('x-request-id', request.id);
     const onDisconnect = (): void => writeLine(request, reply); // then nothing finishes, and no onResponse follows
-    requestContext.run(trackRequest(fastify, reply, onDisconnect), done);
+    request.running = trackRequest(fastify, reply, onDisconnect);
+    done();
   });
   fastify.addHook('onResponse', (request, reply, done) => {
     writeLine(request, reply);
     done();
   });
 }
+
+/**
+ * Adds the last `onRequest` hook of each route: what follows runs in the context of the request. The hooks before it need no
+ * context, unless they wait; answers that they give cost nothing for it.
+ */
+export function addContextHook(fastify: FastifyInstance): void {
+  fastify.addHook('onRoute', (route) => {
+    route.onRequest = [route.onRequest ?? [], enterContext].flat();
+  });
+}
+
+const enterContext: onRequestHookHandler = ({ running }, _reply, done) => requestContext.run(running, done);
 
 function lineOf(request: FastifyRequest, reply: FastifyReply): RequestLine {
   return {
