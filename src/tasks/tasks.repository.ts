@@ -125,7 +125,6 @@ export class TasksRepository extends BaseRepository<Task> {
   async listOwned(actor: Actor, query: TasksRequest): Promise<Page<Task>> {
     const few = await this.findFew(actor.key, query.q);
     const rows = this.pageQuery('present').where('row.owner_id = :owner', { owner: actor.key });
-    rows.isIndexed = query.q === undefined && query.dueBefore === undefined && query.priority === undefined;
     if (few) rows.where('row.id = ANY (:few)', { few });
     return this.list(rows, query);
   }

@@ -146,7 +146,7 @@ describe('cancelling a request', () => {
     await locker.query('BEGIN; LOCK TABLE tasks IN ACCESS EXCLUSIVE MODE');
     const list = (id: string) => ada.api.get('/api/tasks?q=shared', withId(id));
     const first = list('leaves');
-    const isWaiting = `SELECT FROM pg_stat_activity WHERE ${STUCK.replace('UPDATE tasks AS row', 'SELECT "row"')}`;
+    const isWaiting = `SELECT FROM pg_stat_activity WHERE ${STUCK.replace('UPDATE tasks AS row', 'SELECT row."id"')}`;
     await until(async () => (await server.sql(isWaiting)).length === 1, 'the load to wait');
     const second = list('stays');
     await until(() => inFlight(server.app).size === 2, 'who joins it');

@@ -271,7 +271,7 @@ describe('the plan checks detect', () => {
   it('a sort order without an index', async () => {
     const { text, values } = await first();
     const plan = await explain(client, {
-      text: text.replace('ORDER BY "row"."created_at" DESC', 'ORDER BY "row"."title" DESC'),
+      text: text.replace('ORDER BY row.created_at DESC', 'ORDER BY row.title DESC'),
       values,
     });
     expect(faultsOf(plan, expected).join('; ')).toMatch(/Sort.*Scan on tasks.*reads \d{6,} rows/);

@@ -242,8 +242,7 @@ export abstract class BaseRepository<E extends BaseEntityCustom> {
     }
     const direction = descending ? 'DESC' : 'ASC';
     const order = `${column.sql} ${direction}, row.id ${direction}`;
-    const statement = query.statement(order, request.limit + 1);
-    const found = await (query.isIndexed ? this.transaction.read(statement) : this.transaction.query(statement));
+    const found = await this.transaction.query(query.statement(order, request.limit + 1));
     const items = fittingRows(found.slice(0, request.limit).map((row) => this.toEntity(row)));
     const last = found.length > items.length ? items.at(-1) : undefined;
     return { items, nextCursor: last ? this.tools.cursors.seal(scope, keyOf(column, last)) : null };

@@ -14,8 +14,6 @@ const PARAMETER = /(?<!:):([a-zA-Z]\w*)/g;
 
 /** In conditions, `row` is the row and `:name` a parameter. TypeORM's builder takes 0.1 ms for each list, and more for its rows. */
 export class PageQuery {
-  /** True: an index has the rows in the order of the list, so that a page reads few others. It then uses a pipelined connection. */
-  isIndexed = false;
   private readonly conditions: string[];
   private readonly places = new Map<string, string>();
   private readonly values: unknown[] = [];

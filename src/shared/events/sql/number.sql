@@ -21,8 +21,6 @@ WITH turn AS MATERIALIZED (
   INSERT INTO event_log (owner_id, sequence, at, name, subject_id, actor_id, request_id, data)
   SELECT owner_id, heads.sequence - count(*) OVER (PARTITION BY owner_id) + place, at, name, subject_id, actor_id, request_id, data
   FROM published JOIN heads USING (owner_id)
-), trimmed AS (
-  DELETE FROM event_log USING heads WHERE event_log.owner_id = heads.owner_id AND event_log.sequence <= heads.sequence - $3::integer
 ), audited AS (
   SELECT *, row_number() OVER (ORDER BY id) AS place FROM taken WHERE is_audited
 ), audit_head AS (
@@ -34,4 +32,5 @@ WITH turn AS MATERIALIZED (
     before + place, name, subject_id, actor_id, request_id, address, audit_details(data::jsonb)
   FROM audited, audit_head
 )
-SELECT (SELECT is_mine FROM turn) AS "isMine", (SELECT count(*) FROM taken)::integer AS taken
+SELECT (SELECT is_mine FROM turn) AS "isMine", (SELECT count(*) FROM taken)::integer AS taken,
+  (SELECT sum(trim_events(owner_id, sequence - $3::integer)) FROM heads WHERE sequence > $3::integer) AS trimmed
