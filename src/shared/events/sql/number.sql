@@ -34,4 +34,5 @@ WITH turn AS MATERIALIZED (
     before + place, name, subject_id, actor_id, request_id, address, audit_details(data::jsonb)
   FROM audited, audit_head
 )
-SELECT (SELECT is_mine FROM turn) AS "isMine", (SELECT count(*) FROM taken)::integer AS taken
+SELECT (SELECT is_mine FROM turn) AS "isMine", (SELECT count(*) FROM taken)::integer AS taken,
+  (SELECT array_agg(owner_id::text) FROM heads) AS owners
