@@ -5,10 +5,17 @@ import { Clients } from './clients/clients.js';
 import { Feeds } from './feeds/feeds.js';
 import { EventsController } from './http/events.controller.js';
 import { EventsService } from './http/events.service.js';
+import { JobProgressSignals } from './job-progress.signals.js';
+import { Admission } from './socket/admission.js';
+import { Sockets } from './socket/sockets.js';
+import { UpdatesController } from './socket/updates.controller.js';
+import { TicketsController } from './tickets/tickets.controller.js';
+import { TicketsRepository } from './tickets/tickets.repository.js';
+import { TicketsService } from './tickets/tickets.service.js';
 
 @Module({
   imports: [AuthModule],
-  controllers: [EventsController],
-  providers: [Clients, EventsService, Feeds],
+  controllers: [EventsController, TicketsController, UpdatesController],
+  providers: [Admission, Clients, EventsService, Feeds, JobProgressSignals, Sockets, TicketsRepository, TicketsService],
 })
 export class RealtimeModule {}

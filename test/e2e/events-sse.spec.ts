@@ -52,7 +52,7 @@ async function readAll(after: string, count: number, query = 'wait=5'): Promise<
 
 /** Waits until this many requests of clients wait or stream. */
 async function clientsAre(count: number): Promise<void> {
-  const clients = server.app.get(Clients, { strict: false }) as unknown as { clients: Set<unknown> };
+  const clients = server.app.get<Clients, { clients: Set<unknown> }>(Clients, { strict: false });
   await until(() => clients.clients.size === count, `${count} clients`);
 }
 
@@ -209,7 +209,7 @@ it('streams and waiting polls end when the server stops', async () => {
   const { nextCursor } = (await bob.api.get<Events>('/api/events')).body;
   const stream = await EventStream.open(`${own.url}/api/events`, bob.accessToken);
   const waiting = bob.api.get<Events>(`/api/events?after=${nextCursor}&wait=30`);
-  const clients = own.app.get(Clients, { strict: false }) as unknown as { clients: Set<unknown> };
+  const clients = own.app.get<Clients, { clients: Set<unknown> }>(Clients, { strict: false });
   await until(() => clients.clients.size === 2, 'both clients');
   await own.close();
   await stream.ended();
