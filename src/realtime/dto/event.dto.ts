@@ -46,7 +46,7 @@ const FILE_EVENTS = ['FILE_CREATED', 'FILE_UPDATED', 'FILE_DELETED'] as const;
 const JOB_ENDS = ['SUCCEEDED', 'FAILED', 'CANCELLED'] as const;
 
 export class TaskEventDto extends EventDto {
-  @ApiProperty({ enum: TASK_EVENTS, description: 'A restored task is TASK_CREATED' })
+  @ApiProperty({ enum: TASK_EVENTS, enumName: 'TaskEventType', description: 'A restored task is TASK_CREATED' })
   type!: (typeof TASK_EVENTS)[number];
 
   @ApiProperty({ type: TaskDto, description: 'After the change' })
@@ -54,7 +54,7 @@ export class TaskEventDto extends EventDto {
 }
 
 export class FileEventDto extends EventDto {
-  @ApiProperty({ enum: FILE_EVENTS, description: 'A restored file is FILE_CREATED' })
+  @ApiProperty({ enum: FILE_EVENTS, enumName: 'FileEventType', description: 'A restored file is FILE_CREATED' })
   type!: (typeof FILE_EVENTS)[number];
 
   @ApiProperty({ type: FileDto, description: 'After the change' })
@@ -68,12 +68,12 @@ class EndedJobDto {
   @ApiProperty({ example: 'report.pdf' })
   type!: string;
 
-  @ApiProperty({ enum: JOB_ENDS, description: 'GET /api/jobs/:id has the result' })
+  @ApiProperty({ enum: JOB_ENDS, enumName: 'JobEnd', description: 'GET /api/jobs/:id has the result' })
   status!: (typeof JOB_ENDS)[number];
 }
 
 export class JobEventDto extends EventDto {
-  @ApiProperty({ enum: ['JOB_DONE'] })
+  @ApiProperty({ enum: ['JOB_DONE'], enumName: 'JobEventType' })
   type!: 'JOB_DONE';
 
   @ApiProperty({ type: EndedJobDto })

@@ -1,4 +1,4 @@
-// The events of one owner for all readers in this process: each event is read and serialised once, whoever waits for it.
+// The events of one owner for all readers in this process: each event is read and serialised once.
 import { compareCursors } from '../../shared/events/event-log.js';
 import type { EventMessage } from '../messages.js';
 

@@ -1,4 +1,4 @@
-// What one client gets over its WebSocket: replays what it missed, then each event of its topics, in the order of the log.
+// Sends one client what it missed, then each event of its topics, in the order of the log.
 import { compareCursors } from '../../shared/events/event-log.js';
 import type { Feed, FeedPage } from '../feeds/feed.js';
 import type { Topic } from '../messages.js';

@@ -24,7 +24,7 @@ export class TicketsService {
   }
 }
 
-/** Who reads the table cannot use its tickets. */
+/** A reader of the table cannot use its tickets. */
 function hashOf(ticket: string): Buffer {
   return createHash('sha256').update(ticket).digest();
 }

@@ -51,7 +51,10 @@ export class UpdatesClient {
   async ask(message: object, type: string): Promise<Received> {
     const before = this.messages.length;
     this.send(message);
-    return until(() => this.messages.slice(before).find((one) => one.type === type), `${type}`);
+    return until(() => {
+      if (this.closed) throw new Error(`Closed with ${this.closed.code} before ${type}`);
+      return this.messages.slice(before).find((one) => one.type === type);
+    }, type);
   }
 
   /** Resolves with the messages of these types when there are `count`. */
