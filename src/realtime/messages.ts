@@ -4,6 +4,7 @@ import type { EventDefinition, RowChange } from '../shared/events/event.js';
 import type { LoggedEvent } from '../shared/events/event-log.js';
 import { TaskCreated, TaskDeleted, TaskRestored, TaskUpdated } from '../tasks/tasks.events.js';
 import { JobDone } from '../workers/jobs.events.js';
+import { payloadOf, textFrame } from './text-frame.js';
 
 export const TOPICS = ['tasks', 'files', 'jobs'] as const;
 export type Topic = (typeof TOPICS)[number];
@@ -14,6 +15,8 @@ export interface EventMessage {
   readonly cursor: string;
   /** JSON in UTF-8. */
   readonly json: Buffer;
+  /** The same as a WebSocket frame. */
+  readonly frame: Buffer;
 }
 
 interface Kind {
@@ -60,5 +63,6 @@ export function toMessage(event: LoggedEvent): EventMessage | null {
   if (!kind) return null;
   const { cursor, at } = event;
   const message = { type: kind.type, ...kind.subject(event), cursor, timestamp: at };
-  return { topic: kind.topic, cursor, json: Buffer.from(JSON.stringify(message)) };
+  const frame = textFrame(Buffer.from(JSON.stringify(message)));
+  return { topic: kind.topic, cursor, json: payloadOf(frame), frame };
 }

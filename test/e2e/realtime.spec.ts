@@ -2,6 +2,8 @@
 import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Sockets } from '../../src/realtime/socket/sockets.js';
+import { Events } from '../../src/shared/events/events.js';
+import { JobProgress } from '../../src/workers/jobs.events.js';
 import type { Task } from '../support/http/api.js';
 import { type Received, UpdatesClient } from '../support/http/updates-client.js';
 import { type Person, startServer, type TestServer } from '../support/server/server.js';
@@ -238,6 +240,40 @@ it('SUBSCRIBE subscribes to several topics at one cursor: jobs with their progre
   expect(done!.job).toEqual({ id: body.id, type: 'report.pdf', status: 'SUCCEEDED' });
   const [file] = await client.received(1, /^FILE_CREATED$/);
   expect(file!.file).toEqual((await ada.api.get(`/api/files/${String(file!.file!['id'])}`)).body);
+});
+
+it('JOB_PROGRESS reaches the subscribers of jobs of its owner, wherever the job runs', async () => {
+  const eve = await server.registerUser('Eve');
+  const [client, other, foreign] = [await open(), await open(), await open(`?token=${eve.accessToken}`)];
+  for (const one of [client, foreign]) await one.ask({ type: 'SUBSCRIBE_JOBS' }, 'SUBSCRIBED');
+  await other.ask({ type: 'SUBSCRIBE_TASKS' }, 'SUBSCRIBED');
+  const job = { jobId: '01990a5e-7e1c-7b2f-9c43-0d5f8f1f6a11', type: 'report.pdf', ownerId: ada.user.id };
+  await server.app.get(Events).emit(JobProgress, { ...job, progress: 40 });
+  await server.app.get(Events).emit(JobProgress, { ...job, progress: 60 });
+  const [message] = await client.received(1);
+  expect(message).toEqual({
+    type: 'JOB_PROGRESS',
+    job: { id: job.jobId, type: 'report.pdf', progress: 60 },
+    timestamp: expect.stringMatching(/Z$/) as unknown,
+  });
+  for (const one of [other, foreign]) {
+    await one.ask({ type: 'PING' }, 'PONG');
+    expect(one.messages.map(({ type }) => type)).toEqual(['SUBSCRIBED', 'PONG']);
+  }
+});
+
+it('compressed and other messages keep their order', async () => {
+  const client = await open();
+  await client.ask({ type: 'SUBSCRIBE_TASKS' }, 'SUBSCRIBED');
+  expect(client.ws.extensions).toContain('permessage-deflate');
+  const tasks = Array.from({ length: 60 }, (_, at) => ({
+    title: `n ${at}`,
+    description: at % 3 === 0 ? 'A long text. '.repeat(500) : '',
+  }));
+  await ada.api.post('/api/tasks/bulk', { tasks });
+  const pong = client.ask({ type: 'PING' }, 'PONG');
+  expect(titlesOf(await client.received(60))).toEqual(tasks.map(({ title }) => title));
+  await pong;
 });
 
 describe('a write that races with a subscription', () => {

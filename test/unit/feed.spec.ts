@@ -29,7 +29,8 @@ class Log implements FeedSource {
     if (epoch !== this.epoch || first > size + 1) return 'GAP';
     const count = Math.min(this.limit, size - Number(number));
     const messages = Array.from({ length: count }, (_, index) => {
-      return { topic: 'tasks' as const, cursor: at(first + index), json: Buffer.from(String(first + index)) };
+      const json = Buffer.from(String(first + index));
+      return { topic: 'tasks' as const, cursor: at(first + index), json, frame: json };
     });
     return { messages, cursor: messages.at(-1)?.cursor ?? cursor, isLast: count < this.limit };
   }

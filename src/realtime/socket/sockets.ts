@@ -14,10 +14,9 @@ import { RealtimeErrors } from '../realtime.errors.js';
 import { RealtimeSettings } from '../realtime.settings.js';
 import { Admission, BEARER_PROTOCOL } from './admission.js';
 import { CLOSE, Connection } from './connection.js';
+import { MIN_COMPRESSED } from './outlet.js';
 
 const MAX_PAYLOAD = 65_536;
-/** Compression of a small message takes eight times as long as sending it. */
-const MIN_COMPRESSED = 1_024;
 /** How long a client has to answer a close. */
 const CLOSE_MS = 5_000;
 const BEAT_MS = 20_000;

@@ -73,7 +73,7 @@ export class Subscription {
   ): { cursor: string; isComplete: boolean } {
     for (const message of messages) {
       if (last !== undefined && (compareCursors(message.cursor, last) ?? 1) > 0) break;
-      if (topics.has(message.topic) && !this.outlet.send(message.json))
+      if (topics.has(message.topic) && !this.outlet.sendEvent(message))
         return { cursor: message.cursor, isComplete: false };
     }
     const isBeyond = last !== undefined && (compareCursors(cursor, last) ?? 1) > 0;
