@@ -43,7 +43,7 @@ export class Clients implements OnModuleInit, BeforeApplicationShutdown {
 
   onModuleInit(): void {
     const check = async (): Promise<void> => {
-      await this.checkSessions();
+      await this.checkSessions().catch(() => undefined); // the next round checks again
       if (!this.isEnding) this.timer = setTimeout(() => void check(), CHECK_MS).unref();
     };
     void check();
@@ -89,7 +89,7 @@ export class Clients implements OnModuleInit, BeforeApplicationShutdown {
     else this.ofUser.set(userId, count);
   }
 
-  /** Never rejects. A session that cannot be read now is checked again; its token ends it at the latest. */
+  /** A session that cannot be read now is checked again; its token ends it at the latest. */
   private async checkSessions(): Promise<void> {
     const reads: Array<Promise<void>> = [];
     for (const client of this.clients) {

@@ -25,7 +25,7 @@ export class Admission {
    * Browsers state the origin of the page, other clients do not. A page needs a token in any case; the check prevents that a page
    * uses one that it should not have. Throws ORIGIN_REFUSED.
    */
-  checkOrigin({ headers: { origin, host = '' } }: FastifyRequest): void {
+  checkOrigin({ headers: { origin }, host }: FastifyRequest): void {
     if (origin === undefined || this.http.corsOrigins.includes(origin)) return;
     const page = URL.canParse(origin) ? new URL(origin) : undefined;
     if (!page || (page.host !== host.toLowerCase() && !areLocal(page, host))) throw RealtimeErrors.ORIGIN_REFUSED();
