@@ -6,6 +6,7 @@ import { CacheAdminModule } from './cache-admin/cache-admin.module.js';
 import { CommonModule } from './common/common.module.js';
 import { DocsModule } from './common/http/docs/docs.module.js';
 import { RequestLimitsModule } from './common/http/limits/request-limits.module.js';
+import { RealtimeModule } from './realtime/realtime.module.js';
 import { RequestsModule } from './requests/requests.module.js';
 import { FilesModule } from './files/files.module.js';
 import { HealthModule } from './health/health.module.js';
@@ -47,6 +48,7 @@ export class AppModule {
         StorageModule, //                    content of files: drivers, blobs, buckets
         FilesModule, //                      files, links, uploads, thumbnails
         TasksModule, //                      to-do items of users
+        RealtimeModule, //                   changes as they happen: WebSocket, event stream, poll
         AuditModule, //                      the audit log
         HealthModule, //                     probes
         CacheAdminModule, //                 cache endpoints for administrators

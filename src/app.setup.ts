@@ -27,6 +27,7 @@ import { addSecurityHooks } from './common/http/hooks/security.hooks.js';
 import { addTargetHook, rerouteUnreadable, rewriteTarget } from './common/http/hooks/target.hooks.js';
 import { UncountedLines } from './common/http/hooks/uncounted-lines.js';
 import { addUnreadAnswersHook } from './common/http/hooks/unread-answers.js';
+import { routeUpgrades } from './common/http/hooks/upgrades.js';
 import { RequestLimits } from './common/http/limits/request-limits.js';
 import { HttpSettings } from './common/http/http.settings.js';
 import type { AppConfig } from './shared/config/app-config.js';
@@ -38,7 +39,7 @@ import { QueueDriver } from './workers/drivers/queue.driver.js';
 /** Routes outside /api. */
 const UNPREFIXED = [
   ...['health', 'health/live', 'health/ready', 'health/startup', 'ping', 'problems', 'problems/:code'],
-  'docs/openapi.json',
+  ...['docs/openapi.json', 'ws/updates'],
 ];
 
 /** Returns the application, ready to listen, and to run jobs (`startAllMicroservices`) if its role includes that. */
@@ -61,6 +62,7 @@ export async function createApp(
   const fastify = app.getHttpAdapter().getInstance();
   // Node's own 417 is no problem+json
   fastify.server.on('checkExpectation', (request, response) => fastify.server.emit('request', request, response));
+  if (role !== 'worker') routeUpgrades(fastify.server);
   const isBusy = limitPipelining(fastify.server, http.trustProxy, logger, app.get(Clock));
   limitConnections(fastify.server, http, isBusy, logger, app.get(Clock));
   addMethodHooks(fastify);

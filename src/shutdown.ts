@@ -5,6 +5,7 @@ import { HttpSettings } from './common/http/http.settings.js';
 import type { AppConfig } from './shared/config/app-config.js';
 import type { Database } from './shared/database/database-url.js';
 import type { Connections } from './common/http/hooks/connections.js';
+import { Sockets } from './realtime/socket/sockets.js';
 import { Lifecycle } from './shared/lifecycle/lifecycle.js';
 import { flush, type Logger } from './shared/logging/logger.js';
 import { Worker } from './workers/engine/worker.js';
@@ -43,6 +44,7 @@ async function stop(config: AppConfig, { app, connections, database }: Opened): 
     connections?.drain();
     await delay(config.get(HttpSettings).shutdownDelay); // Kubernetes needs time to notice the probe and route traffic elsewhere
     await connections?.stopAccepting();
+    await app.get(Sockets, { strict: false }).closeAll(); // with a code, before idle connections are destroyed
     const stopClosing = await connections?.closeIdle();
     await app.close().finally(stopClosing);
   }

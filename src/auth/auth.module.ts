@@ -37,5 +37,6 @@ import { SessionsService } from './sessions.service.js';
     SessionsTrimHandler,
     { provide: APP_GUARD, useClass: AccessGuard },
   ],
+  exports: [JwtStrategy, Principals],
 })
 export class AuthModule {}

@@ -22,7 +22,7 @@ export class FilesRepository extends BaseRepository<FileEntity> {
   protected readonly entity = FileEntity;
   protected readonly eventShape: EventShape<FileEntity> = {
     owner: 'ownerId',
-    fields: ['ownerUuid', 'name', 'mimeType', 'size', 'sha256', 'bucket'],
+    fields: ['ownerUuid', 'name', 'mimeType', 'declaredType', 'size', 'sha256', 'bucket'],
   };
   protected readonly sorts: Record<string, SortColumn<FileEntity>> = {
     createdAt: { sql: 'row.created_at', type: 'timestamptz', value: (row) => row.createdAt },

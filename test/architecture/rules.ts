@@ -26,14 +26,15 @@ const LAYERS: readonly (readonly string[])[] = [
   ['shared/config', 'shared/entities', 'shared/lifecycle'],
   ['shared/logging'],
   ['shared/database', 'shared/redis', 'shared/security'],
-  ['shared/pubsub', 'shared/locks', 'shared/rate-limits', 'shared/events'],
+  ['shared/pubsub', 'shared/locks', 'shared/rate-limits'],
+  ['shared/events'],
   ['shared/cache'],
   ['shared'], // files directly in src/shared/
   ['common'],
   ['storage', 'workers'],
   ['requests'],
   ['feature modules'],
-  ['audit', 'cache-admin', 'health'],
+  ['audit', 'cache-admin', 'health', 'realtime'],
   ['entry points'], // files directly in src/
 ];
 

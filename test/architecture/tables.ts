@@ -9,6 +9,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   event_log: 'shared',
   job_counts: 'workers',
   new_events: 'shared',
+  realtime_tickets: 'realtime',
   schedules: 'workers',
   snowflake_lease: 'shared',
   storage_leases: 'storage',

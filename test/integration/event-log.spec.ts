@@ -4,6 +4,7 @@ import pg from 'pg';
 import { pino } from 'pino';
 import type { Actor } from '../../src/common/access/permissions.js';
 import { EventLog, type LoggedEvent } from '../../src/shared/events/event-log.js';
+import type { EventSignals } from '../../src/shared/events/event-signals.js';
 import { EventSequencer } from '../../src/shared/events/event-sequencer.js';
 import { defineEvent, type RowChange } from '../../src/shared/events/event.js';
 import { Events } from '../../src/shared/events/events.js';
@@ -15,6 +16,7 @@ import { openRepositories, type Repositories } from '../support/stores/repositor
 jest.setTimeout(60_000);
 
 const SETTINGS = { retentionDays: 7, retentionCount: 1_000 };
+const NO_SIGNALS = { publish: () => undefined } as unknown as EventSignals;
 
 let database: ClonedDatabase;
 let repositories: Repositories;
@@ -30,7 +32,7 @@ beforeAll(async () => {
   await client.connect();
   const { transaction } = repositories;
   log = new EventLog(transaction);
-  sequencer = new EventSequencer(transaction, SETTINGS, pino({ enabled: false }));
+  sequencer = new EventSequencer(transaction, SETTINGS, NO_SIGNALS, pino({ enabled: false }));
 });
 beforeEach(async () => {
   const user = await repositories.users.create({ name: 'Ada' }, (one) => one);
@@ -132,7 +134,7 @@ it('an event that is committed late gets a later number, so a reader finds it be
 it('several processes that number at once leave no hole and no event twice', async () => {
   const others = Array.from(
     { length: 4 },
-    () => new EventSequencer(repositories.transaction, SETTINGS, pino({ enabled: false })),
+    () => new EventSequencer(repositories.transaction, SETTINGS, NO_SIGNALS, pino({ enabled: false })),
   );
   const working = { isOver: false };
   const numbering = others.map(async (one) => {
@@ -180,7 +182,12 @@ describe('a cursor', () => {
 
 it('an owner keeps the latest events, up to the limit', async () => {
   const { transaction, tasks } = repositories;
-  const modest = new EventSequencer(transaction, { ...SETTINGS, retentionCount: 100 }, pino({ enabled: false }));
+  const modest = new EventSequencer(
+    transaction,
+    { ...SETTINGS, retentionCount: 100 },
+    NO_SIGNALS,
+    pino({ enabled: false }),
+  );
   const epoch = (await log.head(actor.key)).split('.')[0];
   for (const count of [120, 30]) {
     await tasks.createAll(

@@ -4,12 +4,14 @@ import pg from 'pg';
 import { pino } from 'pino';
 import { EventLog } from '../../src/shared/events/event-log.js';
 import { EventSequencer } from '../../src/shared/events/event-sequencer.js';
+import type { EventSignals } from '../../src/shared/events/event-signals.js';
 import { type ClonedDatabase, cloneDatabase } from '../support/engines/database.js';
 import { explain, explainGeneric, nodesOf, rowsReadBy } from '../support/engines/query-plan.js';
 import { openRepositories, type Repositories, type Statement } from '../support/stores/repositories.js';
 
 jest.setTimeout(60_000);
 
+const NO_SIGNALS = { publish: () => undefined } as unknown as EventSignals;
 const [OWNERS, EVENTS_OF_OWNER, LIMIT] = [100, 1_000, 20];
 
 let database: ClonedDatabase;
@@ -54,7 +56,7 @@ it.each([0, 400, 490, 990])('a page behind event %i of an owner reads its own ev
 
 it('numbering and trimming read no event of others', async () => {
   const settings = { retentionDays: 7, retentionCount: EVENTS_OF_OWNER };
-  const sequencer = new EventSequencer(repositories.transaction, settings, pino({ enabled: false }));
+  const sequencer = new EventSequencer(repositories.transaction, settings, NO_SIGNALS, pino({ enabled: false }));
   const NEW = 5;
   await client.query(
     `INSERT INTO new_events (name, is_published, is_audited, owner_id, data)

@@ -14,6 +14,7 @@ import type { Statement } from '../support/stores/repositories.js';
 const UNLIMITED: Readonly<Record<string, string>> = {
   audit_log: 'an entry must outlive what its actor does afterwards; users cause few (docs/guides/cache-and-limits.md)',
   buckets: 'only administrators create them',
+  realtime_tickets: 'each new ticket deletes ten that have expired',
   snowflake_lease: 'it has 4,096 rows',
   storage_leases: 'bytes being written count in the quota of files; files.tidy removes what has expired',
   upload_locks: 'a request holds one at a time; uploads.sweep removes what has expired',

@@ -45,7 +45,7 @@ interface EndpointOptions extends Limited {
   /** The response is a page: Link header. */
   paged?: boolean;
   /** A further media type of the response, for clients whose Accept header prefers it. */
-  orAs?: 'text/html' | 'text/csv';
+  orAs?: 'text/html' | 'text/csv' | 'text/event-stream';
   /** No access token is required. `optional`: a token that is sent identifies the user. */
   public?: boolean | 'optional';
   requires?: Permission;

@@ -32,6 +32,11 @@ declare module 'fastify' {
     needsToken?: boolean;
     /** The rate limit of the route; default `standard`. */
     limited?: Limited;
+    /**
+     * The answer may wait, or have no end: the time limit of handlers does not apply, and a stream holds few bytes. The module of the
+     * route limits the number of such requests, and ends them when the server stops.
+     */
+    staysOpen?: boolean;
     /** Only when it is less than BODY_LIMIT. */
     maxBodyBytes?: number;
     /** Bytes of the largest answer beyond those of the body; see hooks/unread-answers.ts. */

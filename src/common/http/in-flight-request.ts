@@ -70,6 +70,11 @@ export class InFlightRequest extends RunningRequest {
     return streamsBody(this.#reply.request);
   }
 
+  /** True for a route that may wait as long as its module allows. */
+  get staysOpen(): boolean {
+    return this.#reply.request.routeOptions.config.staysOpen === true;
+  }
+
   /**
    * True when the waiting bytes are older than the rate allows. They leave the queue in chunks, so each chunk gets the time
    * that its size allows. Call it periodically.

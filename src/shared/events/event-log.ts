@@ -25,6 +25,17 @@ export type EventPage = { events: LoggedEvent[]; cursor: string } | 'GAP';
 
 const CURSOR = /^([0-9a-f]{12})\.(0|[1-9]\d{0,17})$/;
 
+/**
+ * Returns a negative number when `one` is the earlier cursor, zero when both are equal, a positive number when it is the later one;
+ * null when they cannot be compared: of two epochs, or no cursors.
+ */
+export function compareCursors(one: string, other: string): number | null {
+  const [, epoch, sequence = ''] = CURSOR.exec(one) ?? [];
+  const [, otherEpoch, otherSequence = ''] = CURSOR.exec(other) ?? [];
+  if (epoch === undefined || epoch !== otherEpoch) return null;
+  return Number(BigInt(sequence) - BigInt(otherSequence));
+}
+
 @Injectable()
 export class EventLog {
   private readonly statement = sqlFiles(import.meta.url, 'event-log');
@@ -50,6 +61,12 @@ export class EventLog {
       return { cursor: `${epoch}.${number}`, at, name, subjectId, actorId, data };
     });
     return { events, cursor: events.at(-1)?.cursor ?? cursor };
+  }
+
+  /** Returns the owners whose log does not end at the cursor given for them. */
+  async changed(cursors: ReadonlyMap<string, string>): Promise<string[]> {
+    const statement = this.statement('changed', [[...cursors.keys()], [...cursors.values()]]);
+    return (await this.transaction.read<{ ownerId: string }>(statement)).map(({ ownerId }) => ownerId);
   }
 
   private async read(ownerKey: string, sequence: string, limit: number): Promise<[Row, ...Row[]]> {

@@ -5,6 +5,7 @@ import { sqlFiles } from '../database/sql-file.js';
 import { SNOWFLAKE_EPOCH } from '../database/snowflake-ids.js';
 import { Transaction } from '../database/transaction.js';
 import { LOGGER, type Logger } from '../logging/logger.js';
+import { EventSignals } from './event-signals.js';
 import { EventSettings } from './events.settings.js';
 
 /** Maximum events of one statement: its locks are short. */
@@ -23,6 +24,8 @@ interface Numbered {
   /** False: another process numbers events. */
   isMine: boolean;
   taken: number;
+  /** Keys of the owners that have new events in their logs; null: none. */
+  owners: string[] | null;
 }
 
 /**
@@ -41,6 +44,7 @@ export class EventSequencer implements OnApplicationBootstrap, BeforeApplication
   constructor(
     private readonly transaction: Transaction,
     private readonly settings: EventSettings,
+    private readonly signals: EventSignals,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -90,8 +94,10 @@ export class EventSequencer implements OnApplicationBootstrap, BeforeApplication
 
   private async number(): Promise<Numbered> {
     const values = [BATCH, SNOWFLAKE_EPOCH, this.settings.retentionCount];
-    const [row] = await this.transaction.query<Numbered & Record<string, unknown>>(this.statement('number', values));
-    return row as Numbered;
+    const rows = await this.transaction.query<Numbered & Record<string, unknown>>(this.statement('number', values));
+    const [numbered] = rows as unknown as [Numbered];
+    if (numbered.owners) this.signals.publish(numbered.owners);
+    return numbered;
   }
 
   private async keepPartitions(): Promise<void> {

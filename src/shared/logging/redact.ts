@@ -1,6 +1,6 @@
 // Removes text that looks like a secret from a log line before it is written.
 
-const NAMES = 'password|currentPassword|newPassword|accessToken|refreshToken|token|secret|authorization|cookie';
+const NAMES = 'password|currentPassword|newPassword|accessToken|refreshToken|token|ticket|secret|authorization|cookie';
 
 /**
  * Each pattern matches a credential of ours anywhere: JWT, refresh token, anything with a MAC (links, cookies), password

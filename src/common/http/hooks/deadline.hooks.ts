@@ -12,7 +12,7 @@ export function addDeadlineHooks(fastify: FastifyInstance, limitMs: number, minR
   const check = setInterval(() => {
     for (const request of fastify.inFlight) {
       if (request.elapsedMs < limitMs) break;
-      if (!request.isAnswering && !request.isUpload) request.cancel('too slow');
+      if (!request.isAnswering && !request.isUpload && !request.staysOpen) request.cancel('too slow');
       if (request.isAnswering && request.isReadTooSlowly(minRate)) request.cancel('too slow');
       if (request.isOrphan) fastify.inFlight.delete(request);
     }

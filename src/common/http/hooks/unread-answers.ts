@@ -99,6 +99,6 @@ class UnreadBytes {
 /** Returns how many bytes an answer may hold in memory until its client has read it. */
 function heldBytesOf(payload: unknown, reply: FastifyReply): number {
   if (typeof payload === 'string' || Buffer.isBuffer(payload)) return Buffer.byteLength(payload);
-  if (!(payload instanceof Readable)) return 0;
+  if (!(payload instanceof Readable) || reply.routeOptions.config.staysOpen) return 0;
   return Math.min(Number(reply.getHeader('content-length') ?? Infinity), MAX_OF_STREAM);
 }

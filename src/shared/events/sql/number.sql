@@ -33,4 +33,5 @@ WITH turn AS MATERIALIZED (
   FROM audited, audit_head
 )
 SELECT (SELECT is_mine FROM turn) AS "isMine", (SELECT count(*) FROM taken)::integer AS taken,
+  (SELECT array_agg(owner_id::text) FROM heads) AS owners,
   (SELECT sum(trim_events(owner_id, sequence - $3::integer)) FROM heads WHERE sequence > $3::integer) AS trimmed
