@@ -53,6 +53,7 @@ describe('a malformed request', () => {
     ['a path parameter too long', head(`GET /api/tasks/${'x'.repeat(129)} HTTP/1.1`), 414],
     ['a header of 20 KiB', head('GET /api/tasks HTTP/1.1', `X-Any: ${'x'.repeat(20_480)}`), 431],
     ['a path of 20 KiB', head(`GET /api/tasks?q=${'x'.repeat(20_480)} HTTP/1.1`), 431],
+    ['100 headers', head('GET /nowhere HTTP/1.1', ...Array.from({ length: 100 }, (_, i) => `X-${i}: 1`)), 431],
     ['2,500 headers', head('GET /nowhere HTTP/1.1', ...Array.from({ length: 2_500 }, (_, i) => `X-${i}: 1`)), 431],
     [
       'Content-Length and Transfer-Encoding',

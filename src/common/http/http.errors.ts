@@ -157,7 +157,7 @@ export const HttpErrors = defineErrors('', {
   HEADERS_TOO_LARGE: {
     status: 431,
     level: 'debug',
-    message: () => 'The request headers are larger than 16 KiB.',
+    message: () => 'The request headers are larger than 16 KiB, or there are more than 100.',
     cure: 'Send fewer or shorter headers and cookies.',
   },
   REQUEST_CANCELLED: {

@@ -7,14 +7,20 @@ export class TimeLimitError extends Error {
   }
 }
 
+/** Parts of a time limit. A turn of the event loop that takes longer than one part, as of a busy process, counts as one. */
+const PARTS = 5;
+
 /**
- * Settles as `work` does, or rejects with TimeLimitError after `ms` milliseconds. Data that has arrived by then is read before
- * the rejection: a process that was busy for a moment must not treat the other side as slow.
+ * Settles as `work` does, or rejects with TimeLimitError after `ms` milliseconds. A process that was busy itself must not treat the
+ * other side as slow: it waits until it has looked for an answer several times.
  */
 export async function within<T>(ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => setImmediate(() => reject(new TimeLimitError(ms))), ms);
+    const wait = (parts: number): void => {
+      timer = setTimeout(() => (parts > 1 ? wait(parts - 1) : reject(new TimeLimitError(ms))), ms / PARTS);
+    };
+    wait(PARTS);
   });
   try {
     return await Promise.race([work, late]);

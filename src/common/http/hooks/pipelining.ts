@@ -2,7 +2,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { clientBehind, widestNetworkOf } from '../../../shared/libs/network.js';
+import { clientBehind, type Networks, networksOf, widestNetworkOf } from '../../../shared/libs/network.js';
+import { NetworkSums } from '../../../shared/libs/network-sums.js';
 import { throttle } from '../../../shared/libs/throttle.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import type { Logger } from '../../../shared/logging/logger.js';
@@ -10,6 +11,10 @@ import { StartsPerTurn } from './starts-per-turn.js';
 
 /** Browsers wait for each response, and HTTP libraries that do not wait send at most ten requests ahead. */
 const MAX_UNANSWERED = 16;
+/** Bytes of waiting requests in memory, of a network and in total; a network has at least its share. The heads have up to 16 KiB. */
+const MAX_HELD = { ofNetwork: 2 * 1024 * 1024, ofAll: 32 * 1024 * 1024, share: 128 * 1024 };
+/** The objects of a request without the text of its head. */
+const OBJECTS_BYTES = 2_048;
 /** Closed connections write at most one log line per period, milliseconds. */
 const WARNING_PERIOD_MS = 60_000;
 
@@ -27,7 +32,9 @@ const STARTS_PER_TURN = 8;
  * turn, so that their files would stay open for ever.
  *
  * Node parses a whole packet before other code runs, and a packet may contain thousands of small requests. Requests beyond
- * the limit must not reach Fastify, so this listener runs before the listeners that are already registered.
+ * the limit must not reach Fastify, so this listener runs before the listeners that are already registered. A connection with
+ * waiting requests is not read: otherwise a thousand connections that send without a pause would make each turn parse a thousand
+ * packets.
  */
 export function limitPipelining(
   server: Server,
@@ -36,10 +43,11 @@ export function limitPipelining(
   clock: Clock,
 ): (socket: Socket) => boolean {
   /** The requests of each connection that were not answered yet: the first one runs or waits for its turn, the others wait for it. */
-  const connections = new WeakMap<Socket, Array<() => void>>();
+  const connections = new WeakMap<Socket, Waiting[]>();
+  const held = new HeldBytes();
   const clientOf = clientBehind(trustProxy);
   const warn = throttle(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
-    log.warn({ skipped }, `Closed a connection that sent more than ${MAX_UNANSWERED} requests ahead of their answers`),
+    log.warn({ skipped }, 'Closed a connection that sent too many or too large requests ahead of their answers'),
   ); // prettier-ignore
   const turns = new StartsPerTurn(STARTS_PER_TURN);
   const outside = new AsyncResource('NextOfConnection'); // not in the context of the request before it
@@ -49,26 +57,79 @@ export function limitPipelining(
     if (socket.destroyed) return; // the client is gone
     let unanswered = connections.get(socket);
     if (!unanswered) connections.set(socket, (unanswered = []));
-    if (unanswered.length === MAX_UNANSWERED) {
+    const isFirst = unanswered.length === 0;
+    const bytes = isFirst ? 0 : bytesOf(request);
+    const networks = isFirst ? undefined : networksOf(clientOf(request));
+    if (unanswered.length === MAX_UNANSWERED || (networks && !held.hasSpaceFor(networks, bytes))) {
       closeUnparsed(socket);
       return warn();
     }
     const start = (): void => {
-      if (socket.destroyed) return; // the client left while its request waited
+      if (socket.destroyed) return releaseAll(waiting); // the client left while its request waited
       response.once('close', () => outside.runInAsyncScope(runNext, undefined, socket, waiting));
       for (const listener of listeners) listener.call(server, request, response);
     };
     const waiting = unanswered;
     const run = (): void => turns.run(start, () => widestNetworkOf(clientOf(request)));
-    if (unanswered.push(run) === 1) run();
+    unanswered.push({ run, release: networks ? held.add(networks, bytes) : () => undefined });
+    if (isFirst) run();
+    else socket.pause();
   });
   return (socket) => (connections.get(socket)?.length ?? 0) > 0;
 }
 
 /** The first request was answered. When its client is gone, the others never run. */
-function runNext(socket: Socket, unanswered: Array<() => void>): void {
+function runNext(socket: Socket, unanswered: Waiting[]): void {
   unanswered.shift();
-  if (!socket.destroyed) unanswered[0]?.();
+  if (socket.destroyed) return releaseAll(unanswered);
+  const [next, afterNext] = unanswered;
+  next?.release();
+  if (afterNext)
+    socket.pause(); // Node reads on after each answer
+  else if (next) socket.resume();
+  next?.run();
+}
+
+function releaseAll(waiting: readonly Waiting[]): void {
+  for (const { release } of waiting) release();
+}
+
+interface Waiting {
+  run: () => void;
+  /** Ends the count of its bytes. */
+  release: () => void;
+}
+
+/** The bytes of all requests that wait behind another one of their connection. */
+class HeldBytes {
+  private readonly sums = new NetworkSums();
+  private total = 0;
+
+  hasSpaceFor(networks: Networks, bytes: number): boolean {
+    const own = this.sums.ofSite(networks) + bytes;
+    return own <= MAX_HELD.share || (own <= MAX_HELD.ofNetwork && this.total + bytes <= MAX_HELD.ofAll);
+  }
+
+  /** Returns a function that takes them away; it may be called again. */
+  add(networks: Networks, bytes: number): () => void {
+    this.change(networks, bytes);
+    let counted = bytes;
+    return () => {
+      this.change(networks, -counted);
+      counted = 0;
+    };
+  }
+
+  private change(networks: Networks, bytes: number): void {
+    this.total += bytes;
+    this.sums.add(networks, bytes);
+  }
+}
+
+function bytesOf({ url = '', rawHeaders }: IncomingMessage): number {
+  let bytes = OBJECTS_BYTES + url.length;
+  for (const text of rawHeaders) bytes += text.length;
+  return bytes;
 }
 
 /**

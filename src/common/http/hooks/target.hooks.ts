@@ -3,6 +3,9 @@ import type { IncomingMessage } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { HttpErrors } from '../http.errors.js';
 
+/** Node drops further ones silently, so a request that reaches the limit is refused. Clients and proxies send about 30. */
+export const MAX_HEADERS = 100;
+
 /** The methods of the server as a whole, whatever the path. */
 const EVERY_METHOD = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 
@@ -41,6 +44,7 @@ function isForServer(request: FastifyRequest): boolean {
 
 function faultOf(request: FastifyRequest): Error | undefined {
   const { raw, headers, url } = request;
+  if (raw.rawHeaders.length >= 2 * MAX_HEADERS) return HttpErrors.HEADERS_TOO_LARGE();
   if (url === '/') {
     if (unreadable.has(raw)) return unreadable.get(raw);
     if (!request.originalUrl.startsWith('/') && !isForServer(request))
