@@ -395,3 +395,20 @@ withServer('counted in Redis', () => {
     expect(found.slice(-200)).not.toContain(200);
   });
 });
+
+describe('with 100 requests in 60 s', () => {
+  start({ ...ENFORCED, ...OPEN_DOOR, RATE_LIMIT_BURST: '100/10', RATE_LIMIT_SUSTAINED: '100/60' });
+  stop();
+
+  it('a page of long texts counts as several requests, at most as those that are left', async () => {
+    const ada = await server.registerUser();
+    const description = 'x'.repeat(10_000);
+    for (let at = 0; at < 12; at++) await ada.api.post('/api/tasks', { title: `${at}`, description });
+    const { burst } = leftOf(await ada.api.get('/api/profile'));
+    const found = await statuses(burst, () => ada.api.get('/api/tasks'));
+    const pages = found.indexOf(429); // 120 KB each: 1 for the request, 3 for the bytes beyond 32 KiB
+    expect(pages).toBeGreaterThanOrEqual(Math.floor(burst / 4));
+    expect(pages).toBeLessThanOrEqual(Math.ceil(burst / 4) + 1);
+    expect(found.slice(0, pages)).toEqual(Array<number>(pages).fill(200));
+  });
+});

@@ -1,5 +1,5 @@
 // Counts every request before its body is read, including those that a route, parser or guard refuses later.
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import { bodyBytesOf } from '../fastify-request.js';
 import type { RequestLimits } from '../limits/request-limits.js';
 import { MAX_PAGE_ROWS } from '../../dto/page.dto.js';
@@ -17,6 +17,7 @@ export function addLimitHooks(fastify: FastifyInstance, limits: RequestLimits): 
     const limited = route.config?.limited ?? {};
     if (limited.limit === 'none' || (route.method === 'OPTIONS' && !route.config?.limited)) return; // preflights are free
     route.onRequest = [countWith(limits, limited, route.config?.paged), route.onRequest ?? []].flat();
+    if (route.config?.paged) route.onSend = [chargeFor(limits), route.onSend ?? []].flat();
   });
 }
 
@@ -27,6 +28,20 @@ const ROWS_OF_REQUEST = 25;
  * (30 KB) costs PostgreSQL 40 ms for its search index, as much as 25 short tasks.
  */
 const BYTES_OF_REQUEST = 4_096;
+
+/**
+ * Bytes of a page that one request may return; a longer page takes more from its caller after it. Twenty texts of 10,000 CJK
+ * characters are 650 KB, which cost as much as a hundred short pages.
+ */
+const BYTES_OF_PAGE = 32_768;
+
+function chargeFor(limits: RequestLimits): onSendHookHandler {
+  return (request, _reply, payload, done) => {
+    const cost = typeof payload === 'string' ? Math.floor(Buffer.byteLength(payload) / BYTES_OF_PAGE) : 0;
+    if (cost === 0) return done(null, payload);
+    limits.charge(request, cost).then(() => done(null, payload), done);
+  };
+}
 
 function countWith(limits: RequestLimits, limited: Limited, paged = false): onRequestHookHandler {
   const { limit, cost, searchBy } = withDefaults(limited);

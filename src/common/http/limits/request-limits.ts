@@ -52,11 +52,17 @@ export class RequestLimits {
    * count by user if the request has a valid access token, else by address. Throws RATE_LIMITED.
    */
   count(request: FastifyRequest, reply: FastifyReply, limit: RouteLimit, cost: number): void | Promise<void> {
-    const { claims, ip } = request;
-    if (limit === 'standard') return this.take(reply, claims ? `user:${claims.sub}` : callerAt(ip, 'ip'), limit, cost);
-    const name = `auth:${limit}`;
-    const caller = limit === 'password' && claims ? `${name}:${claims.sid}` : callerAt(ip, name);
-    return this.take(reply, caller, 'auth', cost);
+    return this.take(reply, callerOf(request, limit), limit === 'standard' ? limit : 'auth', cost);
+  }
+
+  /** Takes more from a caller whose answer has turned out to be large, at most what it has left. The answer is not refused any more. */
+  async charge(request: FastifyRequest, cost: number): Promise<void> {
+    if (this.settings.mode === 'off') return;
+    const { rates } = this.limits.standard;
+    const caller = callerOf(request, 'standard');
+    const result = await this.limiter.take(caller, rates, cost);
+    const left = Math.min(result.burst.remaining, result.sustained.remaining);
+    if (!result.allowed && left > 0) await this.limiter.take(caller, rates, left);
   }
 
   /** For routes that identify the caller themselves; adds to the amount that `count` took before. Throws RATE_LIMITED. */
@@ -86,6 +92,12 @@ export class RequestLimits {
     const rate = (ofSite ? siteRatesOf(rates) : rates)[tier];
     throw HttpErrors.RATE_LIMITED(tier, rate, ofSite).withHeader('Retry-After', retryAfterOf(result[tier]));
   }
+}
+
+function callerOf({ claims, ip }: FastifyRequest, limit: RouteLimit): Caller {
+  if (limit === 'standard') return claims ? `user:${claims.sub}` : callerAt(ip, 'ip');
+  const name = `auth:${limit}`;
+  return limit === 'password' && claims ? `${name}:${claims.sid}` : callerAt(ip, name);
 }
 
 /** Converts a throttler, whose times are in milliseconds. Throws when none has the name. */
