@@ -2,8 +2,8 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { clientBehind, type Networks, networksOf, widestNetworkOf } from '../../../shared/libs/network.js';
-import { NetworkSums } from '../../../shared/libs/network-sums.js';
+import { clientBehind, networksOf, widestNetworkOf } from '../../../shared/libs/network.js';
+import { HeldBytes } from '../../../shared/libs/held-bytes.js';
 import { throttle } from '../../../shared/libs/throttle.js';
 import type { Clock } from '../../../shared/libs/clock.js';
 import type { Logger } from '../../../shared/logging/logger.js';
@@ -44,7 +44,7 @@ export function limitPipelining(
 ): (socket: Socket) => boolean {
   /** The requests of each connection that were not answered yet: the first one runs or waits for its turn, the others wait for it. */
   const connections = new WeakMap<Socket, Waiting[]>();
-  const held = new HeldBytes();
+  const held = new HeldBytes(MAX_HELD); // by the requests that wait behind another one of their connection
   const clientOf = clientBehind(trustProxy);
   const warn = throttle(WARNING_PERIOD_MS, () => clock.now(), (skipped) =>
     log.warn({ skipped }, 'Closed a connection that sent too many or too large requests ahead of their answers'),
@@ -98,32 +98,6 @@ interface Waiting {
   run: () => void;
   /** Ends the count of its bytes. */
   release: () => void;
-}
-
-/** The bytes of all requests that wait behind another one of their connection. */
-class HeldBytes {
-  private readonly sums = new NetworkSums();
-  private total = 0;
-
-  hasSpaceFor(networks: Networks, bytes: number): boolean {
-    const own = this.sums.ofSite(networks) + bytes;
-    return own <= MAX_HELD.share || (own <= MAX_HELD.ofNetwork && this.total + bytes <= MAX_HELD.ofAll);
-  }
-
-  /** Returns a function that takes them away; it may be called again. */
-  add(networks: Networks, bytes: number): () => void {
-    this.change(networks, bytes);
-    let counted = bytes;
-    return () => {
-      this.change(networks, -counted);
-      counted = 0;
-    };
-  }
-
-  private change(networks: Networks, bytes: number): void {
-    this.total += bytes;
-    this.sums.add(networks, bytes);
-  }
 }
 
 function bytesOf({ url = '', rawHeaders }: IncomingMessage): number {

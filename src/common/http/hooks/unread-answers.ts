@@ -2,18 +2,13 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import { type Networks, networksOf } from '../../../shared/libs/network.js';
-import { NetworkSums, siteShareOf } from '../../../shared/libs/network-sums.js';
+import { HeldBytes } from '../../../shared/libs/held-bytes.js';
 import { bodyBytesOf } from '../fastify-request.js';
 import { unavailable } from '../filters/to-problem.js';
 import { isInjected } from '../in-flight-request.js';
 
-const MAX_OF_NETWORK = 32 * 1024 * 1024;
-/** Beyond this total, networks with more than their share are refused. */
-const MAX_OF_ALL = 256 * 1024 * 1024;
-/** Otherwise one /48 would have its networks' shares 65,536 times. */
-const MAX_OF_SITE = siteShareOf(MAX_OF_NETWORK, MAX_OF_ALL);
-/** A network is never refused because of others outside its /48 while it has at most so many unread bytes: a batch and a page. */
-const SHARE = 4 * 1024 * 1024;
+/** The share: a batch and a page. */
+const LIMITS = { ofNetwork: 32 * 1024 * 1024, ofAll: 256 * 1024 * 1024, share: 4 * 1024 * 1024 };
 /** Minimum size of a counted answer, in UTF-16 units or bytes. The limits of connections and pipelining bound smaller ones. */
 const MIN_COUNTED = 16_384;
 /** Bytes of a streamed answer in memory: one chunk of the storage waits in the socket, the next one in the stream. */
@@ -30,7 +25,7 @@ const ABOUT_THE_BODY = [
  * counts with what is in memory of it. A batch counts as one.
  */
 export function addUnreadAnswersHook(fastify: FastifyInstance): void {
-  const unread = new UnreadBytes();
+  const unread = new HeldBytes(LIMITS);
   const reservations = new WeakMap<FastifyRequest, () => void>();
   const reserve =
     (maxAnswerBytes: number): onRequestHookHandler =>
@@ -40,7 +35,7 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
       const { bodyLimit = 0 } = request.routeOptions; // a longer body is refused unread
       const bytes = maxAnswerBytes + Math.min(bodyBytesOf(request), bodyLimit); // an answer may repeat its request
       if (!unread.hasSpaceFor(networks, bytes)) return done(unavailable());
-      reservations.set(request, unread.add(networks, reply, bytes));
+      reservations.set(request, hold(unread, networks, reply, bytes));
       done();
     };
   const countAnswer: onSendHookHandler = (request, reply, payload, done) => {
@@ -53,7 +48,7 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
       for (const name of ABOUT_THE_BODY) reply.removeHeader(name);
       return done(unavailable());
     }
-    unread.add(networks, reply, bytes);
+    hold(unread, networks, reply, bytes);
     done(null, payload);
   };
   // Last of each route's hooks: answers to HEAD, and 304, have no body by then.
@@ -64,36 +59,15 @@ export function addUnreadAnswersHook(fastify: FastifyInstance): void {
   });
 }
 
-class UnreadBytes {
-  private readonly sums = new NetworkSums();
-  private total = 0;
-
-  hasSpaceFor(networks: Networks, bytes: number): boolean {
-    if (this.sums.ofSite(networks) + bytes > MAX_OF_SITE) return false;
-    const own = this.sums.ofNetwork(networks) + bytes;
-    return own <= SHARE || (own <= MAX_OF_NETWORK && this.total + bytes <= MAX_OF_ALL);
-  }
-
-  /**
-   * Counts the bytes until the operating system has the last one, or the connection is closed, or the returned function is
-   * called. Needs `limitPipelining`: Node does not emit `close` on an answer that waits behind another one of its connection.
-   */
-  add(networks: Networks, { raw, request }: FastifyReply, bytes: number): () => void {
-    if (request.raw.socket.destroyed || raw.destroyed) return () => undefined;
-    this.change(networks, bytes);
-    let counted = bytes;
-    const release = (): void => {
-      this.change(networks, -counted);
-      counted = 0;
-    };
-    raw.once('close', release);
-    return release;
-  }
-
-  private change(networks: Networks, bytes: number): void {
-    this.total += bytes;
-    this.sums.add(networks, bytes);
-  }
+/**
+ * Counts the bytes until the operating system has the last one, or the connection is closed, or the returned function is
+ * called. Needs `limitPipelining`: Node does not emit `close` on an answer that waits behind another one of its connection.
+ */
+function hold(unread: HeldBytes, networks: Networks, { raw, request }: FastifyReply, bytes: number): () => void {
+  if (request.raw.socket.destroyed || raw.destroyed) return () => undefined;
+  const release = unread.add(networks, bytes);
+  raw.once('close', release);
+  return release;
 }
 
 /** Returns how many bytes an answer may hold in memory until its client has read it. */
