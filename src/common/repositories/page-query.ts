@@ -2,12 +2,11 @@
 import type { EntityMetadata } from 'typeorm';
 
 /** `deleted`: only rows that are deleted softly, `present`: only the others. */
-export type RowState = 'present' | 'deleted' | 'any';
+export type RowState = 'present' | 'deleted';
 
-const CONDITIONS: Record<RowState, readonly string[]> = {
-  present: ['row.deleted_at IS NULL'],
-  deleted: ['row.deleted_at IS NOT NULL'],
-  any: [],
+const CONDITIONS: Record<RowState, string> = {
+  present: 'row.deleted_at IS NULL',
+  deleted: 'row.deleted_at IS NOT NULL',
 };
 /** Not the second colon of a cast. */
 const PARAMETER = /(?<!:):([a-zA-Z]\w*)/g;
@@ -24,7 +23,7 @@ export class PageQuery {
     state: RowState,
     private readonly properties?: readonly string[],
   ) {
-    this.conditions = [...CONDITIONS[state]];
+    this.conditions = [CONDITIONS[state]];
   }
 
   where(condition: string, parameters: Readonly<Record<string, unknown>> = {}): this {
@@ -40,8 +39,8 @@ export class PageQuery {
 
   /** `order`: may contain parameters of the conditions. No name: PostgreSQL plans for the values. */
   statement(order: string, limit: number): { text: string; values: unknown[] } {
-    const where = this.conditions.length > 0 ? `WHERE ${this.conditions.join(' AND ')} ` : '';
-    const text = `SELECT ${this.columns()} FROM ${this.table} AS row ${where}ORDER BY ${this.numbered(order)} LIMIT ${limit}`;
+    const where = this.conditions.join(' AND ');
+    const text = `SELECT ${this.columns()} FROM ${this.table} AS row WHERE ${where} ORDER BY ${this.numbered(order)} LIMIT ${limit}`;
     return { text, values: this.values };
   }
 

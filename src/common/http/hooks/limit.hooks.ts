@@ -1,4 +1,4 @@
-// Counts every request before its body is read, including those that a route, parser or guard refuses later.
+// Counts every request before its body is read, also those that are refused later, and charges for pages that turn out large.
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler, onSendHookHandler } from 'fastify';
 import { bodyBytesOf } from '../fastify-request.js';
 import type { RequestLimits } from '../limits/request-limits.js';
